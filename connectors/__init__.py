@@ -1,0 +1,1 @@
+"""Ways in from the outside world: tables, registries and, later, the connector kit."""
