@@ -1,12 +1,20 @@
 """The shared medium: streams of events, the port every log implements, and the log that lives in memory."""
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from threading import Lock
+from types import MappingProxyType
 from typing import Protocol
+
+from coordinator.errors import Refused
 
 __all__ = [
     "DEAD_LETTER",
+    "LARGEST_EVENT_BYTES",
     "LEDGER",
+    "PARTITIONS",
     "PROPOSAL",
     "SIGNAL",
     "START",
@@ -16,8 +24,15 @@ __all__ = [
     "Clock",
     "Entry",
     "EventLog",
+    "MemoryLog",
     "Place",
     "Record",
+    "check_entries",
+    "misplaced",
+    "partition_of",
+    "position_of",
+    "sequence_after",
+    "sequence_place",
 ]
 
 SIGNAL = "stigmergy.signal.v1"
@@ -26,6 +41,11 @@ LEDGER = "stigmergy.ledger.v1"
 STATUS = "stigmergy.status.v1"
 DEAD_LETTER = "stigmergy.dead-letter.v1"
 STREAMS = (SIGNAL, PROPOSAL, LEDGER, STATUS, DEAD_LETTER)
+
+# Fixed for a version of a stream: another number would move keys between partitions and lose the order of an agent's words.
+PARTITIONS: Mapping[str, int] = MappingProxyType({SIGNAL: 8, PROPOSAL: 8, LEDGER: 8, STATUS: 1, DEAD_LETTER: 1})
+
+LARGEST_EVENT_BYTES = 1 << 20
 
 Clock = Callable[[], int]  # microseconds since 1970, UTC
 
@@ -41,9 +61,29 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """How far a reader has come: for each stream and partition (``"stigmergy.signal.v1/0"``) the next offset to read."""
+    """How far a reader has come: the next offset to read, by name, in order of names.
+
+    On Kafka a name is a stream and partition (``"stigmergy.signal.v1/0"``); an embedded log is one sequence named ``"log"``.
+    """
 
     offsets: tuple[tuple[str, int], ...] = ()
+
+    def to_text(self) -> str:
+        """Return the place as one line of JSON, to be kept in a file or shown."""
+        return json.dumps(dict(self.offsets), sort_keys=True)
+
+    @staticmethod
+    def from_text(text: str) -> "Place":
+        """Return the place that `to_text` wrote; Refused for anything else."""
+        try:
+            offsets = json.loads(text)
+        except ValueError:
+            offsets = None
+        if not isinstance(offsets, dict) or not all(type(offset) is int and offset >= 0 for offset in offsets.values()):
+            raise Refused(
+                f'{text[:80]!r} is not a place in a log; expected a JSON object of offsets such as {{"log": 12}}. Start anew from {{}}.'
+            )
+        return Place(tuple(sorted(offsets.items())))
 
 
 START = Place()
@@ -70,7 +110,11 @@ class EventLog(Protocol):
     """An append-only log of several streams; the order of entries with one key is kept for ever."""
 
     def append(self, entries: Sequence[Entry]) -> list[Record]:
-        """Return the entries as they now stand in the log, stamped, once they are durable; all of them or none."""
+        """Return the entries as they now stand in the log, stamped, once they are durable.
+
+        Refused entries leave no trace, nor do those around them. After `Unavailable` an embedded log holds none of them, while
+        Kafka may hold some: append the same entries again, for a repeated event is one event.
+        """
         ...
 
     def read(self, after: Place, at_most: int) -> Batch:
@@ -80,3 +124,103 @@ class EventLog(Protocol):
     def close(self) -> None:
         """Let go of files and connections. What was appended stays."""
         ...
+
+
+class MemoryLog:
+    """A log that lasts as long as the process: for tests and for replays that keep nothing."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._records: list[Record] = []
+        self._last_us = 0
+        self._lock = Lock()
+
+    def append(self, entries: Sequence[Entry]) -> list[Record]:
+        """Return the entries as they now stand in the log; all get one stamp, never before the stamp of the entry ahead of them."""
+        check_entries(entries)
+        with self._lock:
+            self._last_us = max(self._last_us, self._clock())
+            begin = len(self._records)
+            added = [Record(entry, position_of(entry, offset), self._last_us) for offset, entry in enumerate(entries, begin)]
+            self._records.extend(added)
+        return added
+
+    def read(self, after: Place, at_most: int) -> Batch:
+        """Return what stands after `after` in the order of appending, at most so many."""
+        begin = sequence_after(after)
+        end = len(self._records)
+        if begin > end:
+            raise Refused(
+                f"The place {after.to_text()} lies beyond the log, which ends at {end}: it was kept for another log. Read from the start."
+            )
+        records = tuple(self._records[begin : min(end, begin + at_most)])
+        return Batch(records, sequence_place(begin + len(records)))
+
+    def close(self) -> None:
+        """Do nothing: there is no file to let go of, and what was appended stays readable."""
+
+
+def check_entries(entries: Sequence[Entry]) -> None:
+    """Refuse what no log takes, so that all logs take the same: unknown streams, keys that are no text, events too large for Kafka."""
+    for entry in entries:
+        if entry.stream not in PARTITIONS:
+            raise Refused(f"There is no stream {entry.stream!r}; expected one of {', '.join(STREAMS)}.")
+        if not 0 < len(entry.event) <= LARGEST_EVENT_BYTES:
+            raise Refused(
+                f"The event of {entry.key!r} has {len(entry.event)} bytes; expected 1 to {LARGEST_EVENT_BYTES}. Split it or say less."
+            )
+        if not entry.key.isascii():
+            try:
+                entry.key.encode()
+            except UnicodeEncodeError as error:
+                raise Refused(
+                    f"The key {entry.key!r} is not text that UTF-8 can write; expected an agent name or a proposal id."
+                ) from error
+
+
+def position_of(entry: Entry, offset: int) -> str:
+    """Return ``stream/partition/offset`` for an entry that stands in the partition of its key."""
+    return f"{entry.stream}/{partition_of(entry.key, PARTITIONS[entry.stream])}/{offset}"
+
+
+def misplaced(record: Record) -> bool:
+    """Whether a record stands in another partition than its key's, where the order of its agent's words is not kept: readers refuse it."""
+    stream, partition, _ = record.position.split("/")
+    return int(partition) != partition_of(record.entry.key, PARTITIONS[stream])
+
+
+@lru_cache(maxsize=1 << 16)
+def partition_of(key: str, partitions: int) -> int:
+    """Return the partition of a key, 0 to `partitions` - 1, as Kafka's Java client and kafka-python choose it."""
+    return (_murmur2(key.encode()) & 0x7FFFFFFF) % partitions
+
+
+def sequence_place(offset: int) -> Place:
+    """Return the place before entry `offset` of a log that is one sequence."""
+    return Place((("log", offset),))
+
+
+def sequence_after(place: Place) -> int:
+    """Return the next offset to read from a log that is one sequence; Refused for a place kept for a log on Kafka."""
+    match place.offsets:
+        case ():
+            return 0
+        case (("log", int(offset)),):
+            return offset
+        case _:
+            raise Refused(f'The place {place.to_text()} was kept for another kind of log; expected {{"log": offset}}. Read from the start.')
+
+
+def _murmur2(data: bytes) -> int:
+    """Return the 32-bit MurmurHash2 of `data` (Austin Appleby, public domain) with the seed Kafka uses."""
+    multiplier, mask = 0x5BD1E995, 0xFFFFFFFF
+    value = 0x9747B28C ^ len(data)
+    whole = len(data) & ~3
+    for begin in range(0, whole, 4):
+        word = int.from_bytes(data[begin : begin + 4], "little") * multiplier & mask
+        word = (word ^ word >> 24) * multiplier & mask
+        value = value * multiplier & mask ^ word
+    if whole < len(data):
+        value = (value ^ int.from_bytes(data[whole:], "little")) * multiplier & mask
+    value = (value ^ value >> 13) * multiplier & mask
+    return value ^ value >> 15
