@@ -1,0 +1,264 @@
+"""The kinds of field that signals are made of: how each is read from JSON, exactly and without coercion, and its JSON Schema.
+
+A validator's complaint goes on directly after the field's path: " is 9; a whole number from 0 to 3 was expected …" after "data.tier".
+"""
+
+import re
+import sys
+import unicodedata
+from collections.abc import Callable
+from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BeforeValidator, Field, PlainValidator, ValidationInfo, WithJsonSchema
+
+from coordinator.errors import Refused
+from coordinator.times import parse_instant
+from coordinator.units import LARGEST_VALUE, UNITS, Quantity, to_grains, unit_of
+from coordinator.wording import shown
+
+__all__ = [
+    "AgentName",
+    "Amount",
+    "Distance",
+    "Grains",
+    "Hours",
+    "Instant",
+    "Latitude",
+    "Limits",
+    "Longitude",
+    "Many",
+    "MassPerUnit",
+    "Minimum",
+    "Name",
+    "Note",
+    "Number",
+    "Radius",
+    "Runs",
+    "Text",
+    "Tier",
+    "UnitCode",
+    "read_agent_name",
+    "read_name",
+]
+
+LONGEST_NAME = 128
+LONGEST_TEXT = 256
+LONGEST_NOTE = 2_000
+LONGEST_LIST = 100
+FARTHEST_KM = 1_000_000
+
+# Control characters, line separators, and those that reorder or hide what a person reads. Joiners stay: Persian and Hindi need them.
+_HIDING = re.compile("[\x00-\x1f\x7f-\x9f\u200b\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_HIDING_IN_NOTES = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_AGENT = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+def _text(value: object, longest: int, hiding: re.Pattern[str]) -> str:
+    """The text in Unicode's composed form, so that one word has one spelling."""
+    if type(value) is not str:
+        raise ValueError(f" is {shown(value)}; a text was expected: put it in quotes.")
+    if not value.isascii():
+        value = unicodedata.normalize("NFC", value[: 4 * longest])  # cut first: a million combining marks are slow to compose
+    if len(value) > longest:
+        raise ValueError(f" has {len(value)} characters; at most {longest} are taken: shorten it.")
+    if not value.isprintable() and (found := hiding.search(value)):
+        raise ValueError(f" is {shown(value)}; the hidden character U+{ord(found[0]):04X} is not taken: leave it out.")
+    return value
+
+
+def read_name(value: object) -> str:
+    """A text that names something: 1 to 128 characters, composed (NFC), nothing hidden. ValueError says what is wrong after the path."""
+    text = _text(value, LONGEST_NAME, _HIDING)
+    if not text or text.isspace():
+        raise ValueError(" is empty; a name of 1 to 128 characters was expected: say which one you mean.")
+    return sys.intern(text)  # the same few names stand in millions of signals
+
+
+def read_agent_name(value: object) -> str:
+    """The name of an agent or coordinator. ValueError says what is wrong after the path."""
+    name = read_name(value)
+    if not _AGENT.fullmatch(name):
+        raise ValueError(f" is {shown(name)}; an agent's name has only letters, digits, dots, underscores and hyphens: write it so.")
+    return name
+
+
+def _number(value: object) -> int | Decimal:
+    if type(value) is int or type(value) is Decimal:
+        return value
+    if type(value) is float:
+        return Decimal(repr(value))
+    raise ValueError(f" is {shown(value)}; a number was expected: send it without quotes.")
+
+
+def _between(value: object, low: int, high: int, what: str) -> int | Decimal:
+    number = _number(value)
+    if not low <= number <= high:
+        raise ValueError(f" is {shown(number)}; {what} from {low} to {high} was expected: check it.")
+    return number
+
+
+def _whole(value: object, low: int, high: int) -> int:
+    number = _number(value)
+    if number != int(number) if abs(number) < 10**20 else True:
+        raise ValueError(f" is {shown(number)}; a whole number from {low} to {high} was expected: check it.")
+    return int(_between(number, low, high, "a whole number"))
+
+
+def _metres(value: object, rounding: str) -> int:
+    kilometres = Decimal(_between(value, 0, FARTHEST_KM, "kilometres"))
+    return int((kilometres * 1000).quantize(Decimal(1), rounding))
+
+
+def _micrograms(value: object) -> int:
+    kilograms = Decimal(_between(value, 0, LARGEST_VALUE, "kilograms per unit"))
+    return int((kilograms * 10**9).quantize(Decimal(1), ROUND_HALF_EVEN))
+
+
+def _instant(value: object) -> int:
+    if type(value) is not str:
+        raise ValueError(f" is {shown(value)}; an RFC 3339 time in quotes was expected: write it like 2026-03-08T00:00:00Z.")
+    try:
+        return parse_instant(value)
+    except Refused as refused:
+        raise ValueError(f" {refused}") from None
+
+
+def _unit_code(value: object) -> str:
+    if type(value) is not str:
+        raise ValueError(f' is {shown(value)}; a UCUM code in quotes was expected: pieces are "1", hours "h".')
+    try:
+        return unit_of(value).code
+    except Refused as refused:
+        raise ValueError(str(refused).removeprefix("unit")) from None
+
+
+def _grains(value: object, code: str) -> int:
+    try:
+        return to_grains(_number(value), unit_of(code))
+    except Refused as refused:
+        raise ValueError(str(refused).removeprefix("value")) from None
+
+
+def _amount(value: object, info: ValidationInfo) -> Quantity:
+    if type(value) is not dict:
+        raise ValueError(f' is {shown(value)}; an object was expected: write it like {{"value": 20, "unit": "1"}}.')
+    for part in ("value", "unit"):
+        if value.get(part) is None:
+            raise ValueError(f'.{part} is missing; a quantity has both value and unit: write it like {{"value": 20, "unit": "1"}}.')
+    if info.context and len(value) > 2:
+        unknown = next(key for key in value if key not in ("value", "unit"))
+        raise ValueError(f".{unknown} is not a field of a quantity; value and unit were expected: leave it out.")
+    try:
+        code = _unit_code(value["unit"])
+    except ValueError as error:
+        raise ValueError(f".unit{error}") from None
+    try:
+        return Quantity(_grains(value["value"], code), code)
+    except ValueError as error:
+        raise ValueError(f".value{error}") from None
+
+
+def _hours(value: object, info: ValidationInfo) -> Quantity:
+    quantity = _amount(value, info)
+    if quantity.dimension != "time":
+        raise ValueError(f'.unit is "{quantity.unit}", of {quantity.dimension}; hours are a time: send h, min or another time unit.')
+    return quantity
+
+
+def _minimum(value: object, info: ValidationInfo) -> int:
+    """Grains, in the unit of the quantity or effort that stands before it in the model; 0 says there is no minimum."""
+    amount = info.data.get("quantity") or info.data.get("effort")
+    if amount is None or _number(value) == 0:
+        return 0
+    return _grains(value, amount.unit)
+
+
+def _pack(value: object, info: ValidationInfo) -> int | None:
+    code = info.data.get("unit")
+    return _grains(value, code) if code else None
+
+
+def _items(value: object) -> tuple[object, ...]:
+    if type(value) is not list:
+        raise ValueError(f" is {shown(value)}; a list was expected: write it in [ ].")
+    return tuple(value)
+
+
+def _limits(value: object) -> dict[str, float | str]:
+    if type(value) is not dict:
+        raise ValueError(f' is {shown(value)}; an object of numbers and texts was expected: write it like {{"width_mm": 300}}.')
+    if len(value) > LONGEST_LIST:
+        raise ValueError(f" has {len(value)} entries; at most {LONGEST_LIST} are taken: leave some out.")
+    limits: dict[str, float | str] = {}
+    for key, limit in value.items():
+        try:
+            limits[read_name(key)] = _text(limit, LONGEST_TEXT, _HIDING) if type(limit) is str else _json_number(limit)
+        except ValueError as error:
+            raise ValueError(f".{key[:LONGEST_NAME]}{error}") from None
+    return limits
+
+
+def _json_number(value: object) -> int | float:
+    number = _number(value)
+    return number if isinstance(number, int) else float(number)
+
+
+def _coordinate(limit: int, name: str) -> Callable[[object], float]:
+    def read(value: object) -> float:
+        return float(_between(value, -limit, limit, name)) + 0.0  # −0.0 and 0.0 are one place
+
+    return read
+
+
+def _schema(**schema: Any) -> WithJsonSchema:
+    return WithJsonSchema(schema)
+
+
+_CODES = sorted(UNITS)
+_QUANTITY_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "value": {"type": "number", "exclusiveMinimum": 0, "maximum": LARGEST_VALUE},
+        "unit": {"type": "string", "enum": _CODES, "description": "a UCUM code; pieces are 1"},
+    },
+    "required": ["value", "unit"],
+}
+_HOURS_SCHEMA = _QUANTITY_SCHEMA | {
+    "properties": {
+        "value": {"type": "number", "exclusiveMinimum": 0, "maximum": LARGEST_VALUE},
+        "unit": {"type": "string", "enum": [code for code in _CODES if UNITS[code].dimension == "time"]},
+    }
+}
+
+T = TypeVar("T")
+Many = Annotated[tuple[T, ...], BeforeValidator(_items), Field(max_length=LONGEST_LIST)]
+Name = Annotated[str, PlainValidator(read_name), _schema(type="string", minLength=1, maxLength=LONGEST_NAME)]
+AgentName = Annotated[str, PlainValidator(read_agent_name), _schema(type="string", pattern=r"^[A-Za-z0-9._-]{1,128}$")]
+Text = Annotated[str, PlainValidator(lambda value: _text(value, LONGEST_TEXT, _HIDING)), _schema(type="string", maxLength=LONGEST_TEXT)]
+Note = Annotated[
+    str, PlainValidator(lambda value: _text(value, LONGEST_NOTE, _HIDING_IN_NOTES)), _schema(type="string", maxLength=LONGEST_NOTE)
+]
+UnitCode = Annotated[str, PlainValidator(_unit_code), _schema(type="string", enum=_CODES)]
+Amount = Annotated[Quantity, PlainValidator(_amount), WithJsonSchema(_QUANTITY_SCHEMA)]
+Hours = Annotated[Quantity, PlainValidator(_hours), WithJsonSchema(_HOURS_SCHEMA)]
+Minimum = Annotated[int, PlainValidator(_minimum), _schema(type="number", minimum=0, maximum=LARGEST_VALUE)]
+Grains = Annotated[int, PlainValidator(_pack), _schema(type="number", exclusiveMinimum=0, maximum=LARGEST_VALUE)]
+Instant = Annotated[int, PlainValidator(_instant), _schema(type="string", format="date-time")]
+Tier = Annotated[int, PlainValidator(lambda value: _whole(value, 0, 3)), _schema(type="integer", minimum=0, maximum=3)]
+Runs = Annotated[
+    int, PlainValidator(lambda value: _whole(value, 1, LARGEST_VALUE)), _schema(type="integer", minimum=1, maximum=LARGEST_VALUE)
+]
+Radius = Annotated[int, PlainValidator(lambda value: _metres(value, ROUND_FLOOR)), _schema(type="number", minimum=0, maximum=FARTHEST_KM)]
+Distance = Annotated[
+    int, PlainValidator(lambda value: _metres(value, ROUND_HALF_EVEN)), _schema(type="number", minimum=0, maximum=FARTHEST_KM)
+]
+MassPerUnit = Annotated[int, PlainValidator(_micrograms), _schema(type="number", minimum=0, maximum=LARGEST_VALUE)]
+Latitude = Annotated[float, PlainValidator(_coordinate(90, "a latitude")), _schema(type="number", minimum=-90, maximum=90)]
+Longitude = Annotated[float, PlainValidator(_coordinate(180, "a longitude")), _schema(type="number", minimum=-180, maximum=180)]
+Number = Annotated[float, PlainValidator(_json_number), _schema(type="number")]
+Limits = Annotated[
+    dict[str, float | str],
+    PlainValidator(_limits),
+    _schema(type="object", additionalProperties={"type": ["number", "string"]}, maxProperties=LONGEST_LIST),
+]

@@ -1,0 +1,561 @@
+"""What agents and coordinators say: one frozen model a kind, and the reader that takes in a line or refuses it with a sentence.
+
+The models hold an event's `data` in exact numbers: microseconds, grains, metres, micrograms. `parse_event` gives the whole event.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from coordinator.complaints import complaint
+from coordinator.errors import Refused
+from coordinator.fields import (
+    AgentName,
+    Amount,
+    Distance,
+    Grains,
+    Hours,
+    Instant,
+    Latitude,
+    Limits,
+    Longitude,
+    Many,
+    MassPerUnit,
+    Minimum,
+    Name,
+    Note,
+    Number,
+    Radius,
+    Runs,
+    Text,
+    Tier,
+    UnitCode,
+    read_agent_name,
+    read_name,
+)
+from coordinator.jsontext import canonical_json, exact_numbers, read_json, write_json
+from coordinator.times import format_instant, parse_instant
+from coordinator.units import Quantity
+from coordinator.wording import near, shown
+
+__all__ = [
+    "KINDS",
+    "OWN_KINDS",
+    "Agent",
+    "Answer",
+    "Batch",
+    "Capacity",
+    "Event",
+    "Flow",
+    "Ledger",
+    "Line",
+    "Need",
+    "Offer",
+    "Place",
+    "Proposal",
+    "Recipe",
+    "Report",
+    "Resource",
+    "Route",
+    "Signal",
+    "Step",
+    "Tick",
+    "content_id",
+    "event_json",
+    "parse_event",
+]
+
+Basis = Literal["free", "total"]
+Action = Literal[
+    "accept",
+    "cite",
+    "combine",
+    "consume",
+    "copy",
+    "deliverService",
+    "dropoff",
+    "lower",
+    "modify",
+    "move",
+    "pickup",
+    "produce",
+    "raise",
+    "separate",
+    "transfer",
+    "transferAllRights",
+    "transferCustody",
+    "use",
+    "work",
+]
+
+
+class _Part(BaseModel):
+    """An object on the wire. Fields it does not know are passed over, and null is the same as absent."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, data: object) -> object:
+        if type(data) is dict and None in data.values():
+            return {key: value for key, value in data.items() if value is not None}
+        return data
+
+
+class Signal(_Part):
+    """What an event says: its `data`."""
+
+
+class Place(_Part):
+    """Where something is, in degrees of WGS 84."""
+
+    lat: Latitude
+    long: Longitude
+    label: Text | None = None
+
+
+class Flow(_Part):
+    """A resource going in or coming out."""
+
+    resource: Name
+    quantity: Amount
+
+
+class Step(_Part):
+    """Work of one process: for each run, and once before (`setup`)."""
+
+    process: Name
+    effort: Hours
+    setup: Hours | None = None
+
+
+class Batch(_Part):
+    """How many runs go together: at least `minimum`, in whole multiples of `multiple`."""
+
+    minimum: Runs | None = None
+    multiple: Runs | None = None
+
+
+class Agent(Signal):
+    """Who offers, makes or needs, and where."""
+
+    name: Text | None = None
+    place: Place | None = None
+    classified_as: Many[Text] = ()
+    key: Note | None = None
+
+
+class Resource(Signal):
+    """A kind of thing with one unit; a pack (`multiple_grains`) moves only whole."""
+
+    resource: Name
+    unit: UnitCode
+    name: Text | None = None
+    mass_ug: MassPerUnit | None = Field(default=None, alias="mass_kg")
+    multiple_grains: Grains | None = Field(default=None, alias="multiple")
+    substitutes: Many[Name] = ()
+    aliases: Many[Name] = ()
+
+
+class Offer(Signal):
+    """Goods on hand."""
+
+    resource: Name
+    quantity: Amount
+    begin_us: Instant | None = Field(default=None, alias="begin")
+    end_us: Instant | None = Field(default=None, alias="end")
+    minimum_grains: Minimum = Field(default=0, alias="minimum")
+    within_m: Radius | None = Field(default=None, alias="within_km")
+    basis: Basis = "free"
+    place: Place | None = None
+    expires_us: Instant | None = Field(default=None, alias="expires")
+
+    @property
+    def name(self) -> str:
+        """The resource offered."""
+        return self.resource
+
+    @property
+    def amount(self) -> Quantity:
+        """How much of it."""
+        return self.quantity
+
+    @model_validator(mode="after")
+    def _window_is_open(self) -> "Offer":
+        _check_window(self.begin_us, self.end_us)
+        return self
+
+
+class Capacity(Signal):
+    """Hours of a process, of machines or people, in a window."""
+
+    process: Name
+    effort: Hours
+    begin_us: Instant = Field(alias="begin")
+    end_us: Instant = Field(alias="end")
+    minimum_grains: Minimum = Field(default=0, alias="minimum")
+    within_m: Radius | None = Field(default=None, alias="within_km")
+    basis: Basis = "free"
+    limits: Limits = Field(default_factory=dict)
+    place: Place | None = None
+    expires_us: Instant | None = Field(default=None, alias="expires")
+
+    @property
+    def name(self) -> str:
+        """The process offered."""
+        return self.process
+
+    @property
+    def amount(self) -> Quantity:
+        """How many hours of it."""
+        return self.effort
+
+    @model_validator(mode="after")
+    def _window_is_open(self) -> "Capacity":
+        _check_window(self.begin_us, self.end_us)
+        return self
+
+
+class Need(Signal):
+    """A resource and how much of it, or a process and how many hours of it; wanted by `due_us`, useless after `end_us`."""
+
+    resource: Name | None = None
+    quantity: Amount | None = None
+    process: Name | None = None
+    effort: Hours | None = None
+    due_us: Instant | None = Field(default=None, alias="due")
+    begin_us: Instant | None = Field(default=None, alias="begin")
+    end_us: Instant | None = Field(default=None, alias="end")
+    tier: Tier = 1
+    minimum_grains: Minimum = Field(default=0, alias="minimum")
+    within_m: Radius | None = Field(default=None, alias="within_km")
+    substitutes: Many[Name] = ()
+    basis: Basis = "free"
+    place: Place | None = None
+    expires_us: Instant | None = Field(default=None, alias="expires")
+
+    @property
+    def name(self) -> str:
+        """The resource or process needed."""
+        return self.resource or self.process or ""
+
+    @property
+    def amount(self) -> Quantity:
+        """How much, or how many hours, of it."""
+        amount = self.quantity or self.effort
+        assert amount is not None  # checked on the way in
+        return amount
+
+    @model_validator(mode="after")
+    def _goods_or_hours(self) -> "Need":
+        goods, hours = (self.resource, self.quantity), (self.process, self.effort)
+        given = [part is not None for part in (*goods, *hours)]
+        if given not in ([True, True, False, False], [False, False, True, True]):
+            names = [name for name, there in zip(("resource", "quantity", "process", "effort"), given, strict=True) if there]
+            raise ValueError(
+                f" has {' and '.join(names) or 'neither resource nor process'}; a need is for a resource with its quantity, or for a "
+                "process with its effort, not both: send one such pair."
+            )
+        _check_window(self.begin_us, self.end_us)
+        return self
+
+
+class Recipe(Signal):
+    """What goes in, which processes for how long, what comes out."""
+
+    recipe: Name
+    outputs: Many[Flow]
+    inputs: Many[Flow] = ()
+    steps: Many[Step]
+    batch: Batch | None = None
+    design: Note | None = None
+
+    @model_validator(mode="after")
+    def _makes_more_than_it_takes(self) -> "Recipe":
+        if not self.outputs:
+            raise ValueError(".outputs is empty; a recipe makes something: say what comes out.")
+        made = _sums(self.outputs, ".outputs")
+        for resource, taken in _sums(self.inputs, ".inputs").items():
+            if resource not in made:
+                continue
+            if made[resource].dimension != taken.dimension:
+                raise ValueError(
+                    f" takes {shown(resource)} in {taken.unit} and makes it in {made[resource].unit}; these do not convert: use one dimension."
+                )
+            if taken.grains >= made[resource].grains:
+                raise ValueError(
+                    f" takes {taken.to_json()['value']} {taken.unit} of {shown(resource)} to make {made[resource].to_json()['value']} "
+                    f"{made[resource].unit} of it; a recipe makes more of its output than it takes: check inputs and outputs."
+                )
+        return self
+
+
+class Route(Signal):
+    """How far another agent is."""
+
+    to: AgentName
+    distance_m: Distance = Field(alias="distance_km")
+    two_way: bool = True
+
+
+class Answer(Signal):
+    """A party's word on one proposal."""
+
+    proposal: Name
+    answer: Literal["accept", "decline", "counter"]
+    quantity: Amount | None = None
+    reason: Note | None = None
+
+    @model_validator(mode="after")
+    def _counter_says_how_much(self) -> "Answer":
+        if self.answer == "counter" and self.quantity is None:
+            raise ValueError(".quantity is missing; a counter says how much instead: add the smaller quantity.")
+        if self.answer == "accept" and self.quantity is not None:
+            raise ValueError(".quantity came with accept; a proposal is accepted whole: leave it out, or send answer counter.")
+        return self
+
+
+class Report(Signal):
+    """Something that happened to a commitment."""
+
+    commitment: Name
+    action: Action
+    quantity: Amount | None = None
+    effort: Hours | None = None
+    note: Note | None = None
+
+    @model_validator(mode="after")
+    def _one_amount(self) -> "Report":
+        if self.quantity is not None and self.effort is not None:
+            raise ValueError(" has both quantity and effort; a report tells one of them: send two reports.")
+        return self
+
+
+class Tick(Signal):
+    """Time passed and nothing else happened."""
+
+
+class Line(_Part):
+    """One movement that a proposal suggests."""
+
+    provider: AgentName
+    receiver: AgentName
+    action: Action
+    resource: Name
+    quantity: Amount
+    offer: Text  # agent/kind/subject of the offer or capacity used
+    need: Text
+    due_us: Instant | None = Field(default=None, alias="due")
+    distance_m: Distance = Field(alias="distance_km")
+    effort: Number  # in the charter's measure
+
+
+class Proposal(Signal):
+    """A suggested match of one provider and one receiver, with its reasons."""
+
+    proposal: Name
+    lines: Many[Line]
+    expires_us: Instant = Field(alias="expires")
+    charter: Text
+    reasons: dict[str, Any]
+
+
+class Ledger(Signal):
+    """One decision of a judge, with what it rests on. Whatever else a record carries is kept as it came, in `model_extra`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    kind: Name
+    agent: AgentName
+    proposal: Name
+    statement: Any = None
+    free_before: Any = None
+    free_after: Any = None
+    why: Note | None = None
+
+
+KINDS: Mapping[str, type[Signal]] = {
+    "agent": Agent,
+    "resource": Resource,
+    "offer": Offer,
+    "capacity": Capacity,
+    "need": Need,
+    "recipe": Recipe,
+    "route": Route,
+    "answer": Answer,
+    "report": Report,
+    "tick": Tick,
+    "proposal": Proposal,
+    "ledger": Ledger,
+}
+OWN_KINDS = frozenset({"tick", "proposal", "ledger"})  # said by coordinators only; all others by agents only
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event as it was said, checked and exact."""
+
+    kind: str
+    source: str
+    id: str
+    subject: str
+    time_us: int  # when it was said: a claim
+    logtime_us: int | None  # when a log took it, where an export tells
+    data: Signal | None  # None withdraws what (kind, source, subject) said before
+    content: bytes  # 16 bytes of digest over all that a repeat of (source, id) must share
+
+    @property
+    def name(self) -> str:
+        """The speaker's name, without ``agent:`` or ``coordinator:``."""
+        return self.source.partition(":")[2]
+
+    @property
+    def by_agent(self) -> bool:
+        """Whether an agent speaks, not a coordinator."""
+        return self.source.startswith("agent:")
+
+
+def parse_event(line: bytes | str, *, strict_fields: bool = False) -> Event:
+    """The event that one line of structured JSON says. Refused, with a sentence that names the field, when it cannot be taken.
+
+    Unknown fields of `data` are passed over, as readers should; with `strict_fields` they are refused, as producers should want.
+    """
+    record = read_json(line)
+    if type(record) is not dict:
+        raise Refused(f"The line holds {shown(record)}; one CloudEvents object was expected: send it in {{ }}.")
+    kind = _read_kind(record)
+    source = _read_source(record, kind)
+    event_id, subject = _read_field(record, "id"), _read_field(record, "subject")
+    time_us = _read_time(record, "time")
+    logtime_us = None if record.get("logtime") is None else _read_time(record, "logtime")
+    if "data" not in record:
+        problem = "is in data_base64" if "data_base64" in record else "is missing"
+        raise Refused(f"data {problem}; every event has data, or null to withdraw: add it.")
+    raw = record["data"]
+    data = None if raw is None else _read_data(kind, raw, strict_fields)
+    if isinstance(data, Answer) and data.proposal != subject:
+        raise Refused(
+            f"subject is {shown(subject)}, data.proposal {shown(data.proposal)}; an answer's subject is its proposal: make them equal."
+        )
+    content = hashlib.blake2b(canonical_json([kind, subject, time_us, raw]), digest_size=16).digest()
+    return Event(kind, source, event_id, subject, time_us, logtime_us, data, content)
+
+
+def event_json(
+    kind: str,
+    source: str,
+    subject: str,
+    time_us: int,
+    data: object,
+    *,
+    id: str | None = None,
+    logtime_us: int | None = None,  # noqa: A002
+) -> bytes:
+    """One line of structured JSON without its newline. `id` is `content_id(...)` unless given. Checks nothing that `parse_event` checks."""
+    exact = exact_numbers(data)
+    record = {
+        "specversion": "1.0",
+        "id": _content_id(source, kind, subject, time_us, exact) if id is None else id,
+        "source": source,
+        "type": f"stigmergy.{kind}.v1",
+        "subject": subject,
+        "time": format_instant(time_us),
+    }
+    if logtime_us is not None:
+        record["logtime"] = format_instant(logtime_us)
+    return write_json(record | {"data": exact})
+
+
+def content_id(source: str, kind: str, subject: str, time_us: int, data: object) -> str:
+    """32 hex digits that follow from what is said, so that saying it again changes nothing. 20 and 20.0 are one content."""
+    return _content_id(source, kind, subject, time_us, exact_numbers(data))
+
+
+def _content_id(source: str, kind: str, subject: str, time_us: int, exact: object) -> str:
+    return hashlib.sha256(canonical_json([source, kind, subject, time_us, exact])).hexdigest()[:32]
+
+
+_KIND_OF_TYPE = {f"stigmergy.{kind}.v1": kind for kind in KINDS}
+
+
+def _read_kind(record: dict[str, object]) -> str:
+    if record.get("specversion") != "1.0":
+        raise Refused(f'specversion is {shown(record.get("specversion"))}; "1.0" was expected: send CloudEvents 1.0.')
+    stated = record.get("type")
+    kind = _KIND_OF_TYPE.get(stated) if isinstance(stated, str) else None
+    if kind is None:
+        guess = near(stated, _KIND_OF_TYPE, 1) if isinstance(stated, str) else ""
+        hint = f"did you mean {guess}?" if guess else f"KIND is one of {', '.join(sorted(KINDS.keys() - OWN_KINDS))}."
+        raise Refused(f"type is {shown(stated)}; a known kind of signal, stigmergy.KIND.v1, was expected: {hint}")
+    return kind
+
+
+def _read_source(record: dict[str, object], kind: str) -> str:
+    source = record.get("source")
+    who = "coordinator" if kind in OWN_KINDS else "agent"
+    role, colon, name = source.partition(":") if isinstance(source, str) else ("", "", "")
+    if role not in ("agent", "coordinator") or not colon:
+        raise Refused(f"source is {shown(source)}; {who}:NAME was expected: say who speaks.")
+    if role != who:
+        raise Refused(f"source is {shown(source)}; a {kind} comes from {who}:NAME only: only the one it concerns can say it.")
+    try:
+        read_agent_name(name)
+    except ValueError as error:
+        raise Refused(f"The name in source{error}") from None
+    return str(source)
+
+
+def _read_field(record: dict[str, object], field: str) -> str:
+    try:
+        return read_name(record[field])
+    except KeyError:
+        raise Refused(f"{field} is missing; every event has one: add a text of 1 to 128 characters.") from None
+    except ValueError as error:
+        raise Refused(f"{field}{error}") from None
+
+
+def _read_time(record: dict[str, object], field: str) -> int:
+    text = record.get(field)
+    if not isinstance(text, str):
+        problem = "is missing" if text is None else f"is {shown(text)}"
+        raise Refused(f"{field} {problem}; an RFC 3339 time was expected: write it like 2026-03-08T00:00:00Z.")
+    try:
+        return parse_instant(text)
+    except Refused as refused:
+        raise Refused(f"{field} {refused}") from None
+
+
+def _read_data(kind: str, raw: object, strict_fields: bool) -> Signal:
+    model = KINDS[kind]
+    try:
+        if strict_fields and model is not Ledger:
+            return model.model_validate(raw, extra="forbid", context=True)
+        return model.model_validate(raw)
+    except ValidationError as invalid:
+        raise Refused(complaint(invalid.errors(include_url=False), raw, model)) from None
+
+
+def _check_window(begin_us: int | None, end_us: int | None) -> None:
+    if begin_us is not None and end_us is not None and end_us <= begin_us:
+        raise ValueError(
+            f".end is {format_instant(end_us)}, not after its begin, {format_instant(begin_us)}; a window ends after it begins: check both."
+        )
+
+
+def _sums(flows: tuple[Flow, ...], path: str) -> dict[str, Quantity]:
+    """What all flows of each resource add up to, in the first one's unit."""
+    sums: dict[str, Quantity] = {}
+    for flow in flows:
+        before = sums.get(flow.resource)
+        if before is None:
+            sums[flow.resource] = flow.quantity
+        elif before.dimension != flow.quantity.dimension:
+            raise ValueError(
+                f"{path} has {shown(flow.resource)} in {before.unit} and {flow.quantity.unit}; these do not convert: use one dimension."
+            )
+        else:
+            sums[flow.resource] = Quantity(before.grains + flow.quantity.grains, before.unit)
+    return sums

@@ -1,0 +1,34 @@
+"""How values and names are shown in the sentences of `Refused`."""
+
+import json
+from collections.abc import Iterable
+from decimal import Decimal
+from difflib import get_close_matches
+
+__all__ = ["near", "shown"]
+
+_LONGEST = 60  # characters of what came; enough to find it again in a file
+
+
+def shown(value: object) -> str:
+    """A value as JSON says it, cut to a readable length, with every character that could hide or reorder text written as an escape."""
+    if isinstance(value, Decimal):
+        text = str(value).replace("E+", "e").replace("E", "e")
+    elif isinstance(value, int) and not isinstance(value, bool):
+        text = str(value) if abs(value) < 10**_LONGEST else "a number of more than 60 digits"
+    elif isinstance(value, str):
+        text = json.dumps(value[: _LONGEST + 1], ensure_ascii=False)
+    elif isinstance(value, dict):
+        return "{…}" if value else "{}"
+    elif isinstance(value, list | tuple):
+        return "[…]" if value else "[]"
+    else:
+        text = json.dumps(value, default=repr)
+    if len(text) > _LONGEST:
+        text = text[:_LONGEST] + "…"
+    return "".join(c if c.isprintable() else c.encode("ascii", "backslashreplace").decode() for c in text)
+
+
+def near(word: str, known: Iterable[str], at_most: int = 3) -> str:
+    """The known words that look like `word`, joined with "or"; "" when none does."""
+    return " or ".join(get_close_matches(word[:_LONGEST], list(known), n=at_most))
