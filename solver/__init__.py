@@ -1,0 +1,28 @@
+"""The solver: an island of whole numbers. Arrays in, arrays out; no id, no clock, no stream, no price.
+
+``import solver`` loads numpy alone; the flow engine is loaded by the first solve.
+"""
+
+from solver.errors import BadProblem, EngineFault, SolverError, TooLarge
+from solver.fairness import Rule, staircase, total_urgency
+from solver.pressure import read_pressure
+from solver.problem import TIERS, Allocation, Gap, Problem
+from solver.rules import broken_rules
+from solver.solving import solve
+
+__all__ = [
+    "TIERS",
+    "Allocation",
+    "BadProblem",
+    "EngineFault",
+    "Gap",
+    "Problem",
+    "Rule",
+    "SolverError",
+    "TooLarge",
+    "broken_rules",
+    "read_pressure",
+    "solve",
+    "staircase",
+    "total_urgency",
+]

@@ -1,0 +1,110 @@
+"""How urgent one unit more is to a claim: the three fairness rules as one staircase, and the urgency of its steps."""
+
+from typing import Literal
+
+import numpy as np
+
+from solver.errors import BadProblem, TooLarge
+from solver.problem import LARGEST, Ints, Problem
+
+__all__ = ["Rule", "level_of", "margin_of", "staircase", "total_urgency", "units_below", "urgency_of", "worth_of"]
+
+Rule = Literal["portions", "ratio", "off"]
+
+
+def staircase(rule: Rule, portion: int, unit: int, asked: Ints, levels: int) -> tuple[Ints, Ints, int]:
+    """Return (rise, run, levels) for the claims of one resource; ``rise`` and ``run`` are (K,), coprime.
+
+    - ``portions``: everybody gets a first portion before anybody a second; what was asked does not count.
+      level(q) = min(levels - 1, floor((q - 1) * unit / portion)), with ``unit`` and ``portion`` in grains.
+    - ``ratio``: everybody's coverage of what was asked rises together. level(q) = floor(levels * (q - 1) / asked).
+    - ``off``: one level, so that only tiers and effort count.
+
+    ``asked`` is (K,) in units. Whoever asks for nothing takes nothing, so any staircase does for them.
+    """
+    count = len(asked)
+    if levels < 1:
+        raise BadProblem(f"levels is {levels}: at least 1 is expected")
+    if rule == "off" or levels == 1:
+        return np.zeros(count, dtype=np.int64), np.ones(count, dtype=np.int64), 1
+    if rule == "ratio":
+        run = np.maximum(asked, 1).astype(np.int64)
+        rise = np.full(count, levels, dtype=np.int64)
+    elif rule == "portions":
+        if portion < 1 or unit < 1:
+            raise BadProblem(f"portion {portion}, unit {unit}: both are grains, at least 1")
+        run = np.full(count, portion, dtype=np.int64)
+        rise = np.full(count, unit, dtype=np.int64)
+    else:
+        raise BadProblem(f"fairness is {rule!r}: portions, ratio or off is expected")
+    common = np.gcd(rise, run)
+    return rise // common, run // common, levels
+
+
+def level_of(problem: Problem, claim: Ints, taken: Ints) -> Ints:
+    """Return the level of the unit after ``taken`` further ones, for each pair of ``claim`` and ``taken``."""
+    climbed = (problem.received[claim] + taken) * problem.rise[claim] // problem.run[claim]
+    return np.minimum(problem.levels - 1, climbed)
+
+
+def units_below(problem: Problem, claim: Ints, level: Ints) -> Ints:
+    """Return how many further units each claim takes below each level; below one it never reaches, without end."""
+    rise, run = problem.rise[claim], problem.run[claim]
+    climb = -(-level * run // np.maximum(rise, 1)) - problem.received[claim]
+    endless = (level >= problem.levels) | ((rise == 0) & (level > 0))
+    return np.where(endless, np.iinfo(np.int64).max, np.maximum(climb, 0))
+
+
+def margin_of(problem: Problem) -> int:
+    """Return the most urgency that what is kept can weigh in one chain of exchanges (see `Problem`)."""
+    if problem.hysteresis == 0:
+        return 0
+    held = problem.kept > 0
+    offers, needs = np.zeros(len(problem.supply), dtype=bool), np.zeros(len(problem.demand), dtype=bool)
+    offers[problem.offer[held]] = True
+    needs[problem.need[held]] = True
+    return problem.hysteresis * int(min(offers.sum(), needs.sum()))
+
+
+def urgency_of(problem: Problem, claim: Ints, taken: Ints) -> Ints:
+    """Return the urgency of the unit after ``taken`` further ones, for each pair of ``claim`` and ``taken``."""
+    margin = margin_of(problem)
+    base = (problem.levels + 2 * margin) * (3 - problem.tier[claim]) + margin + problem.levels
+    return base - level_of(problem, claim, taken)
+
+
+def worth_of(problem: Problem, farthest: int | None = None) -> int:
+    """Return what one step of urgency weighs in effort: more than twice what any chain of exchanges can save.
+
+    A chain enters each offer and each need once at most, so its efforts add up to no more than the greatest of each. Twice,
+    so that a pressure can be read back without doubt. ``farthest`` stands for the greatest effort where arcs are yet to come.
+    """
+    if farthest is not None:
+        most = farthest * min(len(problem.supply), len(problem.demand))
+    else:
+        by_offer, by_need = np.zeros(len(problem.supply), dtype=np.int64), np.zeros(len(problem.demand), dtype=np.int64)
+        np.maximum.at(by_offer, problem.offer, problem.effort)
+        np.maximum.at(by_need, problem.need, problem.effort)
+        most = min(sum(by_offer.tolist()), sum(by_need.tolist()))
+    worth = 2 * most + 1
+    if worth * (4 * (problem.levels + 2 * margin_of(problem)) + 1) > LARGEST:
+        raise TooLarge(
+            f"efforts of a chain add up to {most}, with {problem.levels} levels and hysteresis {problem.hysteresis}: "
+            "that does not fit into 64 bits; give effort in a coarser unit"
+        )
+    return worth
+
+
+def total_urgency(problem: Problem, flow: Ints) -> int:
+    """Return the urgency of all units in ``flow`` together, with what keeping adds."""
+    covered = np.zeros(len(problem.tier), dtype=np.int64)
+    np.add.at(covered, problem.claim[problem.need], flow)
+    claims = np.flatnonzero(covered)
+    units = covered[claims]
+    margin = margin_of(problem)
+    base = (problem.levels + 2 * margin) * (3 - problem.tier[claims]) + margin + problem.levels
+    climbed = np.zeros_like(units)
+    for level in range(1, problem.levels):  # Every unit above a level's foot counts one less.
+        climbed += np.maximum(units - units_below(problem, claims, np.full_like(claims, level)), 0)
+    kept = problem.hysteresis * int(np.minimum(flow, problem.kept).sum())
+    return sum((base * units - climbed).tolist()) + kept

@@ -1,0 +1,92 @@
+"""The pressures of an optimal flow: the least duals, found by letting them rise until every rule holds."""
+
+import numpy as np
+
+from solver.errors import EngineFault
+from solver.fairness import margin_of, urgency_of
+from solver.problem import Allocation, Ints, Problem
+
+__all__ = ["Pressures", "least_pressures", "read_pressure"]
+
+Pressures = tuple[Ints, Ints, Ints]  # offers (M,), needs (N,), claims (K,)
+
+NONE = -(2**62)  # below every pressure
+
+
+def least_pressures(problem: Problem, flow: Ints, worth: int) -> Pressures:
+    """Return what one unit more at each offer, need and claim would gain, given the optimal ``flow``.
+
+    A unit more at an offer can stay (0), or go to a need; at a need with room it counts for the claim, and where somebody
+    already delivers it sends that delivery back; at a claim it is worth the next step. Starting from the steps, gains rise
+    along these ways until none rises: the longest paths of the residual graph, by Bellman and Ford's method. If the flow
+    is optimal none goes in circles; if they never rest, it was not, and `EngineFault` is raised.
+    """
+    taken = np.bincount(problem.need, weights=None, minlength=len(problem.demand)) * 0
+    np.add.at(taken, problem.need, flow)
+    covered = np.zeros(len(problem.tier), dtype=np.int64)
+    np.add.at(covered, problem.claim, taken)
+    every_claim = np.arange(len(problem.tier))
+    claim_pressure = worth * urgency_of(problem, every_claim, covered)
+    need_pressure = np.where(taken < problem.demand, claim_pressure[problem.claim], NONE)
+    offer_pressure = np.zeros(len(problem.supply), dtype=np.int64)
+
+    bonus = worth * problem.hysteresis
+    forth = _Ways(problem.offer, problem.need, problem.effort - bonus * (flow < problem.kept), flow < problem.most)
+    back = _Ways(problem.need, problem.offer, -(problem.effort - bonus * (flow <= problem.kept)), flow > 0)
+    shared = _Ways(problem.claim, np.arange(len(problem.demand)), np.zeros_like(problem.demand), taken > 0)
+    open_needs = np.flatnonzero(taken < problem.demand)
+
+    for _ in range(len(problem.supply) + len(problem.demand) + len(problem.tier) + 2):
+        risen = forth.lift(offer_pressure, need_pressure)
+        risen |= back.lift(need_pressure, offer_pressure)
+        risen |= shared.lift(claim_pressure, need_pressure)
+        before = need_pressure[open_needs]
+        after = np.maximum(before, claim_pressure[problem.claim[open_needs]])
+        need_pressure[open_needs] = after
+        if not risen and np.array_equal(before, after):
+            break
+    else:
+        raise EngineFault("the flow can still be bettered, so it has no pressures: the engine did not find the optimum")
+    need_pressure[need_pressure == NONE] = 0  # Needs of 0 units: nothing can come or go.
+    return offer_pressure, need_pressure, claim_pressure
+
+
+class _Ways:
+    """Ways a unit can go on from some positions to others, at some effort each, grouped by where they start."""
+
+    def __init__(self, start: Ints, end: Ints, effort: Ints, is_open: np.ndarray) -> None:
+        chosen = np.flatnonzero(is_open)
+        if len(chosen) and np.any(np.diff(start[chosen]) < 0):
+            chosen = chosen[np.argsort(start[chosen], kind="stable")]
+        starts = start[chosen]
+        self.first = np.flatnonzero(np.diff(starts, prepend=-1))
+        self.start = starts[self.first]
+        self.end = end[chosen]
+        self.effort = effort[chosen]
+
+    def lift(self, pressure: Ints, onward: Ints) -> bool:
+        """Raise ``pressure`` to the best that lies ``onward`` less the effort; return whether any rose."""
+        if not len(self.first):
+            return False
+        best = np.maximum.reduceat(onward[self.end] - self.effort, self.first)
+        before = pressure[self.start]
+        if not np.any(best > before):
+            return False
+        pressure[self.start] = np.maximum(before, best)
+        return True
+
+
+def read_pressure(pressure: int, problem: Problem, allocation: Allocation) -> tuple[int, int, int] | None:
+    """Return (tier, level, effort) of the least urgent coverage that one unit more would displace or add.
+
+    ``effort`` is what that unit's whole chain of exchanges adds (less than 0 where it saves some). With hysteresis, the level
+    counts what the chain breaks or mends of the kept, within 0 to levels - 1. None: it would gain nothing in urgency.
+    """
+    urgency = (2 * pressure + allocation.worth) // (2 * allocation.worth)  # To the nearest: efforts are less than half a worth.
+    if urgency < 1:
+        return None
+    margin = margin_of(problem)
+    spacing = problem.levels + 2 * margin
+    tier = 3 - (urgency - 1) // spacing
+    level = spacing * (3 - tier) + margin + problem.levels - urgency
+    return tier, max(0, min(problem.levels - 1, level)), allocation.worth * urgency - pressure

@@ -1,0 +1,180 @@
+"""The check of every answer, by plain arithmetic that shares nothing with whoever found it."""
+
+import numpy as np
+
+from solver.problem import Allocation, Ints, Problem
+
+__all__ = ["broken_rules"]
+
+SHOWN = 3  # examples of each broken rule
+
+
+def broken_rules(problem: Problem, allocation: Allocation) -> list[str]:
+    """Return a sentence for each broken rule; none if the allocation is feasible and proven optimal.
+
+    Optimal means: `Allocation.relaxed_flow` has the greatest total urgency and then the least effort of all flows of the
+    problem without minimum parts. O(arcs); trusts nothing that was said, computes all of it anew.
+    """
+    wrong = _wrong_shapes(problem, allocation)
+    if wrong:
+        return wrong
+    broken = _infeasible(problem, allocation.flow, "flow")
+    broken += _too_small(problem, allocation.flow)
+    relaxed = allocation.relaxed_flow
+    if not np.array_equal(relaxed, allocation.flow):
+        broken += _infeasible(problem, relaxed, "relaxed flow")
+    broken += _wrong_gap(problem, allocation)
+    broken += _too_light(problem, allocation.worth)
+    broken += _unproven_arcs(problem, allocation)
+    broken += _unproven_ends(problem, allocation)
+    return broken
+
+
+def _wrong_shapes(problem: Problem, allocation: Allocation) -> list[str]:
+    expected = {
+        "flow": len(problem.offer),
+        "relaxed_flow": len(problem.offer),
+        "offer_pressure": len(problem.supply),
+        "need_pressure": len(problem.demand),
+        "claim_pressure": len(problem.tier),
+    }
+    return [
+        f"{name} has the shape {getattr(allocation, name).shape}, but {length} entries are expected"
+        for name, length in expected.items()
+        if getattr(allocation, name).shape != (length,)
+    ]
+
+
+def _infeasible(problem: Problem, flow: Ints, called: str) -> list[str]:
+    given = _summed(problem.offer, flow, len(problem.supply))
+    taken = _summed(problem.need, flow, len(problem.demand))
+    return [
+        *_told(flow < 0, lambda a: f"the {called} on arc {a} is {flow[a]}, below zero"),
+        *_told(flow > problem.most, lambda a: f"the {called} on arc {a} is {flow[a]}, but the pair may carry {problem.most[a]}"),
+        *_told(given > problem.supply, lambda i: f"offer {i} gives {given[i]} in the {called}, but has {problem.supply[i]}"),
+        *_told(taken > problem.demand, lambda j: f"need {j} takes {taken[j]} in the {called}, but asks for {problem.demand[j]}"),
+    ]
+
+
+def _too_small(problem: Problem, flow: Ints) -> list[str]:
+    small = (flow > 0) & (flow < problem.minimum)
+    return _told(small, lambda a: f"the part on arc {a} is {flow[a]}, of no use below {problem.minimum[a]}")
+
+
+def _wrong_gap(problem: Problem, allocation: Allocation) -> list[str]:
+    flow, relaxed, gap = allocation.flow, allocation.relaxed_flow, allocation.gap
+    units = int(relaxed.sum()) - int(flow.sum())
+    effort = sum((problem.effort * (flow - relaxed)).tolist())
+    urgency = _urgency(problem, relaxed) - _urgency(problem, flow)
+    if (units, urgency, effort) == (gap.units, gap.urgency, gap.effort):
+        return []
+    said = f"{gap.units} units, {gap.urgency} urgency, {gap.effort} effort"
+    return [f"the gap is said to be {said}, but is {units} units, {urgency} urgency, {effort} effort"]
+
+
+def _too_light(problem: Problem, worth: int) -> list[str]:
+    """Check that a step of urgency outweighs any chain of exchanges, which uses each offer and each need once at most."""
+    farthest = int(problem.effort.max(initial=0))
+    by_offer = _greatest(problem.offer, problem.effort, len(problem.supply))
+    by_need = _greatest(problem.need, problem.effort, len(problem.demand))
+    chain = min(int(by_offer.sum()), int(by_need.sum())) if farthest < 2**40 else farthest * min(len(by_offer), len(by_need))
+    return [] if worth > chain else [f"a step of urgency weighs {worth}, but a chain of exchanges may weigh {chain}"]
+
+
+def _unproven_arcs(problem: Problem, allocation: Allocation) -> list[str]:
+    flow, bonus = allocation.relaxed_flow, problem.hysteresis * allocation.worth
+    at_offer, at_need = allocation.offer_pressure[problem.offer], allocation.need_pressure[problem.need]
+    largest = np.minimum(np.minimum(problem.supply[problem.offer], problem.demand[problem.need]), problem.most)
+    usable = largest >= np.maximum(problem.minimum, 1)
+    next_slack = problem.effort - np.where(flow < problem.kept, bonus, 0) + at_offer - at_need
+    last_slack = problem.effort - np.where(flow <= problem.kept, bonus, 0) + at_offer - at_need
+    return [
+        *_told(
+            usable & (flow < problem.most) & (next_slack < 0),
+            lambda a: f"one unit more on arc {a} would gain {-next_slack[a]}: the flow is not optimal, or the pressures do not prove it",
+        ),
+        *_told(
+            (flow > 0) & (last_slack > 0),
+            lambda a: f"one unit less on arc {a} would gain {last_slack[a]}: the flow is not optimal, or the pressures do not prove it",
+        ),
+        *_told((flow > 0) & (largest < problem.minimum), lambda a: f"arc {a} carries {flow[a]}, but can never reach its minimum {problem.minimum[a]}"),
+    ]
+
+
+def _unproven_ends(problem: Problem, allocation: Allocation) -> list[str]:
+    flow = allocation.relaxed_flow
+    given = _summed(problem.offer, flow, len(problem.supply))
+    taken = _summed(problem.need, flow, len(problem.demand))
+    covered = _summed(problem.claim, taken, len(problem.tier))
+    offers, needs, claims = allocation.offer_pressure, allocation.need_pressure, allocation.claim_pressure
+    next_worth = allocation.worth * _urgency_at(problem, covered)
+    last_worth = allocation.worth * _urgency_at(problem, np.maximum(covered - 1, 0))
+    its_claim = claims[problem.claim]
+    return [
+        *_told(offers < 0, lambda i: f"offer {i} has the pressure {offers[i]}, below zero"),
+        *_told(
+            (offers != 0) & (given < problem.supply),
+            lambda i: f"offer {i} has {problem.supply[i] - given[i]} left over, but the pressure {offers[i]} instead of 0",
+        ),
+        *_told(
+            (needs > its_claim) & (problem.demand > 0),
+            lambda j: f"need {j} has the pressure {needs[j]}, above its claim's {its_claim[j]}",
+        ),
+        *_told(
+            (needs != its_claim) & (taken < problem.demand),
+            lambda j: f"need {j} is not full, but its pressure {needs[j]} is not its claim's {its_claim[j]}",
+        ),
+        *_told(claims < next_worth, lambda k: f"claim {k} has the pressure {claims[k]}, below the {next_worth[k]} its next unit is worth"),
+        *_told(
+            (claims > last_worth) & (covered > 0),
+            lambda k: f"claim {k} has the pressure {claims[k]}, above the {last_worth[k]} its last unit is worth",
+        ),
+    ]
+
+
+def _margin(problem: Problem) -> int:
+    held = problem.kept > 0
+    return problem.hysteresis * min(len(set(problem.offer[held].tolist())), len(set(problem.need[held].tolist())))
+
+
+def _urgency_at(problem: Problem, taken: Ints) -> Ints:
+    """Return what each claim's unit after ``taken`` further ones counts, straight from the formula."""
+    level = np.minimum(problem.levels - 1, (problem.received + taken) * problem.rise // problem.run)
+    margin = _margin(problem)
+    urgency: Ints = (problem.levels + 2 * margin) * (3 - problem.tier) + margin + problem.levels - level
+    return urgency
+
+
+def _urgency(problem: Problem, flow: Ints) -> int:
+    """Return the urgency of all units together: each claim's staircase is walked step by step."""
+    covered = _summed(problem.claim[problem.need], flow, len(problem.tier))
+    total, walked = problem.hysteresis * int(np.minimum(flow, problem.kept).sum()), np.zeros_like(covered)
+    for _ in range(problem.levels + 1):
+        urgency = _urgency_at(problem, walked)
+        level = (problem.received + walked) * problem.rise // problem.run
+        foot = -(-(level + 1) * problem.run // np.maximum(problem.rise, 1)) - problem.received  # Where the next level begins.
+        endless = (level >= problem.levels - 1) | (problem.rise == 0)
+        reached = np.where(endless, covered, np.minimum(covered, foot))
+        total += sum((urgency * np.maximum(reached - walked, 0)).tolist())
+        walked = np.maximum(walked, reached)
+        if np.array_equal(walked, covered):
+            break
+    return total
+
+
+def _summed(position: Ints, units: Ints, count: int) -> Ints:
+    total = np.zeros(count, dtype=np.int64)
+    np.add.at(total, position, units)
+    return total
+
+
+def _greatest(position: Ints, effort: Ints, count: int) -> Ints:
+    greatest = np.zeros(count, dtype=np.int64)
+    np.maximum.at(greatest, position, effort)
+    return greatest
+
+
+def _told(wrong: np.ndarray, sentence) -> list[str]:
+    places = np.flatnonzero(wrong)
+    told = [sentence(place) for place in places[:SHOWN].tolist()]
+    return told if len(places) <= SHOWN else [*told[:-1], f"{told[-1]} (and {len(places) - SHOWN} more like it)"]
