@@ -1,0 +1,168 @@
+"""The command `connector`: reads a file in, prints its events, and says of every row that was not taken why."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from connectors.reading import Report
+
+__all__ = ["main"]
+
+LARGEST_BYTES = 256 * 2**20  # of a file, unpacked: what fits in memory with room to spare
+SHOWN_ROWS = 20
+
+app = typer.Typer(
+    help="Read what others keep (tables, maps, registries) as signals for the coordinator.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+@app.command("list")
+def list_mappings() -> None:
+    """List the mappings known, one a line."""
+    from connectors.mappings import MAPPINGS  # noqa: PLC0415 - `--help` must not wait for what only reading needs
+
+    width = max(map(len, MAPPINGS))
+    for name, mapping in MAPPINGS.items():
+        typer.echo(f"{name:{width}}  {mapping.about}")
+
+
+@app.command()
+def read(
+    file: Annotated[Path, typer.Argument(help="The file to read; .gz is unpacked.")],
+    *,
+    mapping: Annotated[str, typer.Option("--as", metavar="MAPPING", help="What the file is: one of `connector list`.")],
+    encoding: Annotated[
+        str | None, typer.Option(help="What the file is written in; UTF-8 unless named. Proposed if it is not UTF-8.")
+    ] = None,
+    column: Annotated[list[str] | None, typer.Option(metavar="OURS=THEIRS", help="Another heading, such as quantity=Menge.")] = None,
+    time: Annotated[
+        str | None, typer.Option(help="When rows without a time were said (RFC 3339); the file's own date unless given.")
+    ] = None,
+    prefix: Annotated[str, typer.Option(help="Put before every agent name, so that two registries never speak for one agent.")] = "",
+    out: Annotated[Path | None, typer.Option(help="Write the events here instead of standard output.")] = None,
+    refused: Annotated[Path | None, typer.Option(help="Write every refused row here, a JSON object a line.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Write the report as JSON.")] = False,
+) -> None:
+    """Print a file's events, a line each, and report on standard error what was taken, refused and worth a warning.
+
+    Exits 0 when the file was read, whatever was refused; 2 when it cannot be read at all.
+    """
+    from coordinator.errors import Refused  # noqa: PLC0415
+
+    try:
+        report = _report_of(file, mapping, encoding=encoding, columns=column or [], time=time, prefix=prefix)
+        _write(report, file, out, refused)
+    except Refused as error:
+        _stop(f"{file}: {error}")
+    except BrokenPipeError:
+        _stop("whoever reads the events stopped before the end")
+    except OSError as error:
+        _stop(f"{error.filename or file}: {error.strerror or error}")
+    typer.echo(_as_json(report, file) if as_json else _as_text(report, file), err=True)
+
+
+def _stop(why: str) -> NoReturn:
+    """Exit with 2 and one line saying why."""
+    typer.echo(" ".join(why.split()), err=True)
+    raise typer.Exit(2)
+
+
+def _report_of(file: Path, name: str, *, encoding: str | None, columns: list[str], time: str | None, prefix: str) -> "Report":
+    """Return the report of a file. Refused when the mapping is unknown or the file does not fit it at all."""
+    import difflib  # noqa: PLC0415
+
+    from connectors.geojson import Points, read_points  # noqa: PLC0415
+    from connectors.mappings import MAPPINGS  # noqa: PLC0415
+    from connectors.reading import decode  # noqa: PLC0415
+    from connectors.tables import Table, read_table  # noqa: PLC0415
+    from connectors.versions import read_versions  # noqa: PLC0415
+    from coordinator.errors import Refused  # noqa: PLC0415
+    from coordinator.times import parse_instant  # noqa: PLC0415
+
+    if name not in MAPPINGS:
+        near = difflib.get_close_matches(name, MAPPINGS, n=1)
+        raise Refused(f"no mapping is called {name!r}{f' (is it {near[0]}?)' if near else ''}; `connector list` names them")
+    mapping = MAPPINGS[name]
+    if columns and not isinstance(mapping, Table):
+        raise Refused(f"--column is for tables; {name} reads a map")
+    if not all("=" in each for each in columns):
+        raise Refused("--column is written OURS=THEIRS, such as quantity=Menge")
+    text, read_as = decode(_content(file), encoding)
+    try:
+        said_us = parse_instant(time) if time is not None else int(file.stat().st_mtime) * 1_000_000
+    except Refused as refused:
+        raise Refused(f"--time {refused}") from None
+    match mapping:
+        case Table():
+            report = read_table(text, mapping.with_columns(dict(each.split("=", 1) for each in columns)), said_us=said_us, prefix=prefix)
+        case Points():
+            report = read_points(text, mapping, said_us=said_us, prefix=prefix)
+        case _:
+            report = read_versions(text, mapping, prefix=prefix)
+    report.notes["encoding"] = read_as
+    return report
+
+
+def _content(file: Path) -> bytes:
+    """Return the bytes of a file, unpacked. Refused when they are more than fits or the packing is broken."""
+    import gzip  # noqa: PLC0415
+    import zlib  # noqa: PLC0415
+
+    from coordinator.errors import Refused  # noqa: PLC0415
+
+    try:
+        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as opened:
+            content = opened.read(LARGEST_BYTES + 1)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise Refused(f"the file is not whole gzip ({error}): fetch it again, or take .gz off its name if it is not packed") from None
+    if len(content) > LARGEST_BYTES:
+        raise Refused(f"the file is larger than {LARGEST_BYTES >> 20} MiB: split it")
+    return content
+
+
+def _write(report: "Report", file: Path, out: Path | None, refused: Path | None) -> None:
+    """Write the events and, where asked, the refused rows."""
+    import json  # noqa: PLC0415
+
+    events = b"".join(line + b"\n" for line in report.taken)
+    if out is None:
+        sys.stdout.buffer.write(events)
+        sys.stdout.buffer.flush()
+    else:
+        out.write_bytes(events)
+    if refused is not None:
+        rows = [{"file": str(file), "row": each.row, "reason": each.reason, "raw": each.excerpt} for each in report.refused]
+        refused.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+
+
+def _as_json(report: "Report", file: Path) -> str:
+    """Return the report as one JSON object; `refused` lists every row."""
+    import json  # noqa: PLC0415
+
+    rows = [{"row": each.row, "reason": each.reason, "raw": each.excerpt} for each in report.refused]
+    whole = {"file": str(file), "taken": len(report.taken), "refused": rows, "warnings": dict(report.warnings), "notes": report.notes}
+    return json.dumps(whole, ensure_ascii=False)
+
+
+def _as_text(report: "Report", file: Path) -> str:
+    """Return the report for people: counts, how the file was read, warnings, and the first refused rows."""
+    lines = [f"{file}: {len(report.taken)} events taken, {len(report.refused)} rows refused"]
+    lines += [f"  {what}: {value}" for what, value in report.notes.items()]
+    lines += [f"  warning, {count} ×: {kind}" for kind, count in report.warnings.most_common()]
+    for each in report.refused[:SHOWN_ROWS]:
+        lines += [f"  refused, row {each.row}: {each.reason}", f"      {each.excerpt}"]
+    if len(report.refused) > SHOWN_ROWS:
+        lines.append(f"  … and {len(report.refused) - SHOWN_ROWS} more: --refused FILE writes them all")
+    return "\n".join(lines)
