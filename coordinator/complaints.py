@@ -18,8 +18,8 @@ _EXPECTED = {
 }
 
 
-def complaint(errors: Sequence[ErrorDetails], data: object, model: type[BaseModel]) -> str:
-    """The sentence for the first thing that is wrong with `data`, which `model` did not take."""
+def complaint(errors: Sequence[ErrorDetails], model: type[BaseModel]) -> str:
+    """The sentence for the first thing that is wrong with what `model` did not take."""
     error = errors[0]
     path = "data" + "".join(f"[{step}]" if isinstance(step, int) else f".{_plain(step)}" for step in error["loc"])
     kind, came, context = error["type"], error["input"], error.get("ctx", {})

@@ -69,10 +69,12 @@ def _text(value: object, longest: int, hiding: re.Pattern[str]) -> str:
 
 def read_name(value: object) -> str:
     """A text that names something: 1 to 128 characters, composed (NFC), nothing hidden. ValueError says what is wrong after the path."""
-    text = _text(value, LONGEST_NAME, _HIDING)
-    if not text or text.isspace():
-        raise ValueError(" is empty; a name of 1 to 128 characters was expected: say which one you mean.")
-    return sys.intern(text)  # the same few names stand in millions of signals
+    # Nearly all names are plain ASCII, and need no more than this line of checks.
+    if type(value) is not str or not (value.isascii() and value.isprintable() and 0 < len(value) <= LONGEST_NAME and value[0] != " "):
+        value = _text(value, LONGEST_NAME, _HIDING)
+        if not value or value.isspace():
+            raise ValueError(" is empty; a name of 1 to 128 characters was expected: say which one you mean.")
+    return sys.intern(value)  # the same few names stand in millions of signals
 
 
 def read_agent_name(value: object) -> str:
@@ -100,7 +102,7 @@ def _between(value: object, low: int, high: int, what: str) -> int | Decimal:
 
 def _whole(value: object, low: int, high: int) -> int:
     number = _number(value)
-    if number != int(number) if abs(number) < 10**20 else True:
+    if abs(number) > LARGEST_VALUE or number != int(number):
         raise ValueError(f" is {shown(number)}; a whole number from {low} to {high} was expected: check it.")
     return int(_between(number, low, high, "a whole number"))
 

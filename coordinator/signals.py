@@ -4,11 +4,12 @@ The models hold an event's `data` in exact numbers: microseconds, grains, metres
 """
 
 import hashlib
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError, model_validator
 
 from coordinator.complaints import complaint
 from coordinator.errors import Refused
@@ -93,16 +94,9 @@ Action = Literal[
 
 
 class _Part(BaseModel):
-    """An object on the wire. Fields it does not know are passed over, and null is the same as absent."""
+    """An object on the wire. Fields it does not know are passed over."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _null_is_absent(cls, data: object) -> object:
-        if type(data) is dict and None in data.values():
-            return {key: value for key, value in data.items() if value is not None}
-        return data
 
 
 class Signal(_Part):
@@ -283,7 +277,8 @@ class Recipe(Signal):
                 continue
             if made[resource].dimension != taken.dimension:
                 raise ValueError(
-                    f" takes {shown(resource)} in {taken.unit} and makes it in {made[resource].unit}; these do not convert: use one dimension."
+                    f" takes {shown(resource)} in {taken.unit} and makes it in {made[resource].unit}; these do not convert: "
+                    "use one dimension."
                 )
             if taken.grains >= made[resource].grains:
                 raise ValueError(
@@ -375,6 +370,9 @@ class Ledger(Signal):
     free_before: Any = None
     free_after: Any = None
     why: Note | None = None
+    ends: StrictBool = False  # of `released`: the whole plan, not one party's acceptance
+    limit: Amount | None = None  # of `countered`: the most this pair would exchange; absent on `declined`, which means nothing
+    moved: Many[Amount | None] = ()  # of reports: what each line moved, null where it did not
 
 
 KINDS: Mapping[str, type[Signal]] = {
@@ -424,7 +422,7 @@ def parse_event(line: bytes | str, *, strict_fields: bool = False) -> Event:
     Unknown fields of `data` are passed over, as readers should; with `strict_fields` they are refused, as producers should want.
     """
     record = read_json(line)
-    if type(record) is not dict:
+    if not isinstance(record, dict):
         raise Refused(f"The line holds {shown(record)}; one CloudEvents object was expected: send it in {{ }}.")
     kind = _read_kind(record)
     source = _read_source(record, kind)
@@ -434,14 +432,17 @@ def parse_event(line: bytes | str, *, strict_fields: bool = False) -> Event:
     if "data" not in record:
         problem = "is in data_base64" if "data_base64" in record else "is missing"
         raise Refused(f"data {problem}; every event has data, or null to withdraw: add it.")
-    raw = record["data"]
-    data = None if raw is None else _read_data(kind, raw, strict_fields)
-    if isinstance(data, Answer) and data.proposal != subject:
+    said = canonical_json([kind, subject, time_us, record["data"]])
+    data = record["data"]
+    if b":null" in said:
+        data = _without_nulls(data)
+        said = canonical_json([kind, subject, time_us, data])
+    signal = None if data is None else _read_data(kind, data, strict_fields)
+    if kind == "answer" and isinstance(signal, Answer) and signal.proposal != subject:
         raise Refused(
-            f"subject is {shown(subject)}, data.proposal {shown(data.proposal)}; an answer's subject is its proposal: make them equal."
+            f"subject is {shown(subject)} and data.proposal {shown(signal.proposal)}; an answer's subject is its proposal: make them equal."
         )
-    content = hashlib.blake2b(canonical_json([kind, subject, time_us, raw]), digest_size=16).digest()
-    return Event(kind, source, event_id, subject, time_us, logtime_us, data, content)
+    return Event(kind, source, event_id, subject, time_us, logtime_us, signal, hashlib.sha256(said).digest()[:16])
 
 
 def event_json(
@@ -451,8 +452,8 @@ def event_json(
     time_us: int,
     data: object,
     *,
-    id: str | None = None,
-    logtime_us: int | None = None,  # noqa: A002
+    id: str | None = None,  # noqa: A002  the wire calls it so
+    logtime_us: int | None = None,
 ) -> bytes:
     """One line of structured JSON without its newline. `id` is `content_id(...)` unless given. Checks nothing that `parse_event` checks."""
     exact = exact_numbers(data)
@@ -487,8 +488,8 @@ def _read_kind(record: dict[str, object]) -> str:
     stated = record.get("type")
     kind = _KIND_OF_TYPE.get(stated) if isinstance(stated, str) else None
     if kind is None:
-        guess = near(stated, _KIND_OF_TYPE, 1) if isinstance(stated, str) else ""
-        hint = f"did you mean {guess}?" if guess else f"KIND is one of {', '.join(sorted(KINDS.keys() - OWN_KINDS))}."
+        guess = near(str(stated).removeprefix("stigmergy.").removesuffix(".v1"), KINDS, 1)
+        hint = f"did you mean stigmergy.{guess}.v1?" if guess else f"send one of {', '.join(sorted(KINDS.keys() - OWN_KINDS))}."
         raise Refused(f"type is {shown(stated)}; a known kind of signal, stigmergy.KIND.v1, was expected: {hint}")
     return kind
 
@@ -496,16 +497,16 @@ def _read_kind(record: dict[str, object]) -> str:
 def _read_source(record: dict[str, object], kind: str) -> str:
     source = record.get("source")
     who = "coordinator" if kind in OWN_KINDS else "agent"
-    role, colon, name = source.partition(":") if isinstance(source, str) else ("", "", "")
-    if role not in ("agent", "coordinator") or not colon:
+    if not isinstance(source, str) or not source.startswith(("agent:", "coordinator:")):
         raise Refused(f"source is {shown(source)}; {who}:NAME was expected: say who speaks.")
+    role, _, name = source.partition(":")
     if role != who:
-        raise Refused(f"source is {shown(source)}; a {kind} comes from {who}:NAME only: only the one it concerns can say it.")
+        raise Refused(f"source is {shown(source)}; only {who}:NAME can say {kind}: send it as the one who says it.")
     try:
         read_agent_name(name)
     except ValueError as error:
         raise Refused(f"The name in source{error}") from None
-    return str(source)
+    return sys.intern(source)
 
 
 def _read_field(record: dict[str, object], field: str) -> str:
@@ -535,7 +536,16 @@ def _read_data(kind: str, raw: object, strict_fields: bool) -> Signal:
             return model.model_validate(raw, extra="forbid", context=True)
         return model.model_validate(raw)
     except ValidationError as invalid:
-        raise Refused(complaint(invalid.errors(include_url=False), raw, model)) from None
+        raise Refused(complaint(invalid.errors(include_url=False), model)) from None
+
+
+def _without_nulls(value: object) -> object:
+    """The same without the members that are null: null is the same as absent."""
+    if isinstance(value, dict):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_without_nulls(item) for item in value]
+    return value
 
 
 def _check_window(begin_us: int | None, end_us: int | None) -> None:

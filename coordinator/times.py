@@ -1,9 +1,10 @@
 """Times: whole microseconds since 1970 UTC inside, RFC 3339 with an offset on the wire."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from coordinator.errors import Refused
+from coordinator.wording import shown
 
 __all__ = ["DAY_US", "HOUR_US", "SECOND_US", "format_instant", "parse_instant"]
 
@@ -11,12 +12,12 @@ SECOND_US = 1_000_000
 HOUR_US = 3_600 * SECOND_US
 DAY_US = 24 * HOUR_US
 
-_EPOCH = datetime(1970, 1, 1)  # without a zone: all arithmetic here is in UTC
-_END_US = (datetime(2200, 1, 1) - _EPOCH).days * DAY_US
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_END_US = (datetime(2200, 1, 1, tzinfo=UTC) - _EPOCH).days * DAY_US
 _INSTANT = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2}[Tt](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9])"
-    r"(?:\.([0-9]{1,40}))?"
-    r"(?:[Zz]|([+-])([01][0-9]|2[0-3]):([0-5][0-9]))"
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+    r"(?:\.[0-9]{1,40})?"
+    r"(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 )
 _WITHOUT_OFFSET = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[Tt ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?)?")
 
@@ -26,22 +27,15 @@ def parse_instant(text: str) -> int:
 
     Refused without an offset, for a leap second, for a date that does not exist, and outside the years 1970 to 2199.
     """
-    match = _INSTANT.fullmatch(text)
-    if match is None:
+    if not _INSTANT.fullmatch(text):
         raise Refused(_why_not(text))
-    stamp, fraction, sign, hours, minutes = match.groups()
     try:
-        since = datetime.fromisoformat(stamp) - _EPOCH
+        since = datetime.fromisoformat(text.upper()) - _EPOCH
     except ValueError:
-        raise Refused(f'is "{text[:40]}"; no such day exists: check year, month and day.') from None
-    instant_us = (since.days * 86_400 + since.seconds) * SECOND_US
-    if fraction:
-        instant_us += int(fraction[:6].ljust(6, "0"))
-    if sign:
-        offset_us = (int(hours) * 60 + int(minutes)) * 60 * SECOND_US
-        instant_us += offset_us if sign == "-" else -offset_us
+        raise Refused(f'is "{text}"; no such day exists: check year, month and day.') from None
+    instant_us = (since.days * 86_400 + since.seconds) * SECOND_US + since.microseconds
     if not 0 <= instant_us < _END_US:
-        raise Refused(f'is "{text[:40]}"; a time from 1970 to 2199 was expected: for "without end", leave it out.')
+        raise Refused(f'is "{text}"; a time from 1970 to 2199 was expected: for "without end", leave it out.')
     return instant_us
 
 
@@ -49,14 +43,13 @@ def format_instant(instant_us: int) -> str:
     """The RFC 3339 form in UTC, such as ``2026-03-08T00:00:00Z``; a fraction is written only where there is one."""
     if not 0 <= instant_us < _END_US:
         raise Refused(f"time is {instant_us} microseconds since 1970; a time from 1970 to 2199 was expected.")
-    return (_EPOCH + timedelta(microseconds=instant_us)).isoformat() + "Z"
+    return (_EPOCH + timedelta(microseconds=instant_us)).isoformat().removesuffix("+00:00") + "Z"
 
 
 def _why_not(text: str) -> str:
     """What is wrong with a text that is not an RFC 3339 time with offset, and what to send."""
-    shown = text[:40].encode("ascii", "backslashreplace").decode()
     if _WITHOUT_OFFSET.fullmatch(text):
-        return f'is "{shown}" without an offset; a time and its offset were expected: write 2026-03-08T00:00:00Z or +01:00 at the end.'
+        return f"is {shown(text)} without an offset; a time and its offset were expected: write 2026-03-08T00:00:00Z or +01:00 at the end."
     if text[17:19] == "60":
-        return f'is "{shown}"; leap seconds are not taken: send the second before or after.'
-    return f'is "{shown}"; an RFC 3339 time was expected: write it like 2026-03-08T00:00:00Z or 2026-03-08T01:00:00+01:00.'
+        return f"is {shown(text)}; leap seconds are not taken: send the second before or after."
+    return f"is {shown(text)}; an RFC 3339 time was expected: write it like 2026-03-08T00:00:00Z or 2026-03-08T01:00:00+01:00."

@@ -77,19 +77,19 @@ def to_grains(value: int | Decimal, unit: Unit) -> int:
     if isinstance(value, Decimal) and not value.is_finite():
         raise Refused(f"value is {value}; a finite number was expected: say how much there is.")
     if value <= 0:
-        raise Refused(f"value is {_shown(value)}; a quantity is above zero: say how much there is, or send null to withdraw.")
+        raise Refused(f"value is {shown(value)}; a quantity is above zero: say how much there is, or send null to withdraw.")
     if value > LARGEST_VALUE:
-        raise Refused(f"value is {_shown(value)}; at most 1e9 of its unit is taken: check it, or say it in a larger unit than {unit.code}.")
+        raise Refused(f"value is {shown(value)}; at most 1e9 of its unit is taken: check it, or say it in a larger unit than {unit.code}.")
     if isinstance(value, int):
         grains, rest = divmod(value * unit.grains.numerator, unit.grains.denominator)
     else:
         # Checked first, because the ratio of 1e-999999999 would fill the memory.
         if value.adjusted() < -_SMALLEST_DIGIT:
-            raise Refused(f"value is {_shown(value)} {unit.code}; {_grain_rule(unit)}")
+            raise Refused(f"value is {shown(value)}, in "{unit.code}"; {_grain_rule(unit)}")
         numerator, denominator = value.as_integer_ratio()
         grains, rest = divmod(numerator * unit.grains.numerator, denominator * unit.grains.denominator)
     if rest:
-        raise Refused(f"value is {_shown(value)} {unit.code}; {_grain_rule(unit)}")
+        raise Refused(f"value is {shown(value)}, in "{unit.code}"; {_grain_rule(unit)}")
     return grains
 
 
@@ -113,11 +113,6 @@ def _grain_rule(unit: Unit) -> str:
     if unit.dimension == "pieces":
         return "pieces are whole: send a whole number, or another unit."
     return f"amounts are whole {GRAIN_NAMES[unit.dimension]}: round it to fewer digits."
-
-
-def _shown(value: int | Decimal) -> str:
-    text = str(value) if abs(value) < 10**20 else f"{Decimal(value):.3e}"
-    return text if len(text) <= 40 else text[:40] + "…"
 
 
 def _hint(code: str) -> str:

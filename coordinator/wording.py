@@ -19,9 +19,9 @@ def shown(value: object) -> str:
     elif isinstance(value, str):
         text = json.dumps(value[: _LONGEST + 1], ensure_ascii=False)
     elif isinstance(value, dict):
-        return "{…}" if value else "{}"
-    elif isinstance(value, list | tuple):
-        return "[…]" if value else "[]"
+        text = "{…}" if value else "{}"
+    elif isinstance(value, list):
+        text = "[…]" if value else "[]"
     else:
         text = json.dumps(value, default=repr)
     if len(text) > _LONGEST:
