@@ -79,17 +79,19 @@ def to_grains(value: int | Decimal, unit: Unit) -> int:
     if value <= 0:
         raise Refused(f"value is {shown(value)}; a quantity is above zero: say how much there is, or send null to withdraw.")
     if value > LARGEST_VALUE:
-        raise Refused(f"value is {shown(value)}; at most 1e9 of its unit is taken: check it, or say it in a larger unit than {unit.code}.")
+        raise Refused(
+            f"value is {shown(value)}; at most 1e9 of its unit is taken: check it, or say it in a larger unit than {shown(unit.code)}."
+        )
     if isinstance(value, int):
         grains, rest = divmod(value * unit.grains.numerator, unit.grains.denominator)
     else:
         # Checked first, because the ratio of 1e-999999999 would fill the memory.
         if value.adjusted() < -_SMALLEST_DIGIT:
-            raise Refused(f"value is {shown(value)}, in "{unit.code}"; {_grain_rule(unit)}")
+            raise Refused(f'value is {shown(value)}, in "{unit.code}"; {_grain_rule(unit)}')
         numerator, denominator = value.as_integer_ratio()
         grains, rest = divmod(numerator * unit.grains.numerator, denominator * unit.grains.denominator)
     if rest:
-        raise Refused(f"value is {shown(value)}, in "{unit.code}"; {_grain_rule(unit)}")
+        raise Refused(f'value is {shown(value)}, in "{unit.code}"; {_grain_rule(unit)}')
     return grains
 
 
