@@ -57,6 +57,7 @@ class Entry:
     stream: str
     key: str  # agent name, or proposal id on the proposal stream
     event: bytes
+    logtime_us: int | None = None  # the stamp to keep, for recordings and imports; else an embedded log stamps by its clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +137,13 @@ class MemoryLog:
         self._lock = Lock()
 
     def append(self, entries: Sequence[Entry]) -> list[Record]:
-        """Return the entries as they now stand in the log; all get one stamp, never before the stamp of the entry ahead of them."""
+        """Return the entries as they now stand in the log, none stamped before the entry ahead of it."""
         check_entries(entries)
         with self._lock:
-            self._last_us = max(self._last_us, self._clock())
-            begin = len(self._records)
-            added = [Record(entry, position_of(entry, offset), self._last_us) for offset, entry in enumerate(entries, begin)]
+            now_us, added = self._clock(), []
+            for offset, entry in enumerate(entries, len(self._records)):
+                self._last_us = max(self._last_us, now_us if entry.logtime_us is None else entry.logtime_us)
+                added.append(Record(entry, position_of(entry, offset), self._last_us))
             self._records.extend(added)
         return added
 
@@ -197,7 +199,7 @@ def partition_of(key: str, partitions: int) -> int:
 
 def sequence_place(offset: int) -> Place:
     """Return the place before entry `offset` of a log that is one sequence."""
-    return Place((("log", offset),))
+    return Place((("log", offset),)) if offset else START
 
 
 def sequence_after(place: Place) -> int:

@@ -1,0 +1,331 @@
+"""The log on Kafka: CloudEvents in binary mode, an agent's words in the partition of its name."""
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from heapq import heapify, heappop, heappush
+from threading import Lock
+from time import monotonic
+
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.consumer.fetcher import ConsumerRecord
+from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.producer.future import FutureRecordMetadata
+
+from coordinator.cloudevents import from_binary, to_binary
+from coordinator.errors import Refused, Unavailable
+from coordinator.stream import DEAD_LETTER, PARTITIONS, PROPOSAL, STATUS, Batch, Entry, Place, Record, check_entries, partition_of
+
+__all__ = ["KafkaLog", "topic_settings"]
+
+_LARGEST_BYTES = 2 << 20  # of a record or a request: the largest event and its headers
+_WAIT_MS = 100  # for the broker to say that there is nothing new
+_HELD_RECORDS = 10_000  # of a partition that is ahead of the others, before it has to wait for them
+
+
+def topic_settings(replicas: int) -> dict[str, dict[str, str]]:
+    """Return the settings of the topic of each stream, all that matters written out, for so many copies of each record."""
+    safe = {
+        "message.timestamp.type": "LogAppendTime",  # log time is the log's to say, not the writer's
+        "max.message.bytes": str(_LARGEST_BYTES),
+        "min.insync.replicas": str(max(1, replicas - 1)),
+        "unclean.leader.election.enable": "false",
+    }
+    kept = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+    latest = {"cleanup.policy": "compact"}
+    fortnight = {"cleanup.policy": "delete", "retention.ms": str(14 * 24 * 3600 * 1000), "retention.bytes": "-1"}
+    special = {PROPOSAL: latest, STATUS: latest, DEAD_LETTER: fortnight}
+    return {stream: {**special.get(stream, kept), **safe} for stream in PARTITIONS}
+
+
+class KafkaLog:
+    """An `EventLog` on a Kafka cluster, in one topic for each stream.
+
+    There is no order over all partitions on Kafka; a read merges them by log time, so that a reader who catches up sees the
+    streams much as one who was there. Within a partition the order is the broker's. Transactions are not used, and what another
+    writer put into one counts when it is written: so nobody holds a partition back by leaving a transaction open.
+
+    Log time is the broker's stamp in whole milliseconds. Brokers' clocks differ a little: a reader goes by the latest stamp so far.
+    """
+
+    def __init__(self, bootstrap: str, *, replicas: int = 3, patience_ms: int = 10_000) -> None:
+        """Connect to ``host:port[,host:port]``, make the topics that are missing and check those that are there.
+
+        `patience_ms` bounds every wait for the broker; an append may take three times as long, to outlast a change of leader.
+        """
+        self._bootstrap = bootstrap
+        self._patience_ms = patience_ms
+        self._producer: KafkaProducer | None = None
+        self._writing_lock, self._reading_lock = Lock(), Lock()
+        self._acknowledged: dict[TopicPartition, int] = {}  # the end of a partition as our own appends know it
+        # Where the last read ended, what was fetched beyond it, and up to which offset.
+        self._next = {TopicPartition(stream, number): 0 for stream, count in PARTITIONS.items() for number in range(count)}
+        self._held: dict[TopicPartition, deque[Record]] = {partition: deque() for partition in self._next}
+        self._fetched = dict(self._next)
+        self._sought = False
+        self._heard_s = monotonic()
+        with self._explained("prepare its topics"):
+            self._prepare_topics(replicas)
+            self._consumer = self._new_consumer()
+
+    def append(self, entries: Sequence[Entry]) -> list[Record]:
+        """Return the entries stamped, once every replica in sync has them.
+
+        After `Unavailable` some may stand in the log, and the order of those is not known. Append them again: readers know a repeat.
+        """
+        check_entries(entries)
+        if not entries:
+            return []
+        with self._writing_lock:
+            producer = self._producer = self._producer or self._new_producer()
+        try:
+            with self._explained("take the entries"):
+                futures = [self._send(producer, entry) for entry in entries]
+                producer.flush(timeout=4 * self._patience_ms / 1000)
+                sent = [future.get(timeout=self._patience_ms / 1000) for future in futures]
+        except Unavailable:
+            self._drop(producer)
+            raise
+        with self._writing_lock:
+            for done in sent:
+                self._acknowledged[done.topic_partition] = max(done.offset + 1, self._acknowledged.get(done.topic_partition, 0))
+        return [
+            Record(entry, f"{done.topic}/{done.partition}/{done.offset}", done.timestamp * 1000)
+            for entry, done in zip(entries, sent, strict=True)
+        ]
+
+    def read(self, after: Place, at_most: int) -> Batch:
+        """Return what stands after `after` in every partition, merged by log time, at most so many.
+
+        The batch is empty only if the broker said so of every partition, now or a moment ago; all that this object appended counts.
+        A record that is no event comes as it is, for the reader to refuse.
+        """
+        with self._reading_lock, self._explained("answer a reader"):
+            self._go_to(after)
+            self._fill(at_most)
+            records: list[Record] = []
+            heads = [(rows[0].logtime_us, partition) for partition, rows in self._held.items() if rows]
+            heapify(heads)
+            while heads and len(records) < at_most:
+                _, partition = heappop(heads)
+                rows = self._held[partition]
+                records.append(rows.popleft())
+                self._next[partition] = _offset(records[-1]) + 1
+                if rows:
+                    heappush(heads, (rows[0].logtime_us, partition))
+                elif not self._at_end(partition):
+                    break  # what comes next there may be older than what the others hold
+            return Batch(tuple(records), self._place())
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        if self._producer is not None:
+            self._producer.close(timeout=self._patience_ms / 1000)
+        self._consumer.close(autocommit=False, timeout_ms=self._patience_ms)
+
+    def _send(self, producer: KafkaProducer, entry: Entry) -> FutureRecordMetadata:
+        """Return what will become of an entry; it goes to the partition of its key, whatever the client would choose."""
+        headers, value = to_binary(entry.event)
+        partition = partition_of(entry.key, PARTITIONS[entry.stream])
+        return producer.send(entry.stream, key=entry.key.encode(), value=value, headers=headers, partition=partition)
+
+    def _drop(self, producer: KafkaProducer) -> None:
+        """Let go of a producer that failed: after some errors, such as a broker that lost its data, it would fail for ever."""
+        with self._writing_lock:
+            if self._producer is producer:
+                self._producer = None
+        producer.close(timeout=0)
+
+    def _go_to(self, after: Place) -> None:
+        """Make `after` the place to read on from; nothing to do where the last read ended there."""
+        offsets = dict(after.offsets)
+        wanted = {partition: offsets.pop(_name(partition), 0) for partition in self._next}
+        if offsets:
+            raise Refused(
+                f"The place {after.to_text()} was kept for another log: there is no {next(iter(offsets))!r} here. Read from the start."
+            )
+        if wanted != self._next or not self._sought:
+            for partition, offset in wanted.items():
+                self._consumer.seek(partition, offset)
+                self._held[partition].clear()
+            self._consumer.resume(*wanted)
+            self._next, self._fetched, self._sought = wanted, dict(wanted), True
+
+    def _fill(self, at_most: int) -> None:
+        """Fetch until every partition has a record to give or is read to its end; look at least once for what is new."""
+        deadline_s = monotonic() + self._patience_ms / 1000
+        complete = self._complete()
+        if complete and sum(map(len, self._held.values())) >= at_most:
+            return
+        while True:
+            waits = not (complete and any(self._held.values()))
+            polled = self._consumer.poll(timeout_ms=_WAIT_MS if waits else 0, max_records=max(at_most, 500))
+            for partition, rows in polled.items():
+                self._take(partition, rows)
+            complete = self._complete()
+            if complete:
+                break
+            if monotonic() > deadline_s:
+                silent = ", ".join(_name(partition) for partition, rows in self._held.items() if not rows and not self._at_end(partition))
+                raise Unavailable(
+                    f"Kafka at {self._bootstrap} did not say within {self._patience_ms} ms what {silent} holds. Check the brokers."
+                )
+        self._listen(bool(polled))
+
+    def _take(self, partition: TopicPartition, rows: list[ConsumerRecord]) -> None:
+        """Hold what was fetched; a partition that runs far ahead of the others waits for them."""
+        if rows[0].offset < self._fetched[partition]:
+            self._sought = False
+            raise Unavailable(
+                f"{_name(partition)} was read up to {self._fetched[partition]} and now begins again at {rows[0].offset}: the topic was "
+                "made anew, or its broker lost data. Restore it, or read everything from the start."
+            )
+        held = self._held[partition]
+        held.extend(map(_record, rows))
+        self._fetched[partition] = rows[-1].offset + 1
+        if len(held) >= _HELD_RECORDS:
+            self._consumer.pause(partition)
+
+    def _complete(self) -> bool:
+        """Whether every partition has a record to give or is read to its end, so that the oldest of all is known."""
+        for partition in self._consumer.paused():
+            if len(self._held[partition]) < _HELD_RECORDS // 2:
+                self._consumer.resume(partition)
+        return all(rows or self._at_end(partition) for partition, rows in self._held.items())
+
+    def _at_end(self, partition: TopicPartition) -> bool:
+        """Whether all has been fetched that the broker had when it last answered, and all that was acknowledged to us."""
+        # The end is the one that came with the records: a broker asked for it outright may count batches instead of records.
+        known: int | None = self._consumer.highwater(partition)
+        if known is None:
+            return False
+        end = max(known, self._acknowledged.get(partition, 0))
+        # Beyond the last record there may be places that hold none: compacted away, or marks of another writer's transaction.
+        return self._fetched[partition] >= end or int(self._consumer.position(partition, timeout_ms=0) or 0) >= end
+
+    def _listen(self, heard: bool) -> None:
+        """Make sure now and then that silence is the log's and not the broker's: to a consumer both look the same."""
+        if not heard and monotonic() > self._heard_s + self._patience_ms / 1000:
+            self._consumer.beginning_offsets([next(iter(self._next))], timeout_ms=self._patience_ms)
+            heard = True
+        if heard:
+            self._heard_s = monotonic()
+
+    def _place(self) -> Place:
+        """Return the place behind the last record returned."""
+        return Place(tuple(sorted((_name(partition), offset) for partition, offset in self._next.items() if offset > 0)))
+
+    def _new_producer(self) -> KafkaProducer:
+        """Return a producer that repeats what was lost on the way and never writes it twice or in another order."""
+        return KafkaProducer(
+            bootstrap_servers=self._bootstrap.split(","),
+            client_id="coordinator",
+            acks="all",
+            enable_idempotence=True,
+            retries=float("inf"),  # within delivery_timeout_ms
+            max_in_flight_requests_per_connection=5,
+            max_request_size=_LARGEST_BYTES,
+            batch_size=128 << 10,
+            linger_ms=5,
+            compression_type=None,
+            allow_auto_create_topics=False,
+            delivery_timeout_ms=3 * self._patience_ms,
+            request_timeout_ms=self._patience_ms,
+            max_block_ms=self._patience_ms,
+            bootstrap_timeout_ms=self._patience_ms,
+            metrics_enabled=False,
+        )
+
+    def _new_consumer(self) -> KafkaConsumer:
+        """Return a consumer of all partitions that keeps no place of its own: places are the reader's."""
+        consumer = KafkaConsumer(
+            bootstrap_servers=self._bootstrap.split(","),
+            client_id="coordinator",
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_uncommitted",
+            check_crcs=True,
+            enable_incremental_fetch_sessions=False,  # every answer then tells the end of every partition
+            fetch_min_bytes=1,
+            fetch_max_wait_ms=_WAIT_MS // 2,
+            fetch_max_bytes=64 << 20,
+            max_partition_fetch_bytes=_LARGEST_BYTES,
+            allow_auto_create_topics=False,
+            request_timeout_ms=self._patience_ms,
+            bootstrap_timeout_ms=self._patience_ms,
+            metrics_enabled=False,
+        )
+        consumer.assign(list(self._next))
+        return consumer
+
+    def _prepare_topics(self, replicas: int) -> None:
+        """Make the topics that are missing and refuse those that would lose events or their order."""
+        admin = KafkaAdminClient(
+            bootstrap_servers=self._bootstrap.split(","),
+            client_id="coordinator",
+            request_timeout_ms=self._patience_ms,
+            bootstrap_timeout_ms=self._patience_ms,
+        )
+        try:
+            settings = topic_settings(replicas)
+            there = set(admin.list_topics())
+            missing = {
+                stream: {"num_partitions": PARTITIONS[stream], "replication_factor": replicas, "configs": settings[stream]}
+                for stream in PARTITIONS
+                if stream not in there
+            }
+            if missing:
+                with suppress(TopicAlreadyExistsError):  # another coordinator starts at the same time
+                    admin.create_topics(missing, timeout_ms=self._patience_ms, wait_for_metadata=True)
+            partitions = {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics(list(PARTITIONS))}
+            resources = [ConfigResource(ConfigResourceType.TOPIC, stream) for stream in PARTITIONS]
+            found = admin.describe_configs(resources, config_filter="all")["topic"]
+        finally:
+            admin.close()
+        for stream in PARTITIONS:
+            _check_topic(
+                stream, partitions.get(stream, 0), {name: str(entry["value"]) for name, entry in found[stream].items()}, settings[stream]
+            )
+
+    @contextmanager
+    def _explained(self, task: str) -> Iterator[None]:
+        """Turn what the client says into what a person can do."""
+        try:
+            yield
+        except KafkaError as error:
+            raise Unavailable(
+                f"Kafka at {self._bootstrap} did not {task}: {error or type(error).__name__}. Check the brokers, then try again."
+            ) from error
+
+
+def _check_topic(stream: str, partitions: int, found: Mapping[str, str], expected: Mapping[str, str]) -> None:
+    """Refuse a topic with other partitions or settings than its stream needs."""
+    if partitions != PARTITIONS[stream]:
+        raise Refused(
+            f"The topic {stream} has {partitions} partitions; expected {PARTITIONS[stream]}. Make it anew: their number cannot change."
+        )
+    wrong = [f"{name}={found.get(name)} (expected {value})" for name, value in expected.items() if found.get(name) != value]
+    if wrong:
+        raise Refused(f"The topic {stream} is set up to lose or misdate events: {', '.join(wrong)}. Set these with kafka-configs.")
+
+
+def _record(row: ConsumerRecord) -> Record:
+    """Return a record as readers of every log know it."""
+    try:
+        event = from_binary(row.headers, row.value)
+    except Refused:
+        event = row.value or b""  # no event: the reader refuses it with the reason, and goes on
+    entry = Entry(row.topic, (row.key or b"").decode(errors="replace"), event)
+    return Record(entry, f"{row.topic}/{row.partition}/{row.offset}", row.timestamp * 1000)
+
+
+def _offset(record: Record) -> int:
+    """Return the offset of a record in its partition."""
+    return int(record.position.rsplit("/", 1)[1])
+
+
+def _name(partition: TopicPartition) -> str:
+    """Return the name of a partition as places write it."""
+    return f"{partition.topic}/{partition.partition}"
