@@ -57,6 +57,9 @@ def read(
 ) -> None:
     """Print a file's events, a line each, and report on standard error what was taken, refused and worth a warning.
 
+    An agent known by a text is called by it in lower case, without marks on letters, every run of all else one “-”; where
+    several would be called the same, each gets its id at the end.
+
     Exits 0 when the file was read, whatever was refused; 2 when it cannot be read at all.
     """
     from coordinator.errors import Refused  # noqa: PLC0415

@@ -19,7 +19,7 @@ WORDS = frozenset(
     {"agent", "name", "id", "lat", "long", "label", "classified_as", "resource", "quantity", "unit", "time"}
     | {"begin", "end", "due", "expires", "minimum", "tier", "within_km"}
 )
-Row = tuple[int, dict[str, str]]  # the line it begins on, and its cells by our word for the column
+Row = tuple[int, str, dict[str, str]]  # the line it begins on, how it is written, and its cells by our word for the column
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,28 +108,29 @@ def _rows(lines: Sequence[str], at: int, delimiter: str, columns: Sequence[str |
     while at < len(lines):
         begins = at + 1
         cells, used = _row_at(lines, at, delimiter)
+        raw = "".join(lines[at : at + used]).rstrip("\r\n")
         if isinstance(cells, str):
             report.refuse(begins, cells, lines[at].rstrip("\r\n"))
             used = 1
         elif not any(cell.strip() for cell in cells):
             report.warnings["blank line"] += 1
         elif len(cells) != len(columns):
-            report.refuse(begins, f"the row has {len(cells)} cells, the header {len(columns)}: quote texts that hold the delimiter", cells)
+            report.refuse(begins, f"the row has {len(cells)} cells, the header {len(columns)}: quote texts that hold the delimiter", raw)
             used = 1
         else:
-            yield begins, {word: cell for word, cell in zip(columns, cells, strict=True) if word}
+            yield begins, raw, {word: cell for word, cell in zip(columns, cells, strict=True) if word}
         at += used
 
 
 def _say_agents(rows: Sequence[Row], table: Table, report: Report, said_us: int, prefix: str) -> None:
     """Add one agent event a row; an agent without coordinates is taken without a place, and counted."""
     if "agent" in table.columns:
-        names: list[str | None] = [cells["agent"].strip() for _, cells in rows]
+        names: list[str | None] = [cells["agent"].strip() for _, _, cells in rows]
     else:
-        called = [(cells["name"], cells.get("id", "")) for _, cells in rows]
+        called = [(cells["name"], cells.get("id", "")) for _, _, cells in rows]
         names = agent_names(called, noun=table.noun)
     first_row: dict[str, int] = {}
-    for (row, cells), name in zip(rows, names, strict=True):
+    for (row, raw, cells), name in zip(rows, names, strict=True):
         try:
             if name is None:
                 raise Refused("another row has the same name, and no id tells the two apart: give each an id of its own")
@@ -138,7 +139,7 @@ def _say_agents(rows: Sequence[Row], table: Table, report: Report, said_us: int,
             warnings, data = _agent(cells, table)
             report.taken.append(say("agent", prefix + name, "agent", _time_us(cells, said_us), data))
         except Refused as refused:
-            report.refuse(row, str(refused), list(cells.values()))
+            report.refuse(row, str(refused), raw)
             continue
         first_row[name] = row
         if "agent" not in table.columns and slug(cells["name"]) not in {"", name}:
@@ -182,7 +183,7 @@ def _say_goods(rows: Sequence[Row], table: Table, report: Report, said_us: int, 
     added at the end change no earlier signal, and a row that is there twice counts twice, with a warning.
     """
     seen: Counter[tuple[str, ...]] = Counter()
-    for row, cells in rows:
+    for row, raw, cells in rows:
         try:
             agent = cells["agent"].strip()
             data = _goods(cells, table)
@@ -195,7 +196,7 @@ def _say_goods(rows: Sequence[Row], table: Table, report: Report, said_us: int, 
                 raise Refused(f"the id {excerpt(subject)} of {excerpt(agent)} stands already in an earlier row: give each row its own")
             line = say(table.kind, prefix + agent, subject, _time_us(cells, said_us), data)
         except Refused as refused:
-            report.refuse(row, str(refused), list(cells.values()))
+            report.refuse(row, str(refused), raw)
             continue
         report.taken.append(line)
         seen[agent, str(data["resource"])] += 1

@@ -110,7 +110,8 @@ def changes(known: Sequence[Known], sites: Sequence[Site], *, noun: str, complet
     """
     same = _same(known, sites)
     new = [index for index in range(len(sites)) if index not in same]
-    taken = {each.agent for each in known}
+    # A name that somebody bears now is as good as taken: a newcomer who shares it carries an id.
+    taken = {each.agent for each in known} | {slug(each.site.name) for each in known}
     names = agent_names([(sites[index].name, sites[index].told_by) for index in new], noun=noun, taken=taken)
     named = dict(zip(new, names, strict=True))
     after = list(known)
