@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from coordinator.wording import near, shown
@@ -12,13 +12,13 @@ __all__ = ["complaint"]
 _EXPECTED = {
     "bool_type": "true or false, without quotes,",
     "dict_type": "an object in { }",
-    "model_type": "an object in { }",
+    "dataclass_type": "an object in { }",
     "string_type": "a text in quotes",
     "tuple_type": "a list in [ ]",
 }
 
 
-def complaint(errors: Sequence[ErrorDetails], model: type[BaseModel]) -> str:
+def complaint(errors: Sequence[ErrorDetails], model: type) -> str:
     """The sentence for the first thing that is wrong with what `model` did not take."""
     error = errors[0]
     path = "data" + "".join(f"[{step}]" if isinstance(step, int) else f".{_plain(step)}" for step in error["loc"])
@@ -27,7 +27,7 @@ def complaint(errors: Sequence[ErrorDetails], model: type[BaseModel]) -> str:
         return f"{path}{context['error']}"
     if kind == "missing":
         return f"{path} is missing; {_near_field(str(error['loc'][-1]), came, model)}"
-    if kind == "extra_forbidden":
+    if kind == "unexpected_keyword_argument":
         name = str(error["loc"][-1])
         known = _fields_at(model, error["loc"][:-1])
         guess = near(name, known, 1)
@@ -48,27 +48,31 @@ def _plain(step: str) -> str:
     return shown(step)[1:-1]
 
 
-def _near_field(name: str, came: object, model: type[BaseModel]) -> str:
-    known = {field.alias or inner for inner, field in model.model_fields.items()}
-    strangers = [key for key in came if key not in known] if isinstance(came, dict) else []
-    guess = near(name, strangers, 1)
+def _near_field(name: str, came: object, model: type) -> str:
+    strangers = came.keys() - _fields(model) if isinstance(came, dict) else ()
+    guess = near(name, sorted(strangers), 1)
     return f"did you mean it by {shown(guess)}?" if guess else "it is required: add it."
 
 
-def _fields_at(model: type[BaseModel], steps: Iterable[int | str]) -> list[str]:
+def _fields(model: type) -> dict[str, FieldInfo]:
+    """The fields of a model by their names on the wire."""
+    fields: dict[str, FieldInfo] = model.__pydantic_fields__  # type: ignore[attr-defined]
+    return {field.alias or name: field for name, field in fields.items()}
+
+
+def _fields_at(model: type, steps: Iterable[int | str]) -> list[str]:
     """The wire names of the fields of the model that stands at the path inside `model`."""
     for step in steps:
         if isinstance(step, str):
-            by_name = {field.alias or name: field for name, field in model.model_fields.items()}
-            inner = _model_in(by_name[step].annotation) if step in by_name else None
+            inner = _model_in(_fields(model)[step].annotation)
             if inner is None:
                 return []
             model = inner
-    return [field.alias or name for name, field in model.model_fields.items()]
+    return list(_fields(model))
 
 
-def _model_in(annotation: object) -> type[BaseModel] | None:
+def _model_in(annotation: object) -> type | None:
     """The first model inside an annotation such as ``tuple[Step, ...]`` or ``Place | None``."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if isinstance(annotation, type) and hasattr(annotation, "__pydantic_fields__"):
         return annotation
     return next((model for part in getattr(annotation, "__args__", ()) if (model := _model_in(part))), None)

@@ -86,10 +86,8 @@ def read_agent_name(value: object) -> str:
 
 
 def _number(value: object) -> int | Decimal:
-    if type(value) is int or type(value) is Decimal:
+    if isinstance(value, int | Decimal) and value is not True and value is not False:
         return value
-    if type(value) is float:
-        return Decimal(repr(value))
     raise ValueError(f" is {shown(value)}; a number was expected: send it without quotes.")
 
 
@@ -101,10 +99,10 @@ def _between(value: object, low: int, high: int, what: str) -> int | Decimal:
 
 
 def _whole(value: object, low: int, high: int) -> int:
-    number = _number(value)
-    if abs(number) > LARGEST_VALUE or number != int(number):
+    number = _between(value, low, high, "a whole number")
+    if number != int(number):
         raise ValueError(f" is {shown(number)}; a whole number from {low} to {high} was expected: check it.")
-    return int(_between(number, low, high, "a whole number"))
+    return int(number)
 
 
 def _metres(value: object, rounding: str) -> int:

@@ -3,13 +3,14 @@
 The models hold an event's `data` in exact numbers: microseconds, grains, metres, micrograms. `parse_event` gives the whole event.
 """
 
+import dataclasses
 import hashlib
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError, model_validator
+from pydantic import Field, StrictBool, TypeAdapter, ValidationError, model_validator
+from pydantic.dataclasses import dataclass
 
 from coordinator.complaints import complaint
 from coordinator.errors import Refused
@@ -93,17 +94,14 @@ Action = Literal[
 ]
 
 
-class _Part(BaseModel):
-    """An object on the wire. Fields it does not know are passed over."""
+class Signal:
+    """What an event says: its `data`. Fields that a kind does not know are passed over."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
-
-
-class Signal(_Part):
-    """What an event says: its `data`."""
+    __slots__ = ()
 
 
-class Place(_Part):
+@dataclass(frozen=True, slots=True)
+class Place:
     """Where something is, in degrees of WGS 84."""
 
     lat: Latitude
@@ -111,14 +109,16 @@ class Place(_Part):
     label: Text | None = None
 
 
-class Flow(_Part):
+@dataclass(frozen=True, slots=True)
+class Flow:
     """A resource going in or coming out."""
 
     resource: Name
     quantity: Amount
 
 
-class Step(_Part):
+@dataclass(frozen=True, slots=True)
+class Step:
     """Work of one process: for each run, and once before (`setup`)."""
 
     process: Name
@@ -126,13 +126,15 @@ class Step(_Part):
     setup: Hours | None = None
 
 
-class Batch(_Part):
+@dataclass(frozen=True, slots=True)
+class Batch:
     """How many runs go together: at least `minimum`, in whole multiples of `multiple`."""
 
     minimum: Runs | None = None
     multiple: Runs | None = None
 
 
+@dataclass(frozen=True, slots=True)
 class Agent(Signal):
     """Who offers, makes or needs, and where."""
 
@@ -142,6 +144,7 @@ class Agent(Signal):
     key: Note | None = None
 
 
+@dataclass(frozen=True, slots=True)
 class Resource(Signal):
     """A kind of thing with one unit; a pack (`multiple_grains`) moves only whole."""
 
@@ -154,6 +157,7 @@ class Resource(Signal):
     aliases: Many[Name] = ()
 
 
+@dataclass(frozen=True, slots=True)
 class Offer(Signal):
     """Goods on hand."""
 
@@ -183,13 +187,14 @@ class Offer(Signal):
         return self
 
 
+@dataclass(frozen=True, slots=True)
 class Capacity(Signal):
     """Hours of a process, of machines or people, in a window."""
 
     process: Name
     effort: Hours
-    begin_us: Instant = Field(alias="begin")
-    end_us: Instant = Field(alias="end")
+    begin_us: Annotated[Instant, Field(alias="begin")]
+    end_us: Annotated[Instant, Field(alias="end")]
     minimum_grains: Minimum = Field(default=0, alias="minimum")
     within_m: Radius | None = Field(default=None, alias="within_km")
     basis: Basis = "free"
@@ -213,6 +218,7 @@ class Capacity(Signal):
         return self
 
 
+@dataclass(frozen=True, slots=True)
 class Need(Signal):
     """A resource and how much of it, or a process and how many hours of it; wanted by `due_us`, useless after `end_us`."""
 
@@ -257,13 +263,14 @@ class Need(Signal):
         return self
 
 
+@dataclass(frozen=True, slots=True)
 class Recipe(Signal):
     """What goes in, which processes for how long, what comes out."""
 
     recipe: Name
     outputs: Many[Flow]
-    inputs: Many[Flow] = ()
     steps: Many[Step]
+    inputs: Many[Flow] = ()
     batch: Batch | None = None
     design: Note | None = None
 
@@ -288,14 +295,16 @@ class Recipe(Signal):
         return self
 
 
+@dataclass(frozen=True, slots=True)
 class Route(Signal):
     """How far another agent is."""
 
     to: AgentName
-    distance_m: Distance = Field(alias="distance_km")
-    two_way: bool = True
+    distance_m: Annotated[Distance, Field(alias="distance_km")]
+    two_way: StrictBool = True
 
 
+@dataclass(frozen=True, slots=True)
 class Answer(Signal):
     """A party's word on one proposal."""
 
@@ -313,6 +322,7 @@ class Answer(Signal):
         return self
 
 
+@dataclass(frozen=True, slots=True)
 class Report(Signal):
     """Something that happened to a commitment."""
 
@@ -329,11 +339,13 @@ class Report(Signal):
         return self
 
 
+@dataclass(frozen=True, slots=True)
 class Tick(Signal):
     """Time passed and nothing else happened."""
 
 
-class Line(_Part):
+@dataclass(frozen=True, slots=True)
+class Line:
     """One movement that a proposal suggests."""
 
     provider: AgentName
@@ -343,36 +355,45 @@ class Line(_Part):
     quantity: Amount
     offer: Text  # agent/kind/subject of the offer or capacity used
     need: Text
-    due_us: Instant | None = Field(default=None, alias="due")
-    distance_m: Distance = Field(alias="distance_km")
+    distance_m: Annotated[Distance, Field(alias="distance_km")]
     effort: Number  # in the charter's measure
+    due_us: Instant | None = Field(default=None, alias="due")
 
 
+@dataclass(frozen=True, slots=True)
 class Proposal(Signal):
     """A suggested match of one provider and one receiver, with its reasons."""
 
     proposal: Name
     lines: Many[Line]
-    expires_us: Instant = Field(alias="expires")
+    expires_us: Annotated[Instant, Field(alias="expires")]
     charter: Text
     reasons: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
 class Ledger(Signal):
-    """One decision of a judge, with what it rests on. Whatever else a record carries is kept as it came, in `model_extra`."""
-
-    model_config = ConfigDict(extra="allow")
+    """One decision of a judge, with what it rests on. Whatever else a record carries is kept as it came, in `rest`."""
 
     kind: Name
     agent: AgentName
     proposal: Name
-    statement: Any = None
+    statement: Note | None = None  # source/id of the event judged
     free_before: Any = None
     free_after: Any = None
     why: Note | None = None
-    ends: StrictBool = False  # of `released`: the whole plan, not one party's acceptance
-    limit: Amount | None = None  # of `countered`: the most this pair would exchange; absent on `declined`, which means nothing
-    moved: Many[Amount | None] = ()  # of reports: what each line moved, null where it did not
+    limit: Amount | None = None  # the most that a counter leaves open
+    moved: Many[Amount | None] = ()  # what a report moved, a line each
+    ends: StrictBool = False  # whether a release ends the plan for all
+    rest: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_the_rest(cls, data: object) -> object:
+        if not isinstance(data, dict):
+            return data
+        known = {field.name for field in dataclasses.fields(cls)} - {"rest"}
+        return {key: data[key] for key in data.keys() & known} | {"rest": {key: data[key] for key in data.keys() - known}}
 
 
 KINDS: Mapping[str, type[Signal]] = {
@@ -392,7 +413,7 @@ KINDS: Mapping[str, type[Signal]] = {
 OWN_KINDS = frozenset({"tick", "proposal", "ledger"})  # said by coordinators only; all others by agents only
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Event:
     """One event as it was said, checked and exact."""
 
@@ -479,6 +500,7 @@ def _content_id(source: str, kind: str, subject: str, time_us: int, exact: objec
     return hashlib.sha256(canonical_json([source, kind, subject, time_us, exact])).hexdigest()[:32]
 
 
+_READERS: dict[str, TypeAdapter[Signal]] = {kind: TypeAdapter(model) for kind, model in KINDS.items()}
 _KIND_OF_TYPE = {f"stigmergy.{kind}.v1": kind for kind in KINDS}
 
 
@@ -530,13 +552,13 @@ def _read_time(record: dict[str, object], field: str) -> int:
 
 
 def _read_data(kind: str, raw: object, strict_fields: bool) -> Signal:
-    model = KINDS[kind]
+    reader = _READERS[kind]
     try:
-        if strict_fields and model is not Ledger:
-            return model.model_validate(raw, extra="forbid", context=True)
-        return model.model_validate(raw)
+        if strict_fields:
+            return reader.validate_python(raw, extra="forbid", context=True)
+        return reader.validate_python(raw)
     except ValidationError as invalid:
-        raise Refused(complaint(invalid.errors(include_url=False), model)) from None
+        raise Refused(complaint(invalid.errors(include_url=False), KINDS[kind])) from None
 
 
 def _without_nulls(value: object) -> object:
