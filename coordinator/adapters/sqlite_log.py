@@ -170,10 +170,11 @@ class _Writer:
         """Return the tail after the entries of all requests, stamped and committed, all or none."""
         if self._halted:
             raise Unavailable(self._halted)
-        offset, chain, logtime_us = tail.offset, tail.chain, max(tail.logtime_us, self._clock())
-        rows = []
+        offset, chain, logtime_us = tail.offset, tail.chain, tail.logtime_us
+        now_us, rows = self._clock(), []
         for request in group:
             for entry in request.entries:
+                logtime_us = max(logtime_us, now_us if entry.logtime_us is None else entry.logtime_us)
                 chain = _chained(chain, entry.stream, entry.key, logtime_us, entry.event)
                 rows.append((offset, entry.stream, entry.key, logtime_us, chain, entry.event))
                 request.records.append(Record(entry, position_of(entry, offset), logtime_us))

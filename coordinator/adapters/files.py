@@ -1,0 +1,58 @@
+"""Files of events, charters and results: the few lines between the core and the disk."""
+
+import gzip
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from coordinator.charter import Charter, charter_from_toml
+from coordinator.errors import Refused, Unavailable
+
+__all__ = ["read_charter", "read_lines", "write_json_file", "write_lines"]
+
+
+def read_charter(path: Path | None) -> Charter:
+    """Return the charter in a TOML file; without a path the default charter. Refused where it cannot be read or is not valid."""
+    if path is None:
+        return Charter()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refused(f"the charter {path} cannot be read ({_plain(error)}); check the path") from None
+    try:
+        return charter_from_toml(text)
+    except Refused as refused:
+        raise Refused(f"{path}: {refused}") from None
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield the numbered lines of a ``.jsonl`` or ``.jsonl.gz`` file, blank ones left out. Refused where it cannot be read.
+
+    A compressed file that ends in the middle gives all lines before the break and then refuses, so nothing readable is lost.
+    """
+    try:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if line.strip():
+                    yield number, line.rstrip(b"\r\n")
+    except (OSError, EOFError, gzip.zlib.error) as error:  # type: ignore[attr-defined]
+        raise Refused(f"{path} cannot be read ({_plain(error)}); check the path and that the file is whole") from None
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """Write lines to a file, replacing what was there. Unavailable when the disk does not take them."""
+    try:
+        with path.open("w", encoding="utf-8") as file:
+            file.writelines(lines)
+    except OSError as error:
+        raise Unavailable(f"{path} cannot be written ({_plain(error)}); check the folder and the space on the disk") from None
+
+
+def write_json_file(path: Path, value: Any) -> None:
+    """Write one JSON value, indented for people."""
+    write_lines(path, [json.dumps(value, indent=2, ensure_ascii=False) + "\n"])
+
+
+def _plain(error: BaseException) -> str:
+    return getattr(error, "strerror", None) or str(error)

@@ -1,0 +1,135 @@
+"""The network's agreed rules as data: what is fair, how far things travel, how long words stand."""
+
+import difflib
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, StrictStr, ValidationError, field_validator
+
+from coordinator.errors import Refused
+from coordinator.units import UNITS
+
+__all__ = ["Charter", "ProcessEntry", "ResourceEntry", "charter_from_toml"]
+
+Positive = Annotated[StrictInt | StrictFloat, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[StrictInt | StrictFloat, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[StrictInt, Field(ge=0, le=10**10)]
+
+CLASS = "class:"  # In `may_claim_tier`, "class:hospital" stands for every agent that says it is classified as "hospital".
+
+
+class Rules(BaseModel):
+    """Frozen, and deaf to unknown keys: a misspelt rule must not be a rule that silently does not hold."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ProcessEntry(Rules):
+    """A process as the network agreed to call it."""
+
+    aliases: tuple[StrictStr, ...] = ()
+
+
+class ResourceEntry(Rules):
+    """A resource as the network agreed to define it; it binds over what agents say."""
+
+    unit: StrictStr = "1"
+    aliases: tuple[StrictStr, ...] = ()
+    mass_kg: Positive | None = None  # of one unit
+    multiple: Positive | None = None  # only whole packs of so many units move
+
+    @field_validator("unit")
+    @classmethod
+    def _unit_is_known(cls, unit: str) -> str:
+        if unit not in UNITS:
+            raise ValueError(f"{unit!r} is not a UCUM code known here")
+        return unit
+
+
+class Charter(Rules):
+    """Every rule with the value that holds where the charter says nothing."""
+
+    fairness: Literal["portions", "ratio", "off"] = "portions"
+    portion: Mapping[StrictStr, Positive] = {}  # of a resource, in its unit; absent: the median open claim, found anew each day
+    fairness_levels: Annotated[StrictInt, Field(ge=1, le=10_000)] = 100
+    fairness_memory_days: NotNegative = 30
+    radius_km: NotNegative | None = None
+    effort: Literal["kg_km", "km"] = "kg_km"
+    cycle_seconds: Annotated[StrictInt, Field(ge=1)] = 3_600
+    late_seconds: Count = 86_400
+    proposal_seconds: Annotated[StrictInt, Field(ge=1, le=10**10)] = 604_800
+    hysteresis: Annotated[StrictInt, Field(ge=0, le=10_000)] = 0  # in levels
+    place_decimals: Annotated[StrictInt, Field(ge=0, le=7)] = 2
+    default_life_days: NotNegative = 0  # 0: a signal without `expires` stands until withdrawn
+    may_claim_tier: Mapping[StrictStr, tuple[StrictStr, ...]] = {}  # "0": agents, or "class:NAME"; absent: any agent may
+    resources: Mapping[StrictStr, ResourceEntry] = {}
+    processes: Mapping[StrictStr, ProcessEntry] = {}
+
+    @field_validator("may_claim_tier")
+    @classmethod
+    def _tiers_exist(cls, tiers: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+        for tier in tiers:
+            if tier not in {"0", "1", "2", "3"}:
+                raise ValueError(f"tier {tier!r} does not exist; tiers are 0 to 3")
+        return tiers
+
+    @cached_property
+    def version(self) -> str:
+        """A short name of exactly these rules, the same on every machine; every proposal carries it."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
+
+    @cached_property
+    def resource_names(self) -> dict[str, str]:
+        """Every name and alias of the catalogue's resources -> the resource's name."""
+        return {alias: name for name, entry in self.resources.items() for alias in (name, *entry.aliases)}
+
+    @cached_property
+    def process_names(self) -> dict[str, str]:
+        """Every name and alias of the catalogue's processes -> the process's name."""
+        return {alias: name for name, entry in self.processes.items() for alias in (name, *entry.aliases)}
+
+    def tier_used(self, stated: int, agent: str, classes: tuple[str, ...]) -> int:
+        """Return the tier that counts for this agent: the stated one where the charter lets it claim that, else 1."""
+        allowed = self.may_claim_tier.get(str(stated))
+        if allowed is None or agent in allowed or any(CLASS + name in allowed for name in classes):
+            return stated
+        return 1
+
+
+def charter_from_toml(text: str) -> Charter:
+    """Return the charter in the table ``[charter]`` of a TOML text (an absent table is the default charter).
+
+    Raises `Refused` with the line or key at fault.
+    """
+    try:
+        table = tomllib.loads(text).get("charter", {})
+    except tomllib.TOMLDecodeError as error:
+        raise Refused(f"the charter is not TOML: {error}; mend the line it names") from None
+    if not isinstance(table, dict):
+        raise Refused(f"`charter` is {table!r}; a table [charter] with the network's rules was expected")
+    try:
+        charter = Charter.model_validate(table)
+    except ValidationError as error:
+        raise Refused("; ".join(_sentence(problem, table) for problem in error.errors())) from None
+    for names, kind in ((charter.resources, "resource"), (charter.processes, "process")):
+        _refuse_double_names(names, kind)
+    return charter
+
+
+def _refuse_double_names(entries: Mapping[str, ResourceEntry] | Mapping[str, ProcessEntry], kind: str) -> None:
+    owner: dict[str, str] = {}
+    for name, entry in entries.items():
+        for alias in dict.fromkeys((name, *entry.aliases)):
+            if owner.setdefault(alias, name) != name:
+                raise Refused(f"the {kind} name {alias!r} belongs to both {owner[alias]!r} and {name!r} in the charter; keep it with one")
+
+
+def _sentence(problem: Any, table: Mapping[str, Any]) -> str:
+    where = ".".join(str(part) for part in problem["loc"] if not str(part).startswith(("constrained-", "int", "float")))
+    if problem["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(str(problem["loc"][-1]), Charter.model_fields, n=1)
+        return f"the charter has no rule {where!r}" + (f"; did you mean {near[0]!r}?" if near else "; see README for the rules there are")
+    return f"charter.{where} is {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"

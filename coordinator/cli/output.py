@@ -1,0 +1,69 @@
+"""What people see in a terminal: tables, and a bar for work that takes a while. Machines ask for ``--json`` and see neither."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+from typing import Any
+
+__all__ = ["Progress", "table"]
+
+
+class Progress:
+    """A bar on standard error; silent where nobody watches (no terminal) or where JSON was asked for."""
+
+    def __init__(self, what: str, quiet: bool = False, total: int | None = None) -> None:
+        self._what, self._total, self._count = what, total, 0
+        self._bar: Any = None
+        self._quiet = quiet or not sys.stderr.isatty()
+
+    def __enter__(self) -> "Progress":
+        """Show the bar."""
+        if not self._quiet:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+            from rich.progress import Progress as Bar
+
+            columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+            self._bar = Bar(*columns, console=Console(stderr=True))
+            self._bar.start()
+            self._task = self._bar.add_task(self._what, total=self._total)
+        return self
+
+    def step(self, note: str | None = None) -> None:
+        """Count one more; the bar moves every hundredth time, so that counting costs nothing."""
+        self._count += 1
+        if self._bar is not None and (self._count % 100 == 0 or note):
+            self._bar.update(self._task, completed=self._count, description=f"{self._what} {note or ''}".rstrip())
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Leave the bar as it ended."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=self._count)
+            self._bar.stop()
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table; numbers stand to the right."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    listed = [list(row) for row in rows]
+    shown = Table(title=title, title_justify="left")
+    for index, column in enumerate(columns):
+        numeric = bool(listed) and all(isinstance(row[index], int | float) for row in listed)
+        shown.add_column(column, justify="right" if numeric else "left")
+    for row in listed:
+        shown.add_row(*(Text(_told(value)) for value in row))
+    console = Console()
+    console.print(shown)
+    if not listed:
+        console.print("  (nothing)")
+
+
+def _told(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:,.1f}" if abs(value) >= 10 else f"{value:,.3g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,361 @@
+"""The book: what became of every proposal. What may follow what is one table, read by the code and by the pages alike.
+
+The book is a fold over proposals and ledger records. It never decides; `coordinator.verdicts` does, and says so in the ledger.
+Nothing here commits an agent but a ledger record that names that agent's own acceptance.
+"""
+
+import heapq
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from coordinator.network import Network, Stance, Thing
+from coordinator.signals import Answer, Event, Ledger, Line, Proposal
+from coordinator.times import DAY_US
+
+__all__ = ["ENDED", "LIFE", "OPEN", "Book", "Deal", "State", "statement_of"]
+
+
+class State(StrEnum):
+    """Where a proposal is in its life."""
+
+    PROPOSED = "proposed"
+    PROMISED = "promised"  # by some of its parties
+    COMMITTED = "committed"  # by all of them
+    DELIVERED = "delivered in part"
+    FULFILLED = "fulfilled"
+    DECLINED = "declined"
+    COUNTERED = "countered"
+    LAPSED = "lapsed"
+    RETRACTED = "retracted"
+    RELEASED = "released"
+    BROKEN = "broken"
+
+
+# state -> what happens -> state. Happenings are ledger kinds, but for "lapsed" (time) and "retracted" (the proposal stream).
+LIFE: Mapping[State, Mapping[str, State]] = {
+    State.PROPOSED: {
+        "promised": State.PROMISED,
+        "declined": State.DECLINED,
+        "countered": State.COUNTERED,
+        "lapsed": State.LAPSED,
+        "retracted": State.RETRACTED,
+    },
+    State.PROMISED: {
+        "promised": State.PROMISED,
+        "taken back": State.PROPOSED,
+        "declined": State.DECLINED,
+        "countered": State.COUNTERED,
+        "committed": State.COMMITTED,
+        "released": State.RELEASED,
+    },
+    State.COMMITTED: {
+        "shipped": State.COMMITTED,
+        "delivered": State.DELIVERED,
+        "fulfilled": State.FULFILLED,
+        "broken": State.BROKEN,
+    },
+    State.DELIVERED: {
+        "shipped": State.DELIVERED,
+        "delivered": State.DELIVERED,
+        "fulfilled": State.FULFILLED,
+        "broken": State.BROKEN,
+    },
+    State.FULFILLED: {"shipped": State.FULFILLED, "delivered": State.FULFILLED},  # the other side's word on the same goods
+    State.DECLINED: {"released": State.DECLINED},  # what others had promised to it is freed
+    State.COUNTERED: {"released": State.COUNTERED},
+    State.LAPSED: {},
+    State.RETRACTED: {},
+    State.RELEASED: {},
+    State.BROKEN: {"shipped": State.BROKEN, "delivered": State.BROKEN, "fulfilled": State.FULFILLED},
+}
+
+OPEN = frozenset({State.PROPOSED, State.PROMISED})
+SAID_ONLY = frozenset({"refused", "noted"})  # ledger kinds that change nothing
+BOUND = frozenset({State.COMMITTED, State.DELIVERED, State.FULFILLED, State.BROKEN})
+ENDED = frozenset(State) - OPEN - BOUND
+
+
+def statement_of(event: Event) -> str:
+    """Return the name by which ledger records point at what was judged: ``source/id``."""
+    return f"{event.source}/{event.id}"
+
+
+@dataclass(slots=True)
+class Deal:
+    """One proposal and what its parties made of it. Tallies are per line, in grains."""
+
+    proposal: str
+    data: Proposal
+    made_us: int
+    line: bytes  # the event as it was said, for exports and digests
+    state: State = State.PROPOSED
+    promised: dict[str, str] = field(default_factory=dict)  # party -> the acceptance it said
+    counts: dict[str, int] = field(default_factory=dict)  # ref -> the count a promise was taken from
+    shipped: list[int] = field(default_factory=list)
+    received: list[int] = field(default_factory=list)
+    claims: list[tuple[str, Thing, int]] = field(default_factory=list)  # whose claim each line served, once committed
+    committed_us: int = 0
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """What moves, from whom to whom."""
+        return self.data.lines
+
+    @property
+    def parties(self) -> tuple[str, ...]:
+        """Everybody who has to accept, the first line's provider first."""
+        return tuple(dict.fromkeys(name for line in self.lines for name in (line.provider, line.receiver)))
+
+    @property
+    def judge(self) -> str:
+        """The agent in whose part of the ledger this plan is decided."""
+        return self.lines[0].provider
+
+    def asks_of(self, agent: str) -> dict[str, int]:
+        """Return what the plan takes of each of this agent's signals, in grains."""
+        asked: dict[str, int] = {}
+        for line in self.lines:
+            for party, ref in ((line.provider, line.offer), (line.receiver, line.need)):
+                if party == agent:
+                    asked[ref] = asked.get(ref, 0) + line.quantity.grains
+        return asked
+
+    def delivered(self, line: int) -> int:
+        """Return what of a line has arrived by either side's word."""
+        return max(self.shipped[line], self.received[line])
+
+    def may(self, happening: str) -> bool:
+        """Whether the table of life allows this now."""
+        return happening in LIFE[self.state]
+
+
+class Book:
+    """Every proposal that is open or became a commitment, and how the others ended."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.deals: dict[str, Deal] = {}
+        self.ended: dict[str, State] = {}
+        self.heard: dict[str, tuple[str, str]] = {}  # acceptance -> who said it, to which proposal
+        self._by_ref: dict[str, dict[str, None]] = {}
+        self._limits: dict[tuple[str, str], tuple[int, int, int]] = {}
+        self._received: dict[tuple[str, Thing, int], list[tuple[int, str, int]]] = {}
+        self._expiries: list[tuple[int, str]] = []
+        self._ends: list[tuple[int, str]] = []
+
+    # -- the fold -----------------------------------------------------------------------------------------------------
+
+    def propose(self, proposal: Proposal, made_us: int, line: bytes) -> None:
+        """Take in a proposal; one that is known already changes nothing."""
+        if proposal.proposal in self.deals or proposal.proposal in self.ended:
+            return
+        count = len(proposal.lines)
+        deal = Deal(proposal.proposal, proposal, made_us, line, shipped=[0] * count, received=[0] * count)
+        self.deals[deal.proposal] = deal
+        for line in deal.lines:
+            for ref in (line.offer, line.need):
+                self._by_ref.setdefault(ref, {})[deal.proposal] = None
+        heapq.heappush(self._expiries, (proposal.expires_us, deal.proposal))
+
+    def retract(self, proposal: str) -> None:
+        """Take an unanswered proposal off the table."""
+        deal = self.deals.get(proposal)
+        if deal is not None and deal.may("retracted"):
+            self._move(deal, "retracted")
+
+    def hear(self, event: Event, answer: Answer) -> None:
+        """Remember an agent's acceptance, so that a ledger record can be held against it."""
+        if answer.answer == "accept":
+            self.heard[statement_of(event)] = (event.name, answer.proposal)
+
+    def record(self, ledger: Ledger, log_us: int) -> str | None:
+        """Obey one ledger record; return why it can not be obeyed, or None when it was."""
+        if ledger.kind in SAID_ONLY:
+            return None
+        deal = self.deals.get(ledger.proposal)
+        if deal is None:
+            return f"the ledger speaks of proposal {ledger.proposal!r}, which nobody made or which has ended"
+        happening = "taken back" if ledger.kind == "released" and not ledger.ends else ledger.kind
+        if not deal.may(happening):
+            return f"proposal {deal.proposal!r} is {deal.state}; {ledger.kind!r} may not follow that"
+        if happening == "promised" and self.heard.get(ledger.statement or "") != (ledger.agent, deal.proposal):
+            return f"{ledger.agent!r} is said to have promised {deal.proposal!r}, but no acceptance of its own says so"
+        if happening == "committed" and any(party not in deal.promised for party in deal.parties):
+            missing = [party for party in deal.parties if party not in deal.promised]
+            return f"{deal.proposal!r} is said to be committed, but {', '.join(missing)} never accepted it"
+        self._effects(deal, happening, ledger, log_us)
+        self._move(deal, happening)
+        return None
+
+    def _effects(self, deal: Deal, happening: str, ledger: Ledger, log_us: int) -> None:
+        match happening:
+            case "promised":
+                deal.promised[ledger.agent] = ledger.statement or ""
+                self._take(deal, ledger.agent)
+            case "taken back":
+                self._give_back(deal, ledger.agent)
+            case "declined" | "countered":
+                if ledger.agent in deal.promised:
+                    self._give_back(deal, ledger.agent)
+                self._limit(deal, ledger.limit.grains if ledger.limit else 0)
+            case "released":
+                for agent in list(deal.promised):
+                    self._give_back(deal, agent)
+            case "committed":
+                self._commit(deal, log_us)
+            case "shipped" | "delivered" | "fulfilled":
+                self._tally(deal, ledger)
+            case "broken":
+                for agent in deal.parties:
+                    self._resettle(deal, agent)
+
+    def _move(self, deal: Deal, happening: str) -> None:
+        deal.state = LIFE[deal.state][happening]
+        if happening == "taken back" and deal.promised:
+            deal.state = State.PROMISED
+        for line in deal.lines:
+            for ref in (line.offer, line.need):
+                if ref in self.network.stances:
+                    self.network.touch(self.network.stances[ref])
+        if deal.state in ENDED and not deal.promised:
+            self._close(deal)
+        elif deal.state in (State.COMMITTED, State.BROKEN, State.DELIVERED, State.FULFILLED):
+            for agent in deal.parties:
+                self._resettle(deal, agent)
+
+    def _close(self, deal: Deal) -> None:
+        del self.deals[deal.proposal]
+        self.ended[deal.proposal] = deal.state
+        for line in deal.lines:
+            for ref in (line.offer, line.need):
+                named = self._by_ref.get(ref)
+                if named is not None and named.pop(deal.proposal, ...) is None and not named:
+                    del self._by_ref[ref]
+
+    def _take(self, deal: Deal, agent: str) -> None:
+        for ref, grains in deal.asks_of(agent).items():
+            stance = self.network.stances[ref]
+            deal.counts[ref] = stance.count
+            stance.taken_grains += grains
+
+    def _give_back(self, deal: Deal, agent: str) -> None:
+        del deal.promised[agent]
+        for ref, grains in deal.asks_of(agent).items():
+            stance = self.network.stances[ref]
+            if stance.total:
+                self.settle(stance)
+            elif stance.count == deal.counts[ref]:  # A newer count already left this promise out of account.
+                stance.taken_grains -= grains
+
+    def _commit(self, deal: Deal, log_us: int) -> None:
+        deal.committed_us = log_us
+        for index, line in enumerate(deal.lines):
+            claim = self.claim_of(self.network.stances[line.need])
+            deal.claims.append(claim)
+            self._received.setdefault(claim, []).append((log_us, deal.proposal, index))
+            end_us = self.network.stances[line.need].end_us
+            if end_us is not None:
+                heapq.heappush(self._ends, (end_us, deal.proposal))
+
+    def _tally(self, deal: Deal, ledger: Ledger) -> None:
+        for index, moved in enumerate(ledger.moved):
+            tally = deal.shipped if ledger.agent == deal.lines[index].provider else deal.received
+            tally[index] += moved.grains if moved else 0
+
+    def _limit(self, deal: Deal, limit_grains: int) -> None:
+        for line in deal.lines:
+            offer, need = self.network.stances.get(line.offer), self.network.stances.get(line.need)
+            if offer is not None and need is not None:
+                self._limits[offer.ref, need.ref] = (offer.count, need.count, limit_grains)
+
+    # -- what `basis: total` means ------------------------------------------------------------------------------------
+
+    def settle(self, stance: Stance) -> None:
+        """Set what a stock (`basis: total`) has promised and not yet moved; a free count keeps its own tally."""
+        if stance.total:
+            stance.taken_grains = sum(self._unmoved(self.deals[name], stance) for name in self._by_ref.get(stance.ref, ()))
+
+    def _resettle(self, deal: Deal, agent: str) -> None:
+        for ref in deal.asks_of(agent):
+            if ref in self.network.stances:
+                self.settle(self.network.stances[ref])
+
+    def _unmoved(self, deal: Deal, stance: Stance) -> int:
+        if stance.agent not in deal.promised or deal.state is State.BROKEN:
+            return 0
+        moved = deal.delivered if stance.is_supply else deal.received.__getitem__
+        lines = enumerate(deal.lines)
+        return sum(max(0, line.quantity.grains - moved(index)) for index, line in lines if stance.ref in (line.offer, line.need))
+
+    # -- time ---------------------------------------------------------------------------------------------------------
+
+    def lapse(self, log_us: int) -> list[Deal]:
+        """Let unanswered proposals lapse; return those past their expiry that somebody promised to and somebody must release."""
+        stuck: list[Deal] = []
+        while self._expiries and self._expiries[0][0] <= log_us:
+            _, name = heapq.heappop(self._expiries)
+            deal = self.deals.get(name)
+            if deal is not None and deal.state is State.PROPOSED:
+                self._move(deal, "lapsed")
+            elif deal is not None and deal.state is State.PROMISED:
+                stuck.append(deal)
+        return stuck
+
+    def overdue(self, log_us: int) -> list[Deal]:
+        """Return commitments whose need became useless before all of it arrived."""
+        late: dict[str, Deal] = {}
+        while self._ends and self._ends[0][0] <= log_us:
+            deal = self.deals[heapq.heappop(self._ends)[1]]
+            if deal.may("broken"):
+                late[deal.proposal] = deal
+        return list(late.values())
+
+    # -- questions ----------------------------------------------------------------------------------------------------
+
+    def naming(self, ref: str) -> list[Deal]:
+        """Return the deals that name a signal, in the order they were made."""
+        return [self.deals[name] for name in self._by_ref.get(ref, ())]
+
+    def promised(self) -> list[Deal]:
+        """Return the plans that some, not all, of their parties promised to."""
+        return [deal for deal in self.deals.values() if deal.state is State.PROMISED]
+
+    def held_grains(self, stance: Stance) -> int:
+        """Return what is kept aside for others' promises that this agent has not answered yet."""
+        held = 0
+        for deal in self.naming(stance.ref):
+            if deal.state is State.PROMISED and stance.agent not in deal.promised:
+                held += deal.asks_of(stance.agent)[stance.ref]
+        return held
+
+    def limit_grains(self, offer: Stance, need: Stance) -> int | None:
+        """Return the most this pair said it would exchange (0 after a decline), or None; a new count on either side wipes it."""
+        known = self._limits.get((offer.ref, need.ref))
+        return known[2] if known is not None and known[:2] == (offer.count, need.count) else None
+
+    def limits(self) -> Mapping[tuple[str, str], tuple[int, int, int]]:
+        """Return every pair that declined or countered: (offer, need) -> (offer count, need count, grains)."""
+        return self._limits
+
+    def claim_of(self, need: Stance) -> tuple[str, Thing, int]:
+        """Return whose claim a need belongs to: its agent, the canonical thing and the tier that counts."""
+        charter = self.network.charter
+        classes = self.network.agents[need.agent].classes
+        return need.agent, self.network.canonical(need.thing), charter.tier_used(need.tier, need.agent, classes)
+
+    def received_grains(self, claim: tuple[str, Thing, int], log_us: int) -> int:
+        """Return what a claim was committed within the charter's memory; of a broken commitment only what arrived."""
+        since_us = log_us - int(self.network.charter.fairness_memory_days * DAY_US)
+        received = 0
+        for committed_us, name, index in self._received.get(claim, ()):
+            deal = self.deals[name]
+            if committed_us > since_us:
+                received += deal.delivered(index) if deal.state is State.BROKEN else deal.lines[index].quantity.grains
+        return received
+
+    def forgets_us(self, claim: tuple[str, Thing, int], log_us: int) -> int | None:
+        """Return when the charter's memory of this claim next fades, or None."""
+        memory_us = int(self.network.charter.fairness_memory_days * DAY_US)
+        times = [committed_us + memory_us for committed_us, _, _ in self._received.get(claim, ()) if committed_us + memory_us > log_us]
+        return min(times, default=None)

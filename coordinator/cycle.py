@@ -1,0 +1,222 @@
+"""The loop's heart: takes events in one at a time, moves log time, plans when a cycle is due, and says what it decided.
+
+`Coordination` touches neither file nor clock. Its driver hands it events and takes away the decisions, as events to be written to
+the streams; on the next start the same events, read back, lead to the same state.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from coordinator.charter import Charter
+from coordinator.commitments import Book, State, statement_of
+from coordinator.errors import Refused
+from coordinator.network import Network
+from coordinator.places import Table
+from coordinator.planning import Planner
+from coordinator.proposals import revise
+from coordinator.signals import Answer, Event, Ledger, Proposal, Report, event_json, parse_event
+from coordinator.stream import LEDGER, PROPOSAL, SIGNAL, Entry
+from coordinator.times import SECOND_US, format_instant
+from coordinator.verdicts import Verdict, judge, plan_broken, plan_released
+
+__all__ = ["Coordination", "Taken"]
+
+BEGINNING = -(2**62)
+
+Answering = Callable[[Proposal], Iterable[bytes]]  # what parties say to a proposal as it is made, as events
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of an event that was not refused."""
+
+    repeat: bool = False  # it was known already, and changed nothing
+
+
+class Coordination:
+    """Network, book and plan together, and the one way in: `take`.
+
+    While `judging`, answers get their verdicts here and plans past their time are released; while `planning`, cycles run. What was
+    decided waits in `outbox` for the driver to write it down. Where a recorded log is read back, both are off: its own decisions
+    are obeyed instead, and `resume` goes on from there.
+    """
+
+    def __init__(
+        self, charter: Charter, *, name: str = "main", table: Table | None = None, judging: bool = True, planning: bool = True
+    ) -> None:
+        self.charter = charter
+        self.source = f"coordinator:{name}"
+        self.network = Network(charter, table)
+        self.book = Book(self.network)
+        self.planner = Planner(self.network, self.book)
+        self.judging = judging
+        self.planning = planning
+        self.answering: Answering | None = None
+        self.log_us = BEGINNING
+        self.outbox: list[Entry] = []
+        self.ledger: list[bytes] = []
+        self._cycle_us = BEGINNING
+        self._seen: dict[str, bytes] = {}
+        self._unjudged: dict[str, Event] = {}
+
+    # -- the way in ---------------------------------------------------------------------------------------------------
+
+    def take(self, event: Event, line: bytes, *, judged_elsewhere: bool = False) -> Taken:
+        """Take in one event as the log holds it; raise `Refused` (and change nothing) where it cannot be taken.
+
+        `line` is the event as it was said; `judged_elsewhere` says that its ledger record will follow.
+        """
+        statement = statement_of(event)
+        known = self._seen.get(statement)
+        if known is not None:
+            if known != event.content:
+                raise Refused(f"the event {event.id!r} of {event.source} was said before with other content; the first stands: use a new id")
+            return Taken(repeat=True)
+        stamp_us = self._stamp(event)
+        self._move_to(stamp_us)
+        self._apply(event, line, judged_elsewhere)
+        self._seen[statement] = event.content
+        return Taken()
+
+    def _stamp(self, event: Event) -> int:
+        stamp_us = max(self.log_us, event.time_us) if event.logtime_us is None else event.logtime_us
+        late_us = stamp_us - event.time_us
+        if event.by_agent and late_us > self.charter.late_seconds * SECOND_US:
+            raise Refused(
+                f"time is {format_instant(event.time_us)}, {late_us // SECOND_US} s before the log's {format_instant(stamp_us)}; "
+                f"at most {self.charter.late_seconds} s late was expected: say it anew with the time of now"
+            )
+        return max(self.log_us, stamp_us)
+
+    def _move_to(self, stamp_us: int) -> None:
+        """Let log time pass: what expires goes, and a cycle runs where one is due, before the event that brought the time."""
+        if stamp_us > self.log_us:
+            self.log_us = stamp_us
+            self._end_all(self.network.advance(stamp_us), "expired")
+            for deal in self.book.lapse(stamp_us):
+                self._decide(plan_released(deal, "it expired before every party had accepted"))
+            for deal in self.book.overdue(stamp_us):
+                self._decide(plan_broken(deal))
+        if self._cycle_us == BEGINNING:
+            self._cycle_us = stamp_us
+        elif self.planning and stamp_us - self._cycle_us >= self.charter.cycle_seconds * SECOND_US:
+            self.run_cycle()
+
+    def _apply(self, event: Event, line: bytes, judged_elsewhere: bool) -> None:
+        match event.data, event.kind:
+            case Proposal() as proposal, _:
+                self.book.propose(proposal, event.time_us, line)
+            case None, "proposal":
+                self.book.retract(event.subject)
+            case Ledger() as record, _:
+                self._obey(record, line)
+            case (Answer() | Report() | None), ("answer" | "report"):
+                self._hear(event, judged_elsewhere)
+            case _, "tick":
+                pass
+            case _:
+                self._end_all(self.network.apply(event, self.log_us), "withdrawn")
+                stance = self.network.stances.get(f"{event.name}/{event.kind}/{event.subject}")
+                if stance is not None:
+                    self.book.settle(stance)
+
+    def _obey(self, record: Ledger, line: bytes) -> None:
+        why = self.book.record(record, self.log_us)
+        if why is not None:
+            raise Refused(why)
+        self.ledger.append(line)
+        self._unjudged.pop(str(record.statement), None)
+
+    # -- answers ------------------------------------------------------------------------------------------------------
+
+    def _hear(self, event: Event, judged_elsewhere: bool) -> None:
+        if isinstance(event.data, Answer):
+            self.book.hear(event, event.data)
+        if judged_elsewhere or not self.judging:
+            self._unjudged[statement_of(event)] = event
+        else:
+            self._judge(event)
+
+    def _judge(self, event: Event) -> None:
+        for verdict in judge(self.book, event, self.log_us):
+            self._decide(verdict)
+
+    def resume(self) -> None:
+        """Begin to judge, first what the log was cut before: answers without a verdict, plans past their time or their signals."""
+        self.judging = True
+        rest, self._unjudged = list(self._unjudged.values()), {}
+        for event in rest:
+            self._judge(event)
+        for deal in self.book.promised():
+            if deal.data.expires_us <= self.log_us:
+                self._decide(plan_released(deal, "it expired before every party had accepted"))
+        standing = self.network.stances
+        self._end_all((ref for ref, stance in standing.items() if not stance.stands), "withdrawn or expired")
+
+    def finish(self) -> None:
+        """End a replay: the input moved time for the last time, and one more cycle runs on what stands now."""
+        if not self.judging:
+            self.resume()
+        if self.planning and self.log_us > BEGINNING:
+            self.run_cycle()
+
+    # -- decisions ----------------------------------------------------------------------------------------------------
+
+    def run_cycle(self) -> None:
+        """Plan and propose now."""
+        self._cycle_us = self.log_us
+        parts = self.planner.plan(self.log_us)
+        if parts is None:
+            return
+        revision = revise(self.network, self.book, parts, self.log_us)
+        for proposal in revision.retracted:
+            self._retract(proposal)
+        for data in revision.proposed:
+            self._propose(data)
+
+    def _propose(self, data: dict[str, Any]) -> None:
+        name = str(data["proposal"])
+        line = self._say("proposal", name, data, PROPOSAL, name)
+        event = parse_event(line)
+        assert isinstance(event.data, Proposal)  # noqa: S101  said just now
+        self.book.propose(event.data, self.log_us, line)
+        if self.answering is not None:
+            for answer in self.answering(event.data):
+                self.say(answer)
+
+    def say(self, line: bytes) -> None:
+        """Take in an event made here on an agent's behalf (the demo's parties), at log time, and write it to the stream."""
+        event = parse_event(line)
+        self.outbox.append(Entry(SIGNAL, event.name, line))
+        self.take(event, line)
+
+    def _retract(self, proposal: str) -> None:
+        self._say("proposal", proposal, None, PROPOSAL, proposal)
+        self.book.retract(proposal)
+
+    def _decide(self, verdict: Verdict) -> None:
+        if not self.judging:
+            return
+        subject = f"{verdict['proposal']}.{verdict['kind']}"
+        line = self._say("ledger", subject[:128], verdict, LEDGER, str(verdict["agent"]))
+        record = parse_event(line).data
+        assert isinstance(record, Ledger)  # noqa: S101  said just now
+        self._obey(record, line)
+
+    def _end_all(self, refs: Iterable[str], how: str) -> None:
+        """Take from the table what rests on signals that ceased to stand; commitments stay."""
+        for ref in refs:
+            for deal in self.book.naming(ref):
+                if deal.state is State.PROPOSED:
+                    if self.judging:
+                        self._retract(deal.proposal)
+                    else:
+                        self.book.retract(deal.proposal)
+                elif deal.state is State.PROMISED:
+                    self._decide(plan_released(deal, f"{ref} was {how}"))
+
+    def _say(self, kind: str, subject: str, data: dict[str, Any] | None, stream: str, key: str) -> bytes:
+        line = event_json(kind, self.source, subject, self.log_us, data, logtime_us=self.log_us)
+        self.outbox.append(Entry(stream, key, line))
+        return line

@@ -1,0 +1,173 @@
+"""Who could serve whom: the contract's matching rules, one offer at a time against all needs of the same thing.
+
+A pair that no rule excludes is a candidate. What is excluded is counted by the rule that did it, never dropped in silence.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coordinator.commitments import Book
+from coordinator.network import Network, Stance
+from coordinator.places import UNCONNECTED, great_circles_m
+
+__all__ = ["Hidden", "Market"]
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+FOREVER = 2**62  # stands for "no limit" in arrays of times and metres
+
+
+class Hidden(StrEnum):
+    """Why a pair is no candidate; the first rule that applies is the one counted."""
+
+    OWN = "an agent's own offer"
+    OTHER_THING = "another thing, which the need does not accept instead"
+    WINDOW = "their windows do not meet"
+    NO_ROUTE = "no route and no two known places connect them"
+    TOO_FAR = "farther than a radius of the offer, the need or the charter"
+    DECLINED = "one of them declined this pair"
+    MINIMUM = "the largest possible part is below a minimum"
+
+
+@dataclass
+class Market:
+    """All offers and needs that could meet at one moment: one dimension, one thing or things linked by accepted substitutes.
+
+    Both lists are in order of ref and hold only what has something available.
+    """
+
+    network: Network
+    book: Book
+    offers: Sequence[Stance]
+    needs: Sequence[Stance]
+    log_us: int
+    hidden: Counter[Hidden] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        """Lay the needs out as arrays, so that one offer is compared with all of them at once."""
+        places = [self.network.place_of(need) or (np.nan, np.nan) for need in self.needs]
+        self._latitude: Floats = np.array([place[0] for place in places], dtype=float)
+        self._longitude: Floats = np.array([place[1] for place in places], dtype=float)
+        self._begin_us = _array(need.begin_us for need in self.needs)
+        self._begin_us[self._begin_us == FOREVER] = -FOREVER
+        self._end_us = _array(need.end_us for need in self.needs)
+        self._within_m = _array(need.within_m for need in self.needs)
+        self._positions: dict[str, list[int]] = {}
+        for position, need in enumerate(self.needs):
+            self._positions.setdefault(need.agent, []).append(position)
+        self._things = sorted({self.network.canonical(stance.thing) for stance in (*self.offers, *self.needs)})
+        self._accepts = self._accepted() if len(self._things) > 1 else None
+        self._in_table = self._table_positions()
+        self._routes_back = self._two_way_routes()
+        self._limits: dict[str, list[tuple[int, int]]] | None = None
+
+    # -- one offer against all needs ----------------------------------------------------------------------------------
+
+    def row(self, position: int) -> tuple[Ints, Ints]:
+        """Return the needs an offer could serve (positions, ascending) and how far each is in metres."""
+        offer = self.offers[position]
+        distance_m = self.distances_m(offer)
+        charter_m = FOREVER if self.network.charter.radius_km is None else int(self.network.charter.radius_km * 1000)
+        reach_m = min(charter_m, FOREVER if offer.within_m is None else offer.within_m)
+        begin_us = max(self.log_us, -FOREVER if offer.begin_us is None else offer.begin_us)
+        end_us = FOREVER if offer.end_us is None else offer.end_us
+        able = np.ones(len(self.needs), dtype=bool)
+        able[self._positions.get(offer.agent, [])] = False
+        self._hide(Hidden.OWN, len(self.needs) - int(able.sum()))
+        if self._accepts is not None:
+            able = self._narrow(able, self._accepts[self._things.index(self.network.canonical(offer.thing))], Hidden.OTHER_THING)
+        able = self._narrow(able, np.maximum(self._begin_us, begin_us) < np.minimum(self._end_us, end_us), Hidden.WINDOW)
+        able = self._narrow(able, distance_m != UNCONNECTED, Hidden.NO_ROUTE)
+        able = self._narrow(able, distance_m <= np.minimum(self._within_m, reach_m), Hidden.TOO_FAR)
+        needs = np.flatnonzero(able)
+        return needs, distance_m[needs]
+
+    def distances_m(self, offer: Stance) -> Ints:
+        """Return how far each need is from an offer, in metres by the contract's order of sources, `UNCONNECTED` where unknown."""
+        place = self.network.place_of(offer)
+        if place is None:
+            metres = np.full(len(self.needs), UNCONNECTED, dtype=np.int64)
+        else:
+            metres = great_circles_m(place, self._latitude, self._longitude)
+        if self.network.table is not None and self._in_table is not None:
+            connected, stated_m = self.network.table.row(offer.agent)
+            by_agent = np.full(len(self.network.table.agents) + 1, UNCONNECTED, dtype=np.int64)
+            by_agent[connected] = stated_m
+            from_table = by_agent[self._in_table]
+            metres = np.where(from_table == UNCONNECTED, metres, from_table)
+        for positions, distance_m in self._routes_back.get(offer.agent, ()):
+            metres[positions] = distance_m
+        for receiver, route in self.network.routes.get(offer.agent, {}).items():
+            metres[self._positions.get(receiver, [])] = route.distance_m
+        return metres
+
+    def _hide(self, why: Hidden, count: int) -> None:
+        if count:
+            self.hidden[why] += count
+
+    def _narrow(self, able: NDArray[np.bool_], allowed: NDArray[np.bool_], why: Hidden) -> NDArray[np.bool_]:
+        narrower = able & allowed
+        self._hide(why, int(able.sum()) - int(narrower.sum()))
+        return narrower
+
+    # -- what a pair may carry ----------------------------------------------------------------------------------------
+
+    def limits_of(self, position: int) -> list[tuple[int, int]]:
+        """Return what this offer's declined or countered pairs may carry: (need position, grains)."""
+        if self._limits is None:
+            self._limits = self._limits_by_offer()
+        return self._limits.get(self.offers[position].ref, [])
+
+    def _limits_by_offer(self) -> dict[str, list[tuple[int, int]]]:
+        offers = {offer.ref: offer for offer in self.offers}
+        needs = {need.ref: (position, need) for position, need in enumerate(self.needs)}
+        limits: dict[str, list[tuple[int, int]]] = {}
+        for offer_ref, need_ref in self.book.limits():
+            if offer_ref in offers and need_ref in needs:
+                position, need = needs[need_ref]
+                grains = self.book.limit_grains(offers[offer_ref], need)
+                if grains is not None:
+                    limits.setdefault(offer_ref, []).append((position, grains))
+        return limits
+
+    def hide_pairs(self, why: Hidden, count: int) -> None:
+        """Count pairs that a rule of quantities excluded."""
+        self._hide(why, count)
+
+    # -- arrays of the needs ------------------------------------------------------------------------------------------
+
+    def _accepted(self) -> NDArray[np.bool_]:
+        """Return (things, needs): whether a need takes a thing, its own or a binding substitute."""
+        index = {thing: position for position, thing in enumerate(self._things)}
+        accepts = np.zeros((len(self._things), len(self.needs)), dtype=bool)
+        for position, need in enumerate(self.needs):
+            for name in (need.name, *need.substitutes):
+                thing = self.network.canonical((need.thing[0], name))
+                if thing in index:
+                    accepts[index[thing], position] = True
+        return accepts
+
+    def _table_positions(self) -> Ints | None:
+        if self.network.table is None:
+            return None
+        unknown = len(self.network.table.agents)  # one past the end, where rows hold UNCONNECTED
+        return np.array([self.network.table_position(need.agent, unknown) for need in self.needs], dtype=np.int64)
+
+    def _two_way_routes(self) -> dict[str, list[tuple[list[int], int]]]:
+        """Return, for each provider, the needs whose agents stated a two-way route to it."""
+        back: dict[str, list[tuple[list[int], int]]] = {}
+        for agent, positions in self._positions.items():
+            for provider, route in self.network.routes.get(agent, {}).items():
+                if route.two_way:
+                    back.setdefault(provider, []).append((positions, route.distance_m))
+        return back
+
+
+def _array(values: Iterable[int | None]) -> Ints:
+    return np.array([FOREVER if value is None else value for value in values], dtype=np.int64)

@@ -1,0 +1,393 @@
+"""The network as the signals told it: who is there, what each offers and needs, and what still stands of it.
+
+The fold takes events in log order. One agent's later words replace its earlier ones; words said before the standing ones (late
+arrivals) and repeats change nothing, so any interleaving between agents ends in the same network.
+"""
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from coordinator.charter import Charter
+from coordinator.places import Coordinates, Table, great_circle_m
+from coordinator.signals import Agent, Capacity, Event, Need, Offer, Place, Recipe, Resource, Route
+from coordinator.times import DAY_US
+from coordinator.units import UNITS, Quantity
+
+__all__ = ["PROCESS", "RESOURCE", "UNKNOWN_MASS_UG", "AgentFacts", "Definition", "Network", "Stance", "Thing", "reference"]
+
+UNKNOWN_MASS_UG = 10**9  # 1 kg a unit, and said
+
+Thing = tuple[str, str]  # ("resource" or "process", name): hours of welding and a thing named welding never meet
+RESOURCE, PROCESS = "resource", "process"
+
+
+def reference(agent: str, kind: str, subject: str) -> str:
+    """Return the name by which proposals and people point at a signal: ``agent/kind/subject``."""
+    return f"{agent}/{kind}/{subject}"
+
+
+@dataclass(slots=True)
+class Stance:
+    """One offer, capacity or need as it stands: what its agent said last, and what that agent has promised of it since."""
+
+    ref: str
+    agent: str
+    kind: str
+    statement: str  # id of the event that said it last
+    said_us: int
+    thing: Thing  # what it speaks of, as said
+    dimension: str
+    unit: str
+    stated_grains: int
+    begin_us: int | None
+    end_us: int | None
+    due_us: int | None
+    expires_us: int | None
+    tier: int
+    minimum_grains: int
+    within_m: int | None
+    total: bool  # `basis: total`: everything in stock, so open commitments are always subtracted
+    place: Coordinates | None
+    substitutes: tuple[str, ...]
+    stands: bool = True
+    withdrawn: bool = False
+    count: int = 0  # raised by every new count; a promise is given back only to the count it was taken from
+    taken_grains: int = 0  # promised since the last count (free), or promised and not yet moved (total)
+
+    @property
+    def name(self) -> str:
+        """The resource or process, as said."""
+        return self.thing[1]
+
+    @property
+    def is_hours(self) -> bool:
+        """Whether it speaks of hours of a process rather than of goods."""
+        return self.thing[0] == PROCESS
+
+    @property
+    def is_supply(self) -> bool:
+        """Whether it gives (an offer, a capacity) rather than takes."""
+        return self.kind != "need"
+
+    @property
+    def free_grains(self) -> int:
+        """What its agent has not promised yet; 0 where it no longer stands."""
+        return max(0, self.stated_grains - self.taken_grains) if self.stands else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What a resource is: the charter's entry, or the definition somebody said first."""
+
+    name: str
+    unit: str
+    mass_ug: int | None  # of one unit
+    multiple_grains: int | None
+    aliases: tuple[str, ...] = ()
+    substitutes: tuple[str, ...] = ()  # a suggestion to people, never used to match
+
+
+@dataclass(slots=True)
+class AgentFacts:
+    """What an agent said of itself."""
+
+    name: str | None = None
+    place: Coordinates | None = None
+    classes: tuple[str, ...] = ()
+    said_us: int = -(2**62)
+
+
+@dataclass(slots=True)
+class RouteFacts:
+    """A distance one agent stated."""
+
+    distance_m: int
+    two_way: bool
+
+
+@dataclass
+class Network:
+    """Live signals in plain dicts; every lookup the matching needs is one step away."""
+
+    charter: Charter
+    table: Table | None = None
+    agents: dict[str, AgentFacts] = field(default_factory=dict)
+    stances: dict[str, Stance] = field(default_factory=dict)
+    recipes: dict[str, Recipe] = field(default_factory=dict)
+    routes: dict[str, dict[str, RouteFacts]] = field(default_factory=dict)
+    changed: set[Thing] = field(default_factory=set)  # things, as said, whose offers or needs moved since the last plan
+    changed_everywhere: bool = False  # places, routes or definitions moved: every plan is in question
+
+    def __post_init__(self) -> None:
+        """Prepare the indexes that follow from the public parts."""
+        self._live: dict[Thing, dict[str, Stance]] = {}  # thing as said -> ref -> stance
+        self._definitions: dict[str, dict[str, tuple[int, str, str, Resource]]] = {}
+        self._defines: dict[str, str] = {}  # ref of a definition -> the resource it defines
+        self._first_unit: dict[Thing, tuple[int, str, str, str]] = {}
+        self._older_words: dict[str, int] = {}  # ref -> when its last word was said, for signals that are no stances
+        self._expiries: list[tuple[int, str]] = []
+        self._aliases: dict[str, str] | None = None
+        self._accepting: dict[str, Stance] = {}  # needs that stand and name substitutes
+        self._table_positions: dict[str, int] | None = None
+
+    # -- the fold -----------------------------------------------------------------------------------------------------
+
+    def apply(self, event: Event, log_us: int) -> list[str]:
+        """Take in one signal; return the refs of offers, capacities and needs that ceased to stand by it."""
+        agent = event.name
+        facts = self.agents.setdefault(agent, AgentFacts())
+        ref = reference(agent, event.kind, event.subject)
+        if event.kind in ("offer", "capacity", "need"):
+            return self._stand(ref, event, log_us)
+        if event.time_us < self._older_words.get(ref, event.time_us):
+            return []
+        self._older_words[ref] = event.time_us
+        match event.data, event.kind:
+            case Agent() as said, _:
+                if event.time_us >= facts.said_us:
+                    self._describe(facts, said, event.time_us)
+            case Resource() as said, _:
+                self._define(ref, event, said)
+            case Recipe() as said, _:
+                self.recipes[ref] = said
+            case Route() as said, _:
+                self.routes.setdefault(agent, {})[said.to] = RouteFacts(said.distance_m, said.two_way)
+                self.changed_everywhere = True
+            case None, _:
+                self._forget(ref, event)
+        return []
+
+    def advance(self, log_us: int) -> list[str]:
+        """Let everything evaporate whose time is up; return the refs, in order of expiry."""
+        gone: list[str] = []
+        while self._expiries and self._expiries[0][0] <= log_us:
+            expires_us, ref = heapq.heappop(self._expiries)
+            stance = self.stances[ref]
+            if stance.stands and stance.expires_us == expires_us:
+                self._end(stance)
+                gone.append(ref)
+        return gone
+
+    def touch(self, stance: Stance) -> None:
+        """Note that what is free of this stance changed, so that the next plan looks at it again."""
+        self.changed.add(stance.thing)
+
+    def _stand(self, ref: str, event: Event, log_us: int) -> list[str]:
+        old = self.stances.get(ref)
+        if event.time_us < (old.said_us if old else self._older_words.get(ref, event.time_us)):
+            return []
+        if not isinstance(event.data, Offer | Capacity | Need):
+            return self._withdraw(ref, old, event)
+        new = self._stance(ref, event, event.data, log_us)
+        ceased: list[str] = []
+        if old is not None:
+            same_thing = (old.thing, old.dimension) == (new.thing, new.dimension) and not old.withdrawn
+            if old.stands and not same_thing:
+                ceased.append(ref)
+            self._unlist(old)
+            same_count = same_thing and old.stated_grains == new.stated_grains
+            new.count = old.count if same_count else old.count + 1
+            new.taken_grains = old.taken_grains if same_count else 0
+        self.stances[ref] = new
+        self._note_unit(new, event)
+        if new.expires_us is not None and new.expires_us <= log_us:
+            new.stands = False
+            return [ref] if old is not None and old.stands else ceased
+        self._live.setdefault(new.thing, {})[ref] = new
+        if new.substitutes:
+            self._accepting[ref] = new
+        self.changed.add(new.thing)
+        if new.expires_us is not None:
+            heapq.heappush(self._expiries, (new.expires_us, ref))
+        return ceased
+
+    def _stance(self, ref: str, event: Event, said: Offer | Capacity | Need, log_us: int) -> Stance:
+        need = said if isinstance(said, Need) else None
+        expires_us = said.expires_us
+        if expires_us is None and self.charter.default_life_days:
+            expires_us = log_us + int(self.charter.default_life_days * DAY_US)
+        return Stance(
+            ref=ref,
+            agent=event.name,
+            kind=event.kind,
+            statement=event.id,
+            said_us=event.time_us,
+            thing=(PROCESS if event.kind == "capacity" or (need and need.process) else RESOURCE, said.name),
+            dimension=said.amount.dimension,
+            unit=said.amount.unit,
+            stated_grains=said.amount.grains,
+            begin_us=said.begin_us,
+            end_us=said.end_us,
+            due_us=need.due_us if need else None,
+            expires_us=expires_us,
+            tier=need.tier if need else 0,
+            minimum_grains=said.minimum_grains,
+            within_m=said.within_m,
+            total=said.basis == "total",
+            place=self._rounded(said.place),
+            substitutes=need.substitutes if need else (),
+        )
+
+    def _withdraw(self, ref: str, old: Stance | None, event: Event) -> list[str]:
+        if old is None:
+            self._older_words[ref] = event.time_us  # Kept, so that an older word arriving late cannot undo it.
+            return []
+        stood = old.stands
+        old.said_us, old.statement, old.withdrawn = event.time_us, event.id, True
+        self._end(old)
+        return [ref] if stood else []
+
+    def _end(self, stance: Stance) -> None:
+        stance.stands = False
+        self._unlist(stance)
+
+    def _unlist(self, stance: Stance) -> None:
+        self._accepting.pop(stance.ref, None)
+        listed = self._live.get(stance.thing)
+        if listed and listed.pop(stance.ref, None) is not None:
+            self.changed.add(stance.thing)
+            if not listed:
+                del self._live[stance.thing]
+
+    def _describe(self, facts: AgentFacts, said: Agent, said_us: int) -> None:
+        place = self._rounded(said.place)
+        if (place, said.classified_as) != (facts.place, facts.classes):
+            self.changed_everywhere = True
+        facts.name, facts.place, facts.classes, facts.said_us = said.name, place, said.classified_as, said_us
+
+    def _define(self, ref: str, event: Event, said: Resource) -> None:
+        self._undefine(ref)
+        self._definitions.setdefault(said.resource, {})[ref] = (event.time_us, event.source, event.id, said)
+        self._defines[ref] = said.resource
+        self._aliases = None
+        self.changed_everywhere = True
+
+    def _undefine(self, ref: str) -> None:
+        name = self._defines.pop(ref, None)
+        if name is not None:
+            del self._definitions[name][ref]
+            self._aliases = None
+            self.changed_everywhere = True
+
+    def _forget(self, ref: str, event: Event) -> None:
+        if event.kind == "resource":
+            self._undefine(ref)
+        elif event.kind == "recipe":
+            self.recipes.pop(ref, None)
+        elif event.kind == "agent":
+            self._describe(self.agents[event.name], Agent(), event.time_us)
+        elif event.kind == "route" and self.routes.get(event.name, {}).pop(event.subject, None) is not None:
+            self.changed_everywhere = True
+
+    def _rounded(self, place: Place | None) -> Coordinates | None:
+        decimals = self.charter.place_decimals
+        return None if place is None else (round(place.lat, decimals), round(place.long, decimals))
+
+    def _note_unit(self, stance: Stance, event: Event) -> None:
+        mark = (event.time_us, event.source, event.id, stance.unit)
+        if stance.thing not in self._first_unit or mark < self._first_unit[stance.thing]:
+            self._first_unit[stance.thing] = mark
+
+    # -- what a name means --------------------------------------------------------------------------------------------
+
+    def canonical(self, thing: Thing) -> Thing:
+        """Return the one thing meant: the catalogue's name, else that of a stated alias, else itself. Never a guess."""
+        sort, name = thing
+        if sort == PROCESS:
+            return sort, self.charter.process_names.get(name, name)
+        if name in self.charter.resource_names:
+            return sort, self.charter.resource_names[name]
+        if self._aliases is None:
+            self._aliases = self._stated_aliases()
+        return sort, self._aliases.get(name, name)
+
+    def _stated_aliases(self) -> dict[str, str]:
+        aliases: dict[str, str] = {}
+        for name in sorted(self._definitions):
+            definition = self._said_first(name)
+            if definition is None or self.charter.resource_names.get(name, name) != name:
+                continue
+            for alias in definition.aliases:
+                if not self._definitions.get(alias) and alias not in self.charter.resource_names:
+                    aliases.setdefault(alias, name)
+        return aliases
+
+    def _said_first(self, name: str) -> Resource | None:
+        said = self._definitions.get(name)
+        return min(said.values(), key=lambda row: row[:3])[3] if said else None
+
+    def definition(self, thing: Thing) -> Definition:
+        """Return what a canonical thing means: the charter's entry, else the earliest definition, else its first use."""
+        sort, name = thing
+        if sort == PROCESS:
+            return Definition(name, "h", None, None)
+        entry = self.charter.resources.get(name)
+        if entry is not None:
+            mass_ug = None if entry.mass_kg is None else round(entry.mass_kg * 10**9)
+            multiple = None if entry.multiple is None else int(Fraction(str(entry.multiple)) * UNITS[entry.unit].grains)
+            return Definition(name, entry.unit, mass_ug, multiple, entry.aliases)
+        said = self._said_first(name)
+        if said is not None:
+            return Definition(name, said.unit, said.mass_ug, said.multiple_grains, said.aliases, said.substitutes)
+        first = self._first_unit.get(thing)
+        return Definition(name, first[3] if first else "1", None, None)
+
+    def is_declared(self, name: str) -> bool:
+        """Whether the charter or an agent defined this resource (undeclared ones are valid too)."""
+        return name in self.charter.resources or bool(self._definitions.get(name))
+
+    # -- lookups ------------------------------------------------------------------------------------------------------
+
+    def live(self, thing: Thing) -> list[Stance]:
+        """Return what stands under this very name, as said, in order of ref."""
+        return [stance for _, stance in sorted(self._live.get(thing, {}).items())]
+
+    def live_things(self) -> list[Thing]:
+        """Return every thing, as said, of which something stands, in order."""
+        return sorted(self._live)
+
+    def living(self) -> Iterator[Stance]:
+        """Yield all that stands, by thing and ref."""
+        for thing in self.live_things():
+            yield from self.live(thing)
+
+    def substitutions(self) -> list[tuple[Thing, Thing]]:
+        """Return every pair of canonical things that some need, as it stands, accepts one for the other."""
+        pairs = {
+            (self.canonical(need.thing), self.canonical((need.thing[0], name)))
+            for need in self._accepting.values()
+            for name in need.substitutes
+        }
+        return sorted(pairs)
+
+    def table_position(self, agent: str, unknown: int) -> int:
+        """Return where the distance table keeps an agent, `unknown` where it does not."""
+        if self._table_positions is None:
+            self._table_positions = {name: index for index, name in enumerate(self.table.agents)} if self.table else {}
+        return self._table_positions.get(agent, unknown)
+
+    def place_of(self, stance: Stance) -> Coordinates | None:
+        """Return where a stance is: its own place, else its agent's."""
+        return stance.place or self.agents[stance.agent].place
+
+    def distance_m(self, offer: Stance, need: Stance) -> int | None:
+        """Return the distance by the contract's order (provider's route, receiver's two-way route, table, great circle), or None."""
+        stated = self.routes.get(offer.agent, {}).get(need.agent)
+        if stated is not None:
+            return stated.distance_m
+        back = self.routes.get(need.agent, {}).get(offer.agent)
+        if back is not None and back.two_way:
+            return back.distance_m
+        if self.table is not None:
+            metres = self.table.metres(offer.agent, need.agent)
+            if metres is not None:
+                return metres
+        start, end = self.place_of(offer), self.place_of(need)
+        return great_circle_m(start, end) if start and end else None
+
+    def quantity(self, stance: Stance, grains: int) -> Quantity:
+        """Return so many grains of what the stance speaks of, in the unit people know its resource by (hours for a process)."""
+        unit = self.definition(self.canonical(stance.thing)).unit
+        return Quantity(grains, unit if UNITS[unit].dimension == stance.dimension else stance.unit)

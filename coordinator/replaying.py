@@ -1,0 +1,169 @@
+"""A replay's result: the same events lead to the same summary and the same digest, on any machine and in any interleaving."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
+from typing import Any
+
+import rfc8785
+
+from coordinator.commitments import ENDED, OPEN, Book, statement_of
+from coordinator.network import Network, Stance, Thing
+from coordinator.signals import Answer, Event, Ledger, Proposal
+from coordinator.units import UNITS, from_grains
+
+__all__ = ["Said", "digest", "in_told_order", "resource_sums", "standing_proposals", "statements_judged", "summarise"]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One event with where it was read."""
+
+    event: Event
+    line: bytes
+    file: str
+    number: int  # of the line, from 1
+
+
+def statements_judged(said: Iterable[Said]) -> set[str]:
+    """Return the answers and reports that some ledger record among these events passes judgement on."""
+    return {str(one.event.data.statement) for one in said if isinstance(one.event.data, Ledger) and one.event.data.statement}
+
+
+def in_told_order(said: list[Said]) -> list[Said]:
+    """Return recorded events in the one order that all their interleavings have in common.
+
+    Each speaker's words keep their order; between speakers the earlier time goes first, and what a coordinator said at the same
+    time goes first too, but for a verdict, which waits for the answer it judges. An answer waits for its proposal.
+    """
+    proposed_us = {one.event.subject: one.event.time_us for one in said if isinstance(one.event.data, Proposal)}
+    spoken: dict[str, list[Said]] = {}
+    for one in said:
+        spoken.setdefault(one.event.source, []).append(one)
+    heads = [(*_mark(words[0], -(2**62), proposed_us), source, 0) for source, words in spoken.items()]
+    heapify(heads)
+    pending = {statement_of(one.event) for one in said}
+    told: list[Said] = []
+    waiting: list[tuple[int, int, str, int]] = []
+    while heads or waiting:
+        if not heads:  # Verdicts on each other's answers cannot wait for ever: a record of the wrong order is refused later.
+            heads, waiting = waiting, []
+        head = heappop(heads)
+        at_us, _, source, index = head
+        one = spoken[source][index]
+        if isinstance(one.event.data, Ledger) and one.event.data.statement in pending and heads:
+            waiting.append(head)
+            continue
+        told.append(one)
+        pending.discard(statement_of(one.event))
+        if index + 1 < len(spoken[source]):
+            heappush(heads, (*_mark(spoken[source][index + 1], at_us, proposed_us), source, index + 1))
+        while waiting:
+            heappush(heads, waiting.pop())
+    return told
+
+
+def _mark(one: Said, after_us: int, proposed_us: Mapping[str, int]) -> tuple[int, int]:
+    """Return when a word counts as said (never before its speaker's last), and its rank among words of that time."""
+    event = one.event
+    at_us = event.time_us if event.logtime_us is None else event.logtime_us
+    if isinstance(event.data, Answer):
+        at_us = max(at_us, proposed_us.get(event.data.proposal, at_us))
+    return max(at_us, after_us), int(event.by_agent)
+
+
+# -- what stands at the end -------------------------------------------------------------------------------------------
+
+
+def standing_proposals(book: Book) -> list[bytes]:
+    """Return the proposals that are open or became commitments, as events, in order of id."""
+    return [deal.line for _, deal in sorted(book.deals.items()) if deal.state not in ENDED]
+
+
+def digest(ledger: Iterable[bytes], proposals: Iterable[bytes]) -> str:
+    """Return the sha256 over the RFC 8785 form of each record's data: the ledger in order, then the proposals by id."""
+    state = hashlib.sha256()
+    for line in (*ledger, *proposals):
+        state.update(rfc8785.dumps(json.loads(line)["data"]))
+    return state.hexdigest()
+
+
+@dataclass(slots=True)
+class _Sums:
+    unit: str
+    offered: int = 0
+    needed: int = 0
+    proposed: int = 0
+    committed: int = 0
+    grain_metres: int = 0
+    of_other_dimension: int = field(default=0)
+
+    def told(self) -> dict[str, Any]:
+        per_unit = UNITS[self.unit].grains
+        kilometres = self.grain_metres / per_unit / 1000
+        sums = {name: from_grains(getattr(self, name), self.unit) for name in ("offered", "needed", "proposed", "committed")}
+        whole = int(kilometres) if kilometres.denominator == 1 else float(kilometres)
+        return {"unit": self.unit, **sums, "quantity_km": whole}
+
+
+def resource_sums(network: Network, book: Book) -> dict[str, dict[str, Any]]:
+    """Return, for each resource and process: unit, offered, needed, proposed, committed and quantity_km."""
+    sums: dict[Thing, _Sums] = {}
+
+    def of(thing: Thing) -> _Sums:
+        canonical = network.canonical(thing)
+        return sums.setdefault(canonical, _Sums(network.definition(canonical).unit))
+
+    for stance in network.stances.values():
+        row = of(stance.thing)
+        if UNITS[row.unit].dimension == stance.dimension:
+            row.offered += stance.stated_grains if stance.is_supply else 0
+            row.needed += 0 if stance.is_supply else stance.stated_grains
+    for deal in book.deals.values():
+        if deal.state in ENDED:
+            continue
+        for line in deal.lines:
+            row = of(("process" if line.action in ("use", "work") else "resource", line.resource))
+            if UNITS[row.unit].dimension == line.quantity.dimension:
+                row.proposed += line.quantity.grains if deal.state in OPEN else 0
+                row.committed += 0 if deal.state in OPEN else line.quantity.grains
+                row.grain_metres += line.quantity.grains * line.distance_m
+    names = [name for _, name in sums]
+    return {
+        (f"{sort}:{name}" if sort == "process" and names.count(name) > 1 else name): row.told()
+        for (sort, name), row in sorted(sums.items(), key=lambda item: item[0][1])
+    }
+
+
+def is_met(book: Book, need: Stance) -> bool:
+    """Whether proposals and commitments together cover all that a need last asked for."""
+    covered = 0 if need.total else need.taken_grains
+    for deal in book.naming(need.ref):
+        counts = deal.state in OPEN and need.agent not in deal.promised
+        if deal.state not in ENDED and (counts or need.total):
+            covered += deal.asks_of(need.agent)[need.ref]
+    return covered >= need.stated_grains
+
+
+def summarise(network: Network, book: Book, ledger: list[bytes], *, events: int, refused: int) -> dict[str, Any]:
+    """Return the replay's summary, as the contract names its fields."""
+    needs = [stance for stance in network.stances.values() if not stance.is_supply]
+    proposals = standing_proposals(book)
+    return {
+        "events": events,
+        "refused": refused,
+        "agents": len(network.agents),
+        "offers": len(network.stances) - len(needs),
+        "needs": len(needs),
+        "needs_met": sum(is_met(book, need) for need in needs),
+        "digest": digest(ledger, proposals),
+        "resources": resource_sums(network, book),
+    }
+
+
+def told(lines: Iterable[bytes]) -> Iterator[str]:
+    """Yield events as lines of a file."""
+    for line in lines:
+        yield line.decode() + "\n"
