@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import sys
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StrictBool, TypeAdapter, ValidationError, model_validator
@@ -518,12 +519,19 @@ def _read_kind(record: dict[str, object]) -> str:
 
 def _read_source(record: dict[str, object], kind: str) -> str:
     source = record.get("source")
-    who = "coordinator" if kind in OWN_KINDS else "agent"
-    if not isinstance(source, str) or not source.startswith(("agent:", "coordinator:")):
-        raise Refused(f"source is {shown(source)}; {who}:NAME was expected: say who speaks.")
+    speaker = "coordinator" if kind in OWN_KINDS else "agent"
+    if not isinstance(source, str):
+        raise Refused(f"source is {shown(source)}; {speaker}:NAME was expected: say who speaks.")
+    return _checked_source(source, speaker)
+
+
+@lru_cache(maxsize=1 << 14)  # the same speakers come again and again, and share one string
+def _checked_source(source: str, speaker: str) -> str:
     role, _, name = source.partition(":")
-    if role != who:
-        raise Refused(f"source is {shown(source)}; only {who}:NAME can say {kind}: send it as the one who says it.")
+    if role not in ("agent", "coordinator"):
+        raise Refused(f"source is {shown(source)}; {speaker}:NAME was expected: say who speaks.")
+    if role != speaker:
+        raise Refused(f"source is {shown(source)}; only {speaker}:NAME can say this kind: send it as the one who says it.")
     try:
         read_agent_name(name)
     except ValueError as error:

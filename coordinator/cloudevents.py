@@ -1,0 +1,92 @@
+"""CloudEvents 1.0 in its two forms: structured JSON everywhere, binary (attributes as headers, data as value) on Kafka."""
+
+from collections.abc import Iterable
+
+from coordinator.errors import Refused
+from coordinator.jsontext import read_json, write_json
+from coordinator.wording import shown
+
+__all__ = ["from_binary", "to_binary"]
+
+_PREFIX = "ce_"
+_CONTENT_TYPE = "content-type"
+_JSON = "application/json"
+_STRUCTURED = "application/cloudevents+json"
+
+
+def to_binary(structured: bytes) -> tuple[list[tuple[str, bytes]], bytes | None]:
+    """The Kafka headers and value of one structured event: each attribute a ``ce_`` header, in the order given, and its data as JSON.
+
+    Null data is a null value, which is what a compacted topic forgets a key by. Refused when an attribute is not a text, number or
+    boolean, as CloudEvents demands.
+    """
+    record = _event(structured)
+    data = record.pop("data", None)
+    content_type = record.pop("datacontenttype", _JSON)
+    headers = [(_PREFIX + name, _header(name, value)) for name, value in record.items() if value is not None]
+    headers.append((_CONTENT_TYPE, _header("datacontenttype", content_type)))
+    return headers, None if data is None else write_json(data)
+
+
+def from_binary(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> bytes:
+    """One structured event from a Kafka message; a message that is structured already is checked and comes back in the same form.
+
+    Headers that are not CloudEvents' own (tracing, for one) are passed over. Numbers keep every digit. Refused when the headers
+    contradict each other or the value is not JSON.
+    """
+    texts = _texts(headers)
+    content_type = texts.get(_CONTENT_TYPE, _JSON)
+    media_type = content_type.partition(";")[0].strip().lower()
+    attributes = {name.removeprefix(_PREFIX): text for name, text in texts.items() if name.startswith(_PREFIX)}
+    if media_type == _STRUCTURED or (not attributes and value is not None):
+        return write_json(_event(value or b""))
+    if media_type != _JSON and not media_type.endswith("+json"):
+        raise Refused(f"content-type is {shown(content_type)}; {_JSON} was expected: send the data as JSON.")
+    if not attributes:
+        raise Refused("The message has neither ce_ headers nor a value; a CloudEvent was expected: send one in binary or structured form.")
+    record: dict[str, object] = dict(attributes)
+    if media_type != _JSON:
+        record["datacontenttype"] = content_type
+    record["data"] = read_json(value) if value else None
+    return write_json(record)
+
+
+def _event(structured: bytes) -> dict[str, object]:
+    record = read_json(structured)
+    if not isinstance(record, dict):
+        raise Refused(f"The message holds {shown(record)}; one CloudEvents object was expected: send it in {{ }}.")
+    return record
+
+
+def _header(name: str, value: object) -> bytes:
+    match value:
+        case bool():
+            return b"true" if value else b"false"
+        case str():
+            return _utf8(name, value)
+        case int():
+            return str(value).encode()
+    raise Refused(f"{name} is {shown(value)}; an attribute is a text, a whole number, true or false: move it into data.")
+
+
+def _utf8(name: str, value: str) -> bytes:
+    try:
+        return value.encode()
+    except UnicodeEncodeError:
+        raise Refused(f"{name} is {shown(value)}, with half a surrogate pair; write the character itself.") from None
+
+
+def _texts(headers: Iterable[tuple[str, bytes]]) -> dict[str, str]:
+    """Headers by name in lower case. Refused when one of CloudEvents' own stands twice or is not UTF-8."""
+    texts: dict[str, str] = {}
+    for header, raw in headers:
+        name = header.lower()
+        if not name.startswith(_PREFIX) and name != _CONTENT_TYPE:
+            continue
+        if name in texts:
+            raise Refused(f"The header {shown(name)} stands twice; readers would disagree which one counts: send it once.")
+        try:
+            texts[name] = raw.decode()
+        except UnicodeDecodeError:
+            raise Refused(f"The header {shown(name)} is not UTF-8; send it as UTF-8.") from None
+    return texts
