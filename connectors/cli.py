@@ -78,7 +78,9 @@ def read(
 
 def _stop(why: str) -> NoReturn:
     """Exit with 2 and one line saying why."""
-    typer.echo(" ".join(why.split()), err=True)
+    from connectors.reading import visible  # noqa: PLC0415
+
+    typer.echo(visible(" ".join(why.split())), err=True)
     raise typer.Exit(2)
 
 

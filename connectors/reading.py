@@ -14,7 +14,7 @@ from decimal import Decimal
 from coordinator.errors import Refused
 from coordinator.signals import event_json, parse_event
 
-__all__ = ["RefusedRow", "Report", "agent_names", "decode", "excerpt", "number_of", "place_of", "say", "slug", "text_of"]
+__all__ = ["RefusedRow", "Report", "agent_names", "decode", "excerpt", "number_of", "place_of", "say", "slug", "text_of", "visible"]
 
 EXCERPT_CHARACTERS = 160
 NAME_CHARACTERS = 90  # of the 128 an agent name may have; the rest is for a prefix and an id
@@ -45,8 +45,8 @@ class Report:
     notes: dict[str, str] = field(default_factory=dict)
 
     def refuse(self, row: int, reason: str, raw: object) -> None:
-        """Keep the row as refused."""
-        self.refused.append(RefusedRow(row, reason, excerpt(raw)))
+        """Keep the row as refused. Whatever the row smuggled into the reason is made visible."""
+        self.refused.append(RefusedRow(row, visible(reason), excerpt(raw)))
 
 
 def say(kind: str, agent: str, subject: str, time_us: int, data: dict[str, object] | None) -> bytes:
@@ -105,10 +105,14 @@ def _likeness(text: str) -> int:
 
 
 def excerpt(raw: object) -> str:
-    """Return a short, harmless picture of what came: characters that would move a terminal or hide are spelled out."""
+    """Return a short, harmless picture of what came."""
     text = raw if isinstance(raw, str) else repr(raw)
-    shown = "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in text[:EXCERPT_CHARACTERS])
-    return shown + ("…" if len(text) > EXCERPT_CHARACTERS else "")
+    return visible(text[:EXCERPT_CHARACTERS]) + ("…" if len(text) > EXCERPT_CHARACTERS else "")
+
+
+def visible(text: str) -> str:
+    """Return the text with every character spelled out that would hide, turn the line around or move a terminal."""
+    return "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in text)
 
 
 def text_of(cell: str, where: str) -> str:

@@ -115,6 +115,7 @@ def test_every_row_is_taken_or_refused() -> None:
         ("a\u202eb,1,,", "U\\+202E"),
         ("a\x00b,1,,", "U\\+0000"),
         ("\"=cmd|' /C calc'!A0\",1,,", "begins like a formula"),
+        ("\x1b[2J\x7f,1,,", "U\\+001B"),
         (",1,,", "has no name"),
         ("A,1,200,3", "lat is 200"),
         ("A,1,1;2,3", "lat is '1;2'"),
@@ -126,7 +127,7 @@ def test_an_agent_row_is_refused_with_its_line_and_reason(row: str, why: str) ->
     (refused,) = report.refused
     assert refused.row == 3
     assert re.search(why, refused.reason)
-    assert all(letter.isprintable() for letter in refused.excerpt)
+    assert (refused.reason + refused.excerpt).isprintable()
 
 
 def test_agents_who_would_be_called_the_same_carry_their_id() -> None:
@@ -194,6 +195,7 @@ def test_stock_counts_all_that_is_there() -> None:
         ("don1,gowns,5,yesterday", "the time "),
         ("don1,,5,2020-04-18 13:18:00+00:00", "names no resource"),
         ("d\u202e1,gowns,5,2020-04-18 13:18:00+00:00", ""),
+        ("don\x7f,gowns,5,2020-04-18 13:18:00+00:00", "007F"),
         (",gowns,5,2020-04-18 13:18:00+00:00", ""),
     ],
 )
@@ -203,7 +205,7 @@ def test_goods_that_cannot_be_are_refused_with_their_line(row: str, why: str) ->
     assert len(report.taken) == 1
     (refused,) = report.refused
     assert refused.row == 3
-    assert refused.reason
+    assert refused.reason.isprintable()
     assert re.search(why, refused.reason)
 
 
