@@ -8,12 +8,16 @@ from solver.fairness import Rule, staircase, total_urgency
 from solver.pressure import read_pressure
 from solver.problem import TIERS, Allocation, Gap, Problem
 from solver.rules import broken_rules
+from solver.sifting import Arcs, Candidates, DenseCandidates, solve_on_demand
 from solver.solving import solve
 
 __all__ = [
     "TIERS",
     "Allocation",
+    "Arcs",
     "BadProblem",
+    "Candidates",
+    "DenseCandidates",
     "EngineFault",
     "Gap",
     "Problem",
@@ -23,6 +27,7 @@ __all__ = [
     "broken_rules",
     "read_pressure",
     "solve",
+    "solve_on_demand",
     "staircase",
     "total_urgency",
 ]

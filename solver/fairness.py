@@ -5,9 +5,9 @@ from typing import Literal
 import numpy as np
 
 from solver.errors import BadProblem, TooLarge
-from solver.problem import LARGEST, Ints, Problem
+from solver.problem import LARGEST, TIERS, Ints, Problem
 
-__all__ = ["Rule", "level_of", "margin_of", "staircase", "total_urgency", "units_below", "urgency_of", "worth_of"]
+__all__ = ["Rule", "level_if_free", "level_of", "margin_of", "staircase", "total_urgency", "units_below", "urgency_of", "worth_of"]
 
 Rule = Literal["portions", "ratio", "off"]
 
@@ -53,6 +53,22 @@ def units_below(problem: Problem, claim: Ints, level: Ints) -> Ints:
     climb = -(-level * run // np.maximum(rise, 1)) - problem.received[claim]
     endless = (level >= problem.levels) | ((rise == 0) & (level > 0))
     return np.where(endless, np.iinfo(np.int64).max, np.maximum(climb, 0))
+
+
+def level_if_free(problem: Problem, reach: Ints, supply: int) -> Ints:
+    """Return (K,) the level each claim would end in if all supply could go anywhere; below 0 where nothing would be left for it."""
+    low, high = 0, TIERS * problem.levels - 1
+    every = np.arange(len(reach))
+    start = level_of(problem, every, np.zeros_like(reach))
+    while low < high:  # The first rank (tier, then level) up to which all claims together take the supply.
+        middle = (low + high) // 2
+        level = np.clip(middle - problem.tier * problem.levels, -1, problem.levels - 1)
+        units = np.where(level < start, 0, np.minimum(units_below(problem, every, level + 1), reach))
+        if int(units.sum()) >= supply:
+            high = middle
+        else:
+            low = middle + 1
+    return low - problem.tier * problem.levels
 
 
 def margin_of(problem: Problem) -> int:

@@ -3,10 +3,10 @@
 from solver.engine import best_flow
 from solver.fairness import worth_of
 from solver.minimums import close_hopeless, mend
-from solver.pressure import least_pressures
-from solver.problem import Allocation, Problem
+from solver.pressure import Pressures, least_pressures
+from solver.problem import Allocation, Ints, Problem
 
-__all__ = ["solve", "solve_at_worth"]
+__all__ = ["answer", "relax", "solve"]
 
 
 def solve(problem: Problem) -> Allocation:
@@ -15,13 +15,19 @@ def solve(problem: Problem) -> Allocation:
     Exact without minimum parts; with them, the exact answer mended in one pass (`solver.minimums`) and the gap. The same
     arrays give the same answer. Raises `TooLarge` where 64 bits do not hold the question, `EngineFault` for a defect.
     """
-    return solve_at_worth(problem, worth_of(problem))
+    worth = worth_of(problem)
+    flow, pressures = relax(problem, worth)
+    return answer(problem, worth, flow, pressures)
 
 
-def solve_at_worth(problem: Problem, worth: int) -> Allocation:
-    """Return what `solve` returns, with a step of urgency weighing ``worth`` in effort, at least `worth_of`."""
-    relaxed = close_hopeless(problem)
-    relaxed_flow = best_flow(relaxed, worth)
-    offers, needs, claims = least_pressures(relaxed, relaxed_flow, worth)
-    flow, gap = mend(relaxed, relaxed_flow)
-    return Allocation(flow, offers, needs, claims, worth, gap, relaxed_flow)
+def relax(problem: Problem, worth: int) -> tuple[Ints, Pressures]:
+    """Return the optimal flow when parts may be of any size, and its pressures; a step of urgency weighs ``worth`` in effort."""
+    usable = close_hopeless(problem)
+    flow = best_flow(usable, worth)
+    return flow, least_pressures(usable, flow, worth)
+
+
+def answer(problem: Problem, worth: int, relaxed_flow: Ints, pressures: Pressures) -> Allocation:
+    """Return the allocation that mends ``relaxed_flow`` where parts are below their minimum."""
+    flow, gap = mend(close_hopeless(problem), relaxed_flow)
+    return Allocation(flow, *pressures, worth, gap, relaxed_flow)

@@ -6,12 +6,13 @@ import numpy as np
 from ortools.graph.python import min_cost_flow
 
 from solver.errors import EngineFault, TooLarge
-from solver.fairness import level_of, margin_of, units_below
-from solver.problem import TIERS, Ints, Problem
+from solver.fairness import level_if_free, level_of, margin_of, units_below
+from solver.problem import Ints, Problem
 
 __all__ = ["best_flow"]
 
-LEVELS_AHEAD = 4  # by which the levels built for a claim grow whenever it has filled them
+WINDOW = 1  # levels built on either side of where a claim is thought to end
+WIDER = 8  # widths by which a window that was too narrow grows
 
 
 @dataclass(slots=True)
@@ -62,28 +63,43 @@ def _flow_by_tier(problem: Problem, arcs: _Arcs, worth: int) -> Ints:
 
 
 def _flow_by_level(problem: Problem, arcs: _Arcs, worth: int) -> Ints:
-    """Solve with a staircase after each claim, of as many levels as are ever reached: usually a few out of a hundred."""
-    reach = np.zeros(len(problem.tier), dtype=np.int64)
-    demand = np.zeros(len(problem.demand), dtype=np.int64)
-    np.add.at(demand, arcs.need, arcs.room)
-    demand = np.minimum(demand, problem.demand)
-    np.add.at(reach, problem.claim, demand)
-    offers = np.unique(arcs.offer)
-    ahead = _levels_to_build(problem, reach, int(problem.supply[offers].sum()))
+    """Solve with a staircase after each claim, of which only the steps around where claims end up are ever built.
+
+    Below ``first`` levels count as ``first``, and from ``last`` on as never. That is exact for a claim which ends at or above the
+    foot of ``first`` and below the foot of ``last``: what its next and its last unit are worth is then as it should be. For
+    others the window is widened, and the flow found anew.
+    """
+    reach = _reach(problem, arcs)
+    level = level_if_free(problem, reach, int(problem.supply[np.unique(arcs.offer)].sum()))
+    every = np.arange(len(reach))
+    start = level_of(problem, every, np.zeros_like(reach))
+    first = np.clip(level - WINDOW, start, problem.levels - 1)
+    last = np.clip(level + WINDOW, start, problem.levels - 1) + 1
     while True:
-        built = np.minimum(_units_within(problem, ahead), reach)
-        units = _flow_up_to(problem, arcs, worth, built)
+        built = np.minimum(units_below(problem, every, last), reach)
+        units = _flow_up_to(problem, arcs, worth, first, built)
         covered = np.zeros_like(reach)
         np.add.at(covered, arcs.claim, units)
         full = (covered == built) & (built < reach)
-        if not full.any():
+        short = (covered < units_below(problem, every, first)) & (first > start)
+        if not full.any() and not short.any():
             return units
-        ahead[full] *= LEVELS_AHEAD
+        last[full] = np.minimum(last[full] + WIDER * (last - first)[full], problem.levels)
+        first[short] = np.maximum(first[short] - WIDER * (last - first)[short], start[short])
 
 
-def _flow_up_to(problem: Problem, arcs: _Arcs, worth: int, built: Ints) -> Ints:
-    """Solve with claims that take no more than ``built`` units."""
-    claim, level, width = _steps(problem, built)
+def _reach(problem: Problem, arcs: _Arcs) -> Ints:
+    """Return (K,) the most units each claim could ever take."""
+    within = np.zeros(len(problem.demand), dtype=np.int64)
+    np.add.at(within, arcs.need, arcs.room)
+    reach = np.zeros(len(problem.tier), dtype=np.int64)
+    np.add.at(reach, problem.claim, np.minimum(within, problem.demand))
+    return reach
+
+
+def _flow_up_to(problem: Problem, arcs: _Arcs, worth: int, first: Ints, built: Ints) -> Ints:
+    """Solve with claims that take no more than ``built`` units, with levels below ``first`` counting as ``first``."""
+    claim, level, width = _steps(problem, first, built)
     spacing = problem.levels + 2 * margin_of(problem)
     rank = spacing * problem.tier[claim] + level
     offer_node, offers = _numbered(arcs.offer, 0)
@@ -115,39 +131,16 @@ def _carried(problem: Problem, arcs: _Arcs, worth: int, network: "_Network", sta
     return units
 
 
-def _levels_to_build(problem: Problem, reach: Ints, supply: int) -> Ints:
-    """Return (K,) how many levels each claim will need if supply went round freely, and one more.
-
-    Distances may take some claims further: those are built on when it shows.
-    """
-    low, high = 0, TIERS * problem.levels - 1
-    every = np.arange(len(reach))
-    start = level_of(problem, every, np.zeros_like(reach))
-    while low < high:  # The first rank (tier, then level) up to which all claims together take the supply.
-        middle = (low + high) // 2
-        ahead = np.clip(middle - problem.tier * problem.levels - start + 1, 0, problem.levels)
-        if int(np.minimum(_units_within(problem, ahead), reach).sum()) >= supply:
-            high = middle
-        else:
-            low = middle + 1
-    return np.clip(low - problem.tier * problem.levels - start + 2, 1, problem.levels)
-
-
-def _units_within(problem: Problem, ahead: Ints) -> Ints:
-    """Return (K,) how many units each claim takes before ``ahead`` levels from where it stands are full."""
-    start = level_of(problem, np.arange(len(ahead)), np.zeros_like(ahead))
-    return np.where(ahead > 0, units_below(problem, np.arange(len(ahead)), start + ahead), 0)
-
-
-def _steps(problem: Problem, built: Ints) -> tuple[Ints, Ints, Ints]:
-    """Return (claim, level, width in units) of every step within ``built`` units, none of them empty."""
+def _steps(problem: Problem, first: Ints, built: Ints) -> tuple[Ints, Ints, Ints]:
+    """Return (claim, level, width in units) of every step from level ``first`` on within ``built`` units, none of them empty."""
     claims = np.flatnonzero(built)
-    first = level_of(problem, claims, np.zeros_like(claims))
-    count = level_of(problem, claims, built[claims] - 1) - first + 1
+    lowest = first[claims]
+    count = np.maximum(level_of(problem, claims, built[claims] - 1) - lowest, 0) + 1
     claim = np.repeat(claims, count)
-    level = np.arange(len(claim)) - np.repeat(np.cumsum(count) - count - first, count)
+    lowest = np.repeat(lowest, count)
+    level = np.arange(len(claim)) - np.repeat(np.cumsum(count) - count, count) + lowest
     upper = np.minimum(units_below(problem, claim, level + 1), built[claim])
-    lower = np.where(level == np.repeat(first, count), 0, np.minimum(units_below(problem, claim, level), built[claim]))
+    lower = np.where(level == lowest, 0, np.minimum(units_below(problem, claim, level), built[claim]))
     some = upper > lower
     return claim[some], level[some], (upper - lower)[some]
 

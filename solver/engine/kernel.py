@@ -1,0 +1,814 @@
+"""An optimal flow and its pressures, kept optimal: one search from where something changed, compiled.
+
+The network has three kinds of nodes (offers, needs, claims), arcs between them, and one root that stands for "left over" and
+"unmet". Its own ways to a node are not arcs but a *gate*: an offer's gate holds what is left over, a claim's gate holds what it
+takes, with the worth of the next and of the last unit. (A claim of a single need shares the need's node.)
+
+What holds at rest, with `slack` = cost + pressure[tail] - pressure[head]:
+
+- slack >= 0 on every arc with room, slack <= 0 on every arc carrying units that are not pinned;
+- an offer's pressure >= 0, and = 0 while something is left over;
+- a claim's pressure between the worth of its next unit and the worth of its last.
+
+An event takes units off arcs and gates until these rules hold again, and writes the imbalance at the nodes (`HELD`). Each
+imbalance is then moved to the root, or to an opposite imbalance, along shortest ways by slack (Jewell; Iri; Busacker and Gowen).
+Pressures move only where the search went. The search is not started anew after each way: the tree stays, and only what hung on
+the arcs that ran full is put elsewhere, as the tree is regrown in max-flow by Boykov and Kolmogorov (2004).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+__all__ = [
+    "AT_REST",
+    "FAR",
+    "STUCK",
+    "TIGHT",
+    "UNFINISHED",
+    "Network",
+    "attach",
+    "claim_opens",
+    "detach",
+    "fill_places",
+    "insert_needs",
+    "least",
+    "near_order",
+    "refresh",
+    "regate",
+    "settle",
+    "spill",
+    "unslack",
+]
+
+FAR = 1 << 61  # beyond every pressure and distance
+LARGEST_FLOW = 1 << 60  # beyond all units together
+
+# Columns of `Network.node`.
+PRESSURE, DISTANCE, STAMP, PARENT, GIVE, TAKE, HELD, KIND = range(8)
+OFFER, NEED, CLAIM = range(3)  # kinds; a need that is its own claim is a CLAIM
+
+# Columns of `Network.gate`.
+UNITS, LIMIT, WORTH, SEEN, RISE, RUN, LAST_AT = range(7)
+
+# Columns of `Network.arc`.
+FLOW, MOST, PINNED, PLACES = range(4)
+
+# Columns of `Network.span`, for arcs out of a node; four further for arcs into it.
+START, COUNT, SPACE, LOOSE = range(4)
+
+# Entries of `Network.state`.
+ROOT, SIDE, TIME, BOUND, HEAP, LABELS, STACK, WAITING, POOL, LAST_LEVEL, STEP, SEARCHES, SETTLED, SCANNED, WAYS, CHANGED, ORPHANS = range(17)
+STATES = 20
+
+# What `settle` ends with.
+AT_REST, UNFINISHED, TIGHT, STUCK = range(4)
+
+LOW = (1 << 32) - 1
+
+
+class Network(NamedTuple):
+    """Everything the compiled code works on. Rows beyond those in use are spare."""
+
+    node: NDArray[np.int64]  # (nodes, 8)
+    span: NDArray[np.int32]  # (nodes, 8) where the node's places are, those out first: start, count, space, loose ones
+    gate: NDArray[np.int64]  # (nodes, 7)
+    arc: NDArray[np.int64]  # (arcs, 4)
+    place: NDArray[np.int64]  # (places, 2) other end << 32 | arc, inverted while the arc is full; cost. Loose (> pinned) arcs first
+    heap: NDArray[np.int64]  # (.., 2) distance; node, or ~node for the way through its gate
+    label: NDArray[np.int32]  # nodes whose distance is final, in order
+    stack: NDArray[np.int32]  # (nodes,) nodes at the present distance, or cut off from the tree
+    waiting: NDArray[np.int32]  # nodes with an imbalance
+    state: NDArray[np.int64]  # (STATES,)
+
+
+# --- the gate of a node: its ways from and to the root ------------------------------------------------------------------
+
+
+@njit(cache=True, nogil=True)
+def _level(net, u, units):
+    """Return the level of the unit after `units`."""
+    seen = net.gate[u, SEEN] + units
+    if seen >= net.gate[u, LAST_AT]:
+        return net.state[LAST_LEVEL]
+    return seen * net.gate[u, RISE] // net.gate[u, RUN]
+
+
+@njit(cache=True, nogil=True)
+def _foot(net, u, level):
+    """Return how many units come before `level` is reached, counted from nothing received."""
+    if level <= 0:
+        return 0
+    if level > net.state[LAST_LEVEL] or net.gate[u, RISE] == 0:
+        return FAR
+    return -(-level * net.gate[u, RUN] // net.gate[u, RISE])
+
+
+@njit(cache=True, nogil=True)
+def refresh(net, u):
+    """Write what the next and the last unit through the gate are worth."""
+    node, gate = net.node, net.gate
+    units = gate[u, UNITS]
+    if node[u, KIND] == OFFER:
+        node[u, GIVE] = 0
+        node[u, TAKE] = 0 if units > 0 else -FAR
+    elif node[u, KIND] == CLAIM:
+        step = net.state[STEP]
+        node[u, GIVE] = gate[u, WORTH] - step * _level(net, u, units) if units < gate[u, LIMIT] else -FAR
+        node[u, TAKE] = step * _level(net, u, units - 1) - gate[u, WORTH] if units > 0 else -FAR
+    else:
+        node[u, GIVE] = -FAR
+        node[u, TAKE] = -FAR
+
+
+@njit(cache=True, nogil=True)
+def refresh_all(net, count):
+    """Write what the next and the last unit through each of the first `count` gates are worth."""
+    for u in range(count):
+        refresh(net, u)
+
+
+@njit(cache=True, nogil=True)
+def _gate_room(net, u, side):
+    """Return how many units the gate gives (side 0) or takes back (1) at its present worth."""
+    gate = net.gate
+    units = gate[u, UNITS]
+    if net.node[u, KIND] == OFFER:
+        return FAR if side == 0 else units
+    if side == 0:
+        level = _level(net, u, units)
+        return min(gate[u, LIMIT] - units, _foot(net, u, level + 1) - gate[u, SEEN] - units)
+    level = _level(net, u, units - 1)
+    return min(units, units + gate[u, SEEN] - _foot(net, u, level))
+
+
+@njit(cache=True, nogil=True)
+def _units_worth(net, u, least_worth):
+    """Return how many units through a claim's gate are worth at least that much each."""
+    gate = net.gate
+    level = (gate[u, WORTH] - least_worth) // net.state[STEP]
+    if level < 0:
+        return 0
+    return max(0, min(gate[u, LIMIT], _foot(net, u, level + 1) - gate[u, SEEN]))
+
+
+@njit(cache=True, nogil=True)
+def _hold(net, u, units):
+    """Add units that came to `u` (or are missing there, below 0) and have to be moved on."""
+    if units == 0:
+        return
+    state = net.state
+    net.node[u, HELD] += units
+    net.waiting[state[WAITING]] = u
+    state[WAITING] += 1
+
+
+@njit(cache=True, nogil=True)
+def regate(net, u):
+    """Let the gate of a claim or an offer take what its pressure says, after its limit, its worth or its pressure changed."""
+    node, gate = net.node, net.gate
+    pressure = node[u, PRESSURE]
+    before = gate[u, UNITS]
+    if node[u, KIND] == OFFER:
+        units = before if pressure == 0 else 0
+    else:
+        wanted = _units_worth(net, u, pressure + 1)
+        worthwhile = _units_worth(net, u, pressure)
+        units = min(max(before, wanted), worthwhile)
+    gate[u, UNITS] = units
+    refresh(net, u)
+    _hold(net, u, before - units)
+
+
+@njit(cache=True, nogil=True)
+def spill(net, u, units):
+    """Let an offer have so many units more, or fewer."""
+    gate = net.gate
+    gate[u, LIMIT] += units
+    if units > 0 and net.node[u, PRESSURE] > 0:
+        _hold(net, u, units)
+        return
+    kept = max(0, gate[u, UNITS] + units)
+    _hold(net, u, gate[u, UNITS] + units - kept)
+    gate[u, UNITS] = kept
+    refresh(net, u)
+
+
+@njit(cache=True, nogil=True)
+def claim_opens(net, u, limit):
+    """Let a claim's gate take up to `limit` units."""
+    net.gate[u, LIMIT] = limit
+    regate(net, u)
+
+
+# --- arcs and their places ----------------------------------------------------------------------------------------------
+
+
+@njit(cache=True, nogil=True)
+def _swap(net, x, y, half):
+    """Exchange two places; `half` says whether they are places out of a node (32 bits up) or into one (0)."""
+    place, arc = net.place, net.arc
+    if x == y:
+        return
+    for column in range(2):
+        kept = place[x, column]
+        place[x, column] = place[y, column]
+        place[y, column] = kept
+    for z in (x, y):
+        key = place[z, 0]
+        a = (key if key >= 0 else ~key) & LOW
+        places = arc[a, PLACES]
+        arc[a, PLACES] = (places & LOW) | (z << 32) if half == 32 else (places & ~LOW) | z
+
+
+@njit(cache=True, nogil=True)
+def _ends(net, a):
+    """Return (tail, head, place out of the tail, place into the head) of an arc."""
+    places = net.arc[a, PLACES]
+    out, into = places >> 32, places & LOW
+    head, tail = net.place[out, 0], net.place[into, 0]
+    return (tail if tail >= 0 else ~tail) >> 32, (head if head >= 0 else ~head) >> 32, out, into
+
+
+@njit(cache=True, nogil=True)
+def _mark(net, a, was_full, was_loose):
+    """Bring the two places of an arc in line with its flow."""
+    arc, place, span = net.arc, net.place, net.span
+    full = arc[a, FLOW] >= arc[a, MOST]
+    loose = arc[a, FLOW] > arc[a, PINNED]
+    if full == was_full and loose == was_loose:
+        return
+    tail, head, out, into = _ends(net, a)
+    if full != was_full:
+        place[out, 0] = ~place[out, 0]
+        place[into, 0] = ~place[into, 0]
+    if loose and not was_loose:
+        _swap(net, out, span[tail, START] + span[tail, LOOSE], 32)
+        span[tail, LOOSE] += 1
+        _swap(net, into, span[head, 4 + START] + span[head, 4 + LOOSE], 0)
+        span[head, 4 + LOOSE] += 1
+    elif was_loose and not loose:
+        span[tail, LOOSE] -= 1
+        _swap(net, out, span[tail, START] + span[tail, LOOSE], 32)
+        span[head, 4 + LOOSE] -= 1
+        _swap(net, into, span[head, 4 + START] + span[head, 4 + LOOSE], 0)
+
+
+@njit(cache=True, nogil=True)
+def _set_arc(net, a, flow, most, pinned):
+    arc = net.arc
+    full = arc[a, FLOW] >= arc[a, MOST]
+    loose = arc[a, FLOW] > arc[a, PINNED]
+    arc[a, FLOW] = flow
+    arc[a, MOST] = most
+    arc[a, PINNED] = pinned
+    _mark(net, a, full, loose)
+
+
+@njit(cache=True, nogil=True)
+def _make_space(net, u, offset):
+    """Give a node one place more on a side; its places move to the end of the pool when they have no space left."""
+    span, place, arc, state = net.span, net.place, net.arc, net.state
+    count, space, start = span[u, offset + COUNT], span[u, offset + SPACE], span[u, offset + START]
+    if count < space:
+        return
+    begin = state[POOL]
+    space = max(4, 2 * space)
+    for x in range(count):
+        key = place[start + x, 0]
+        place[begin + x, 0] = key
+        place[begin + x, 1] = place[start + x, 1]
+        a = (key if key >= 0 else ~key) & LOW
+        places = arc[a, PLACES]
+        arc[a, PLACES] = (places & LOW) | ((begin + x) << 32) if offset == 0 else (places & ~LOW) | (begin + x)
+    span[u, offset + START] = begin
+    span[u, offset + SPACE] = space
+    state[POOL] = begin + space
+
+
+@njit(cache=True, nogil=True)
+def attach(net, a, tail, head, cost, most):
+    """Add an arc without flow. `unslack` has to follow. The pool must have space for both ends' places, twice over."""
+    span, place, arc = net.span, net.place, net.arc
+    _make_space(net, tail, 0)
+    _make_space(net, head, 4)
+    out = span[tail, START] + span[tail, COUNT]
+    into = span[head, 4 + START] + span[head, 4 + COUNT]
+    span[tail, COUNT] += 1
+    span[head, 4 + COUNT] += 1
+    place[out, 0], place[out, 1] = head << 32 | a, cost
+    place[into, 0], place[into, 1] = tail << 32 | a, cost
+    if most <= 0:
+        place[out, 0], place[into, 0] = ~place[out, 0], ~place[into, 0]
+    arc[a, FLOW] = 0
+    arc[a, MOST] = most
+    arc[a, PINNED] = 0
+    arc[a, PLACES] = out << 32 | into
+
+
+@njit(cache=True, nogil=True)
+def detach(net, a):
+    """Take an arc without flow out of the network."""
+    span = net.span
+    tail, head, out, into = _ends(net, a)
+    span[tail, COUNT] -= 1
+    _swap(net, out, span[tail, START] + span[tail, COUNT], 32)
+    span[head, 4 + COUNT] -= 1
+    _swap(net, into, span[head, 4 + START] + span[head, 4 + COUNT], 0)
+
+
+@njit(cache=True, nogil=True)
+def unslack(net, a, cost, most, pinned):
+    """Give an arc its cost, limit and pinned units, and let it carry what the pressures at its ends say."""
+    node, arc, place = net.node, net.arc, net.place
+    tail, head, out, into = _ends(net, a)
+    place[out, 1] = cost
+    place[into, 1] = cost
+    slack = cost + node[tail, PRESSURE] - node[head, PRESSURE]
+    before = arc[a, FLOW]
+    flow = min(max(before, pinned), most)
+    if slack < 0:
+        flow = most
+    elif slack > 0:
+        flow = pinned
+    _set_arc(net, a, flow, most, pinned)
+    _hold(net, head, flow - before)
+    _hold(net, tail, before - flow)
+
+
+# --- the search ---------------------------------------------------------------------------------------------------------
+
+
+@njit(cache=True, nogil=True)
+def _push(heap, size, distance, entry):
+    while size > 0:
+        above = (size - 1) >> 1
+        if heap[above, 0] <= distance:
+            break
+        heap[size, 0] = heap[above, 0]
+        heap[size, 1] = heap[above, 1]
+        size = above
+    heap[size, 0] = distance
+    heap[size, 1] = entry
+
+
+@njit(cache=True, nogil=True)
+def _drop_first(heap, size):
+    """Take the first entry out of a heap that has `size` left."""
+    distance, entry = heap[size, 0], heap[size, 1]
+    x = 0
+    while True:
+        y = 2 * x + 1
+        if y >= size:
+            break
+        if y + 1 < size and heap[y + 1, 0] < heap[y, 0]:
+            y += 1
+        if heap[y, 0] >= distance:
+            break
+        heap[x, 0] = heap[y, 0]
+        heap[x, 1] = heap[y, 1]
+        x = y
+    heap[x, 0] = distance
+    heap[x, 1] = entry
+
+
+@njit(cache=True, nogil=True)
+def _exit(net, u, side, sign):
+    """Return the distance at which units leave through `u`: to an opposite imbalance, or through its gate."""
+    node = net.node
+    if node[u, HELD] * sign < 0:
+        return node[u, DISTANCE]
+    worth = node[u, GIVE + side]
+    return FAR if worth == -FAR else node[u, DISTANCE] + sign * node[u, PRESSURE] - worth
+
+
+@njit(cache=True, nogil=True)
+def _bottleneck(net, u, side, sign):
+    """Return how many units can go from the root of the search through `u` and out."""
+    node, arc = net.node, net.arc
+    units = abs(node[u, HELD]) if node[u, HELD] * sign < 0 else _gate_room(net, u, side)
+    root = net.state[ROOT]
+    while u != root:
+        parent = node[u, PARENT]
+        a = (parent & LOW) >> 1
+        units = min(units, arc[a, FLOW] - arc[a, PINNED] if parent & 1 else arc[a, MOST] - arc[a, FLOW])
+        u = parent >> 32
+    return units
+
+
+@njit(cache=True, nogil=True)
+def _expand(net, u, side, sign):
+    """Label what can be reached from `u`, whose distance is final."""
+    node, span, place, stack, heap, state = net.node, net.span, net.place, net.stack, net.heap, net.state
+    stamp, bound, size, deep = state[TIME], state[BOUND], state[HEAP], state[STACK]
+    distance = node[u, DISTANCE]
+    base = distance + sign * node[u, PRESSURE]
+    here = u << 32
+    start = span[u, 4 * side + START]
+    stop = start + span[u, 4 * side + COUNT]
+    for x in range(start, stop):
+        key = place[x, 0]
+        if key < 0:
+            continue
+        w = key >> 32
+        reached = base + place[x, 1] - sign * node[w, PRESSURE]
+        if reached < bound and (node[w, STAMP] < stamp or reached < node[w, DISTANCE]):
+            node[w, DISTANCE] = reached
+            node[w, STAMP] = stamp
+            node[w, PARENT] = here | (key & LOW) << 1
+            if reached == distance:
+                stack[deep] = w
+                deep += 1
+            else:
+                _push(heap, size, reached, w)
+                size += 1
+    state[SCANNED] += stop - start
+    start = span[u, 4 - 4 * side + START]
+    stop = start + span[u, 4 - 4 * side + LOOSE]
+    for x in range(start, stop):
+        key = place[x, 0]
+        if key < 0:
+            key = ~key
+        w = key >> 32
+        reached = base - place[x, 1] - sign * node[w, PRESSURE]
+        if reached < bound and (node[w, STAMP] < stamp or reached < node[w, DISTANCE]):
+            node[w, DISTANCE] = reached
+            node[w, STAMP] = stamp
+            node[w, PARENT] = here | (key & LOW) << 1 | 1
+            if reached == distance:
+                stack[deep] = w
+                deep += 1
+            else:
+                _push(heap, size, reached, w)
+                size += 1
+    state[SCANNED] += stop - start
+    state[HEAP] = size
+    state[STACK] = deep
+
+
+@njit(cache=True, nogil=True)
+def _send(net, u, side, sign, units):
+    """Move units from the root of the search through `u` and out; return how many nodes lost their way to the root."""
+    node, arc, stack, gate, state = net.node, net.arc, net.stack, net.gate, net.state
+    root = state[ROOT]
+    if node[u, HELD] * sign < 0:
+        node[u, HELD] += sign * units
+    else:
+        gate[u, UNITS] += sign * units
+        refresh(net, u)
+    node[root, HELD] -= sign * units
+    cut = 0
+    while u != root:
+        parent = node[u, PARENT]
+        a = (parent & LOW) >> 1
+        full = arc[a, FLOW] >= arc[a, MOST]
+        loose = arc[a, FLOW] > arc[a, PINNED]
+        arc[a, FLOW] += -units if parent & 1 else units
+        _mark(net, a, full, loose)
+        if (arc[a, FLOW] <= arc[a, PINNED]) if parent & 1 else (arc[a, FLOW] >= arc[a, MOST]):
+            node[u, STAMP] = 1
+            stack[cut] = u
+            cut += 1
+        state[CHANGED] += 1
+        u = parent >> 32
+    state[WAYS] += 1
+    return cut
+
+
+@njit(cache=True, nogil=True)
+def _regrow(net, cut, side, sign, distance):
+    """Take off the tree all that hangs on the first `cut` nodes of the stack, and label it from what is left of the tree.
+
+    Their pressures move now as far as the search has come, `distance`, for their new labels will be no nearer than that.
+    """
+    node, span, place, stack, heap, state = net.node, net.span, net.place, net.stack, net.heap, net.state
+    stamp, bound = state[TIME], state[BOUND]
+    x = 0
+    while x < cut:
+        u = stack[x]
+        x += 1
+        if node[u, STAMP] == 0:  # It was labelled only, so nothing hangs on it.
+            continue
+        node[u, PRESSURE] += sign * (node[u, DISTANCE] - distance)
+        for offset in (0, 4):
+            start = span[u, offset + START]
+            for y in range(start, start + span[u, offset + COUNT]):
+                key = place[y, 0]
+                w = (key if key >= 0 else ~key) >> 32
+                if node[w, STAMP] >= stamp and node[w, PARENT] >> 32 == u:
+                    node[w, STAMP] -= stamp
+                    stack[cut] = w
+                    cut += 1
+    size = state[HEAP]
+    for x in range(cut):
+        u = stack[x]
+        best = bound
+        base = -sign * node[u, PRESSURE]
+        start = span[u, 4 - 4 * side + START]
+        for y in range(start, start + span[u, 4 - 4 * side + COUNT]):
+            key = place[y, 0]
+            if key < 0:
+                continue
+            w = key >> 32
+            if node[w, STAMP] > stamp:
+                reached = node[w, DISTANCE] + sign * node[w, PRESSURE] + place[y, 1] + base
+                if reached < best:
+                    best = reached
+                    node[u, PARENT] = w << 32 | (key & LOW) << 1
+        start = span[u, 4 * side + START]
+        for y in range(start, start + span[u, 4 * side + LOOSE]):
+            key = place[y, 0]
+            if key < 0:
+                key = ~key
+            w = key >> 32
+            if node[w, STAMP] > stamp:
+                reached = node[w, DISTANCE] + sign * node[w, PRESSURE] - place[y, 1] + base
+                if reached < best:
+                    best = reached
+                    node[u, PARENT] = w << 32 | (key & LOW) << 1 | 1
+        if best < bound:
+            node[u, DISTANCE] = best
+            node[u, STAMP] = stamp
+            _push(heap, size, best, u)
+            size += 1
+    state[HEAP] = size
+    state[ORPHANS] += cut
+
+
+@njit(cache=True, nogil=True)
+def _begin(net, root):
+    """Start a search that moves the imbalance of `root`."""
+    node, state = net.node, net.state
+    state[TIME] += 2
+    state[ROOT] = root
+    state[SIDE] = 0 if node[root, HELD] > 0 else 1
+    state[BOUND] = FAR
+    state[HEAP] = 0
+    state[LABELS] = 0
+    state[STACK] = 1
+    net.stack[0] = root
+    node[root, DISTANCE] = 0
+    node[root, STAMP] = state[TIME]
+    node[root, PARENT] = -1  # of nobody, lest it be taken for a branch
+    state[SEARCHES] += 1
+
+
+@njit(cache=True, nogil=True)
+def _end(net, distance):
+    """Move the pressures of all nodes nearer than `distance`."""
+    node, label, state = net.node, net.label, net.state
+    sign = 1 - 2 * state[SIDE]
+    settled = state[TIME] + 1
+    for x in range(state[LABELS]):
+        u = label[x]
+        if node[u, STAMP] == settled:
+            if node[u, DISTANCE] < distance:
+                node[u, PRESSURE] += sign * (node[u, DISTANCE] - distance)
+            node[u, STAMP] = 0
+    state[SETTLED] += state[LABELS]
+    state[LABELS] = 0
+    state[ROOT] = -1
+
+
+@njit(cache=True, nogil=True)
+def _leave(net, u, side, sign, distance):
+    """Send units out through `u` at its distance; return whether the imbalance is gone."""
+    node, heap, state = net.node, net.heap, net.state
+    root = state[ROOT]
+    units = min(abs(node[root, HELD]), _bottleneck(net, u, side, sign))
+    cut = _send(net, u, side, sign, units)
+    if node[root, HELD] == 0:
+        return True
+    if cut:
+        _regrow(net, cut, side, sign, distance)
+    if node[u, STAMP] == state[TIME] + 1:
+        reached = _exit(net, u, side, sign)
+        if reached <= state[BOUND] and reached < FAR:
+            _push(heap, state[HEAP], reached, ~u)
+            state[HEAP] += 1
+    return False
+
+
+@njit(cache=True, nogil=True)
+def _visit(net, u, side, sign):
+    """Make the distance of `u` final, note its way out and label what it reaches."""
+    node, heap, label, state = net.node, net.heap, net.label, net.state
+    node[u, STAMP] = state[TIME] + 1
+    label[state[LABELS]] = u
+    state[LABELS] += 1
+    reached = _exit(net, u, side, sign)
+    if reached < state[BOUND]:
+        _push(heap, state[HEAP], reached, ~u)
+        state[HEAP] += 1
+        if _bottleneck(net, u, side, sign) >= abs(node[state[ROOT], HELD]):
+            # All that is to be moved can leave here, and whatever leaves elsewhere before takes no more than its share.
+            state[BOUND] = reached
+    _expand(net, u, side, sign)
+
+
+@njit(cache=True, nogil=True)
+def _search(net, budget):
+    """Go on with a search; return how it stands and what is left of the budget."""
+    node, span, heap, stack, state = net.node, net.span, net.heap, net.stack, net.state
+    root, side = state[ROOT], state[SIDE]
+    sign = 1 - 2 * side
+    stamp = state[TIME]
+    while True:
+        if budget <= 0:
+            return UNFINISHED, budget
+        if state[STACK] > 0:
+            u = np.int64(stack[state[STACK] - 1])
+        elif state[HEAP] == 0:
+            _end(net, node[root, DISTANCE])
+            return STUCK, budget
+        else:
+            u = heap[0, 1]
+        if state[HEAP] + len(stack) + 2 > len(heap) or state[LABELS] + 1 > len(net.label):
+            if u < 0 or state[HEAP] + span[u, COUNT] + span[u, 4 + COUNT] + 2 > len(heap) or state[LABELS] + 1 > len(net.label):
+                return TIGHT, budget
+        if state[STACK] > 0:
+            state[STACK] -= 1
+        else:
+            distance = heap[0, 0]
+            state[HEAP] -= 1
+            _drop_first(heap, state[HEAP])
+            if u < 0:
+                u = ~u
+                if node[u, STAMP] != stamp + 1 or _exit(net, u, side, sign) != distance:
+                    continue
+                budget -= 20
+                if _leave(net, u, side, sign, distance):
+                    _end(net, distance)
+                    return AT_REST, budget
+                continue
+            if node[u, STAMP] != stamp or node[u, DISTANCE] != distance:
+                continue
+        budget -= 1
+        _visit(net, u, side, sign)
+
+
+@njit(cache=True, nogil=True)
+def settle(net, budget):
+    """Move every imbalance to the root, about `budget` visits of nodes long.
+
+    Returns AT_REST; UNFINISHED (call again to go on); TIGHT (give the heap and the labels more space, call again); or STUCK:
+    units cannot leave the node `waiting[state[WAITING]]`, because all that serves it is pinned.
+    """
+    node, state, waiting = net.node, net.state, net.waiting
+    while True:
+        if state[ROOT] < 0:
+            while state[WAITING] > 0 and node[waiting[state[WAITING] - 1], HELD] == 0:
+                state[WAITING] -= 1
+            if state[WAITING] == 0:
+                return AT_REST
+            _begin(net, waiting[state[WAITING] - 1])
+        how, budget = _search(net, budget)
+        if how != AT_REST:
+            return how
+
+
+# --- whole networks -----------------------------------------------------------------------------------------------------
+
+
+@njit(cache=True, nogil=True)
+def insert_needs(net, needs, way, asked, first):
+    """Let the needs ask, one after the other, from the `first` on; return where it stopped and how.
+
+    `way` is the arc from a need to its claim, or -1 where it is its own claim.
+    """
+    node, span, place, gate = net.node, net.span, net.place, net.gate
+    for x in range(first, len(needs)):
+        j = needs[x]
+        if net.state[WAITING] == 0:
+            claim = j if way[x] < 0 else _ends(net, way[x])[1]
+            best = gate[j, WORTH] - net.state[STEP] * _level(net, j, 0) if way[x] < 0 else node[claim, PRESSURE]
+            start = span[j, 4 + START]
+            for y in range(start, start + span[j, 4 + COUNT]):
+                key = place[y, 0]
+                if key >= 0:
+                    best = min(best, place[y, 1] + node[key >> 32, PRESSURE])
+            node[j, PRESSURE] = best
+            if way[x] < 0:
+                claim_opens(net, j, asked[x])
+            else:
+                unslack(net, way[x], 0, asked[x], 0)
+        how = settle(net, FAR)
+        if how != AT_REST:
+            return x, how
+    return len(needs), AT_REST
+
+
+@njit(cache=True, nogil=True)
+def least(net, count):
+    """Return the (count,) least pressures at rest: what one unit more at a node would gain.
+
+    The shortest way from each node to the root is as much below its pressure as the pressure can fall. The heap must hold an
+    entry for each node and each place. A need that nothing can leave has no least pressure: it gets 0, or less if it has less.
+    """
+    node, heap, stack, label, state = net.node, net.heap, net.stack, net.label, net.state
+    state[TIME] += 2
+    stamp = state[TIME]
+    state[BOUND] = FAR
+    state[HEAP] = 0
+    state[STACK] = 0
+    for u in range(count):
+        if node[u, GIVE] > -FAR:
+            node[u, DISTANCE] = node[u, PRESSURE] - node[u, GIVE]
+            node[u, STAMP] = stamp
+            if node[u, DISTANCE] == 0:
+                stack[state[STACK]] = u
+                state[STACK] += 1
+            else:
+                _push(heap, state[HEAP], node[u, DISTANCE], u)
+                state[HEAP] += 1
+    while state[STACK] > 0 or state[HEAP] > 0:
+        if state[STACK] > 0:
+            state[STACK] -= 1
+            u = np.int64(stack[state[STACK]])
+        else:
+            distance, u = heap[0, 0], heap[0, 1]
+            state[HEAP] -= 1
+            _drop_first(heap, state[HEAP])
+            if node[u, STAMP] != stamp or node[u, DISTANCE] != distance:
+                continue
+        node[u, STAMP] = stamp + 1
+        _expand(net, u, 1, -1)
+    pressure = np.empty(count, dtype=np.int64)
+    for u in range(count):
+        reached = node[u, STAMP] == stamp + 1
+        pressure[u] = node[u, PRESSURE] - node[u, DISTANCE] if reached else min(0, node[u, PRESSURE])
+    return pressure
+
+
+@njit(cache=True, nogil=True)
+def near_order(tail, head, nodes):
+    """Return (nodes,) ranks: breadth first along the arcs, so that what is near in the network is near in memory."""
+    first = np.zeros(nodes + 1, dtype=np.int64)
+    for a in range(len(tail)):
+        first[tail[a]] += 1
+        first[head[a]] += 1
+    total = 0
+    for u in range(nodes + 1):
+        count = first[u]
+        first[u] = total
+        total += count
+    following = first[:nodes].copy()
+    other = np.empty(total, dtype=np.int32)
+    for a in range(len(tail)):
+        other[following[tail[a]]] = head[a]
+        following[tail[a]] += 1
+        other[following[head[a]]] = tail[a]
+        following[head[a]] += 1
+    rank = np.full(nodes, -1, dtype=np.int64)
+    queue = np.empty(nodes, dtype=np.int32)
+    done = 0
+    for seed in range(nodes):
+        if rank[seed] >= 0:
+            continue
+        rank[seed] = done
+        queue[done] = seed
+        read = done
+        done += 1
+        while read < done:
+            u = queue[read]
+            read += 1
+            for x in range(first[u], first[u + 1]):
+                w = other[x]
+                if rank[w] < 0:
+                    rank[w] = done
+                    queue[done] = w
+                    done += 1
+    return rank
+
+
+@njit(cache=True, nogil=True)
+def fill_places(net, tail, head, cost, nodes):
+    """Lay the arcs out by their ends, in order of nodes; the arcs have their limits already and carry nothing."""
+    span, place, arc = net.span, net.place, net.arc
+    span[:nodes] = 0
+    for a in range(len(tail)):
+        span[tail[a], COUNT] += 1
+        span[head[a], 4 + COUNT] += 1
+    total = 0
+    for u in range(nodes):
+        for offset in (0, 4):
+            span[u, offset + START] = total
+            span[u, offset + SPACE] = span[u, offset + COUNT]
+            total += span[u, offset + COUNT]
+            span[u, offset + COUNT] = 0
+    net.state[POOL] = total
+    for a in range(len(tail)):
+        t, h = tail[a], head[a]
+        out = span[t, START] + span[t, COUNT]
+        into = span[h, 4 + START] + span[h, 4 + COUNT]
+        span[t, COUNT] += 1
+        span[h, 4 + COUNT] += 1
+        full = arc[a, MOST] <= 0
+        key, back = h << 32 | a, t << 32 | a
+        place[out, 0] = ~key if full else key
+        place[into, 0] = ~back if full else back
+        place[out, 1] = cost[a]
+        place[into, 1] = cost[a]
+        arc[a, PLACES] = out << 32 | into

@@ -1,0 +1,174 @@
+"""The exact answer over all possible arcs, of which few are ever handed to the engine.
+
+Sifting (Bixby, Gregory, Lustig, Marsten, Shanno: Very large-scale linear programming, Operations Research 40, 1992), also known
+as delayed column generation: solve with a few arcs, price all others by the pressures, add those that would gain, repeat. When none
+would, the pressures prove the answer optimal over the complete set.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from solver.fairness import level_if_free, level_of, units_below, urgency_of, worth_of
+from solver.pressure import Pressures
+from solver.problem import Allocation, Ints, Problem
+from solver.solving import answer, relax
+
+__all__ = ["Arcs", "Candidates", "DenseCandidates", "solve_on_demand"]
+
+FIRST_ARCS = 8  # of each offer, handed to the engine at the start
+MORE_ARCS = 16  # of each offer, added at most in one round
+ARC_FIELDS = ("offer", "need", "effort", "most", "minimum", "kept")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Arcs:
+    """Some arcs, in any order; the fields are those of `Problem`, all (A,)."""
+
+    offer: Ints
+    need: Ints
+    effort: Ints
+    most: Ints
+    minimum: Ints
+    kept: Ints
+
+
+class Candidates(Protocol):
+    """All arcs that are possible between the offers and needs of a problem, given out on demand."""
+
+    @property
+    def farthest(self) -> int:
+        """The greatest effort any of them has."""
+
+    def nearest(self, at_most: int) -> Arcs:
+        """Return the ``at_most`` arcs of least effort of each offer, and every arc that has something kept."""
+
+    def cheaper(self, offer_pressure: Ints, need_pressure: Ints, at_most: int) -> Arcs:
+        """Return arcs with effort < need_pressure - offer_pressure: of each offer the ``at_most`` that gain most.
+
+        Fewer than ``at_most`` of an offer mean that it has no more of them. The best few of each need may come on top, which
+        saves rounds. Arcs given before may come again. Arcs with something kept need not: `nearest` gave them all.
+        """
+
+
+class DenseCandidates:
+    """Candidates from arrays that hold every arc there is."""
+
+    def __init__(self, arcs: Arcs) -> None:
+        order = np.argsort(arcs.offer, kind="stable") if np.any(np.diff(arcs.offer) < 0) else np.arange(len(arcs.offer))
+        self._arcs = _some(arcs, order)
+        self._first = np.flatnonzero(np.diff(self._arcs.offer, prepend=-1))
+        self._end = np.append(self._first[1:], len(order))
+        self._kept = np.flatnonzero(self._arcs.kept > 0)
+
+    @property
+    def farthest(self) -> int:
+        """The greatest effort any arc has."""
+        return int(self._arcs.effort.max(initial=0))
+
+    def nearest(self, at_most: int) -> Arcs:
+        """Return the ``at_most`` arcs of least effort of each offer, and every arc that has something kept."""
+        chosen = [self._kept, *self._least_of_offers(self._arcs.effort, at_most, self._first, self._end)]
+        return _some(self._arcs, np.concatenate(chosen))
+
+    def cheaper(self, offer_pressure: Ints, need_pressure: Ints, at_most: int) -> Arcs:
+        """Return arcs with effort < need_pressure - offer_pressure: of each offer the ``at_most`` that gain most, of each need two."""
+        loss = offer_pressure[self._arcs.offer] - need_pressure[self._arcs.need] + self._arcs.effort
+        gaining = np.flatnonzero(loss < 0)
+        if not len(gaining):
+            return _some(self._arcs, gaining)
+        offers = np.add.reduceat(loss < 0, self._first, dtype=np.int64) > 0
+        chosen = np.concatenate(self._least_of_offers(loss, at_most, self._first[offers], self._end[offers]))
+        once = self._least_of_needs(loss, gaining)
+        twice = self._least_of_needs(loss, np.setdiff1d(gaining, once, assume_unique=True))
+        return _some(self._arcs, np.concatenate((chosen[loss[chosen] < 0], once, twice)))
+
+    @staticmethod
+    def _least_of_offers(value: Ints, at_most: int, firsts: Ints, ends: Ints) -> list[Ints]:
+        """Return the positions of the ``at_most`` arcs of least value in each stretch, which is one offer's."""
+        return [
+            first + np.argpartition(value[first:end], at_most - 1)[:at_most] if end - first > at_most else np.arange(first, end)
+            for first, end in zip(firsts.tolist(), ends.tolist(), strict=True)
+        ]
+
+    def _least_of_needs(self, value: Ints, among: Ints) -> Ints:
+        """Return the positions of each need's arc of least value, the first of equals."""
+        need, value_among = self._arcs.need[among], value[among]
+        least = np.zeros(int(need.max(initial=-1)) + 1, dtype=np.int64)
+        np.minimum.at(least, need, value_among)
+        at_least = among[value_among == least[need]]
+        _, first = np.unique(self._arcs.need[at_least], return_index=True)
+        return at_least[first]
+
+
+def solve_on_demand(nodes: Problem, candidates: Candidates) -> tuple[Problem, Allocation]:
+    """Return the problem with the arcs that mattered and its allocation, which is optimal over all the candidates.
+
+    ``nodes`` has no arcs yet. The same arrays give the same answer. Raises as `solver.solve` does.
+    """
+    known = _united(nodes, candidates.nearest(FIRST_ARCS))
+    worth = worth_of(_with_arcs(nodes, known), candidates.farthest)
+    if nodes.levels > 1:
+        known = _sift(_roughly(nodes), candidates, known, worth)[0]
+    known, flow, pressures = _sift(nodes, candidates, known, worth)
+    problem = _with_arcs(nodes, known)
+    return problem, answer(problem, worth, flow, pressures)
+
+
+def _sift(nodes: Problem, candidates: Candidates, known: Arcs, worth: int) -> tuple[Arcs, Ints, Pressures]:
+    """Return enough arcs for the optimum over all candidates, ``known`` among them, the optimal flow on them and its pressures."""
+    claims = np.arange(len(nodes.tier))
+    urgency = urgency_of(_with_arcs(nodes, known), claims, np.zeros_like(claims))
+    if len(np.unique(urgency)) > 1:  # Else the most urgent are simply the nearest.
+        at_start = np.where(nodes.demand > 0, worth * urgency[nodes.claim], 0)
+        known = _united(nodes, known, candidates.cheaper(np.zeros_like(nodes.supply), at_start, FIRST_ARCS))
+    at_most = MORE_ARCS
+    while True:
+        flow, pressures = relax(_with_arcs(nodes, known), worth)
+        offer_pressure, need_pressure, _ = pressures
+        more = candidates.cheaper(offer_pressure, need_pressure, at_most)
+        united = _united(nodes, known, more)
+        if len(united.offer) > len(known.offer):
+            known, at_most = united, MORE_ARCS
+        elif len(more.offer) and int(np.bincount(more.offer).max()) >= at_most:
+            at_most *= 2  # Only arcs came that are known and full: others may hide behind them.
+        else:
+            return known, flow, pressures
+
+
+def _roughly(nodes: Problem) -> Problem:
+    """Return the same nodes with claims cut to what they would take if all supply could go anywhere, in two levels.
+
+    Its optimum wants nearly the same arcs as the whole staircase, and is found sooner: efforts alone move its pressures.
+    """
+    reach = np.zeros_like(nodes.tier)
+    np.add.at(reach, nodes.claim, nodes.demand)
+    claims = np.arange(len(reach))
+    level = np.minimum(level_if_free(nodes, reach, int(nodes.supply.sum())), nodes.levels - 1)
+    some = level >= level_of(nodes, claims, np.zeros_like(reach))
+    top = np.where(some, np.minimum(units_below(nodes, claims, level + 1), reach), 0)
+    sure = np.where(some, np.minimum(units_below(nodes, claims, level), reach), 0)
+    return replace(
+        nodes,
+        demand=np.minimum(nodes.demand, top[nodes.claim]),
+        received=np.where(sure > 0, 0, 1),
+        rise=np.ones_like(reach),
+        run=np.maximum(sure, 1),
+        levels=2,
+    )
+
+
+def _some(arcs: Arcs, index: Ints) -> Arcs:
+    return Arcs(arcs.offer[index], arcs.need[index], arcs.effort[index], arcs.most[index], arcs.minimum[index], arcs.kept[index])
+
+
+def _united(nodes: Problem, *parts: Arcs) -> Arcs:
+    """Return all parts together, each pair once, by offer and need."""
+    together = Arcs(*(np.concatenate([getattr(part, name) for part in parts]) for name in ARC_FIELDS))
+    _, first = np.unique(together.offer * len(nodes.demand) + together.need, return_index=True)
+    return _some(together, first)
+
+
+def _with_arcs(nodes: Problem, arcs: Arcs) -> Problem:
+    return replace(nodes, **{name: getattr(arcs, name) for name in ARC_FIELDS})
