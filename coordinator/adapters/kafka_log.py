@@ -75,13 +75,14 @@ class KafkaLog:
         After `Unavailable` some may stand in the log, and the order of those is not known. Append them again: readers know a repeat.
         """
         check_entries(entries)
-        if not entries:
+        messages = [(entry, *to_binary(entry.event)) for entry in entries]  # all of them before the first is sent: one may be refused
+        if not messages:
             return []
         with self._writing_lock:
             producer = self._producer = self._producer or self._new_producer()
         try:
             with self._explained("take the entries"):
-                futures = [self._send(producer, entry) for entry in entries]
+                futures = [_send(producer, entry, headers, value) for entry, headers, value in messages]
                 producer.flush(timeout=4 * self._patience_ms / 1000)
                 sent = [future.get(timeout=self._patience_ms / 1000) for future in futures]
         except Unavailable:
@@ -124,12 +125,6 @@ class KafkaLog:
             self._producer.close(timeout=self._patience_ms / 1000)
         self._consumer.close(autocommit=False, timeout_ms=self._patience_ms)
 
-    def _send(self, producer: KafkaProducer, entry: Entry) -> FutureRecordMetadata:
-        """Return what will become of an entry; it goes to the partition of its key, whatever the client would choose."""
-        headers, value = to_binary(entry.event)
-        partition = partition_of(entry.key, PARTITIONS[entry.stream])
-        return producer.send(entry.stream, key=entry.key.encode(), value=value, headers=headers, partition=partition)
-
     def _drop(self, producer: KafkaProducer) -> None:
         """Let go of a producer that failed: after some errors, such as a broker that lost its data, it would fail for ever."""
         with self._writing_lock:
@@ -146,10 +141,11 @@ class KafkaLog:
                 f"The place {after.to_text()} was kept for another log: there is no {next(iter(offsets))!r} here. Read from the start."
             )
         if wanted != self._next or not self._sought:
+            self._consumer.unsubscribe()  # forgets which ends were known: only answers given from now on count
+            self._consumer.assign(list(wanted))
             for partition, offset in wanted.items():
                 self._consumer.seek(partition, offset)
                 self._held[partition].clear()
-            self._consumer.resume(*wanted)
             self._next, self._fetched, self._sought = wanted, dict(wanted), True
 
     def _fill(self, at_most: int) -> None:
@@ -167,20 +163,13 @@ class KafkaLog:
             if complete:
                 break
             if monotonic() > deadline_s:
-                silent = ", ".join(_name(partition) for partition, rows in self._held.items() if not rows and not self._at_end(partition))
-                raise Unavailable(
-                    f"Kafka at {self._bootstrap} did not say within {self._patience_ms} ms what {silent} holds. Check the brokers."
-                )
+                raise self._incomplete()
         self._listen(bool(polled))
 
     def _take(self, partition: TopicPartition, rows: list[ConsumerRecord]) -> None:
         """Hold what was fetched; a partition that runs far ahead of the others waits for them."""
         if rows[0].offset < self._fetched[partition]:
-            self._sought = False
-            raise Unavailable(
-                f"{_name(partition)} was read up to {self._fetched[partition]} and now begins again at {rows[0].offset}: the topic was "
-                "made anew, or its broker lost data. Restore it, or read everything from the start."
-            )
+            raise self._rewound(partition, f"begins again at {rows[0].offset}")
         held = self._held[partition]
         held.extend(map(_record, rows))
         self._fetched[partition] = rows[-1].offset + 1
@@ -201,8 +190,31 @@ class KafkaLog:
         if known is None:
             return False
         end = max(known, self._acknowledged.get(partition, 0))
+        if self._fetched[partition] == end:
+            return True
         # Beyond the last record there may be places that hold none: compacted away, or marks of another writer's transaction.
-        return self._fetched[partition] >= end or int(self._consumer.position(partition, timeout_ms=0) or 0) >= end
+        position: int | None = self._consumer.position(partition, timeout_ms=0)
+        return max(self._fetched[partition], position or 0) == end
+
+    def _incomplete(self) -> Unavailable:
+        """Return what to say when the broker's answers did not add up in time."""
+        silent = [partition for partition, rows in self._held.items() if not rows and not self._at_end(partition)]
+        for partition in silent:
+            end = self._consumer.highwater(partition)
+            if end is not None and end < self._fetched[partition]:
+                return self._rewound(partition, f"ends at {end}")
+        names = ", ".join(map(_name, silent[:3])) + (f" and {len(silent) - 3} more" if len(silent) > 3 else "")
+        return Unavailable(
+            f"Kafka at {self._bootstrap} did not say within {self._patience_ms} ms what {names} holds. Check the brokers, then try again."
+        )
+
+    def _rewound(self, partition: TopicPartition, now: str) -> Unavailable:
+        """Return what to say of a partition that lost what was read from it; what was fetched is let go of."""
+        self._sought = False
+        return Unavailable(
+            f"{_name(partition)} was read up to {self._fetched[partition]} and now {now}: the topic was made anew, or its broker "
+            "lost data. Restore it, or read everything from the start."
+        )
 
     def _listen(self, heard: bool) -> None:
         """Make sure now and then that silence is the log's and not the broker's: to a consumer both look the same."""
@@ -239,7 +251,7 @@ class KafkaLog:
 
     def _new_consumer(self) -> KafkaConsumer:
         """Return a consumer of all partitions that keeps no place of its own: places are the reader's."""
-        consumer = KafkaConsumer(
+        return KafkaConsumer(
             bootstrap_servers=self._bootstrap.split(","),
             client_id="coordinator",
             group_id=None,
@@ -257,8 +269,6 @@ class KafkaLog:
             bootstrap_timeout_ms=self._patience_ms,
             metrics_enabled=False,
         )
-        consumer.assign(list(self._next))
-        return consumer
 
     def _prepare_topics(self, replicas: int) -> None:
         """Make the topics that are missing and refuse those that would lose events or their order."""
@@ -309,6 +319,12 @@ def _check_topic(stream: str, partitions: int, found: Mapping[str, str], expecte
     wrong = [f"{name}={found.get(name)} (expected {value})" for name, value in expected.items() if found.get(name) != value]
     if wrong:
         raise Refused(f"The topic {stream} is set up to lose or misdate events: {', '.join(wrong)}. Set these with kafka-configs.")
+
+
+def _send(producer: KafkaProducer, entry: Entry, headers: list[tuple[str, bytes]], value: bytes | None) -> FutureRecordMetadata:
+    """Return what will become of an entry; it goes to the partition of its key, whatever the client would choose."""
+    partition = partition_of(entry.key, PARTITIONS[entry.stream])
+    return producer.send(entry.stream, key=entry.key.encode(), value=value, headers=headers, partition=partition)
 
 
 def _record(row: ConsumerRecord) -> Record:

@@ -1,0 +1,176 @@
+"""What the log on Kafka promises beyond the contract: topics, partitions, other writers, brokers that come and go."""
+
+import json
+import socket
+import tomllib
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+
+from coordinator.adapters.kafka_log import KafkaLog, topic_settings
+from coordinator.errors import Refused, Unavailable
+from coordinator.stream import PARTITIONS, SIGNAL, START, Entry, misplaced
+from tests.contracts.event_log import entry, mixed, read_all, said
+from tests.support.tansu import running_broker
+
+TOPICS = Path(__file__).parents[3] / "deploy" / "kafka" / "topics.toml"
+WHAT = "the log on Kafka beside other writers and through broker failures"
+
+
+@pytest.fixture
+def broker(tmp_path):
+    with running_broker(tmp_path, WHAT) as address:
+        yield address
+
+
+@pytest.fixture
+def log(broker):
+    log = KafkaLog(broker, replicas=1)
+    yield log
+    log.close()
+
+
+@pytest.fixture
+def stranger(log, broker):
+    """A writer that is not ours."""
+    producer = KafkaProducer(bootstrap_servers=broker)
+    yield producer
+    producer.close()
+
+
+@pytest.fixture
+def admin(broker):
+    admin = KafkaAdminClient(bootstrap_servers=broker)
+    yield admin
+    admin.close()
+
+
+def test_the_topics_in_deploy_are_those_the_coordinator_makes():
+    page = tomllib.loads(TOPICS.read_text())
+    assert {name: topic["partitions"] for name, topic in page["topics"].items()} == dict(PARTITIONS)
+    assert {name: topic["settings"] for name, topic in page["topics"].items()} == topic_settings(page["replicas"])
+
+
+def test_opening_makes_every_topic_with_its_partitions_and_again_finds_them_right(log, broker, admin):
+    assert {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics()} == dict(PARTITIONS)
+    KafkaLog(broker, replicas=1).close()
+
+
+def test_a_topic_with_another_number_of_partitions_is_refused(broker, admin):
+    admin.create_topics({SIGNAL: {"num_partitions": 3, "replication_factor": 1, "configs": topic_settings(1)[SIGNAL]}})
+    with pytest.raises(Refused, match=r"stigmergy\.signal\.v1 has 3 partitions; expected 8"):
+        KafkaLog(broker, replicas=1)
+
+
+def test_a_topic_that_forgets_is_refused(broker, admin):
+    settings = topic_settings(1)[SIGNAL] | {"retention.ms": "604800000"}
+    admin.create_topics({SIGNAL: {"num_partitions": 8, "replication_factor": 1, "configs": settings}})
+    with pytest.raises(Refused, match=r"retention\.ms=604800000 \(expected -1\)"):
+        KafkaLog(broker, replicas=1)
+
+
+def test_on_the_wire_an_event_is_a_keyed_record_and_a_withdrawal_has_no_value(log, broker):
+    [told, withdrawn] = log.append([entry(1), entry(2, data=None)])
+    assert told.position.rsplit("/", 1)[0] == withdrawn.position.rsplit("/", 1)[0]
+    _, partition, offset = told.position.split("/")
+    with closing(KafkaConsumer(bootstrap_servers=broker, auto_offset_reset="earliest")) as consumer:
+        there = TopicPartition(SIGNAL, int(partition))
+        consumer.assign([there])
+        rows = []
+        while len(rows) < 2:
+            rows.extend(consumer.poll(timeout_ms=1_000).get(there, []))
+    assert [row.key for row in rows] == [b"atelier-nord", b"atelier-nord"]
+    assert json.loads(rows[0].value) == json.loads(entry(1).event)["data"]
+    assert rows[1].value is None
+    assert rows[0].offset == int(offset)
+    assert told.logtime_us == rows[0].timestamp * 1_000
+
+
+def test_what_is_no_event_is_refused_before_anything_is_sent(log):
+    with pytest.raises(Refused):
+        log.append([entry(1), Entry(SIGNAL, "atelier-nord", b"no event"), entry(2)])
+    assert read_all(log) == []
+
+
+def test_other_clients_of_kafka_send_a_key_to_the_same_partition(log, stranger):
+    for number in range(40):
+        key = f"fabrik-ö-{number}"
+        [record] = log.append([entry(number, key=key)])
+        assert stranger.send(SIGNAL, key=key.encode(), value=b"{}").get(timeout=10).partition == int(record.position.split("/")[1])
+
+
+def test_a_record_in_the_partition_of_another_key_is_shown_as_misplaced(log, stranger):
+    right = int(log.append([entry(1)])[0].position.split("/")[1])
+    stranger.send(SIGNAL, key=b"atelier-nord", value=b"{}", partition=(right + 1) % 8).get(timeout=10)
+    records = read_all(log)
+    assert sorted(map(misplaced, records)) == [False, True]
+
+
+@pytest.mark.parametrize(("key", "value"), [(b"a", b"no event"), (b"\xff\xfe", b"\x00\xff"), (None, b"{"), (b"a", None)])
+def test_what_is_no_event_is_handed_on_for_the_reader_to_refuse(log, stranger, key, value):
+    stranger.send(SIGNAL, key=key, value=value, partition=0).get(timeout=10)
+    log.append([entry(1)])
+    [odd, event] = read_all(log)
+    assert odd.entry.event == (value or b"")
+    assert said(event) == said(entry(1))
+
+
+def test_partitions_are_merged_by_log_time(log, stranger):
+    stamps_ms = [1_772_000_000_000 + 1_000 * number for number in range(400)]
+    for number, stamp_ms in enumerate(stamps_ms):
+        # One partition holds all the oldest, as after a long time of one busy agent.
+        stranger.send(SIGNAL, key=b"x", value=b"%d" % number, partition=3 if number < 100 else number % 8, timestamp_ms=stamp_ms)
+    stranger.flush(timeout=10)
+    with_bites = read_all(log, at_most=37)
+    assert [record.entry.event for record in with_bites] == [b"%d" % number for number in range(400)]
+    assert read_all(log) == with_bites
+
+
+def test_without_a_broker_opening_fails_with_a_sentence_and_in_time():
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        with pytest.raises(Unavailable, match=r"Kafka at 127\.0\.0\.1:\d+ did not prepare its topics: .*Check the brokers"):
+            KafkaLog(f"127.0.0.1:{nobody.getsockname()[1]}", replicas=1, patience_ms=300)
+
+
+def test_a_broker_that_went_away_is_told_to_readers(tmp_path):
+    def read_on():
+        for _ in range(100):  # quiet at first: the last thing the broker said was that there is no more
+            assert log.read(place, 100).records == ()
+
+    with running_broker(tmp_path, WHAT) as address:
+        log = KafkaLog(address, replicas=1, patience_ms=500)
+        log.append(mixed(10))
+        place = log.read(START, 100).place
+    with closing(log), pytest.raises(Unavailable, match="Check the brokers"):
+        read_on()
+
+
+def test_a_writer_is_told_of_a_lost_broker_and_goes_on_with_the_next(tmp_path):
+    with running_broker(tmp_path, WHAT) as address:
+        log = KafkaLog(address, replicas=1, patience_ms=500)
+        log.append(mixed(10))
+    with closing(log):
+        with pytest.raises(Unavailable, match="did not take the entries"):
+            log.append([entry(1)])
+        with running_broker(tmp_path, WHAT, at=address):
+            KafkaLog(address, replicas=1).close()  # makes the topics, for this broker kept nothing
+            assert log.append([entry(2)])[0].position.endswith("/0")
+            with closing(KafkaLog(address, replicas=1)) as reader:
+                assert [said(record) for record in read_all(reader)] == [said(entry(2))]
+
+
+def test_a_reader_is_told_that_a_topic_was_made_anew(tmp_path):
+    with running_broker(tmp_path, WHAT) as address, closing(KafkaLog(address, replicas=1)) as log:
+        log.append([entry(number) for number in range(5)])
+        place = log.read(START, 100).place
+    with running_broker(tmp_path, WHAT, at=address), closing(KafkaLog(address, replicas=1, patience_ms=1_000)) as log:
+        with pytest.raises(Unavailable, match="was read up to 5 and now ends at 0"):
+            read_all(log, place)
+        assert read_all(log) == []
+        log.append([entry(9)])
+        with pytest.raises(Unavailable, match=r"was read up to 5 and now (ends at 1|begins again at 0)"):
+            read_all(log, place)
+        assert [said(record) for record in read_all(log)] == [said(entry(9))]
