@@ -21,6 +21,8 @@ __all__ = [
     "AgentName",
     "Amount",
     "Distance",
+    "EchoedAmount",
+    "EchoedHours",
     "Grains",
     "Hours",
     "Instant",
@@ -133,14 +135,14 @@ def _unit_code(value: object) -> str:
         raise ValueError(str(refused).removeprefix("unit")) from None
 
 
-def _grains(value: object, code: str) -> int:
+def _grains(value: object, code: str, *, as_written: bool = False) -> int:
     try:
-        return to_grains(_number(value), unit_of(code))
+        return to_grains(_number(value), unit_of(code), as_written=as_written)
     except Refused as refused:
         raise ValueError(str(refused).removeprefix("value")) from None
 
 
-def _amount(value: object, info: ValidationInfo) -> Quantity:
+def _amount(value: object, info: ValidationInfo, *, as_written: bool = False) -> Quantity:
     if type(value) is not dict:
         raise ValueError(f' is {shown(value)}; an object was expected: write it like {{"value": 20, "unit": "1"}}.')
     for part in ("value", "unit"):
@@ -154,13 +156,25 @@ def _amount(value: object, info: ValidationInfo) -> Quantity:
     except ValueError as error:
         raise ValueError(f".unit{error}") from None
     try:
-        return Quantity(_grains(value["value"], code), code)
+        return Quantity(_grains(value["value"], code, as_written=as_written), code)
     except ValueError as error:
         raise ValueError(f".value{error}") from None
 
 
+def _echoed(value: object, info: ValidationInfo) -> Quantity:
+    """An amount in the coordinator's own words: 20 min, promised in hours, are 0.3333333333333333 h, and that is answered and reported."""
+    return _amount(value, info, as_written=True)
+
+
+def _echoed_hours(value: object, info: ValidationInfo) -> Quantity:
+    return _time(_amount(value, info, as_written=True))
+
+
 def _hours(value: object, info: ValidationInfo) -> Quantity:
-    quantity = _amount(value, info)
+    return _time(_amount(value, info))
+
+
+def _time(quantity: Quantity) -> Quantity:
     if quantity.dimension != "time":
         raise ValueError(f'.unit is "{quantity.unit}", of {quantity.dimension}; hours are a time: send h, min or another time unit.')
     return quantity
@@ -232,7 +246,7 @@ _HOURS_SCHEMA = _QUANTITY_SCHEMA | {
 }
 
 T = TypeVar("T")
-Many = Annotated[tuple[T, ...], BeforeValidator(_items), Field(max_length=LONGEST_LIST)]
+Many = Annotated[tuple[T, ...], Field(max_length=LONGEST_LIST), BeforeValidator(_items)]
 Name = Annotated[str, PlainValidator(read_name), _schema(type="string", minLength=1, maxLength=LONGEST_NAME)]
 AgentName = Annotated[str, PlainValidator(read_agent_name), _schema(type="string", pattern=r"^[A-Za-z0-9._-]{1,128}$")]
 Text = Annotated[str, PlainValidator(lambda value: _text(value, LONGEST_TEXT, _HIDING)), _schema(type="string", maxLength=LONGEST_TEXT)]
@@ -241,6 +255,8 @@ Note = Annotated[
 ]
 UnitCode = Annotated[str, PlainValidator(_unit_code), _schema(type="string", enum=_CODES)]
 Amount = Annotated[Quantity, PlainValidator(_amount), WithJsonSchema(_QUANTITY_SCHEMA)]
+EchoedAmount = Annotated[Quantity, PlainValidator(_echoed), WithJsonSchema(_QUANTITY_SCHEMA)]
+EchoedHours = Annotated[Quantity, PlainValidator(_echoed_hours), WithJsonSchema(_HOURS_SCHEMA)]
 Hours = Annotated[Quantity, PlainValidator(_hours), WithJsonSchema(_HOURS_SCHEMA)]
 Minimum = Annotated[int, PlainValidator(_minimum), _schema(type="number", minimum=0, maximum=LARGEST_VALUE)]
 Grains = Annotated[int, PlainValidator(_pack), _schema(type="number", exclusiveMinimum=0, maximum=LARGEST_VALUE)]

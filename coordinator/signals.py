@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StrictBool, TypeAdapter, ValidationError, model_validator
+from pydantic import ConfigDict, Field, JsonValue, StrictBool, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
+from pydantic.json_schema import SkipJsonSchema
 
 from coordinator.complaints import complaint
 from coordinator.errors import Refused
@@ -19,6 +20,8 @@ from coordinator.fields import (
     AgentName,
     Amount,
     Distance,
+    EchoedAmount,
+    EchoedHours,
     Grains,
     Hours,
     Instant,
@@ -219,7 +222,10 @@ class Capacity(Signal):
         return self
 
 
-@dataclass(frozen=True, slots=True)
+_GOODS_OR_HOURS: list[JsonValue] = [{"required": ["resource", "quantity"]}, {"required": ["process", "effort"]}]
+
+
+@dataclass(frozen=True, slots=True, config=ConfigDict(json_schema_extra={"oneOf": _GOODS_OR_HOURS}))
 class Need(Signal):
     """A resource and how much of it, or a process and how many hours of it; wanted by `due_us`, useless after `end_us`."""
 
@@ -311,7 +317,7 @@ class Answer(Signal):
 
     proposal: Name
     answer: Literal["accept", "decline", "counter"]
-    quantity: Amount | None = None
+    quantity: EchoedAmount | None = None
     reason: Note | None = None
 
     @model_validator(mode="after")
@@ -329,8 +335,8 @@ class Report(Signal):
 
     commitment: Name
     action: Action
-    quantity: Amount | None = None
-    effort: Hours | None = None
+    quantity: EchoedAmount | None = None
+    effort: EchoedHours | None = None
     note: Note | None = None
 
     @model_validator(mode="after")
@@ -353,7 +359,7 @@ class Line:
     receiver: AgentName
     action: Action
     resource: Name
-    quantity: Amount
+    quantity: EchoedAmount
     offer: Text  # agent/kind/subject of the offer or capacity used
     need: Text
     distance_m: Annotated[Distance, Field(alias="distance_km")]
@@ -383,10 +389,10 @@ class Ledger(Signal):
     free_before: Any = None
     free_after: Any = None
     why: Note | None = None
-    limit: Amount | None = None  # the most that a counter leaves open
-    moved: Many[Amount | None] = ()  # what a report moved, a line each
+    limit: EchoedAmount | None = None  # the most that a counter leaves open
+    moved: Many[EchoedAmount | None] = ()  # what a report moved, a line each
     ends: StrictBool = False  # whether a release ends the plan for all
-    rest: dict[str, Any] = Field(default_factory=dict)
+    rest: SkipJsonSchema[dict[str, Any]] = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod

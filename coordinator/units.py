@@ -69,10 +69,11 @@ def ucum_code(foreign: str) -> str:
     return code
 
 
-def to_grains(value: int | Decimal, unit: Unit) -> int:
+def to_grains(value: int | Decimal, unit: Unit, *, as_written: bool = False) -> int:
     """The whole number of grains that `value` of `unit` is.
 
-    Refused when the value is not above zero, not finite, more than 1e9 of its unit, or not a whole number of grains.
+    Refused when the value is not above zero, not finite, more than 1e9 of its unit, or not a whole number of grains. With `as_written`
+    a value that `from_grains` wrote is read back to the same grains even where its decimals never end (20 min are 0.3333… h).
     """
     if isinstance(value, Decimal) and not value.is_finite():
         raise Refused(f"value is {value}; a finite number was expected: say how much there is.")
@@ -91,6 +92,10 @@ def to_grains(value: int | Decimal, unit: Unit) -> int:
         numerator, denominator = value.as_integer_ratio()
         grains, rest = divmod(numerator * unit.grains.numerator, denominator * unit.grains.denominator)
     if rest:
+        if as_written:
+            nearest = round(Fraction(value) * unit.grains)
+            if from_grains(nearest, unit.code) == float(value):
+                return nearest
         raise Refused(f'value is {shown(value)}, in "{unit.code}"; {_grain_rule(unit)}')
     return grains
 
@@ -98,9 +103,8 @@ def to_grains(value: int | Decimal, unit: Unit) -> int:
 def from_grains(grains: int, code: str) -> int | float:
     """The JSON number that says `grains` in the unit: whole where it is whole, else the shortest that reads back to the same grains.
 
-    A double tells 15 to 17 digits apart. Where the exact decimal needs more (tonnes to the microgram from 1e10 g on) or never ends
-    (a third of a minute-long job in hours), no float reads back exactly, and the nearest one is returned. Packs and quantities that
-    were said in the unit always do read back.
+    A double tells 15 to 17 digits apart. Where the decimals need more, or never end (20 min in hours), the nearest double is returned,
+    which only `to_grains(..., as_written=True)` reads back. What people say needs neither, and the planner moves whole packs of it.
     """
     unit = unit_of(code)
     numerator, denominator = grains * unit.grains.denominator, unit.grains.numerator
