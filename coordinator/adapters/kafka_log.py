@@ -189,12 +189,13 @@ class KafkaLog:
         known: int | None = self._consumer.highwater(partition)
         if known is None:
             return False
-        end = max(known, self._acknowledged.get(partition, 0))
-        if self._fetched[partition] == end:
+        end: int = max(known, self._acknowledged.get(partition, 0))
+        reach: int = self._fetched[partition]
+        if reach == end:
             return True
         # Beyond the last record there may be places that hold none: compacted away, or marks of another writer's transaction.
         position: int | None = self._consumer.position(partition, timeout_ms=0)
-        return max(self._fetched[partition], position or 0) == end
+        return max(reach, position or 0) == end
 
     def _incomplete(self) -> Unavailable:
         """Return what to say when the broker's answers did not add up in time."""
