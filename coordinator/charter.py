@@ -113,7 +113,7 @@ def charter_from_toml(text: str) -> Charter:
     try:
         charter = Charter.model_validate(table)
     except ValidationError as error:
-        raise Refused("; ".join(_sentence(problem, table) for problem in error.errors())) from None
+        raise Refused("; ".join(_sentence(problem) for problem in error.errors())) from None
     for names, kind in ((charter.resources, "resource"), (charter.processes, "process")):
         _refuse_double_names(names, kind)
     return charter
@@ -127,7 +127,7 @@ def _refuse_double_names(entries: Mapping[str, ResourceEntry] | Mapping[str, Pro
                 raise Refused(f"the {kind} name {alias!r} belongs to both {owner[alias]!r} and {name!r} in the charter; keep it with one")
 
 
-def _sentence(problem: Any, table: Mapping[str, Any]) -> str:
+def _sentence(problem: Any) -> str:
     where = ".".join(str(part) for part in problem["loc"] if not str(part).startswith(("constrained-", "int", "float")))
     if problem["type"] == "extra_forbidden":
         near = difflib.get_close_matches(str(problem["loc"][-1]), Charter.model_fields, n=1)

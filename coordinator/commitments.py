@@ -88,7 +88,7 @@ class Deal:
     proposal: str
     data: Proposal
     made_us: int
-    line: bytes  # the event as it was said, for exports and digests
+    said: bytes  # the event as it was said, for exports and digests
     state: State = State.PROPOSED
     promised: dict[str, str] = field(default_factory=dict)  # party -> the acceptance it said
     counts: dict[str, int] = field(default_factory=dict)  # ref -> the count a promise was taken from
@@ -146,12 +146,12 @@ class Book:
 
     # -- the fold -----------------------------------------------------------------------------------------------------
 
-    def propose(self, proposal: Proposal, made_us: int, line: bytes) -> None:
+    def propose(self, proposal: Proposal, made_us: int, said: bytes) -> None:
         """Take in a proposal; one that is known already changes nothing."""
         if proposal.proposal in self.deals or proposal.proposal in self.ended:
             return
         count = len(proposal.lines)
-        deal = Deal(proposal.proposal, proposal, made_us, line, shipped=[0] * count, received=[0] * count)
+        deal = Deal(proposal.proposal, proposal, made_us, said, shipped=[0] * count, received=[0] * count)
         self.deals[deal.proposal] = deal
         for line in deal.lines:
             for ref in (line.offer, line.need):

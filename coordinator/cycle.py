@@ -71,7 +71,9 @@ class Coordination:
         known = self._seen.get(statement)
         if known is not None:
             if known != event.content:
-                raise Refused(f"the event {event.id!r} of {event.source} was said before with other content; the first stands: use a new id")
+                raise Refused(
+                    f"the event {event.id!r} of {event.source} was said before with other content; the first stands: use a new id"
+                )
             return Taken(repeat=True)
         stamp_us = self._stamp(event)
         self._move_to(stamp_us)
@@ -111,7 +113,7 @@ class Coordination:
                 self.book.retract(event.subject)
             case Ledger() as record, _:
                 self._obey(record, line)
-            case (Answer() | Report() | None), ("answer" | "report"):
+            case ((Answer() | Report() | None), ("answer" | "report")):
                 self._hear(event, judged_elsewhere)
             case _, "tick":
                 pass
@@ -179,7 +181,7 @@ class Coordination:
         name = str(data["proposal"])
         line = self._say("proposal", name, data, PROPOSAL, name)
         event = parse_event(line)
-        assert isinstance(event.data, Proposal)  # noqa: S101  said just now
+        assert isinstance(event.data, Proposal)  # said just now
         self.book.propose(event.data, self.log_us, line)
         if self.answering is not None:
             for answer in self.answering(event.data):
@@ -201,7 +203,7 @@ class Coordination:
         subject = f"{verdict['proposal']}.{verdict['kind']}"
         line = self._say("ledger", subject[:128], verdict, LEDGER, str(verdict["agent"]))
         record = parse_event(line).data
-        assert isinstance(record, Ledger)  # noqa: S101  said just now
+        assert isinstance(record, Ledger)  # said just now
         self._obey(record, line)
 
     def _end_all(self, refs: Iterable[str], how: str) -> None:

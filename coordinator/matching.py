@@ -4,7 +4,7 @@ A pair that no rule excludes is a candidate. What is excluded is counted by the 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from coordinator.commitments import Book
 from coordinator.network import Network, Stance
-from coordinator.places import UNCONNECTED, great_circles_m
+from coordinator.places import HALF_AROUND_M, UNCONNECTED, great_circles_m
 
 __all__ = ["Hidden", "Market"]
 
@@ -69,24 +69,42 @@ class Market:
 
     # -- one offer against all needs ----------------------------------------------------------------------------------
 
-    def row(self, position: int) -> tuple[Ints, Ints]:
-        """Return the needs an offer could serve (positions, ascending) and how far each is in metres."""
+    def row(self, position: int, *, counting: bool = False) -> tuple[Ints, Ints]:
+        """Return the needs an offer could serve (positions, ascending) and how far each is in metres.
+
+        With `counting`, what each rule hides is added to `hidden`.
+        """
         offer = self.offers[position]
         distance_m = self.distances_m(offer)
-        charter_m = FOREVER if self.network.charter.radius_km is None else int(self.network.charter.radius_km * 1000)
-        reach_m = min(charter_m, FOREVER if offer.within_m is None else offer.within_m)
-        begin_us = max(self.log_us, -FOREVER if offer.begin_us is None else offer.begin_us)
-        end_us = FOREVER if offer.end_us is None else offer.end_us
         able = np.ones(len(self.needs), dtype=bool)
-        able[self._positions.get(offer.agent, [])] = False
-        self._hide(Hidden.OWN, len(self.needs) - int(able.sum()))
-        if self._accepts is not None:
-            able = self._narrow(able, self._accepts[self._things.index(self.network.canonical(offer.thing))], Hidden.OTHER_THING)
-        able = self._narrow(able, np.maximum(self._begin_us, begin_us) < np.minimum(self._end_us, end_us), Hidden.WINDOW)
-        able = self._narrow(able, distance_m != UNCONNECTED, Hidden.NO_ROUTE)
-        able = self._narrow(able, distance_m <= np.minimum(self._within_m, reach_m), Hidden.TOO_FAR)
+        for why, allowed in self._rules(offer, distance_m):
+            narrower = able & allowed
+            if counting:
+                self.hide(why, int(able.sum()) - int(narrower.sum()))
+            able = narrower
         needs = np.flatnonzero(able)
         return needs, distance_m[needs]
+
+    def _rules(self, offer: Stance, distance_m: Ints) -> Iterator[tuple[Hidden, NDArray[np.bool_]]]:
+        """Yield each rule with the needs it allows this offer."""
+        others = np.ones(len(self.needs), dtype=bool)
+        others[self._positions.get(offer.agent, [])] = False
+        yield Hidden.OWN, others
+        if self._accepts is not None:
+            yield Hidden.OTHER_THING, self._accepts[self._things.index(self.network.canonical(offer.thing))]
+        begin_us = max(self.log_us, -FOREVER if offer.begin_us is None else offer.begin_us)
+        end_us = FOREVER if offer.end_us is None else offer.end_us
+        yield Hidden.WINDOW, np.maximum(self._begin_us, begin_us) < np.minimum(self._end_us, end_us)
+        yield Hidden.NO_ROUTE, distance_m != UNCONNECTED
+        charter_m = FOREVER if self.network.charter.radius_km is None else int(self.network.charter.radius_km * 1000)
+        reach_m = min(charter_m, FOREVER if offer.within_m is None else offer.within_m)
+        yield Hidden.TOO_FAR, distance_m <= np.minimum(self._within_m, reach_m)
+
+    def farthest_m(self) -> int:
+        """Return a distance that no pair here exceeds."""
+        stated = [route.distance_m for routes in self.network.routes.values() for route in routes.values()]
+        table_m = self.network.table.farthest_m if self.network.table is not None else 0
+        return max(HALF_AROUND_M, table_m, *stated, 0)
 
     def distances_m(self, offer: Stance) -> Ints:
         """Return how far each need is from an offer, in metres by the contract's order of sources, `UNCONNECTED` where unknown."""
@@ -107,14 +125,10 @@ class Market:
             metres[self._positions.get(receiver, [])] = route.distance_m
         return metres
 
-    def _hide(self, why: Hidden, count: int) -> None:
+    def hide(self, why: Hidden, count: int) -> None:
+        """Count pairs that a rule excluded."""
         if count:
             self.hidden[why] += count
-
-    def _narrow(self, able: NDArray[np.bool_], allowed: NDArray[np.bool_], why: Hidden) -> NDArray[np.bool_]:
-        narrower = able & allowed
-        self._hide(why, int(able.sum()) - int(narrower.sum()))
-        return narrower
 
     # -- what a pair may carry ----------------------------------------------------------------------------------------
 
@@ -135,10 +149,6 @@ class Market:
                 if grains is not None:
                     limits.setdefault(offer_ref, []).append((position, grains))
         return limits
-
-    def hide_pairs(self, why: Hidden, count: int) -> None:
-        """Count pairs that a rule of quantities excluded."""
-        self._hide(why, count)
 
     # -- arrays of the needs ------------------------------------------------------------------------------------------
 

@@ -7,9 +7,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["EARTH_RADIUS_M", "UNCONNECTED", "Coordinates", "Table", "great_circle_m", "great_circles_m"]
+__all__ = ["EARTH_RADIUS_M", "HALF_AROUND_M", "UNCONNECTED", "Coordinates", "Table", "great_circle_m", "great_circles_m"]
 
 EARTH_RADIUS_M = 6_371_008.8  # mean radius R1 of the GRS 80 ellipsoid (Moritz 2000)
+HALF_AROUND_M = 20_015_115  # no two places are farther apart
 UNCONNECTED = -1  # in arrays of distances
 
 Coordinates = tuple[float, float]  # latitude, longitude in degrees
@@ -24,6 +25,11 @@ class Table(Protocol):
 
     def row(self, agent: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the positions in `agents` of all that `agent` is connected with, and how far each is in metres."""
+        ...
+
+    @property
+    def farthest_m(self) -> int:
+        """The longest distance in it."""
         ...
 
     @property

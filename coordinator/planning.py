@@ -6,7 +6,7 @@ A market whose offers, needs and rules did not move since the last cycle keeps i
 import math
 import statistics
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -16,16 +16,18 @@ from numpy.typing import NDArray
 from coordinator.commitments import Book, State
 from coordinator.errors import Defect
 from coordinator.matching import Hidden, Market
-from coordinator.network import PROCESS, UNKNOWN_MASS_UG, Network, Stance, Thing
+from coordinator.network import UNKNOWN_MASS_UG, Network, Stance, Thing
 from coordinator.times import DAY_US
 from coordinator.units import UNITS
-from solver import Allocation, Problem, broken_rules, read_pressure, solve, staircase
+from solver import Allocation, Arcs, Candidates, DenseCandidates, Problem, broken_rules, read_pressure, solve_on_demand, staircase
 
 __all__ = ["Part", "Planner", "Solved"]
 
 Ints = NDArray[np.int64]
 Claim = tuple[str, Thing, int]  # agent, canonical thing, tier used
 
+MOST_PAIRS = 4_000_000  # of one market, held as arrays at once (48 bytes each); above, rows are made again when they are asked for
+ARC_FIELDS = ("offer", "need", "effort", "most", "minimum", "kept")
 MOST_UNITS = 10**12  # of one market; above, quantities are counted in coarser steps, so that sums stay exact in 64 bits and in JSON
 
 
@@ -109,22 +111,27 @@ class Planner:
         """Solve a market, one dimension at a time: kilos and pieces of one name never meet."""
         stances = sorted((stance for thing in things for stance in self.network.live(thing)), key=lambda stance: stance.ref)
         answer = Solved([], None)
-        for dimension in sorted({stance.dimension for stance in stances}):
-            available = [stance for stance in stances if stance.dimension == dimension and self._available(stance) > 0]
-            offers = [stance for stance in available if stance.is_supply]
-            needs = [stance for stance in available if not stance.is_supply]
+        if len({stance.is_supply for stance in stances}) < 2:
+            return answer  # Nothing to give, or nobody who wants it: only a new signal can change that.
+        claims = {stance.ref: self.book.claim_of(stance) for stance in stances if not stance.is_supply}
+        by_dimension: dict[str, list[Stance]] = {}
+        for stance in stances:
+            by_dimension.setdefault(stance.dimension, []).append(stance)
+        for _, together in sorted(by_dimension.items()):
+            available = {stance.ref: self._available(stance) for stance in together}
+            offers = [stance for stance in together if stance.is_supply and available[stance.ref]]
+            needs = [stance for stance in together if not stance.is_supply and available[stance.ref]]
             if offers and needs:
-                self._solve_market(Market(self.network, self.book, offers, needs, log_us), answer)
-        answer.again_us = self._again_us(stances, log_us)
+                self._solve_market(Market(self.network, self.book, offers, needs, log_us), available, claims, answer)
+        answer.again_us = self._again_us(stances, set(claims.values()), log_us)
         return answer
 
     def _available(self, stance: Stance) -> int:
         return max(0, stance.free_grains - self.book.held_grains(stance))
 
-    def _again_us(self, stances: Sequence[Stance], log_us: int) -> int | None:
+    def _again_us(self, stances: Sequence[Stance], claims: set[Claim], log_us: int) -> int | None:
         """Return when time alone will change this market: a window closes, a memory fades, a day's median is due."""
         times = [stance.end_us for stance in stances if stance.end_us is not None and stance.end_us > log_us]
-        claims = {self.book.claim_of(stance) for stance in stances if not stance.is_supply}
         times += [fades_us for claim in claims if (fades_us := self.book.forgets_us(claim, log_us)) is not None]
         charter = self.network.charter
         if charter.fairness == "portions" and any(claim[1][1] not in charter.portion for claim in claims):
@@ -133,27 +140,26 @@ class Planner:
 
     # -- one market as a problem ----------------------------------------------------------------------------------------
 
-    def _solve_market(self, market: Market, answer: Solved) -> None:
-        step = self._step_grains(market, answer)
-        question = _Question(self, market, step)
-        problem, distance_m = question.problem()
-        allocation = solve(problem)
+    def _solve_market(self, market: Market, available: Mapping[str, int], claims: Mapping[str, Claim], answer: Solved) -> None:
+        step = self._step_grains(market, available)
+        answer.rounded_grains += sum(available[stance.ref] % step for stance in (*market.offers, *market.needs))
+        question = Question(self, market, step, available, claims)
+        problem, allocation = solve_on_demand(question.nodes(), question.candidates())
         wrong = broken_rules(problem, allocation)
         if wrong:
             raise Defect(f"the solver's answer breaks its own rules, so nothing was proposed; please report: {'; '.join(wrong[:3])}")
         answer.hidden.update(market.hidden)
         answer.units_short += allocation.gap.units
-        answer.parts.extend(question.parts(problem, allocation, distance_m))
+        answer.parts.extend(question.parts(problem, allocation))
 
-    def _step_grains(self, market: Market, answer: Solved) -> int:
+    def _step_grains(self, market: Market, available: Mapping[str, int]) -> int:
         """Return how many grains the solver counts as one unit: the pack, else what all quantities have in common."""
-        amounts = [self._available(stance) for stance in (*market.offers, *market.needs)]
+        amounts = [available[stance.ref] for stance in (*market.offers, *market.needs)]
         packs = [self.network.definition(self.network.canonical(offer.thing)).multiple_grains for offer in market.offers]
         stated = {pack for pack in packs if pack}
         step = math.lcm(*stated) if stated else math.gcd(*amounts)
         while sum(amounts) // step > MOST_UNITS:
             step *= 10
-        answer.rounded_grains += sum(amount % step for amount in amounts)
         return step
 
     def portion_grains(self, thing: Thing, open_grains: Sequence[int], log_us: int) -> int:
@@ -169,72 +175,84 @@ class Planner:
         return known[1]
 
 
-class _Question:
-    """One market laid out as a `Problem`, and the way back from its answer."""
+class Question:
+    """One market laid out for the solver, row by row, and the way back from its answer."""
 
-    def __init__(self, planner: Planner, market: Market, step_grains: int) -> None:
+    def __init__(
+        self, planner: Planner, market: Market, step_grains: int, available: Mapping[str, int], claims: Mapping[str, Claim]
+    ) -> None:
         self.planner, self.market, self.step = planner, market, step_grains
         self.charter = planner.network.charter
-        available = planner._available
-        self.supply = np.array([available(offer) // step_grains for offer in market.offers], dtype=np.int64)
-        self.demand = np.array([available(need) // step_grains for need in market.needs], dtype=np.int64)
-        claims = [planner.book.claim_of(need) for need in market.needs]
-        self.claims = sorted(set(claims))
+        self.supply = np.array([available[offer.ref] // step_grains for offer in market.offers], dtype=np.int64)
+        self.demand = np.array([available[need.ref] // step_grains for need in market.needs], dtype=np.int64)
+        of_needs = [claims[need.ref] for need in market.needs]
+        self.claims = sorted(set(of_needs))
         position = {claim: index for index, claim in enumerate(self.claims)}
-        self.claim = np.array([position[claim] for claim in claims], dtype=np.int64)
+        self.claim = np.array([position[claim] for claim in of_needs], dtype=np.int64)
+        self.weight = self._weights()
+        self._offer_minimum = [-(-offer.minimum_grains // step_grains) for offer in market.offers]
+        self._need_minimum = np.array([-(-need.minimum_grains // step_grains) for need in market.needs], dtype=np.int64)
+        self._kept = self._proposed_now() if self.charter.hysteresis else {}
 
-    def problem(self) -> tuple[Problem, Ints]:
-        """Return the problem and the distance of each of its arcs in metres."""
-        offer, need, distance_m = self._pairs()
-        weight = self._weights()[offer]
-        most, minimum = self._bounds(offer, need)
-        largest = np.minimum(np.minimum(self.supply[offer], self.demand[need]), most)
-        useful = (largest > 0) & (largest >= minimum)
-        self.market.hide_pairs(Hidden.DECLINED, int((most == 0).sum()))
-        self.market.hide_pairs(Hidden.MINIMUM, int(((largest < minimum) & (most > 0)).sum()))
-        offer, need, distance_m = offer[useful], need[useful], distance_m[useful]
+    def nodes(self) -> Problem:
+        """Return the problem without its arcs."""
         log_us = self.market.log_us
         received = [self.planner.book.received_grains(claim, log_us) // self.step for claim in self.claims]
-        rise, run, levels = self._staircases(received)
-        problem = Problem(
-            supply=self.supply,
-            demand=self.demand,
+        return Problem.of(
+            self.supply,
+            self.demand,
             claim=self.claim,
-            tier=np.array([tier for _, _, tier in self.claims], dtype=np.int64),
-            received=np.array(received, dtype=np.int64),
-            rise=rise,
-            run=run,
-            levels=levels,
-            offer=offer,
-            need=need,
-            effort=distance_m * weight[useful],
-            most=largest[useful],
-            minimum=minimum[useful],
-            kept=self._kept(offer, need),
+            tier=[tier for _, _, tier in self.claims],
+            received=received,
+            staircase=self._staircases(received),
             hysteresis=self.charter.hysteresis,
         )
-        return problem, distance_m
 
-    def parts(self, problem: Problem, allocation: Allocation, distance_m: Ints) -> list[Part]:
+    def candidates(self) -> Candidates:
+        """Return every arc the matching rules allow: all at once where they fit into memory, else row by row on demand."""
+        if len(self.supply) * len(self.demand) > MOST_PAIRS:
+            return RowCandidates(self)
+        return DenseCandidates(joined([self.arcs(position, counting=True) for position in range(len(self.supply))]))
+
+    def arcs(self, position: int, *, counting: bool = False) -> Arcs:
+        """Return the arcs of one offer, in order of need; `counting` counts what the rules hide, which is wanted once."""
+        need, distance_m = self.market.row(position, counting=counting)
+        most = np.minimum(self.supply[position], self.demand[need])
+        for limited, grains in self.market.limits_of(position):
+            most[need == limited] = np.minimum(most[need == limited], grains // self.step)
+        minimum = np.maximum(self._offer_minimum[position], self._need_minimum[need])
+        useful = (most > 0) & (most >= minimum)
+        if counting:
+            self.market.hide(Hidden.DECLINED, int((most == 0).sum()))
+            self.market.hide(Hidden.MINIMUM, int(((most < minimum) & (most > 0)).sum()))
+        need = need[useful]
+        kept = np.zeros(len(need), dtype=np.int64)
+        for other, units in self._kept.get(self.market.offers[position].ref, {}).items():
+            kept[need == other] = units
+        effort = distance_m[useful] * self.weight[position]
+        return Arcs(np.full(len(need), position, dtype=np.int64), need, effort, most[useful], minimum[useful], kept)
+
+    def parts(self, problem: Problem, allocation: Allocation) -> list[Part]:
         """Return what the answer moves, each part with its level and pressure."""
-        network, parts = self.planner.network, []
+        parts: list[Part] = []
         taken = np.zeros(len(self.claims), dtype=np.int64)
         for arc in np.flatnonzero(allocation.flow):
-            offer, need = self.market.offers[problem.offer[arc]], self.market.needs[problem.need[arc]]
-            claim = int(self.claim[problem.need[arc]])
+            start, end = int(problem.offer[arc]), int(problem.need[arc])
+            claim = int(self.claim[end])
             had = int(problem.received[claim] + taken[claim])
-            level = min(problem.levels - 1, had * int(problem.rise[claim]) // int(problem.run[claim]))
             taken[claim] += allocation.flow[arc]
-            pressure = read_pressure(int(allocation.offer_pressure[problem.offer[arc]]), problem, allocation)
-            grains = int(allocation.flow[arc]) * self.step
-            tier_used = network.charter.tier_used(need.tier, need.agent, network.agents[need.agent].classes)
-            parts.append(Part(offer, need, grains, int(distance_m[arc]), tier_used, level, pressure))
+            parts.append(
+                Part(
+                    offer=self.market.offers[start],
+                    need=self.market.needs[end],
+                    grains=int(allocation.flow[arc]) * self.step,
+                    distance_m=int(problem.effort[arc] // self.weight[start]),
+                    tier_used=self.claims[claim][2],
+                    level=min(problem.levels - 1, had * int(problem.rise[claim]) // int(problem.run[claim])),
+                    pressure=read_pressure(int(allocation.offer_pressure[start]), problem, allocation),
+                )
+            )
         return parts
-
-    def _pairs(self) -> tuple[Ints, Ints, Ints]:
-        rows = [self.market.row(position) for position in range(len(self.market.offers))]
-        offer = np.repeat(np.arange(len(rows), dtype=np.int64), [len(needs) for needs, _ in rows])
-        return offer, np.concatenate([needs for needs, _ in rows]), np.concatenate([metres for _, metres in rows])
 
     def _weights(self) -> Ints:
         """Return the relative weight of one unit of each offer; with one thing in the market all weigh 1."""
@@ -245,21 +263,6 @@ class _Question:
         whole = [int(mass * common) for mass in masses]
         divisor = math.gcd(*whole) or 1
         return np.array([weight // divisor for weight in whole], dtype=np.int64)
-
-    def _bounds(self, offer: Ints, need: Ints) -> tuple[Ints, Ints]:
-        """Return, per pair, the most it may carry after declines and counters, and the least part that is of use."""
-        offer_minimum = np.array([-(-stance.minimum_grains // self.step) for stance in self.market.offers], dtype=np.int64)
-        need_minimum = np.array([-(-stance.minimum_grains // self.step) for stance in self.market.needs], dtype=np.int64)
-        most = np.full(len(offer), MOST_UNITS, dtype=np.int64)
-        if self.planner.book.limits():
-            width = len(self.market.needs)
-            key = offer * width + need
-            for position in range(len(self.market.offers)):
-                for need_position, grains in self.market.limits_of(position):
-                    arc = int(np.searchsorted(key, position * width + need_position))
-                    if arc < len(key) and key[arc] == position * width + need_position:
-                        most[arc] = grains // self.step
-        return most, np.maximum(offer_minimum[offer], need_minimum[need])
 
     def _staircases(self, received: list[int]) -> tuple[Ints, Ints, int]:
         open_units = np.bincount(self.claim, weights=None, minlength=len(self.claims)) * 0
@@ -276,17 +279,67 @@ class _Question:
             rise[mine], run[mine], levels = staircase(self.charter.fairness, portion, self.step, asked[mine], self.charter.fairness_levels)
         return rise, run, levels
 
-    def _kept(self, offer: Ints, need: Ints) -> Ints:
-        kept = np.zeros(len(offer), dtype=np.int64)
-        if self.charter.hysteresis:
-            proposed: Counter[tuple[str, str]] = Counter()
-            for deal in self.planner.book.deals.values():
-                if deal.state is State.PROPOSED:
-                    for line in deal.lines:
-                        proposed[line.offer, line.need] += line.quantity.grains
-            for arc, (start, end) in enumerate(zip(offer, need, strict=True)):
-                kept[arc] = proposed[self.market.offers[start].ref, self.market.needs[end].ref] // self.step
-        return kept
+    def _proposed_now(self) -> dict[str, dict[int, int]]:
+        """Return what is proposed and unanswered: offer -> need position -> units."""
+        needs = {need.ref: position for position, need in enumerate(self.market.needs)}
+        proposed: dict[str, Counter[int]] = {}
+        for deal in self.planner.book.deals.values():
+            if deal.state is State.PROPOSED:
+                for line in deal.lines:
+                    if line.need in needs:
+                        proposed.setdefault(line.offer, Counter())[needs[line.need]] += line.quantity.grains // self.step
+        return {ref: dict(units) for ref, units in proposed.items()}
+
+
+class RowCandidates:
+    """Candidates of a market too large to hold at once: each question walks the offers and forgets what it does not return."""
+
+    def __init__(self, question: Question) -> None:
+        self._question = question
+        self._counted = False
+
+    @property
+    def farthest(self) -> int:
+        """The greatest effort an arc can have: half around the earth or the longest stated route, of the heaviest thing."""
+        return self._question.market.farthest_m() * int(self._question.weight.max(initial=1))
+
+    def nearest(self, at_most: int) -> Arcs:
+        """Return the `at_most` arcs of least effort of each offer, and every arc that has something kept."""
+        return joined([self._some_nearest(position, at_most) for position in range(len(self._question.supply))])
+
+    def _some_nearest(self, position: int, at_most: int) -> Arcs:
+        arcs = self._question.arcs(position, counting=not self._counted)
+        self._counted = self._counted or position + 1 == len(self._question.supply)
+        chosen = np.union1d(least(arcs.effort, at_most), np.flatnonzero(arcs.kept))
+        return picked(arcs, chosen)
+
+    def cheaper(self, offer_pressure: Ints, need_pressure: Ints, at_most: int) -> Arcs:
+        """Return arcs with effort < need_pressure - offer_pressure: of each offer the `at_most` that gain most."""
+        found: list[Arcs] = []
+        for position in range(len(self._question.supply)):
+            arcs = self._question.arcs(position)
+            loss = arcs.effort + offer_pressure[position] - need_pressure[arcs.need]
+            chosen = least(loss, at_most)
+            found.append(picked(arcs, chosen[loss[chosen] < 0]))
+        return joined(found)
+
+
+def least(values: Ints, at_most: int) -> Ints:
+    """Return the positions of the `at_most` least values, in ascending order of position."""
+    if len(values) <= at_most:
+        return np.arange(len(values))
+    return np.sort(np.argpartition(values, at_most)[:at_most])
+
+
+def picked(arcs: Arcs, positions: Ints) -> Arcs:
+    """Return some of the arcs."""
+    return Arcs(*(getattr(arcs, name)[positions] for name in ARC_FIELDS))
+
+
+def joined(rows: Sequence[Arcs]) -> Arcs:
+    """Return all rows one after the other."""
+    empty = np.zeros(0, dtype=np.int64)
+    return Arcs(*(np.concatenate([empty, *(getattr(row, name) for row in rows)]) for name in ARC_FIELDS))
 
 
 def mass_per_grain(network: Network, offer: Stance) -> Fraction:

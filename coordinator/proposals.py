@@ -11,7 +11,7 @@ from coordinator.commitments import Book, Deal, State
 from coordinator.network import Network
 from coordinator.planning import Part, mass_per_grain
 from coordinator.times import SECOND_US, format_instant
-from coordinator.units import Quantity
+from coordinator.units import Quantity, from_grains
 
 __all__ = ["Revision", "revise"]
 
@@ -35,13 +35,10 @@ def revise(network: Network, book: Book, parts: Iterable[Part], log_us: int) -> 
     for part in parts:
         by_pair.setdefault((part.offer.agent, part.need.agent), []).append(part)
     for pair, mine in sorted(by_pair.items()):
-        for start in range(0, len(mine), MOST_LINES):
-            some = mine[start : start + MOST_LINES]
-            wanted[(*pair, _terms_of_parts(some))] = some
-    retracted: list[str] = []
-    for deal in book.deals.values():
-        if deal.state is State.PROPOSED and wanted.pop((*deal.parties[:2], _terms_of_deal(deal)), None) is None:
-            retracted.append(deal.proposal)
+        slices = [mine[start : start + MOST_LINES] for start in range(0, len(mine), MOST_LINES)]
+        wanted |= {(*pair, _terms_of_parts(some)): some for some in slices}
+    unanswered = [deal for deal in book.deals.values() if deal.state is State.PROPOSED]
+    retracted = [deal.proposal for deal in unanswered if wanted.pop(_pair_and_terms(deal), None) is None]
     return Revision(retracted, [_proposal(network, some, log_us) for some in wanted.values()])
 
 
@@ -49,8 +46,9 @@ def _terms_of_parts(parts: Sequence[Part]) -> Terms:
     return tuple((part.offer.ref, part.need.ref, part.grains, part.distance_m) for part in parts)
 
 
-def _terms_of_deal(deal: Deal) -> Terms:
-    return tuple((line.offer, line.need, line.quantity.grains, line.distance_m) for line in deal.lines)
+def _pair_and_terms(deal: Deal) -> tuple[str, str, Terms]:
+    terms = tuple((line.offer, line.need, line.quantity.grains, line.distance_m) for line in deal.lines)
+    return deal.lines[0].provider, deal.lines[0].receiver, terms
 
 
 def _proposal(network: Network, parts: Sequence[Part], log_us: int) -> dict[str, Any]:
@@ -64,7 +62,11 @@ def _proposal(network: Network, parts: Sequence[Part], log_us: int) -> dict[str,
         "lines": lines,
         "expires": expires,
         "charter": network.charter.version,
-        "reasons": {"fairness": network.charter.fairness, "at": format_instant(log_us), "lines": [_reason(network, part) for part in parts]},
+        "reasons": {
+            "fairness": network.charter.fairness,
+            "at": format_instant(log_us),
+            "lines": [_reason(network, part) for part in parts],
+        },
     }
 
 
@@ -90,7 +92,7 @@ def _line(network: Network, part: Part) -> dict[str, Any]:
 def _effort(network: Network, part: Part, quantity: Quantity) -> int | float:
     """Return the effort in the charter's measure: kilogram-kilometres, or kilometres of each unit."""
     if network.charter.effort == "km":
-        effort = quantity.to_json()["value"] * part.distance_m / 1000
+        effort = from_grains(part.grains, quantity.unit) * part.distance_m / 1000
     else:
         effort = float(mass_per_grain(network, part.offer) * part.grains * part.distance_m) / 1e12
     return int(effort) if effort == int(effort) else round(effort, 6)

@@ -79,7 +79,7 @@ def _mark(one: Said, after_us: int, proposed_us: Mapping[str, int]) -> tuple[int
 
 def standing_proposals(book: Book) -> list[bytes]:
     """Return the proposals that are open or became commitments, as events, in order of id."""
-    return [deal.line for _, deal in sorted(book.deals.items()) if deal.state not in ENDED]
+    return [deal.said for _, deal in sorted(book.deals.items()) if deal.state not in ENDED]
 
 
 def digest(ledger: Iterable[bytes], proposals: Iterable[bytes]) -> str:

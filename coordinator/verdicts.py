@@ -27,8 +27,8 @@ def judge(book: Book, event: Event, log_us: int) -> list[Verdict]:
     if isinstance(event.data, Report):
         return [_judge_report(book, event, event.data)]
     if event.data is None:
-        return [_judge_withdrawal(book, event, event.subject, log_us)]
-    assert isinstance(event.data, Answer)  # noqa: S101  nothing else is judged
+        return [_judge_withdrawal(book, event, event.subject)]
+    assert isinstance(event.data, Answer)  # nothing else is judged
     return _judge_answer(book, event, event.data, log_us)
 
 
@@ -141,7 +141,9 @@ def _not_a_counter(deal: Deal, answer: Answer) -> str | None:
     if answer.quantity is None:
         return "a counter says how much instead; send `quantity`, or decline"
     if len(deal.lines) > 1:
-        return f"proposal {deal.proposal!r} has {len(deal.lines)} lines; a counter needs one: decline it and say in your signals what you can"
+        return (
+            f"proposal {deal.proposal!r} has {len(deal.lines)} lines; a counter needs one: decline it and say in your signals what you can"
+        )
     quantity = deal.lines[0].quantity
     if answer.quantity.dimension != quantity.dimension:
         return f"the counter is in {answer.quantity.unit!r}, the proposal in {quantity.unit!r}; use a unit of the same dimension"
@@ -150,7 +152,7 @@ def _not_a_counter(deal: Deal, answer: Answer) -> str | None:
     return None
 
 
-def _judge_withdrawal(book: Book, event: Event, proposal: str, log_us: int) -> Verdict:
+def _judge_withdrawal(book: Book, event: Event, proposal: str) -> Verdict:
     deal = book.deals.get(proposal)
     if deal is None or event.name not in deal.promised:
         return _refused(event, proposal, f"{event.name!r} has no standing acceptance of proposal {proposal!r} to take back")
@@ -174,7 +176,13 @@ def _judge_report(book: Book, event: Event, report: Report) -> Verdict:
     if agent not in deal.parties:
         why = f"{agent!r} is not a party of {report.commitment!r}; only {' and '.join(deal.parties)} may report on it"
         return _refused(event, report.commitment, why)
-    verdict: Verdict = {"kind": "noted", "agent": agent, "proposal": deal.proposal, "statement": statement_of(event), "action": report.action}
+    verdict: Verdict = {
+        "kind": "noted",
+        "agent": agent,
+        "proposal": deal.proposal,
+        "statement": statement_of(event),
+        "action": report.action,
+    }
     if report.action not in MOVING | LEAVING:
         return verdict
     mine = [line.provider == agent for line in deal.lines]
@@ -209,7 +217,7 @@ def _moved(deal: Deal, agent: str, report: Report) -> list[int] | str:
         return open_grains if any(open_grains) else f"{agent!r} has reported all of {deal.proposal!r} already"
     fitting = [index for index, line in enumerate(deal.lines) if line.quantity.dimension == amount.dimension]
     if len(fitting) != 1:
-        return f"{len(fitting)} lines of {deal.proposal!r} are counted in the dimension of {amount.unit!r}; report without a quantity, or one line"
+        return f"{len(fitting)} lines of {deal.proposal!r} are counted in {amount.unit!r} or the like; report all of it, without a quantity"
     index = fitting[0]
     if amount.grains > open_grains[index]:
         left = Quantity(max(0, open_grains[index]), deal.lines[index].quantity.unit)
