@@ -1,6 +1,8 @@
 """One sentence out of what pydantic found wrong: the field, what came, what was expected, what to do."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import is_dataclass
+from typing import get_args, get_type_hints
 
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
@@ -49,22 +51,25 @@ def _plain(step: str) -> str:
 
 
 def _near_field(name: str, came: object, model: type) -> str:
-    strangers = came.keys() - _fields(model) if isinstance(came, dict) else ()
+    strangers = came.keys() - _fields(model).keys() if isinstance(came, dict) else ()
     guess = near(name, sorted(strangers), 1)
     return f"did you mean it by {shown(guess)}?" if guess else "it is required: add it."
 
 
-def _fields(model: type) -> dict[str, FieldInfo]:
-    """The fields of a model by their names on the wire."""
-    fields: dict[str, FieldInfo] = model.__pydantic_fields__  # type: ignore[attr-defined]
-    return {field.alias or name: field for name, field in fields.items()}
+def _fields(model: type) -> dict[str, object]:
+    """What each field of a model is annotated with, by its name on the wire."""
+    return {_wire_name(name, hint): hint for name, hint in get_type_hints(model, include_extras=True).items()}
+
+
+def _wire_name(name: str, hint: object) -> str:
+    return next((part.alias for part in getattr(hint, "__metadata__", ()) if isinstance(part, FieldInfo) and part.alias), name)
 
 
 def _fields_at(model: type, steps: Iterable[int | str]) -> list[str]:
     """The wire names of the fields of the model that stands at the path inside `model`."""
     for step in steps:
         if isinstance(step, str):
-            inner = _model_in(_fields(model)[step].annotation)
+            inner = _model_in(_fields(model)[step])
             if inner is None:
                 return []
             model = inner
@@ -73,6 +78,6 @@ def _fields_at(model: type, steps: Iterable[int | str]) -> list[str]:
 
 def _model_in(annotation: object) -> type | None:
     """The first model inside an annotation such as ``tuple[Step, ...]`` or ``Place | None``."""
-    if isinstance(annotation, type) and hasattr(annotation, "__pydantic_fields__"):
+    if isinstance(annotation, type) and is_dataclass(annotation):
         return annotation
-    return next((model for part in getattr(annotation, "__args__", ()) if (model := _model_in(part))), None)
+    return next((model for part in get_args(annotation) if (model := _model_in(part))), None)

@@ -20,6 +20,7 @@ def json_schemas() -> dict[str, dict[str, Any]]:
     grain are beyond them; `parse_event` refuses those.
     """
     schemas = {kind: _described(kind, TypeAdapter(model).json_schema()) for kind, model in KINDS.items()}
+    schemas["need"]["oneOf"] = [{"required": ["resource", "quantity"]}, {"required": ["process", "effort"]}]
     return schemas | {"event": _envelope()}
 
 

@@ -1,17 +1,17 @@
 """What agents and coordinators say: one frozen model a kind, and the reader that takes in a line or refuses it with a sentence.
 
-The models hold an event's `data` in exact numbers: microseconds, grains, metres, micrograms. `parse_event` gives the whole event.
+The models hold an event's `data` in exact numbers: microseconds, grains, metres, micrograms. Their annotations say how each field is
+read from the wire; made in Python, they take the inner values as they are. `parse_event` gives the whole event.
 """
 
-import dataclasses
 import hashlib
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, JsonValue, StrictBool, TypeAdapter, ValidationError, model_validator
-from pydantic.dataclasses import dataclass
+from pydantic import Field, StrictBool, TypeAdapter, ValidationError
 from pydantic.json_schema import SkipJsonSchema
 
 from coordinator.complaints import complaint
@@ -155,8 +155,8 @@ class Resource(Signal):
     resource: Name
     unit: UnitCode
     name: Text | None = None
-    mass_ug: MassPerUnit | None = Field(default=None, alias="mass_kg")
-    multiple_grains: Grains | None = Field(default=None, alias="multiple")
+    mass_ug: Annotated[MassPerUnit | None, Field(alias="mass_kg")] = None
+    multiple_grains: Annotated[Grains | None, Field(alias="multiple")] = None
     substitutes: Many[Name] = ()
     aliases: Many[Name] = ()
 
@@ -167,13 +167,13 @@ class Offer(Signal):
 
     resource: Name
     quantity: Amount
-    begin_us: Instant | None = Field(default=None, alias="begin")
-    end_us: Instant | None = Field(default=None, alias="end")
-    minimum_grains: Minimum = Field(default=0, alias="minimum")
-    within_m: Radius | None = Field(default=None, alias="within_km")
+    begin_us: Annotated[Instant | None, Field(alias="begin")] = None
+    end_us: Annotated[Instant | None, Field(alias="end")] = None
+    minimum_grains: Annotated[Minimum, Field(alias="minimum")] = 0
+    within_m: Annotated[Radius | None, Field(alias="within_km")] = None
     basis: Basis = "free"
     place: Place | None = None
-    expires_us: Instant | None = Field(default=None, alias="expires")
+    expires_us: Annotated[Instant | None, Field(alias="expires")] = None
 
     @property
     def name(self) -> str:
@@ -185,10 +185,8 @@ class Offer(Signal):
         """How much of it."""
         return self.quantity
 
-    @model_validator(mode="after")
-    def _window_is_open(self) -> "Offer":
+    def __post_init__(self) -> None:
         _check_window(self.begin_us, self.end_us)
-        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,12 +197,12 @@ class Capacity(Signal):
     effort: Hours
     begin_us: Annotated[Instant, Field(alias="begin")]
     end_us: Annotated[Instant, Field(alias="end")]
-    minimum_grains: Minimum = Field(default=0, alias="minimum")
-    within_m: Radius | None = Field(default=None, alias="within_km")
+    minimum_grains: Annotated[Minimum, Field(alias="minimum")] = 0
+    within_m: Annotated[Radius | None, Field(alias="within_km")] = None
     basis: Basis = "free"
-    limits: Limits = Field(default_factory=dict)
+    limits: Limits = field(default_factory=dict)
     place: Place | None = None
-    expires_us: Instant | None = Field(default=None, alias="expires")
+    expires_us: Annotated[Instant | None, Field(alias="expires")] = None
 
     @property
     def name(self) -> str:
@@ -216,16 +214,11 @@ class Capacity(Signal):
         """How many hours of it."""
         return self.effort
 
-    @model_validator(mode="after")
-    def _window_is_open(self) -> "Capacity":
+    def __post_init__(self) -> None:
         _check_window(self.begin_us, self.end_us)
-        return self
 
 
-_GOODS_OR_HOURS: list[JsonValue] = [{"required": ["resource", "quantity"]}, {"required": ["process", "effort"]}]
-
-
-@dataclass(frozen=True, slots=True, config=ConfigDict(json_schema_extra={"oneOf": _GOODS_OR_HOURS}))
+@dataclass(frozen=True, slots=True)
 class Need(Signal):
     """A resource and how much of it, or a process and how many hours of it; wanted by `due_us`, useless after `end_us`."""
 
@@ -233,16 +226,16 @@ class Need(Signal):
     quantity: Amount | None = None
     process: Name | None = None
     effort: Hours | None = None
-    due_us: Instant | None = Field(default=None, alias="due")
-    begin_us: Instant | None = Field(default=None, alias="begin")
-    end_us: Instant | None = Field(default=None, alias="end")
+    due_us: Annotated[Instant | None, Field(alias="due")] = None
+    begin_us: Annotated[Instant | None, Field(alias="begin")] = None
+    end_us: Annotated[Instant | None, Field(alias="end")] = None
     tier: Tier = 1
-    minimum_grains: Minimum = Field(default=0, alias="minimum")
-    within_m: Radius | None = Field(default=None, alias="within_km")
+    minimum_grains: Annotated[Minimum, Field(alias="minimum")] = 0
+    within_m: Annotated[Radius | None, Field(alias="within_km")] = None
     substitutes: Many[Name] = ()
     basis: Basis = "free"
     place: Place | None = None
-    expires_us: Instant | None = Field(default=None, alias="expires")
+    expires_us: Annotated[Instant | None, Field(alias="expires")] = None
 
     @property
     def name(self) -> str:
@@ -256,8 +249,7 @@ class Need(Signal):
         assert amount is not None  # checked on the way in
         return amount
 
-    @model_validator(mode="after")
-    def _goods_or_hours(self) -> "Need":
+    def __post_init__(self) -> None:
         goods, hours = (self.resource, self.quantity), (self.process, self.effort)
         given = [part is not None for part in (*goods, *hours)]
         if given not in ([True, True, False, False], [False, False, True, True]):
@@ -267,7 +259,6 @@ class Need(Signal):
                 "process with its effort, not both: send one such pair."
             )
         _check_window(self.begin_us, self.end_us)
-        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,8 +272,7 @@ class Recipe(Signal):
     batch: Batch | None = None
     design: Note | None = None
 
-    @model_validator(mode="after")
-    def _makes_more_than_it_takes(self) -> "Recipe":
+    def __post_init__(self) -> None:
         if not self.outputs:
             raise ValueError(".outputs is empty; a recipe makes something: say what comes out.")
         made = _sums(self.outputs, ".outputs")
@@ -299,7 +289,6 @@ class Recipe(Signal):
                     f" takes {taken.to_json()['value']} {taken.unit} of {shown(resource)} to make {made[resource].to_json()['value']} "
                     f"{made[resource].unit} of it; a recipe makes more of its output than it takes: check inputs and outputs."
                 )
-        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,13 +309,11 @@ class Answer(Signal):
     quantity: EchoedAmount | None = None
     reason: Note | None = None
 
-    @model_validator(mode="after")
-    def _counter_says_how_much(self) -> "Answer":
+    def __post_init__(self) -> None:
         if self.answer == "counter" and self.quantity is None:
             raise ValueError(".quantity is missing; a counter says how much instead: add the smaller quantity.")
         if self.answer == "accept" and self.quantity is not None:
             raise ValueError(".quantity came with accept; a proposal is accepted whole: leave it out, or send answer counter.")
-        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,11 +326,9 @@ class Report(Signal):
     effort: EchoedHours | None = None
     note: Note | None = None
 
-    @model_validator(mode="after")
-    def _one_amount(self) -> "Report":
+    def __post_init__(self) -> None:
         if self.quantity is not None and self.effort is not None:
             raise ValueError(" has both quantity and effort; a report tells one of them: send two reports.")
-        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,7 +349,7 @@ class Line:
     need: Text
     distance_m: Annotated[Distance, Field(alias="distance_km")]
     effort: Number  # in the charter's measure
-    due_us: Instant | None = Field(default=None, alias="due")
+    due_us: Annotated[Instant | None, Field(alias="due")] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,15 +377,7 @@ class Ledger(Signal):
     limit: EchoedAmount | None = None  # the most that a counter leaves open
     moved: Many[EchoedAmount | None] = ()  # what a report moved, a line each
     ends: StrictBool = False  # whether a release ends the plan for all
-    rest: SkipJsonSchema[dict[str, Any]] = Field(default_factory=dict)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _keep_the_rest(cls, data: object) -> object:
-        if not isinstance(data, dict):
-            return data
-        known = {field.name for field in dataclasses.fields(cls)} - {"rest"}
-        return {key: data[key] for key in data.keys() & known} | {"rest": {key: data[key] for key in data.keys() - known}}
+    rest: SkipJsonSchema[dict[str, Any]] = field(default_factory=dict)
 
 
 KINDS: Mapping[str, type[Signal]] = {
@@ -420,7 +397,7 @@ KINDS: Mapping[str, type[Signal]] = {
 OWN_KINDS = frozenset({"tick", "proposal", "ledger"})  # said by coordinators only; all others by agents only
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Event:
     """One event as it was said, checked and exact."""
 
@@ -508,6 +485,7 @@ def _content_id(source: str, kind: str, subject: str, time_us: int, exact: objec
 
 
 _READERS: dict[str, TypeAdapter[Signal]] = {kind: TypeAdapter(model) for kind, model in KINDS.items()}
+_LEDGER_FIELDS = {part.name for part in fields(Ledger)} - {"rest"}
 _KIND_OF_TYPE = {f"stigmergy.{kind}.v1": kind for kind in KINDS}
 
 
@@ -567,6 +545,9 @@ def _read_time(record: dict[str, object], field: str) -> int:
 
 def _read_data(kind: str, raw: object, strict_fields: bool) -> Signal:
     reader = _READERS[kind]
+    if kind == "ledger" and isinstance(raw, dict):
+        rest = {key: raw[key] for key in raw.keys() - _LEDGER_FIELDS}
+        raw = {key: raw[key] for key in raw.keys() & _LEDGER_FIELDS} | {"rest": rest}
     try:
         if strict_fields:
             return reader.validate_python(raw, extra="forbid", context=True)
