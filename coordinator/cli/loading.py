@@ -1,0 +1,107 @@
+"""How a command that only looks gets its picture: from an embedded log, whose decisions are obeyed, or from files of events."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from coordinator.adapters.files import read_charter, read_lines
+from coordinator.adapters.routes_csv import read_routes
+from coordinator.adapters.sqlite_log import SqliteLog
+from coordinator.cli.output import Progress
+from coordinator.cycle import Coordination
+from coordinator.errors import Refused
+from coordinator.replaying import Said, in_told_order, statements_judged
+from coordinator.signals import Event, parse_event
+from coordinator.stream import START
+
+__all__ = ["Loaded", "Where", "load"]
+
+AT_ONCE = 5_000  # records read from a log in one go
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """What the command line said about where to look."""
+
+    files: list[Path]
+    log: Path | None = None
+    charter: Path | None = None
+    routes: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The network, book and plan as the events left them, and how many events that took."""
+
+    coordination: Coordination
+    read: int
+    refused: int
+
+
+def load(where: Where, *, quiet: bool = False) -> Loaded:
+    """Return what an embedded log or files of events add up to; nothing is written anywhere.
+
+    A log is read as it stands: its decisions are obeyed, and nothing is planned. Files are replayed: cycles run on signals alone,
+    recorded decisions are obeyed. Raises `Refused` where neither or both are named, or one cannot be opened.
+    """
+    if (where.log is None) == (not where.files):
+        raise Refused("say where to look: files of events, or --log and one embedded log")
+    coordination = Coordination(read_charter(where.charter), table=read_routes(where.routes) if where.routes else None)
+    with Progress("reading", quiet) as progress:
+        read, refused = _from_log(coordination, where.log, progress) if where.log else _from_files(coordination, where.files, progress)
+    return Loaded(coordination, read, refused)
+
+
+def _from_log(coordination: Coordination, path: Path, progress: Progress) -> tuple[int, int]:
+    coordination.planning = coordination.judging = False
+    read = refused = 0
+    for line, logtime_us in _log_lines(path):
+        read += 1
+        progress.step()
+        try:
+            coordination.take(replace(parse_event(line), logtime_us=logtime_us), line)
+        except Refused:
+            refused += 1
+    return read, refused
+
+
+def _from_files(coordination: Coordination, paths: list[Path], progress: Progress) -> tuple[int, int]:
+    said: list[Said] = []
+    read = 0
+    for path in paths:
+        for number, line in read_lines(path):
+            read += 1
+            progress.step()
+            event = _parsed(line)
+            if event is not None:
+                said.append(Said(event, line, str(path), number))
+    kinds = {one.event.kind for one in said}
+    recorded = not kinds.isdisjoint({"proposal", "ledger"})
+    coordination.planning, coordination.judging = not recorded, "ledger" not in kinds
+    judged = statements_judged(said)
+    refused = read - len(said)
+    for one in in_told_order(said) if recorded else said:
+        try:
+            coordination.take(one.event, one.line, judged_elsewhere=f"{one.event.source}/{one.event.id}" in judged)
+        except Refused:
+            refused += 1
+        coordination.outbox.clear()
+    coordination.finish()
+    return read, refused
+
+
+def _log_lines(path: Path) -> Iterator[tuple[bytes, int]]:
+    with closing(SqliteLog.open_readonly(path)) as log:
+        place = START
+        while (batch := log.read(place, AT_ONCE)).records:
+            place = batch.place
+            for record in batch.records:
+                yield record.entry.event, record.logtime_us
+
+
+def _parsed(line: bytes) -> Event | None:
+    try:
+        return parse_event(line)
+    except Refused:
+        return None
