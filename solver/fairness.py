@@ -44,7 +44,8 @@ def staircase(rule: Rule, portion: int, unit: int, asked: Ints, levels: int) -> 
 def level_of(problem: Problem, claim: Ints, taken: Ints) -> Ints:
     """Return the level of the unit after ``taken`` further ones, for each pair of ``claim`` and ``taken``."""
     climbed = (problem.received[claim] + taken) * problem.rise[claim] // problem.run[claim]
-    return np.minimum(problem.levels - 1, climbed)
+    level: Ints = np.minimum(problem.levels - 1, climbed)
+    return level
 
 
 def units_below(problem: Problem, claim: Ints, level: Ints) -> Ints:
@@ -123,4 +124,4 @@ def total_urgency(problem: Problem, flow: Ints) -> int:
     for level in range(1, problem.levels):  # Every unit above a level's foot counts one less.
         climbed += np.maximum(units - units_below(problem, claims, np.full_like(claims, level)), 0)
     kept = problem.hysteresis * int(np.minimum(flow, problem.kept).sum())
-    return sum((base * units - climbed).tolist()) + kept
+    return int(sum((base * units - climbed).tolist())) + kept

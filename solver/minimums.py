@@ -13,6 +13,7 @@ With minimum parts the exact problem is NP-hard. The optimum is therefore taken 
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from solver.fairness import total_urgency
 from solver.problem import Gap, Ints, Problem
@@ -92,7 +93,7 @@ class _Mending:
             if free > 0 and self.flow[arc] + free >= problem.minimum[arc]:
                 self._add(arc, int(free))
 
-    def _givers(self, arc: int, beside: np.ndarray, wanted: int) -> list[tuple[int, int]] | None:
+    def _givers(self, arc: int, beside: NDArray[np.bool_], wanted: int) -> list[tuple[int, int]] | None:
         """Return which parts ``beside`` an arc give how much, the least vital and farthest first; None if not ``wanted`` units."""
         given: list[tuple[int, int]] = []
         if wanted <= 0:

@@ -1,6 +1,7 @@
 """The pressures of an optimal flow: the least duals, found by letting them rise until every rule holds."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from solver.errors import EngineFault
 from solver.fairness import margin_of, urgency_of
@@ -21,7 +22,7 @@ def least_pressures(problem: Problem, flow: Ints, worth: int) -> Pressures:
     along these ways until none rises: the longest paths of the residual graph, by Bellman and Ford's method. If the flow
     is optimal none goes in circles; if they never rest, it was not, and `EngineFault` is raised.
     """
-    taken = np.bincount(problem.need, weights=None, minlength=len(problem.demand)) * 0
+    taken = np.zeros(len(problem.demand), dtype=np.int64)
     np.add.at(taken, problem.need, flow)
     covered = np.zeros(len(problem.tier), dtype=np.int64)
     np.add.at(covered, problem.claim, taken)
@@ -54,7 +55,7 @@ def least_pressures(problem: Problem, flow: Ints, worth: int) -> Pressures:
 class _Ways:
     """Ways a unit can go on from some positions to others, at some effort each, grouped by where they start."""
 
-    def __init__(self, start: Ints, end: Ints, effort: Ints, is_open: np.ndarray) -> None:
+    def __init__(self, start: Ints, end: Ints, effort: Ints, is_open: NDArray[np.bool_]) -> None:
         chosen = np.flatnonzero(is_open)
         if len(chosen) and np.any(np.diff(start[chosen]) < 0):
             chosen = chosen[np.argsort(start[chosen], kind="stable")]

@@ -179,10 +179,10 @@ def _check_ends(problem: Problem) -> None:
 
 
 def _check_levels(problem: Problem) -> None:
-    if problem.levels < 1 or problem.hysteresis < 0 or int(problem.run.min(initial=1)) < 1:
-        raise BadProblem(
-            f"levels {problem.levels}, hysteresis {problem.hysteresis}, least run {problem.run.min(initial=1)}: at least 1, 0, 1 are expected"
-        )
+    least_run = int(problem.run.min(initial=1))
+    if problem.levels < 1 or problem.hysteresis < 0 or least_run < 1:
+        told = f"levels {problem.levels}, hysteresis {problem.hysteresis}, least run {least_run}"
+        raise BadProblem(f"{told}: at least 1, 0 and 1 are expected")
     # In Python's own integers, which do not overflow.
     units = int(problem.received.max(initial=0)) + sum(problem.demand.tolist())
     if (units + 1) * max(int(problem.rise.max(initial=0)), 1) > LARGEST or problem.levels * int(problem.run.max(initial=1)) > LARGEST:

@@ -1,6 +1,9 @@
 """The check of every answer, by plain arithmetic that shares nothing with whoever found it."""
 
+from collections.abc import Callable
+
 import numpy as np
+from numpy.typing import NDArray
 
 from solver.problem import Allocation, Ints, Problem
 
@@ -97,7 +100,10 @@ def _unproven_arcs(problem: Problem, allocation: Allocation) -> list[str]:
             (flow > 0) & (last_slack > 0),
             lambda a: f"one unit less on arc {a} would gain {last_slack[a]}: the flow is not optimal, or the pressures do not prove it",
         ),
-        *_told((flow > 0) & (largest < problem.minimum), lambda a: f"arc {a} carries {flow[a]}, but can never reach its minimum {problem.minimum[a]}"),
+        *_told(
+            (flow > 0) & (largest < problem.minimum),
+            lambda a: f"arc {a} carries {flow[a]}, but can never reach its minimum {problem.minimum[a]}",
+        ),
     ]
 
 
@@ -174,7 +180,8 @@ def _greatest(position: Ints, effort: Ints, count: int) -> Ints:
     return greatest
 
 
-def _told(wrong: np.ndarray, sentence) -> list[str]:
+def _told(wrong: NDArray[np.bool_], sentence: Callable[[int], str]) -> list[str]:
+    """Return the sentence of the first few places where something is wrong, and how many more there are."""
     places = np.flatnonzero(wrong)
     told = [sentence(place) for place in places[:SHOWN].tolist()]
     return told if len(places) <= SHOWN else [*told[:-1], f"{told[-1]} (and {len(places) - SHOWN} more like it)"]

@@ -56,10 +56,10 @@ class DenseCandidates:
     """Candidates from arrays that hold every arc there is."""
 
     def __init__(self, arcs: Arcs) -> None:
-        order = np.argsort(arcs.offer, kind="stable") if np.any(np.diff(arcs.offer) < 0) else np.arange(len(arcs.offer))
-        self._arcs = _some(arcs, order)
+        in_order = bool(np.all(arcs.offer[1:] >= arcs.offer[:-1]))
+        self._arcs = arcs if in_order else _some(arcs, np.argsort(arcs.offer, kind="stable"))
         self._first = np.flatnonzero(np.diff(self._arcs.offer, prepend=-1))
-        self._end = np.append(self._first[1:], len(order))
+        self._end = np.append(self._first, len(self._arcs.offer))[1:]
         self._kept = np.flatnonzero(self._arcs.kept > 0)
 
     @property
@@ -78,11 +78,12 @@ class DenseCandidates:
         gaining = np.flatnonzero(loss < 0)
         if not len(gaining):
             return _some(self._arcs, gaining)
-        offers = np.add.reduceat(loss < 0, self._first, dtype=np.int64) > 0
-        chosen = np.concatenate(self._least_of_offers(loss, at_most, self._first[offers], self._end[offers]))
-        once = self._least_of_needs(loss, gaining)
-        twice = self._least_of_needs(loss, np.setdiff1d(gaining, once, assume_unique=True))
-        return _some(self._arcs, np.concatenate((chosen[loss[chosen] < 0], once, twice)))
+        offers = np.minimum.reduceat(loss, self._first) < 0
+        of_offers = np.concatenate(self._least_of_offers(loss, at_most, self._first[offers], self._end[offers]))
+        of_offers = of_offers[loss[of_offers] < 0]
+        of_needs = self._least_of_needs(loss, gaining)
+        loss[of_needs] = 0  # Taken: what is least now is each need's second.
+        return _some(self._arcs, np.concatenate((of_offers, of_needs, self._least_of_needs(loss, gaining[loss[gaining] < 0]))))
 
     @staticmethod
     def _least_of_offers(value: Ints, at_most: int, firsts: Ints, ends: Ints) -> list[Ints]:
@@ -99,7 +100,8 @@ class DenseCandidates:
         np.minimum.at(least, need, value_among)
         at_least = among[value_among == least[need]]
         _, first = np.unique(self._arcs.need[at_least], return_index=True)
-        return at_least[first]
+        chosen: Ints = at_least[first]
+        return chosen
 
 
 def solve_on_demand(nodes: Problem, candidates: Candidates) -> tuple[Problem, Allocation]:

@@ -34,11 +34,7 @@ def best_flow(problem: Problem, worth: int) -> Ints:
     arcs = _usable(problem)
     if not len(arcs.index):
         return flow
-    if problem.levels == 1:
-        units = _flow_by_tier(problem, arcs, worth)
-    else:
-        units = _flow_by_level(problem, arcs, worth)
-    flow[arcs.index] = units
+    flow[arcs.index] = _flow_by_tier(problem, arcs, worth) if problem.levels == 1 else _flow_by_level(problem, arcs, worth)
     return flow
 
 
@@ -59,7 +55,7 @@ def _flow_by_tier(problem: Problem, arcs: _Arcs, worth: int) -> Ints:
     network = _Network()
     network.node(offer_node, offers, problem.supply[offers])
     network.node(need_node, needs, -problem.demand[needs])
-    return _carried(problem, arcs, worth, network, offer_node[arcs.offer], need_node[arcs.need])
+    return _carried(arcs, worth * problem.hysteresis, network, offer_node[arcs.offer], need_node[arcs.need])
 
 
 def _flow_by_level(problem: Problem, arcs: _Arcs, worth: int) -> Ints:
@@ -116,12 +112,12 @@ def _flow_up_to(problem: Problem, arcs: _Arcs, worth: int, first: Ints, built: I
     network.ways(need_node[needs], claim_node[problem.claim[needs]], problem.demand[needs], np.zeros(len(needs), dtype=np.int64))
     end = claim_node[arcs.claim]
     end[apart] = need_node[arcs.need[apart]]
-    return _carried(problem, arcs, worth, network, offer_node[arcs.offer], end)
+    return _carried(arcs, worth * problem.hysteresis, network, offer_node[arcs.offer], end)
 
 
-def _carried(problem: Problem, arcs: _Arcs, worth: int, network: "_Network", start: Ints, end: Ints) -> Ints:
-    """Add the arcs, solve, and return what each carries; a kept part is an arc beside its own, cheaper by the hysteresis."""
-    dearer = worth * problem.hysteresis if arcs.kept.any() else 0  # The others are dearer instead, so that no cost is negative.
+def _carried(arcs: _Arcs, bonus: int, network: "_Network", start: Ints, end: Ints) -> Ints:
+    """Add the arcs, solve, and return what each carries; a kept part is an arc beside its own, cheaper by the ``bonus``."""
+    dearer = bonus if arcs.kept.any() else 0  # The others are dearer instead, so that no cost is negative.
     own = network.ways(start, end, arcs.room - arcs.kept, arcs.cost + dearer)
     held = np.flatnonzero(arcs.kept)
     beside = network.ways(start[held], end[held], arcs.kept[held], arcs.cost[held])
@@ -172,7 +168,7 @@ class _Network:
 
     def solve(self) -> Ints:
         status = self._solver.solve_max_flow_with_min_cost()
-        if status == self._solver.BAD_COST_RANGE or status == self._solver.BAD_CAPACITY_RANGE:
+        if status in {self._solver.BAD_COST_RANGE, self._solver.BAD_CAPACITY_RANGE}:
             raise TooLarge(
                 f"costs up to {self._greatest_cost} on {self._solver.num_nodes()} nodes do not fit into the flow solver's 64 bits: "
                 "give effort in a coarser unit"

@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+
+from solver import BadProblem, Problem, staircase
+from solver.fairness import level_of
+
+
+def levels_of(rule, portion, unit, asked, levels, units):
+    rise, run, height = staircase(rule, portion, unit, np.array([asked]), levels)
+    problem = Problem.of([], [asked], staircase=(rise, run, height))
+    taken = np.arange(units)
+    return level_of(problem, np.zeros_like(taken), taken).tolist()
+
+
+@pytest.mark.parametrize(
+    ("rule", "portion", "unit", "asked", "levels", "expected"),
+    [
+        pytest.param("portions", 3, 1, 99, 100, [0, 0, 0, 1, 1, 1, 2], id="portions of three"),
+        pytest.param("portions", 3, 1, 1, 100, [0, 0, 0, 1, 1, 1, 2], id="whatever was asked"),
+        pytest.param("portions", 5, 2, 99, 100, [0, 0, 0, 1, 1, 2, 2], id="packs of two, portions of five"),
+        pytest.param("portions", 1, 1, 99, 3, [0, 1, 2, 2, 2, 2, 2], id="the last level has no end"),
+        pytest.param("ratio", 1, 1, 7, 7, [0, 1, 2, 3, 4, 5, 6], id="a level a unit"),
+        pytest.param("ratio", 1, 1, 3, 100, [0, 33, 66, 99, 99, 99, 99], id="shares of what was asked"),
+        pytest.param("ratio", 1, 1, 14, 2, [0, 0, 0, 0, 0, 0, 0], id="half of fourteen"),
+        pytest.param("off", 1, 1, 7, 100, [0, 0, 0, 0, 0, 0, 0], id="off"),
+        pytest.param("portions", 1, 1, 7, 1, [0, 0, 0, 0, 0, 0, 0], id="one level is off"),
+    ],
+)
+def test_levels_follow_the_rule(rule, portion, unit, asked, levels, expected):
+    assert levels_of(rule, portion, unit, asked, levels, 7) == expected
+
+
+@pytest.mark.parametrize("rule", ["portions", "ratio", "off"])
+def test_who_asks_for_nothing_has_a_staircase_all_the_same(rule):
+    rise, run, _ = staircase(rule, 5, 1, np.array([0, 0]), 10)
+    assert len(rise) == len(run) == 2
+    assert run.min() >= 1
+
+
+@pytest.mark.parametrize(
+    ("rule", "portion", "unit", "levels", "told"),
+    [
+        pytest.param("portions", 0, 1, 10, "portion 0", id="no portion"),
+        pytest.param("ratio", 1, 1, 0, "levels is 0", id="no level"),
+        pytest.param("lottery", 1, 1, 10, "'lottery'", id="no such rule"),
+    ],
+)
+def test_a_wrong_rule_is_told(rule, portion, unit, levels, told):
+    with pytest.raises(BadProblem, match=told):
+        staircase(rule, portion, unit, np.array([1]), levels)

@@ -1,0 +1,65 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from solver import BadProblem, Problem, TooLarge, solve, staircase
+
+
+@pytest.fixture
+def problem() -> Problem:
+    return Problem.of([3, 4], [5, 1], [0, 1, 1], [0, 0, 1], [7, 8, 9])
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        pytest.param({"offer": np.array([0, 1, 2])}, "an offer is one of 2", id="no such offer"),
+        pytest.param({"need": np.array([0, -1, 1])}, "a need is one of 2", id="no such need"),
+        pytest.param({"claim": np.array([0, 2])}, "a claim is one of 2", id="no such claim"),
+        pytest.param({"tier": np.array([0, 4])}, "a tier is one of 4", id="no such tier"),
+        pytest.param({"effort": np.array([1, -2, 3])}, "effort holds -2", id="negative effort"),
+        pytest.param({"kept": np.array([0, 0])}, "kept 2", id="arrays of unequal length"),
+        pytest.param({"supply": np.array([3.0, 4.0])}, "float64", id="not whole numbers"),
+        pytest.param({"run": np.array([1, 0])}, "least run 0", id="a staircase without width"),
+        pytest.param({"hysteresis": -1}, "hysteresis -1", id="negative hysteresis"),
+    ],
+)
+def test_a_question_that_does_not_hold_together_is_refused(problem, changes, told):
+    with pytest.raises(BadProblem, match=told):
+        replace(problem, **changes)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "told"),
+    [
+        pytest.param(([1.5], [1]), "fractions", id="half a unit"),
+        pytest.param(([1], [1], [0, 0], [0], [1]), "both ends", id="an arc without an end"),
+        pytest.param(([1], [1], [1], [0], [1]), "an offer is one of 1", id="no such offer"),
+    ],
+)
+def test_arrays_that_cannot_be_meant_are_refused(arrays, told):
+    with pytest.raises(BadProblem, match=told):
+        Problem.of(*arrays)
+
+
+def test_what_is_left_out_is_harmless(problem):
+    assert problem.tier.tolist() == [1, 1]
+    assert problem.most.tolist() == [3, 4, 1]
+    assert problem.levels == 1
+    assert solve(problem).flow.tolist() == [3, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("effort", "levels"),
+    [pytest.param(2**61, 1, id="beyond 64 bits"), pytest.param(2**50, 100, id="beyond what the engine holds")],
+)
+def test_efforts_too_large_to_compare_exactly_are_refused(effort, levels):
+    stairs = staircase("ratio", 1, 1, np.array([9, 9]), levels)
+    with pytest.raises(TooLarge, match="coarser unit"):
+        solve(Problem.of([5, 5], [9, 9], [0, 1, 1], [0, 0, 1], [effort, 1, effort], staircase=stairs))
+
+
+def test_staircases_too_long_to_count_are_refused():
+    with pytest.raises(TooLarge, match="larger packs"):
+        Problem.of([5], [2**40], staircase=([2**30], [1], 100))

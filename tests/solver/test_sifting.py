@@ -1,0 +1,76 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from solver import Arcs, DenseCandidates, broken_rules, solve, solve_on_demand, total_urgency
+
+NONE = np.zeros(0, dtype=np.int64)
+ARC_FIELDS = ("offer", "need", "effort", "most", "minimum", "kept")
+
+
+def split(problem):
+    """Return the nodes alone and all arcs as candidates."""
+    arcs = Arcs(*(getattr(problem, name) for name in ARC_FIELDS))
+    return replace(problem, **dict.fromkeys(ARC_FIELDS, NONE)), DenseCandidates(arcs)
+
+
+def value(problem, flow):
+    return total_urgency(problem, flow), int((problem.effort * flow).sum())
+
+
+@pytest.mark.parametrize("rule", ["off", "portions", "ratio"])
+@pytest.mark.parametrize("seed", range(25))
+def test_few_arcs_give_the_optimum_over_all(rule, seed, draw_problem):
+    draw = np.random.default_rng(seed)
+    problem = draw_problem(
+        seed,
+        rule=rule,
+        offers=int(draw.integers(1, 30)),
+        needs=int(draw.integers(1, 60)),
+        units=40,
+        density=[0.3, 1.0][seed % 2],
+        farthest=500,
+        levels=30,
+        hysteresis=[0, 0, 3][seed % 3],
+        minimum=[0, 9][seed % 5 == 0],
+    )
+    nodes, candidates = split(problem)
+    few, allocation = solve_on_demand(nodes, candidates)
+    assert broken_rules(few, allocation) == []
+    assert value(few, allocation.relaxed_flow) == value(problem, solve(problem).relaxed_flow)
+    more = candidates.cheaper(allocation.offer_pressure, allocation.need_pressure, 1000)
+    known = set(zip(few.offer.tolist(), few.need.tolist(), strict=True))
+    assert set(zip(more.offer.tolist(), more.need.tolist(), strict=True)) <= known
+
+
+def test_most_arcs_are_never_handed_over(draw_problem):
+    problem = draw_problem(1, rule="off", offers=40, needs=400, units=20, density=1.0, farthest=10_000)
+    few, _ = solve_on_demand(*split(problem))
+    assert len(few.offer) < len(problem.offer) / 4
+
+
+def test_the_order_of_candidates_does_not_matter_where_efforts_differ(draw_problem):
+    problem = draw_problem(2, rule="portions", offers=20, needs=60, units=20, density=1.0, farthest=10**6)
+    shuffled = np.random.default_rng(2).permutation(len(problem.offer))
+    other = replace(problem, **{name: getattr(problem, name)[shuffled] for name in ARC_FIELDS})
+    (one, first), (two, second) = solve_on_demand(*split(problem)), solve_on_demand(*split(other))
+    assert value(one, first.flow) == value(two, second.flow)
+    again, third = solve_on_demand(*split(problem))
+    assert (again.offer.tolist(), third.flow.tolist()) == (one.offer.tolist(), first.flow.tolist())
+
+
+def test_nothing_to_choose_from_is_answered(draw_problem):
+    problem = replace(draw_problem(1), **dict.fromkeys(ARC_FIELDS, NONE))
+    few, allocation = solve_on_demand(*split(problem))
+    assert len(few.offer) == 0
+    assert broken_rules(few, allocation) == []
+
+
+def test_candidates_come_by_gain():
+    arcs = Arcs(np.array([0, 0, 0]), np.array([0, 1, 2]), np.array([5, 7, 9]), *(np.full(3, units) for units in (4, 0, 0)))
+    candidates = DenseCandidates(arcs)
+    assert candidates.farthest == 9
+    assert candidates.nearest(2).need.tolist() == [0, 1]
+    assert candidates.cheaper(np.array([0]), np.array([5, 7, 9]), 3).need.tolist() == []
+    assert set(candidates.cheaper(np.array([1]), np.array([5, 9, 9]), 3).need.tolist()) == {1}
