@@ -11,11 +11,11 @@ from typing import Any
 from coordinator.charter import Charter
 from coordinator.commitments import Book, State, statement_of
 from coordinator.errors import Refused
-from coordinator.network import Network
+from coordinator.network import Network, reference
 from coordinator.places import Table
 from coordinator.planning import Planner
 from coordinator.proposals import revise
-from coordinator.signals import Answer, Event, Ledger, Proposal, Report, event_json, parse_event
+from coordinator.signals import Answer, Capacity, Event, Ledger, Need, Offer, Proposal, Report, event_json, parse_event
 from coordinator.stream import LEDGER, PROPOSAL, SIGNAL, Entry
 from coordinator.times import SECOND_US, format_instant
 from coordinator.verdicts import Verdict, judge, plan_broken, plan_released
@@ -23,6 +23,7 @@ from coordinator.verdicts import Verdict, judge, plan_broken, plan_released
 __all__ = ["Coordination", "Taken"]
 
 BEGINNING = -(2**62)
+ABOUT_PROPOSALS = frozenset({"proposal", "ledger", "answer", "report", "tick"})  # all other kinds speak of the network
 
 Answering = Callable[[Proposal], Iterable[bytes]]  # what parties say to a proposal as it is made, as events
 
@@ -31,7 +32,10 @@ Answering = Callable[[Proposal], Iterable[bytes]]  # what parties say to a propo
 class Taken:
     """What became of an event that was not refused."""
 
-    repeat: bool = False  # it was known already, and changed nothing
+    repeat: bool  # it was known already, and changed nothing
+
+
+NEW, KNOWN = Taken(repeat=False), Taken(repeat=True)
 
 
 class Coordination:
@@ -74,12 +78,12 @@ class Coordination:
                 raise Refused(
                     f"the event {event.id!r} of {event.source} was said before with other content; the first stands: use a new id"
                 )
-            return Taken(repeat=True)
+            return KNOWN
         stamp_us = self._stamp(event)
         self._move_to(stamp_us)
         self._apply(event, line, judged_elsewhere)
         self._seen[statement] = event.content
-        return Taken()
+        return NEW
 
     def _stamp(self, event: Event) -> int:
         stamp_us = max(self.log_us, event.time_us) if event.logtime_us is None else event.logtime_us
@@ -106,6 +110,13 @@ class Coordination:
             self.run_cycle()
 
     def _apply(self, event: Event, line: bytes, judged_elsewhere: bool) -> None:
+        if event.kind not in ABOUT_PROPOSALS:
+            ended = self.network.apply(event, self.log_us)
+            if ended:
+                self._end_all(ended, "withdrawn")
+            if isinstance(event.data, Offer | Capacity | Need) and event.data.basis == "total":
+                self.book.settle(self.network.stances[reference(event.name, event.kind, event.subject)])
+            return
         match event.data, event.kind:
             case Proposal() as proposal, _:
                 self.book.propose(proposal, event.time_us, line)
@@ -115,13 +126,6 @@ class Coordination:
                 self._obey(record, line)
             case ((Answer() | Report() | None), ("answer" | "report")):
                 self._hear(event, judged_elsewhere)
-            case _, "tick":
-                pass
-            case _:
-                self._end_all(self.network.apply(event, self.log_us), "withdrawn")
-                stance = self.network.stances.get(f"{event.name}/{event.kind}/{event.subject}")
-                if stance is not None:
-                    self.book.settle(stance)
 
     def _obey(self, record: Ledger, line: bytes) -> None:
         why = self.book.record(record, self.log_us)

@@ -21,6 +21,7 @@ UNKNOWN_MASS_UG = 10**9  # 1 kg a unit, and said
 
 Thing = tuple[str, str]  # ("resource" or "process", name): hours of welding and a thing named welding never meet
 RESOURCE, PROCESS = "resource", "process"
+STANCES = frozenset({"offer", "capacity", "need"})  # the kinds that can be matched
 
 
 def reference(agent: str, kind: str, subject: str) -> str:
@@ -137,10 +138,12 @@ class Network:
     def apply(self, event: Event, log_us: int) -> list[str]:
         """Take in one signal; return the refs of offers, capacities and needs that ceased to stand by it."""
         agent = event.name
-        facts = self.agents.setdefault(agent, AgentFacts())
+        facts = self.agents.get(agent)
+        if facts is None:
+            facts = self.agents[agent] = AgentFacts()
         ref = reference(agent, event.kind, event.subject)
-        if event.kind in ("offer", "capacity", "need"):
-            return self._stand(ref, event, log_us)
+        if event.kind in STANCES:
+            return self._stand(ref, agent, event, log_us)
         if event.time_us < self._older_words.get(ref, event.time_us):
             return []
         self._older_words[ref] = event.time_us
@@ -174,13 +177,13 @@ class Network:
         """Note that what is free of this stance changed, so that the next plan looks at it again."""
         self.changed.add(stance.thing)
 
-    def _stand(self, ref: str, event: Event, log_us: int) -> list[str]:
+    def _stand(self, ref: str, agent: str, event: Event, log_us: int) -> list[str]:
         old = self.stances.get(ref)
         if event.time_us < (old.said_us if old else self._older_words.get(ref, event.time_us)):
             return []
         if not isinstance(event.data, Offer | Capacity | Need):
             return self._withdraw(ref, old, event)
-        new = self._stance(ref, event, event.data, log_us)
+        new = self._stance(ref, agent, event, event.data, log_us)
         ceased: list[str] = []
         if old is not None:
             same_thing = (old.thing, old.dimension) == (new.thing, new.dimension) and not old.withdrawn
@@ -203,14 +206,14 @@ class Network:
             heapq.heappush(self._expiries, (new.expires_us, ref))
         return ceased
 
-    def _stance(self, ref: str, event: Event, said: Offer | Capacity | Need, log_us: int) -> Stance:
+    def _stance(self, ref: str, agent: str, event: Event, said: Offer | Capacity | Need, log_us: int) -> Stance:
         need = said if isinstance(said, Need) else None
         expires_us = said.expires_us
         if expires_us is None and self.charter.default_life_days:
             expires_us = log_us + int(self.charter.default_life_days * DAY_US)
         return Stance(
             ref=ref,
-            agent=event.name,
+            agent=agent,
             kind=event.kind,
             statement=event.id,
             said_us=event.time_us,

@@ -38,6 +38,16 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class _Line:
+    """One event as it was read, with the stamp of the log it came from."""
+
+    file: str
+    number: int
+    text: bytes
+    logtime_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class _Refusal:
     file: str
     line: int
@@ -54,68 +64,80 @@ def run(request: Request) -> None:
     coordination = Coordination(charter, table=read_routes(request.routes) if request.routes else None)
     if request.answers == "accept":
         coordination.answering = lambda proposal: _acceptances(proposal, coordination.log_us)
+    read, recorded = _look_through(request)
     refused: list[_Refusal] = []
-    said: list[Said] = []
-    with Progress("reading", request.as_json) as progress:
-        for one in _read_log(request.log) if request.log else _read_files(request.files):
-            progress.step()
-            if isinstance(one, Said):
-                said.append(one)
-            else:
-                refused.append(one)
-    read = len(said) + len(refused)
-    with Progress("replaying", request.as_json, len(said)) as progress:
-        refused += _replay(coordination, said, request, progress)
-    summary = summarise(coordination.network, coordination.book, coordination.ledger, events=read, refused=len(refused))
-    _write(request.out, coordination, refused, summary)
-    _show(summary, request)
-
-
-def _replay(coordination: Coordination, said: list[Said], request: Request, progress: Progress) -> list[_Refusal]:
-    """Take everything in; return what was refused on the way. Recorded decisions are obeyed, and then nothing is solved."""
-    kinds = {one.event.kind for one in said}
-    recorded = not kinds.isdisjoint({"proposal", "ledger"})
-    coordination.planning = not recorded
-    coordination.judging = "ledger" not in kinds
-    judged = statements_judged(said)
-    if recorded and request.log is None:
-        said = in_told_order(said)
-    refused: list[_Refusal] = []
-    with Recorder(request.record, coordination) as recorder:
-        for one in said:
+    with Progress("replaying", request.as_json, read) as progress, Recorder(request.record, coordination) as recorder:
+        for one, judged in _told(request, coordination, recorded, refused):
             progress.step()
             try:
-                coordination.take(one.event, one.line, judged_elsewhere=f"{one.event.source}/{one.event.id}" in judged)
+                coordination.take(one.event, one.line, judged_elsewhere=judged)
             except Refused as refusal:
                 refused.append(_Refusal(one.file, one.number, str(refusal)))
             else:
                 recorder.note(one.event, one.line)
         coordination.finish()
         recorder.note_decisions()
-    return refused
+    summary = summarise(coordination.network, coordination.book, coordination.ledger, events=read, refused=len(refused))
+    _write(request.out, coordination, refused, summary)
+    _show(summary, request)
 
 
-def _read_files(files: list[Path]) -> Iterator[Said | _Refusal]:
-    for path in files:
-        for number, line in read_lines(path):
-            try:
-                yield Said(parse_event(line), line, str(path), number)
-            except Refused as refusal:
-                yield _Refusal(str(path), number, str(refusal))
+def _look_through(request: Request) -> tuple[int, set[str]]:
+    """Return how many events there are and which recorded decisions ("proposal", "ledger") are among them."""
+    read, recorded = 0, set[str]()
+    for line in _lines(request):
+        read += 1
+        for kind in ("proposal", "ledger"):
+            if kind not in recorded and f"stigmergy.{kind}.v1".encode() in line.text:
+                recorded |= {kind} & {one.event.kind for one in [_said(line)] if isinstance(one, Said)}
+    return read, recorded
 
 
-def _read_log(path: Path) -> Iterator[Said | _Refusal]:
-    with closing(SqliteLog.open_readonly(path)) as log:
+def _told(request: Request, coordination: Coordination, recorded: set[str], refused: list[_Refusal]) -> Iterator[tuple[Said, bool]]:
+    """Yield the events to take in, each with whether its verdict is on record.
+
+    Recorded decisions are obeyed, and then nothing is solved; what different speakers recorded comes in one agreed order. Events
+    without them come as they are read, one at a time.
+    """
+    coordination.planning = not recorded
+    coordination.judging = "ledger" not in recorded
+    said: list[Said] = []
+    for line in _lines(request):
+        one = _said(line)
+        if isinstance(one, _Refusal):
+            refused.append(one)
+        elif recorded:
+            said.append(one)
+        else:
+            yield one, False
+    judged = statements_judged(said)
+    for one in said if request.log else in_told_order(said):
+        yield one, f"{one.event.source}/{one.event.id}" in judged
+
+
+def _lines(request: Request) -> Iterator[_Line]:
+    """Yield every line of the files, or every entry of the log."""
+    if request.log is None:
+        for path in request.files:
+            for number, text in read_lines(path):
+                yield _Line(str(path), number, text)
+        return
+    with closing(SqliteLog.open_readonly(request.log)) as log:
         place, number = START, 0
         while (batch := log.read(place, AT_ONCE)).records:
             place = batch.place
-            for record in batch.records:
-                number += 1
-                try:
-                    event = replace(parse_event(record.entry.event), logtime_us=record.logtime_us)
-                    yield Said(event, record.entry.event, str(path), number)
-                except Refused as refusal:
-                    yield _Refusal(str(path), number, str(refusal))
+            for number, record in enumerate(batch.records, number + 1):
+                yield _Line(str(request.log), number, record.entry.event, record.logtime_us)
+
+
+def _said(line: _Line) -> Said | _Refusal:
+    try:
+        event = parse_event(line.text)
+    except Refused as refusal:
+        return _Refusal(line.file, line.number, str(refusal))
+    if line.logtime_us is not None:
+        event = replace(event, logtime_us=line.logtime_us)
+    return Said(event, line.text, line.file, line.number)
 
 
 def _acceptances(proposal: Proposal, log_us: int) -> Iterable[bytes]:
