@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
-from operator import itemgetter
 from pathlib import Path
 from typing import TextIO
 
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.errors import Defect, Refused
-from coordinator.fields import FARTHEST_KM, read_agent_name
+from coordinator.fields import FARTHEST_KM, LONGEST_NAME, read_agent_name
 from coordinator.routes import RouteTable, route_table
 from coordinator.wording import shown
 
@@ -25,8 +24,7 @@ Packed = NDArray[np.int32]
 
 ROUTE_COLUMNS = ("from", "to", "distance_km")
 
-_BATCH = 2_000  # rows at once: few enough to stay in the processor's cache
-_OF_NUMBERS = b"0123456789.eE+-"
+_BATCH = 20_000  # lines at once
 
 
 def read_routes(path: Path) -> RouteTable:
@@ -41,21 +39,20 @@ def read_routes(path: Path) -> RouteTable:
 def read_distances(path: Path, columns: Sequence[str], metres_per_unit: float) -> RouteTable:
     """Return the distances of a CSV file whose three `columns` hold from, to and how far in units of `metres_per_unit`."""
     positions = _Positions()
-    sources: list[Packed] = []
-    targets: list[Packed] = []
-    metres: list[Packed] = []
+    parts: list[tuple[Packed, Packed, Packed]] = []
     with open_table(path) as file:
-        reader = csv.reader(file, strict=True)
-        layout = _layout(path, next(reader, []), columns, metres_per_unit)
-        for rows in iter(lambda: list(islice(reader, _BATCH)), []):
+        layout = _layout(path, next(csv.reader(file), []), columns, metres_per_unit)
+        line = 2
+        for lines in iter(lambda: list(islice(file, _BATCH)), []):
             try:
-                batch = _batch([row for row in rows if row], layout, positions)  # blank lines say nothing
+                parts.append(_batch(lines, layout, positions))
             except ValueError:
-                raise _first_bad_row(path, rows, reader.line_num - len(rows) + 1, layout) from None
-            for whole, part in zip((sources, targets, metres), batch, strict=True):
-                whole.append(part)
-    none = [np.empty(0, dtype=np.int32)]
-    return route_table(list(positions), np.concatenate(sources or none), np.concatenate(targets or none), np.concatenate(metres or none))
+                raise _first_bad_line(path, lines, line, layout) from None
+            line += len(lines)
+    none = np.empty(0, dtype=np.int32)
+    sources, targets, metres = (np.concatenate((none, *whole)) for whole in zip(*parts, strict=True)) if parts else (none, none, none)
+    parts.clear()  # millions of pairs: room for what the table needs while it sorts
+    return route_table([name.decode() for name in positions], sources, targets, metres)
 
 
 @contextmanager
@@ -73,11 +70,11 @@ def open_table(path: Path) -> Iterator[TextIO]:
         raise Refused(f"{path} cannot be read ({reason}); check the path, and that it is a whole CSV file in UTF-8") from None
 
 
-class _Positions(dict[str, int]):
+class _Positions(dict[bytes, int]):
     """Gives each name the next number when it is first asked for."""
 
-    def __missing__(self, name: str) -> int:
-        read_agent_name(name)
+    def __missing__(self, name: bytes) -> int:
+        read_agent_name(name.decode("latin-1"))  # as numpy encoded it
         self[name] = position = len(self)
         return position
 
@@ -91,6 +88,12 @@ class _Layout:
     width: int  # fields a row
     metres_per_unit: float
 
+    def fields(self, longest_line: int) -> np.dtype[np.void]:
+        """Return room for each field: a number, and for names what the longest line can need, or one byte too many to be noticed."""
+        name = f"S{min(longest_line, LONGEST_NAME + 1)}"
+        room = dict(zip(self.wanted, (name, name, "f8"), strict=True))
+        return np.dtype([(str(column), room.get(column, "S1")) for column in range(self.width)])
+
 
 def _layout(path: Path, header: Sequence[str], columns: Sequence[str], metres_per_unit: float) -> _Layout:
     """Return where the columns stand; more columns, in any order, are fine."""
@@ -99,39 +102,48 @@ def _layout(path: Path, header: Sequence[str], columns: Sequence[str], metres_pe
     return _Layout(columns, [header.index(column) for column in columns], len(header), metres_per_unit)
 
 
-def _batch(rows: list[list[str]], layout: _Layout, positions: _Positions) -> tuple[Packed, Packed, Packed]:
-    """Return sources, targets and metres of some rows. ValueError when any of them is not right; which, `_first_bad_row` says."""
-    if not set(map(len, rows)) <= {layout.width}:
+def _batch(lines: list[str], layout: _Layout, positions: _Positions) -> tuple[Packed, Packed, Packed]:
+    """Return sources, targets and metres of some lines. ValueError when any of them is not right; which, `_first_bad_line` says."""
+    text = "".join(lines)
+    if not text.strip():
+        none = np.empty(0, dtype=np.int32)
+        return none, none, none
+    if "\0" in text or any(line.count('"') % 2 for line in lines if '"' in line):  # numpy would end a name, or join lines
         raise ValueError
-    sources, targets, distances = ([*map(itemgetter(column), rows)] for column in layout.wanted)
-    if "".join(distances).encode().translate(None, delete=_OF_NUMBERS):  # float() alone would also take "nan", " 1" and "1_000"
-        raise ValueError
-    try:
-        stated = np.fromiter(map(float, distances), dtype=np.float64, count=len(rows))
-    except ValueError:
-        raise ValueError from None  # its own words would not help a reader of the file
-    metres = np.rint(stated * layout.metres_per_unit)
+    fields = layout.fields(max(map(len, lines)))
+    rows = np.loadtxt(lines, dtype=fields, delimiter=",", comments=None, quotechar='"', ndmin=1)
+    sources, targets, distances = (rows[str(column)] for column in layout.wanted)
+    metres = np.rint(distances * layout.metres_per_unit)
     if not ((metres >= 0) & (metres <= FARTHEST_KM * 1_000)).all():
         raise ValueError
     return (
-        np.fromiter(map(positions.__getitem__, sources), dtype=np.int32, count=len(rows)),
-        np.fromiter(map(positions.__getitem__, targets), dtype=np.int32, count=len(rows)),
+        np.fromiter(map(positions.__getitem__, sources.tolist()), dtype=np.int32, count=len(rows)),
+        np.fromiter(map(positions.__getitem__, targets.tolist()), dtype=np.int32, count=len(rows)),
         metres.astype(np.int32),
     )
 
 
-def _first_bad_row(path: Path, rows: list[list[str]], line: int, layout: _Layout) -> Refused:
-    """Return the sentence about the first row that cannot be taken; `line` is the number of the first of these rows."""
-    for number, row in enumerate(rows, line):
+def _first_bad_line(path: Path, lines: list[str], first: int, layout: _Layout) -> Refused:
+    """Return the sentence about the first line that cannot be taken; `first` is the number of the first of these."""
+    for number, line in enumerate(lines, first):
         try:
-            _batch([row] if row else [], layout, _Positions())
+            _batch([line], layout, _Positions())
+        except ValueError:
+            return Refused(f"{path} line {number} {_why_not(line, layout)}. Mend the line.")
+    raise Defect(f"{path} was refused near line {first}, but each line alone is taken; report this with the file")
+
+
+def _why_not(line: str, layout: _Layout) -> str:
+    if line.count('"') % 2:
+        return f"has an odd number of quotes: {shown(line.rstrip())}; each that is opened must be closed"
+    row = next(csv.reader([line.replace("\0", "\N{SYMBOL FOR NULL}")]))
+    if len(row) != layout.width:
+        return f"has {len(row)} fields; {layout.width} were expected, as in the header"
+    *names, number = (row[column] for column in layout.wanted)
+    for column, name in zip(layout.columns, names, strict=False):
+        try:
+            read_agent_name(name)
         except ValueError as error:
-            if len(row) != layout.width:
-                problem = f"has {len(row)} fields; {layout.width} were expected, as in the header"
-            elif str(error):
-                problem = f"names {shown(row[layout.wanted[0]])} and {shown(row[layout.wanted[1]])}, one of which{error}"
-            else:
-                farthest = int(FARTHEST_KM * 1_000 / layout.metres_per_unit)
-                problem = f"has {shown(row[layout.wanted[2]])} as {layout.columns[2]}; a plain number from 0 to {farthest} was expected"
-            return Refused(f"{path} line {number} {problem.removesuffix('.')}. Mend the line.")
-    raise Defect(f"{path} was refused near line {line}, but each line alone is taken; report this with the file")
+            return f"{column}{error}".removesuffix(".")
+    farthest = int(FARTHEST_KM * 1_000 / layout.metres_per_unit)
+    return f"has {shown(number)} as {layout.columns[-1]}; a plain number from 0 to {farthest} was expected"
