@@ -134,83 +134,83 @@ def _hint(code: str) -> str:
 # Code | grains in one unit | UN/ECE Rec 20 | OM2 | SAMM | English name. A dash stands for "no name there".
 _TABLE = {
     "pieces": """
-        1          | 1                | C62 | one                  | one               | piece
-        {piece}    | 1                | H87 | piece                | piece             | piece
-        {each}     | 1                | EA  | -                    | each              | each
-        {item}     | 1                | -   | -                    | -                 | item
-        10*2       | 100              | CEN | -                    | hundred           | hundred
-        10*3       | 1000             | MIL | -                    | thousand          | thousand
-        10*6       | 1000000          | MIO | -                    | million           | million
+        1          | 1                | C62 | one                      | one                   | piece
+        {piece}    | 1                | H87 | piece                    | piece                 | piece
+        {each}     | 1                | EA  | -                        | each                  | each
+        {item}     | 1                | -   | -                        | -                     | item
+        10*2       | 100              | CEN | hundredCount             | hundred               | hundred
+        10*3       | 1000             | MIL | thousandPiece            | thousand              | thousand
+        10*6       | 1000000          | MIO | -                        | million               | million
     """,
     "mass": """
-        ug         | 1                | MC  | microgram            | microgram         | microgram
-        mg         | 1000             | MGM | milligram            | milligram         | milligram
-        cg         | 10000            | CGM | centigram            | centigram         | centigram
-        g          | 1000000          | GRM | gram                 | gram              | gram
-        dag        | 10000000         | DJ  | decagram             | decagram          | decagram
-        hg         | 100000000        | HGM | hectogram            | hectogram         | hectogram
-        kg         | 1000000000       | KGM | kilogram             | kilogram          | kilogram
-        t          | 1000000000000    | TNE | tonne                | tonneMetricTon    | tonne
-        [gr]       | 6479891/100      | GRN | -                    | grain             | grain
-        [oz_av]    | 28349523125/1000 | ONZ | ounce-Avoirdupois    | ounceAvoirdupois  | ounce
-        [lb_av]    | 453592370        | LBR | pound-Avoirdupois    | pound             | pound
-        [stone_av] | 6350293180       | STI | stone-UK             | stoneUk           | stone
-        [ston_av]  | 907184740000     | STN | -                    | tonUsOrShortTonUkorus | short ton
-        [lton_av]  | 1016046908800    | LTN | -                    | tonUkOrLongTonUs  | long ton
+        ug         | 1                | MC  | microgram                | microgram             | microgram
+        mg         | 1000             | MGM | milligram                | milligram             | milligram
+        cg         | 10000            | CGM | centigram                | centigram             | centigram
+        g          | 1000000          | GRM | gram                     | gram                  | gram
+        dag        | 10000000         | DJ  | decagram                 | decagram              | decagram
+        hg         | 100000000        | HGM | hectogram                | hectogram             | hectogram
+        kg         | 1000000000       | KGM | kilogram                 | kilogram              | kilogram
+        t          | 1000000000000    | TNE | tonne                    | tonneMetricTon        | tonne
+        [gr]       | 6479891/100      | GRN | grain                    | grain                 | grain
+        [oz_av]    | 28349523125/1000 | ONZ | ounceAvoirdupois         | ounceAvoirdupois      | ounce
+        [lb_av]    | 453592370        | LBR | poundAvoirdupois         | pound                 | pound
+        [stone_av] | 6350293180       | STI | -                        | stoneUk               | stone
+        [ston_av]  | 907184740000     | STN | ton-Short                | tonUsOrShortTonUkorus | short ton
+        [lton_av]  | 1016046908800    | LTN | ton-Long                 | tonUkOrLongTonUs      | long ton
     """,
     "time": """
-        us         | 1/1000           | B98 | microsecond-Time     | microsecond       | microsecond
-        ms         | 1                | C26 | millisecond-Time     | millisecond       | millisecond
-        s          | 1000             | SEC | second-Time          | secondUnitOfTime  | second
-        min        | 60000            | MIN | minute-Time          | minuteUnitOfTime  | minute
-        h          | 3600000          | HUR | hour                 | hour              | hour
-        d          | 86400000         | DAY | day                  | day               | day
-        wk         | 604800000        | WEE | week                 | week              | week
+        us         | 1/1000           | B98 | microsecond-Time         | microsecond           | microsecond
+        ms         | 1                | C26 | millisecond-Time         | millisecond           | millisecond
+        s          | 1000             | SEC | second-Time              | secondUnitOfTime      | second
+        min        | 60000            | MIN | minute-Time              | minuteUnitOfTime      | minute
+        h          | 3600000          | HUR | hour                     | hour                  | hour
+        d          | 86400000         | DAY | day                      | day                   | day
+        wk         | 604800000        | WEE | week                     | week                  | week
     """,
     "length": """
-        um         | 1                | 4H  | micrometre           | micrometre        | micrometre
-        mm         | 1000             | MMT | millimetre           | millimetre        | millimetre
-        cm         | 10000            | CMT | centimetre           | centimetre        | centimetre
-        dm         | 100000           | DMT | decimetre            | decimetre         | decimetre
-        m          | 1000000          | MTR | metre                | metre             | metre
-        km         | 1000000000       | KMT | kilometre            | kilometre         | kilometre
-        [in_i]     | 25400            | INH | inch-International   | inch              | inch
-        [ft_i]     | 304800           | FOT | foot-International   | foot              | foot
-        [yd_i]     | 914400           | YRD | yard-International   | yard              | yard
-        [mi_i]     | 1609344000       | SMI | mile-Statute         | mileStatuteMile   | mile
+        um         | 1                | 4H  | micrometre               | micrometre            | micrometre
+        mm         | 1000             | MMT | millimetre               | millimetre            | millimetre
+        cm         | 10000            | CMT | centimetre               | centimetre            | centimetre
+        dm         | 100000           | DMT | decimetre                | decimetre             | decimetre
+        m          | 1000000          | MTR | metre                    | metre                 | metre
+        km         | 1000000000       | KMT | kilometre                | kilometre             | kilometre
+        [in_i]     | 25400            | INH | inch-International       | inch                  | inch
+        [ft_i]     | 304800           | FOT | foot-International       | foot                  | foot
+        [yd_i]     | 914400           | YRD | yard-International       | yard                  | yard
+        [mi_i]     | 1609344000       | SMI | mile-Statute             | mileStatuteMile       | mile
     """,
     "area": """
-        mm2        | 1                | MMK | squareMillimetre     | squareMillimetre  | square millimetre
-        cm2        | 100              | CMK | squareCentimetre     | squareCentimetre  | square centimetre
-        dm2        | 10000            | DMK | squareDecimetre      | squareDecimetre   | square decimetre
-        m2         | 1000000          | MTK | squareMetre          | squareMetre       | square metre
-        ar         | 100000000        | ARE | are                  | are               | are
-        har        | 10000000000      | HAR | hectare              | hectare           | hectare
-        km2        | 1000000000000    | KMK | squareKilometre      | squareKilometre   | square kilometre
-        [sin_i]    | 64516/100        | INK | squareInch-International | squareInch    | square inch
-        [sft_i]    | 9290304/100      | FTK | squareFoot-International | squareFoot    | square foot
-        [syd_i]    | 83612736/100     | YDK | squareYard-International | squareYard    | square yard
+        mm2        | 1                | MMK | squareMillimetre         | squareMillimetre      | square millimetre
+        cm2        | 100              | CMK | squareCentimetre         | squareCentimetre      | square centimetre
+        dm2        | 10000            | DMK | squareDecimetre          | squareDecimetre       | square decimetre
+        m2         | 1000000          | MTK | squareMetre              | squareMetre           | square metre
+        ar         | 100000000        | ARE | are                      | are                   | are
+        har        | 10000000000      | HAR | hectare                  | hectare               | hectare
+        km2        | 1000000000000    | KMK | squareKilometre          | squareKilometre       | square kilometre
+        [sin_i]    | 64516/100        | INK | squareInch-International | squareInch            | square inch
+        [sft_i]    | 9290304/100      | FTK | squareFoot-International | squareFoot            | square foot
+        [syd_i]    | 83612736/100     | YDK | squareYard-International | squareYard            | square yard
     """,
     "volume": """
-        uL         | 1                | 4G  | microlitre           | microlitre        | microlitre
-        mL         | 1000             | MLT | millilitre           | millilitre        | millilitre
-        cL         | 10000            | CLT | centilitre           | centilitre        | centilitre
-        dL         | 100000           | DLT | decilitre            | decilitre         | decilitre
-        L          | 1000000          | LTR | litre                | litre             | litre
-        hL         | 100000000        | HLT | hectolitre           | hectolitre        | hectolitre
-        ml         | 1000             | -   | -                    | -                 | millilitre
-        l          | 1000000          | -   | -                    | -                 | litre
-        mm3        | 1                | MMQ | cubicMillimetre      | cubicMillimetre   | cubic millimetre
-        cm3        | 1000             | CMQ | cubicCentimetre      | cubicCentimetre   | cubic centimetre
-        dm3        | 1000000          | DMQ | cubicDecimetre       | cubicDecimetre    | cubic decimetre
-        m3         | 1000000000       | MTQ | cubicMetre           | cubicMetre        | cubic metre
-        [cin_i]    | 16387064/1000    | INQ | cubicInch-International | cubicInch      | cubic inch
-        [cft_i]    | 28316846592/1000 | FTQ | cubicFoot-International | cubicFoot      | cubic foot
-        [foz_us]   | 473176473/16000  | OZA | fluidOunce-US        | fluidOunceUs      | US fluid ounce
-        [pt_us]    | 473176473/1000   | PTL | liquidPint-US        | liquidPintUs      | US pint
-        [qt_us]    | 946352946/1000   | QTL | liquidQuart-US       | liquidQuartUs     | US quart
-        [gal_us]   | 3785411784/1000  | GLL | gallon-US            | gallonUs          | US gallon
-        [gal_br]   | 4546090          | GLI | gallon-Imperial      | gallonUk          | imperial gallon
+        uL         | 1                | 4G  | microlitre               | microlitre            | microlitre
+        mL         | 1000             | MLT | millilitre               | millilitre            | millilitre
+        cL         | 10000            | CLT | centilitre               | centilitre            | centilitre
+        dL         | 100000           | DLT | decilitre                | decilitre             | decilitre
+        L          | 1000000          | LTR | litre                    | litre                 | litre
+        hL         | 100000000        | HLT | hectolitre               | hectolitre            | hectolitre
+        ml         | 1000             | -   | -                        | -                     | millilitre
+        l          | 1000000          | -   | -                        | -                     | litre
+        mm3        | 1                | MMQ | cubicMillimetre          | cubicMillimetre       | cubic millimetre
+        cm3        | 1000             | CMQ | cubicCentimetre          | cubicCentimetre       | cubic centimetre
+        dm3        | 1000000          | DMQ | cubicDecimetre           | cubicDecimetre        | cubic decimetre
+        m3         | 1000000000       | MTQ | cubicMetre               | cubicMetre            | cubic metre
+        [cin_i]    | 16387064/1000    | INQ | -                        | cubicInch             | cubic inch
+        [cft_i]    | 28316846592/1000 | FTQ | -                        | cubicFoot             | cubic foot
+        [foz_us]   | 473176473/16000  | OZA | fluidOunce-US            | fluidOunceUs          | US fluid ounce
+        [pt_us]    | 473176473/1000   | PTL | liquidPint-US            | liquidPintUs          | US pint
+        [qt_us]    | 946352946/1000   | QTL | liquidQuart-US           | liquidQuartUs         | US quart
+        [gal_us]   | 3785411784/1000  | GLL | gallon-US                | gallonUs              | US gallon
+        [gal_br]   | 4546090          | GLI | gallon-Imperial          | gallonUk              | imperial gallon
     """,
 }
 

@@ -26,7 +26,7 @@ def shown(value: object) -> str:
         text = json.dumps(value, default=repr)
     if len(text) > _LONGEST:
         text = text[:_LONGEST] + "…"
-    return "".join(c if c.isprintable() else c.encode("ascii", "backslashreplace").decode() for c in text)
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def near(word: str, known: Iterable[str], at_most: int = 3) -> str:
