@@ -39,8 +39,6 @@ def complaint(errors: Sequence[ErrorDetails], model: type) -> str:
     if kind == "literal_error":
         expected = context["expected"].replace("'", '"')
         return f"{path} is {shown(came)}; {expected} was expected: send one of these."
-    if kind == "too_long":
-        return f"{path} has {context['actual_length']} items; at most {context['max_length']} are taken: split it or leave some out."
     expected = _EXPECTED.get(kind, "another kind of value")
     return f"{path} is {shown(came)}; {expected} was expected: send it so."
 

@@ -196,6 +196,8 @@ def _pack(value: object, info: ValidationInfo) -> int | None:
 def _items(value: object) -> tuple[object, ...]:
     if type(value) is not list:
         raise ValueError(f" is {shown(value)}; a list was expected: write it in [ ].")
+    if len(value) > LONGEST_LIST:  # before any item is read, so that a long list costs nothing
+        raise ValueError(f" has {len(value)} items; at most {LONGEST_LIST} are taken: split it or leave some out.")
     return tuple(value)
 
 

@@ -69,7 +69,7 @@ def exact_numbers(value: object) -> object:
     return value
 
 
-_TOO_DEEP = "The event nests too deep; at most 200 levels are taken: send a flatter event."
+_TOO_DEEP = "The event nests too deep; at most 250 levels are taken: send a flatter event."
 
 
 def _dump(value: object, options: int) -> bytes:
