@@ -1,0 +1,443 @@
+"""One embedded log and one coordination, shared by threads: nothing is shown or acknowledged before the log has it.
+
+One lock guards the coordination, for writers and readers alike; a reader waits while a cycle plans, but never without a bound.
+"""
+
+import json
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import takewhile
+from pathlib import Path
+from threading import Event as Flag
+from threading import Lock, Thread
+from typing import Any, Literal
+
+import structlog
+
+from coordinator.adapters.clock import SteadyClock
+from coordinator.adapters.recorder import entry_of
+from coordinator.adapters.sqlite_log import SqliteLog
+from coordinator.charter import Charter
+from coordinator.commitments import statement_of
+from coordinator.cycle import Coordination
+from coordinator.errors import Refused, Unavailable
+from coordinator.jsontext import read_json, write_json
+from coordinator.places import Table
+from coordinator.signals import Event, event_json, parse_event
+from coordinator.stream import DEAD_LETTER, LEDGER, PROPOSAL, SIGNAL, START, Clock, Entry, EventLog, Place, Record, sequence_place
+from coordinator.times import SECOND_US, format_instant
+from coordinator.wording import shown
+
+__all__ = ["REFUSAL_CODES", "Outcome", "Service", "Shown", "Status", "fold"]
+
+WAIT_S = 30.0  # for the lock: longer than a cycle should take
+AT_ONCE = 5_000  # records read from the log in one go
+SHOWN_KEPT = 10_000  # records kept at hand for those who follow the stream; older ones are read from the log
+REFUSED_KEPT = 1_000  # refusals kept at hand
+DEAD_LETTERS = 10_000  # written down in one run; more are counted only, so that nobody can fill the disk with nonsense
+EXCERPT = 500  # characters kept of a line that was refused
+AHEAD_US = 300 * SECOND_US  # of the log: from here on a speaker is told that its clock is ahead
+
+RefusalCode = Literal["invalid", "speaker", "conflict", "late"]
+REFUSAL_CODES: tuple[RefusalCode, ...] = ("invalid", "speaker", "conflict", "late")
+FOLLOWED = (SIGNAL, PROPOSAL, LEDGER)  # the streams that are shown as they grow
+
+logger = structlog.get_logger("coordinator.service")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one line that was published."""
+
+    status: Literal["taken", "repeat", "refused"]
+    id: str | None = None
+    source: str | None = None
+    code: RefusalCode | None = None  # of a refusal
+    reason: str | None = None
+    note: str | None = None
+    decided: tuple[dict[str, Any], ...] = ()  # the ledger records that judge this very event
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One record as those who follow the stream get it."""
+
+    position: int  # in the log
+    stream: str
+    text: bytes  # JSON: position, logtime, event
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How the service does, told without waiting for anybody."""
+
+    why_not: str | None  # ready, when there is no reason why not
+    entries: int  # in the log
+    log_us: int
+    cycles: int
+    cycle_age_s: float | None  # since the last cycle ended
+    planning_s: float  # all cycles together
+    counts: Counter[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    event: Event
+    line: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    code: RefusalCode
+    reason: str
+    line: bytes
+    key: str  # who is to answer for it: the speaker, as far as it is known
+    event: Event | None = None
+
+
+class _Timed(Coordination):
+    """A coordination whose cycles are counted and timed."""
+
+    cycles = 0
+    planning_s = 0.0
+    cycle_ended_s: float | None = None
+
+    def run_cycle(self) -> None:
+        """Plan and propose now."""
+        began_s = time.monotonic()
+        super().run_cycle()
+        self.cycle_ended_s = time.monotonic()
+        self.planning_s += self.cycle_ended_s - began_s
+        self.cycles += 1
+
+
+def fold(log: EventLog, coordination: Coordination, letters: Callable[[Record], None] | None = None) -> tuple[Place, list[str]]:
+    """Take a whole log into a coordination; return the place after it, and why single records could not be taken.
+
+    What was refused at the door (`letters`) is no part of the state.
+    """
+    place, parked = START, []
+    while (batch := log.read(place, AT_ONCE)).records:
+        place = batch.place
+        for record in batch.records:
+            if record.entry.stream == DEAD_LETTER and letters is not None:
+                letters(record)
+            elif record.entry.stream in FOLLOWED:
+                try:
+                    event = replace(parse_event(record.entry.event), logtime_us=record.logtime_us)
+                    coordination.take(event, record.entry.event)
+                except Refused as refusal:
+                    parked.append(f"{record.position}: {refusal}")
+    return place, parked
+
+
+class Service:
+    """The coordinator behind `serve`: takes lines in, decides, writes all of it down, and only then tells.
+
+    An event and the decisions it leads to are one transaction of the log. Where the disk does not take it, nothing is shown or
+    taken any more until it does; what was not acknowledged may be said again.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        charter: Charter,
+        *,
+        table: Table | None = None,
+        name: str = "main",
+        clock: Clock | None = None,
+        planning: bool = True,
+        wait_s: float = WAIT_S,
+    ) -> None:
+        """Open the log, fold all of it and take up judging where it was cut. Unavailable when another process writes to the log."""
+        self._clock = clock or SteadyClock()
+        self._wait_s = wait_s
+        self._lock, self._shown_lock = Lock(), Lock()
+        self._log = SqliteLog(path, self._clock)
+        self._pending: list[Entry] = []
+        self._shown: deque[Shown] = deque(maxlen=SHOWN_KEPT)
+        self._refused: deque[dict[str, Any]] = deque(maxlen=REFUSED_KEPT)
+        self._refusals = 0
+        self._letters = 0
+        self._counts: Counter[str] = Counter()
+        self._verdicts: dict[str, list[int]] = {}
+        self._judged = 0
+        self._failure: str | None = None
+        self._listeners: list[Callable[[], None]] = []
+        self._stop = Flag()
+        self._ticker: Thread | None = None
+        self._appended_s = time.monotonic()
+        self._coordination = _Timed(charter, name=name, table=table, judging=False, planning=False)
+        try:
+            self._start(planning)
+        except BaseException:
+            self._log.close()
+            raise
+
+    def _start(self, planning: bool) -> None:
+        place, self.parked = fold(self._log, self._coordination, self._remember_letter)
+        self._entries = place.offsets[0][1] if place.offsets else 0
+        for reason in self.parked:
+            logger.warning("a record of the log was passed over", reason=reason)
+        self._coordination.resume()
+        self._collect()
+        self._coordination.planning = planning
+        self._write_down()
+
+    # -- writing ------------------------------------------------------------------------------------------------------
+
+    def publish(self, lines: Sequence[bytes], speaker: str | None = None) -> list[Outcome]:
+        """Take lines in, each an event in structured JSON; return what became of each, once all that was taken is on the disk.
+
+        With a `speaker`, only that agent's own words are taken. Unavailable: nothing was acknowledged; saying it again is safe.
+        """
+        read = [self._read(line, speaker) for line in lines]
+        with self._holding():
+            try:
+                return [self._take(one) if isinstance(one, _Said) else self._refuse(one) for one in read]
+            finally:
+                self._write_down()
+
+    def tick(self) -> None:
+        """Let time pass: what is due expires, and a cycle runs where one is due."""
+        with self._holding():
+            try:
+                stamp_us = self._now_us()
+                line = event_json("tick", self._coordination.source, "tick", stamp_us, {})
+                self._take(_Said(parse_event(line), line))
+            finally:
+                self._write_down()
+
+    def start_ticking(self, seconds: float) -> None:
+        """Tick whenever nothing was said for so long, until the service is closed."""
+        self._ticker = Thread(target=self._tick_on, args=(seconds,), name="ticker", daemon=True)
+        self._ticker.start()
+
+    def close(self) -> None:
+        """Stop ticking, and let go of the log once whoever is writing has finished."""
+        self._stop.set()
+        if self._ticker is not None:
+            self._ticker.join(self._wait_s)
+        with self._lock:
+            self._log.close()
+        self._tell_listeners()
+
+    def _tick_on(self, seconds: float) -> None:
+        while not self._stop.wait(seconds):
+            if time.monotonic() - self._appended_s < seconds:
+                continue
+            try:
+                self.tick()
+            except Unavailable as error:
+                logger.warning("no tick", reason=str(error))
+            except Exception as error:  # A thread that ended silently would leave a server that looks alive: it is said, and tried again.
+                self._failure = f"a cycle failed: {error}"
+                logger.exception("a tick failed")
+            else:
+                self._failure = None
+
+    @contextmanager
+    def _holding(self) -> Iterator[None]:
+        """Hold the lock, with everything written down before."""
+        if not self._lock.acquire(timeout=self._wait_s):
+            raise Unavailable(f"the coordinator has been planning for more than {self._wait_s:g} s; try again in a while")
+        try:
+            if self._stop.is_set():
+                raise Unavailable("the coordinator is stopping; try again when it is back")
+            self._write_down()
+            yield
+        finally:
+            self._lock.release()
+
+    def _now_us(self) -> int:
+        return max(self._clock(), self._coordination.log_us)
+
+    def _read(self, line: bytes, speaker: str | None) -> _Said | _Fault:
+        try:
+            event = parse_event(line, strict_fields=True)
+        except Refused as refusal:
+            return _Fault("invalid", str(refusal), line, speaker or _stated_source(line))
+        if not event.by_agent:
+            reason = f"source is {shown(event.source)}; here only agents speak: say it as agent:NAME."
+            return _Fault("speaker", reason, line, speaker or event.source, event)
+        if speaker is not None and event.name != speaker:
+            reason = f"source is {shown(event.source)}, but the token is that of {speaker!r}: everybody speaks for itself alone."
+            return _Fault("speaker", reason, line, speaker, event)
+        if event.logtime_us is not None or getattr(event.data, "place", None) is not None:
+            line = _as_kept(line, self._coordination.charter.place_decimals)
+            event = parse_event(line)
+        return _Said(event, line)
+
+    def _take(self, said: _Said) -> Outcome:
+        coordination, stamp_us = self._coordination, self._now_us()
+        event = replace(said.event, logtime_us=stamp_us)
+        try:
+            taken = coordination.take(event, said.line)
+        except Refused as refusal:
+            is_late = stamp_us - event.time_us > coordination.charter.late_seconds * SECOND_US
+            return self._refuse(_Fault("late" if is_late else "conflict", str(refusal), said.line, event.source, event))
+        else:
+            if not taken.repeat:
+                self._pend(entry_of(event, said.line))
+        finally:
+            self._collect()  # Also what was decided before something failed: it was folded, so it has to be written.
+        status: Literal["taken", "repeat"] = "repeat" if taken.repeat else "taken"
+        if event.by_agent:
+            self._counts[status] += 1
+        note = None
+        if event.time_us - stamp_us > AHEAD_US:
+            note = (
+                f"time is {format_instant(event.time_us)}, ahead of the log's {format_instant(stamp_us)}: check this clock, "
+                "for what it says later with an earlier time will not replace this"
+            )
+        decided = tuple(json.loads(coordination.ledger[index])["data"] for index in self._verdicts.get(statement_of(event), ()))
+        return Outcome(status, event.id, event.source, note=note, decided=decided)
+
+    def _refuse(self, fault: _Fault) -> Outcome:
+        self._counts[f"refused:{fault.code}"] += 1
+        stamp_us = self._now_us()
+        text = fault.line[: 4 * EXCERPT].decode("utf-8", "replace")[:EXCERPT]
+        data = {"code": fault.code, "reason": fault.reason, "key": fault.key, "said": text.replace("\x00", "\ufffd")}
+        self._remember(stamp_us, data)
+        if self._letters < DEAD_LETTERS:
+            self._letters += 1
+            subject = str(self._refusals)
+            self._pend(
+                Entry(DEAD_LETTER, fault.key, event_json("dead-letter", self._coordination.source, subject, stamp_us, data)), stamp_us
+            )
+        event = fault.event
+        return Outcome("refused", event.id if event else None, event.source if event else None, fault.code, fault.reason)
+
+    # -- the log ------------------------------------------------------------------------------------------------------
+
+    def _pend(self, entry: Entry, stamp_us: int | None = None) -> None:
+        stamp_us = self._coordination.log_us if stamp_us is None else stamp_us
+        self._pending.append(Entry(entry.stream, entry.key, entry.event, stamp_us))
+
+    def _collect(self) -> None:
+        """Queue the decisions for the log, and note which words they judge."""
+        decided, self._coordination.outbox = self._coordination.outbox, []
+        for entry in decided:
+            self._counts[f"decided:{entry.stream}"] += 1
+            self._pend(entry)
+        ledger = self._coordination.ledger
+        for index in range(self._judged, len(ledger)):
+            data = json.loads(ledger[index])["data"]
+            for statement in (data.get("statement"), *data.get("acceptances", {}).values()):
+                if statement is not None:
+                    self._verdicts.setdefault(statement, []).append(index)
+        self._judged = len(ledger)
+
+    def _write_down(self) -> None:
+        """Append all that is pending, durably, then show it. What the disk did not take stays pending, and everything waits for it."""
+        if not self._pending:
+            return
+        records = self._log.append(self._pending)
+        self._pending = []
+        self._appended_s = time.monotonic()
+        self._entries = _offset(records[-1]) + 1
+        with self._shown_lock:
+            self._shown.extend(_shown(record) for record in records if record.entry.stream in FOLLOWED)
+        self._tell_listeners()
+
+    def _tell_listeners(self) -> None:
+        for listener in self._listeners:
+            listener()
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def reading(self) -> Iterator[Coordination]:
+        """Hold the coordination still while it is read: all of one moment, and all of it on the disk."""
+        with self._holding():
+            yield self._coordination
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Call back, from any thread, whenever there is more to follow."""
+        self._listeners.append(listener)
+
+    def follow(self, after: int, at_most: int = 500) -> tuple[list[Shown], int]:
+        """Return what the log holds after a position, and the position to go on from. Refused for a position beyond the log."""
+        if after >= self._entries:
+            raise Refused(
+                f"position {after} is beyond this log, which ends at {self._entries - 1}; it was kept for another log: start anew"
+            )
+        with self._shown_lock:
+            if self._shown and self._shown[0].position <= after + 1:
+                newer = list(takewhile(lambda one: one.position > after, reversed(self._shown)))
+                some = newer[: -at_most - 1 : -1]
+                return some, some[-1].position if some else after
+        batch = self._log.read(sequence_place(max(0, after + 1)), at_most)
+        position = _offset(batch.records[-1]) if batch.records else after
+        return [_shown(record) for record in batch.records if record.entry.stream in FOLLOWED], position
+
+    def refused(self) -> tuple[dict[str, int], list[dict[str, Any]]]:
+        """Return how much was refused for which kind of reason since the start, and the last refusals, oldest first."""
+        with self._shown_lock:
+            rows = list(self._refused)
+        return {code: self._counts[f"refused:{code}"] for code in REFUSAL_CODES}, rows
+
+    def status(self) -> Status:
+        """Return how the service does."""
+        coordination, now_s = self._coordination, time.monotonic()
+        ended_s = coordination.cycle_ended_s
+        why_not = self._failure
+        if self._stop.is_set():
+            why_not = "the coordinator is stopping"
+        elif self._pending and not self._lock.locked():
+            why_not = f"{len(self._pending)} records could not be written to the log; check the disk"
+        return Status(
+            why_not=why_not,
+            entries=self._entries,
+            log_us=coordination.log_us,
+            cycles=coordination.cycles,
+            cycle_age_s=None if ended_s is None else now_s - ended_s,
+            planning_s=coordination.planning_s,
+            counts=Counter(self._counts),
+        )
+
+    def _remember(self, stamp_us: int, data: dict[str, Any]) -> None:
+        with self._shown_lock:
+            self._refusals += 1
+            self._refused.append({"number": self._refusals, "time": format_instant(stamp_us), **data})
+
+    def _remember_letter(self, record: Record) -> None:
+        self._remember(record.logtime_us, json.loads(record.entry.event)["data"])
+
+
+def _offset(record: Record) -> int:
+    return int(record.position.rpartition("/")[2])
+
+
+def _shown(record: Record) -> Shown:
+    position, logtime = _offset(record), format_instant(record.logtime_us)
+    text = b'{"position":%d,"logtime":"%s","event":%s}' % (position, logtime.encode(), record.entry.event)
+    return Shown(position, record.entry.stream, text)
+
+
+def _as_kept(line: bytes, place_decimals: int) -> bytes:
+    """Return the line as the log keeps it: no log time but the log's own, and a place no finer than the charter allows.
+
+    Home workshops are people's homes, and the stream is open. The same words lead to the same line, so a repeat stays a repeat.
+    """
+    record = read_json(line)
+    assert isinstance(record, dict)  # parsed before
+    record.pop("logtime", None)
+    place = (record["data"] or {}).get("place")
+    if place is not None:
+        for axis in ("lat", "long"):
+            place[axis] = round(float(place[axis]), place_decimals)
+    return write_json(record)
+
+
+def _stated_source(line: bytes) -> str:
+    """Return who a line that cannot be taken says it is from, as far as that can be read."""
+    try:
+        record = read_json(line)
+    except Refused:
+        return "unknown"
+    source = record.get("source") if isinstance(record, dict) else None
+    return shown(source)[1:-1] if isinstance(source, str) and source else "unknown"
