@@ -7,7 +7,7 @@ class SolverError(Exception):
     """Anything the solver raises on purpose."""
 
 
-class BadProblem(SolverError, ValueError):  # noqa: N818 - named by what came, as the messages are
+class BadProblem(SolverError, ValueError):
     """The question does not hold together: mend the arrays it was asked with."""
 
 
@@ -15,5 +15,5 @@ class TooLarge(BadProblem):
     """The numbers are too large to be compared exactly in 64 bits: ask in coarser units."""
 
 
-class EngineFault(SolverError, RuntimeError):  # noqa: N818
+class EngineFault(SolverError, RuntimeError):
     """The engine gave no optimum where one exists. It is a defect: keep the question and report it."""

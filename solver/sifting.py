@@ -81,6 +81,8 @@ class DenseCandidates:
         offers = np.minimum.reduceat(loss, self._first) < 0
         of_offers = np.concatenate(self._least_of_offers(loss, at_most, self._first[offers], self._end[offers]))
         of_offers = of_offers[loss[of_offers] < 0]
+        if 2 * len(gaining) > len(loss):  # Pressures that let most arcs gain are far from the last ones: no use in looking closer.
+            return _some(self._arcs, of_offers)
         of_needs = self._least_of_needs(loss, gaining)
         loss[of_needs] = 0  # Taken: what is least now is each need's second.
         return _some(self._arcs, np.concatenate((of_offers, of_needs, self._least_of_needs(loss, gaining[loss[gaining] < 0]))))

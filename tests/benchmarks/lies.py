@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from solver import Problem, solve, staircase
 
-__all__ = ["LIES", "Lie", "PORTION", "told_lies"]
+__all__ = ["LIES", "PORTION", "Lie", "told_lies"]
 
 PORTION = 10  # units, fixed by the charter
 LEVELS = 100
@@ -123,9 +123,8 @@ def told_lies(rule: str, seeds: range, farthest: int = 10**6) -> Iterator[Lie]:
 def main() -> None:
     """Print, for each kind of lie and each rule, the share of lies that gained and how much they gained."""
     networks = int(sys.argv[1]) if len(sys.argv) > 1 else 300
-    print(
-        f"{'lie':30} {'rule':9} {'efforts':10} {'lies':>5} {'gained':>7} {'mean gain':>10} {'most':>5}   (units of use; a portion is {PORTION})"
-    )
+    print(f"Units of use that a lie gained; a portion is {PORTION}.")
+    print(f"{'lie':30} {'rule':9} {'efforts':10} {'lies':>5} {'gained':>7} {'mean gain':>10} {'most':>5}")
     for rule, farthest, called in (("portions", 10**6, "all differ"), ("portions", 3, "often tie"), ("ratio", 10**6, "all differ")):
         lies = list(told_lies(rule, range(networks), farthest))
         for kind in LIES:
