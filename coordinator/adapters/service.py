@@ -259,14 +259,14 @@ class Service:
         try:
             event = parse_event(line, strict_fields=True)
         except Refused as refusal:
-            return _Fault("invalid", str(refusal), line, speaker or _stated_source(line))
+            return _Fault("invalid", str(refusal), line, f"agent:{speaker}" if speaker else _stated_source(line))
         if not event.by_agent:
             reason = f"source is {shown(event.source)}; here only agents speak: say it as agent:NAME."
-            return _Fault("speaker", reason, line, speaker or event.source, event)
+            return _Fault("speaker", reason, line, f"agent:{speaker}" if speaker else event.source, event)
         if speaker is not None and event.name != speaker:
             reason = f"source is {shown(event.source)}, but the token is that of {speaker!r}: everybody speaks for itself alone."
-            return _Fault("speaker", reason, line, speaker, event)
-        if event.logtime_us is not None or getattr(event.data, "place", None) is not None:
+            return _Fault("speaker", reason, line, f"agent:{speaker}", event)
+        if event.logtime_us is not None or b"\n" in line or b"\r" in line or getattr(event.data, "place", None) is not None:
             line = _as_kept(line, self._coordination.charter.place_decimals)
             event = parse_event(line)
         return _Said(event, line)
@@ -419,7 +419,7 @@ def _shown(record: Record) -> Shown:
 
 
 def _as_kept(line: bytes, place_decimals: int) -> bytes:
-    """Return the line as the log keeps it: no log time but the log's own, and a place no finer than the charter allows.
+    """Return the event as the log keeps it: in one line, no log time but the log's own, and a place no finer than the charter allows.
 
     Home workshops are people's homes, and the stream is open. The same words lead to the same line, so a repeat stays a repeat.
     """

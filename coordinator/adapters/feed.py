@@ -1,0 +1,106 @@
+"""The stream as it grows, as server-sent events. Nothing is queued for a listener: each reads on from its own position, at its own pace."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from coordinator.adapters.service import Service, Shown
+from coordinator.errors import Refused, Unavailable
+
+__all__ = ["EventStream", "Feed"]
+
+SEND_S = 15.0  # a listener that takes nothing for so long is let go; it comes back with the id it saw last
+KEEP_ALIVE_S = 15.0
+
+
+class Feed:
+    """Wakes those who follow the stream, whenever the log has more."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.listeners = 0
+        self.closed = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._more = asyncio.Event()
+        service.listen(self._wake)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, _app: object) -> AsyncIterator[None]:
+        """Wake listeners for as long as the application runs."""
+        self._loop = asyncio.get_running_loop()
+        yield
+        self.close()
+        self._loop = None
+
+    def next(self) -> asyncio.Event:
+        """Return what will be set when there is more than there is now. Take it before looking."""
+        return self._more
+
+    def close(self) -> None:
+        """Send everybody away, so that the server can stop."""
+        self.closed = True
+        self._wake()
+
+    def _wake(self) -> None:
+        loop = self._loop
+        if loop is not None:
+            with contextlib.suppress(RuntimeError):  # The loop ended meanwhile: then nobody listens.
+                loop.call_soon_threadsafe(self._ring)
+
+    def _ring(self) -> None:
+        rung, self._more = self._more, asyncio.Event()
+        rung.set()
+
+
+class EventStream(Response):
+    """Server-sent events from a position on, until the listener goes, takes nothing any more, or the server stops."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, feed: Feed, position: int) -> None:
+        super().__init__(headers={"cache-control": "no-store", "x-accel-buffering": "no"})
+        del self.headers["content-length"]
+        self._feed, self._position = feed, position
+
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        self._feed.listeners += 1
+        gone = asyncio.create_task(_until_gone(receive))
+        try:
+            async with asyncio.timeout(SEND_S):
+                await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+                await send({"type": "http.response.body", "body": b"retry: 2000\n\n", "more_body": True})
+            while not gone.done() and not self._feed.closed:
+                await self._go_on(gone, send)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except (TimeoutError, Refused, Unavailable):
+            pass  # The connection ends here; the listener resumes with the id it saw last.
+        finally:
+            self._feed.listeners -= 1
+            gone.cancel()
+
+    async def _go_on(self, gone: "asyncio.Task[None]", send: Send) -> None:
+        more = self._feed.next()
+        records, position = await run_in_threadpool(self._feed.service.follow, self._position)
+        if position == self._position:
+            waiting = asyncio.create_task(more.wait())
+            await asyncio.wait({waiting, gone}, timeout=KEEP_ALIVE_S, return_when=asyncio.FIRST_COMPLETED)
+            if waiting.done() or gone.done():
+                return
+            waiting.cancel()
+        body = b"".join(map(_frame, records)) or b": still here\n\n"
+        async with asyncio.timeout(SEND_S):
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+        self._position = position
+
+
+def _frame(record: Shown) -> bytes:
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (record.position, record.stream.split(".")[1].encode(), record.text)
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        continue

@@ -1,0 +1,406 @@
+"""The coordinator over HTTP: one door for what agents say, open reading of all the rest, and the stream as it grows."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from html import escape
+from typing import Annotated, Any
+from urllib.parse import unquote, urlsplit
+
+import orjson
+from fastapi import FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from coordinator import views
+from coordinator.adapters.feed import EventStream, Feed
+from coordinator.adapters.service import Outcome, Service
+from coordinator.adapters.tokens import Tokens
+from coordinator.cloudevents import from_binary
+from coordinator.cycle import Coordination
+from coordinator.errors import Refused, Unavailable
+from coordinator.json_schemas import json_schemas
+from coordinator.jsontext import read_json, write_json
+from coordinator.replaying import digest, standing_proposals
+
+__all__ = ["LARGEST_BODY", "MOST_LINES", Feed, "build_app"]
+
+LARGEST_BODY = 8 << 20  # bytes
+MOST_LINES = 10_000
+BODY_S = 30.0  # for a whole body to arrive
+LISTENERS = 1_000  # who follow the stream at once
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+STATUS_OF_REFUSAL = {"invalid": 400, "late": 400, "speaker": 403, "conflict": 409}
+STRUCTURED, BATCH, LINES, PLAIN = (
+    "application/cloudevents+json",
+    "application/cloudevents-batch+json",
+    "application/x-ndjson",
+    "application/json",
+)
+HEADERS = {
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+}
+
+Limit = Annotated[int, Query(ge=1, le=views.LARGEST_PAGE, description="How many at most.")]
+After = Annotated[str, Query(max_length=600, description="Go on after this: `next` of the page before.")]
+Agent = Annotated[str | None, Query(max_length=128, description="Only what concerns this agent.")]
+Resource = Annotated[str | None, Query(max_length=128, description="Only this resource or process.")]
+
+
+class Problem(Exception):
+    """An answer that says what is wrong, as problem+json with a code that stays the same."""
+
+    def __init__(self, status: int, code: str, detail: str, **more: Any) -> None:
+        super().__init__(detail)
+        self.status, self.code, self.detail, self.more = status, code, detail, more
+
+    def response(self) -> Response:
+        """Return it as the answer to a request."""
+        body = {"type": f"urn:stigmergy:problem:{self.code}", "status": self.status, "code": self.code, "detail": self.detail, **self.more}
+        headers = {"www-authenticate": "Bearer"} if self.status == 401 else {}
+        if self.status in (429, 503):
+            headers["retry-after"] = "2"
+        return Response(orjson.dumps(body), self.status, headers, "application/problem+json")
+
+
+def build_app(service: Service, tokens: Tokens | None, *, only_loopback: bool) -> FastAPI:
+    """Return the application; without tokens anyone who reaches it speaks for any agent, so let only this machine reach it."""
+    feed = Feed(service)
+    app = FastAPI(title="Stigmergic Coordinator", version="1", docs_url=None, redoc_url=None, lifespan=feed.lifespan)
+    app.state.feed = feed
+    app.add_middleware(_Door, only_loopback=only_loopback)
+    _explain_errors(app)
+    _add_writing(app, service, tokens)
+    _add_reading(app, service)
+    _add_watching(app, service, feed)
+    return app
+
+
+# -- what agents say --------------------------------------------------------------------------------------------------
+
+
+def _add_writing(app: FastAPI, service: Service, tokens: Tokens | None) -> None:
+    event = {"schema": json_schemas()["event"]}
+    content = {STRUCTURED: event, PLAIN: event, BATCH: {"schema": {"type": "array"}}, LINES: {"schema": {"type": "string"}}}
+
+    @app.post("/signals", openapi_extra={"requestBody": {"required": True, "content": content}}, response_class=Response)
+    async def say(request: Request) -> Response:
+        """Take in one event or many; the answer has a result for each, in the order sent."""
+        speaker = await run_in_threadpool(_speaker, request.headers, tokens)
+        lines = _lines_of(request.headers, await _body_of(request))
+        outcomes = await run_in_threadpool(service.publish, lines, speaker)
+        return _told(outcomes)
+
+
+def _speaker(headers: Headers, tokens: Tokens | None) -> str | None:
+    """Return whose words may come with this request; None where nobody has tokens and so everybody may speak."""
+    if tokens is None:
+        return None
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    agent = tokens.agent_of(token.strip()) if scheme.lower() == "bearer" else None
+    if agent is None:
+        raise Problem(
+            401, "token", "no valid token came; send `Authorization: Bearer TOKEN` with the token made by: coordinator token create AGENT"
+        )
+    return agent
+
+
+async def _body_of(request: Request) -> bytes:
+    too_large = Problem(413, "too-large", f"the body has more than {LARGEST_BODY} bytes; send fewer events at once")
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise Problem(415, "media-type", "the body is packed; send it as it is")
+    stated = request.headers.get("content-length", "0")
+    if not stated.isdigit() or int(stated) > LARGEST_BODY:
+        raise too_large
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_S):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > LARGEST_BODY:
+                    raise too_large
+    except TimeoutError:
+        raise Problem(408, "too-slow", f"the body did not arrive within {BODY_S:g} s; send it again") from None
+    return bytes(body)
+
+
+def _lines_of(headers: Headers, body: bytes) -> list[bytes]:
+    """Return the events of a request, one line each, as they came."""
+    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    try:
+        if any(name.startswith("ce-") for name in headers):
+            return [_binary(headers, body)]
+        if media_type == LINES:
+            lines = [line for line in body.split(b"\n") if line.strip()]
+        elif media_type == STRUCTURED:
+            lines = [body]
+        elif media_type in (BATCH, PLAIN):
+            lines = _listed(body)
+        else:
+            raise Problem(415, "media-type", f"content-type is {media_type or 'missing'!r}; send {STRUCTURED}, {BATCH} or {LINES}")
+    except Refused as refusal:
+        raise Problem(400, "invalid", str(refusal)) from None
+    if not lines:
+        raise Problem(400, "invalid", "the body holds no event; send at least one")
+    if len(lines) > MOST_LINES:
+        raise Problem(
+            413, "too-large", f"the body has {len(lines)} events; at most {MOST_LINES} are taken at once: send the rest after them"
+        )
+    return lines
+
+
+def _binary(headers: Headers, body: bytes) -> bytes:
+    """Return the event of a request in binary mode, whose attributes are headers (percent-encoded, as CloudEvents over HTTP has them)."""
+    attributes = [(f"ce_{name[3:]}", unquote(value).encode()) for name, value in headers.items() if name.startswith("ce-")]
+    return from_binary([*attributes, ("content-type", headers.get("content-type", PLAIN).encode())], body or None)
+
+
+def _listed(body: bytes) -> list[bytes]:
+    """Return the events of a JSON array, or the one event that is no array."""
+    if not body.lstrip().startswith(b"["):
+        return [body]
+    events = read_json(body)
+    assert isinstance(events, list)  # it begins with a bracket
+    return [write_json(event) for event in events]
+
+
+def _told(outcomes: list[Outcome]) -> Response:
+    """Return 200 when all was taken, 207 when some was, and else the problem of the first."""
+    results = [{name: value for name in Outcome.__slots__ if (value := getattr(one, name))} for one in outcomes]
+    first_refused = next((one for one in outcomes if one.status == "refused"), None)
+    if first_refused is None or any(one.status != "refused" for one in outcomes):
+        return _json({"results": results}, 200 if first_refused is None else 207)
+    code = first_refused.code or "invalid"
+    status = STATUS_OF_REFUSAL[code] if all(one.code == code for one in outcomes) else 400
+    return Problem(status, code, first_refused.reason or "", results=results).response()
+
+
+# -- what anyone may read ---------------------------------------------------------------------------------------------
+
+
+def _add_reading(app: FastAPI, service: Service) -> None:
+    def show(view: Callable[[Coordination], dict[str, Any]]) -> Response:
+        with service.reading() as coordination:
+            return _json(view(coordination))
+
+    @app.get("/network", response_class=Response)
+    def network(limit: Limit = 100, after: After = "", agent: Agent = None) -> Response:
+        """Counts, sums by resource, and the agents."""
+        asked = views.Asked(limit, after, agent)
+        return show(lambda coordination: views.overview(coordination) | {"members": views.agents(coordination, asked)})
+
+    @app.get("/needs", response_class=Response)
+    def needs(limit: Limit = 100, after: After = "", agent: Agent = None, resource: Resource = None) -> Response:
+        """Needs that stand."""
+        return show(lambda coordination: views.offers_or_needs(coordination, views.Asked(limit, after, agent, resource), supply=False))
+
+    @app.get("/offers", response_class=Response)
+    def offers(limit: Limit = 100, after: After = "", agent: Agent = None, resource: Resource = None) -> Response:
+        """Offers and capacities that stand."""
+        return show(lambda coordination: views.offers_or_needs(coordination, views.Asked(limit, after, agent, resource), supply=True))
+
+    @app.get("/proposals", response_class=Response)
+    def proposals(limit: Limit = 100, after: After = "", agent: Agent = None, resource: Resource = None, state: Agent = None) -> Response:
+        """Proposals that are open or became commitments."""
+        return show(lambda coordination: views.proposals(coordination, views.Asked(limit, after, agent, resource, state)))
+
+    @app.get("/proposals/{start}", response_class=Response)
+    def proposal(start: str) -> Response:
+        """One proposal, by its id or the beginning of it, also when it has ended."""
+        try:
+            return show(lambda coordination: views.deal_named(coordination, start))
+        except Refused as refusal:
+            raise Problem(404, "not-found", str(refusal)) from None
+
+    @app.get("/ledger", response_class=Response)
+    def ledger(limit: Limit = 100, after: After = "", agent: Agent = None, resource: Resource = None) -> Response:
+        """The open book: every decision, in the order made."""
+        return show(lambda coordination: views.ledger(coordination, views.Asked(limit, after, agent, resource)))
+
+    @app.get("/digest", response_class=Response)
+    def state_digest() -> Response:
+        """The digest of ledger and proposals, as a replay of the log finds it too."""
+        return show(lambda c: {"digest": digest(c.ledger, standing_proposals(c.book)), "entries": service.status().entries})
+
+    @app.get("/refused", response_class=Response)
+    def refused(limit: Limit = 100, after: Annotated[int, Query(ge=0)] = 0, agent: Agent = None) -> Response:
+        """What was refused at the door: how much for which kind of reason, and the latest, oldest first."""
+        counts, rows = service.refused()
+        found = [row for row in rows if row["number"] > after and agent is None or row["key"] == f"agent:{agent}"]
+        return _json({"counts": counts, "items": found[:limit], "next": found[limit - 1]["number"] if len(found) > limit else None})
+
+
+# -- how it does ------------------------------------------------------------------------------------------------------
+
+
+def _add_watching(app: FastAPI, service: Service, feed: Feed) -> None:
+    registry = CollectorRegistry()
+    registry.register(_Figures(service, feed))
+
+    @app.get("/", response_class=HTMLResponse)
+    async def index() -> HTMLResponse:
+        """What this is, and what can be asked."""
+        schema = app.openapi()["paths"]
+        routes = [(path, method, told.get("description", "")) for path, ways in schema.items() for method, told in ways.items()]
+        rows = "\n".join(f"<li><code>{method.upper()} {escape(path)}</code> {escape(told)}</li>" for path, method, told in routes)
+        return HTMLResponse(
+            f"<!doctype html><html lang=en><meta charset=utf-8><title>Stigmergic Coordinator</title>\n<h1>Stigmergic Coordinator</h1>\n"
+            f"<p>Signals in, proposals out, every party answers for itself.</p>\n<ul>\n{rows}\n"
+            "<li><code>GET /openapi.json</code> All of this, for programs.</li>\n</ul></html>"
+        )
+
+    @app.get("/healthz", response_class=Response)
+    async def healthz() -> Response:
+        """Whether the process answers."""
+        return _json({"status": "ok"})
+
+    @app.get("/readyz", response_class=Response)
+    async def readyz() -> Response:
+        """Whether the log is read and can be written, and how long ago the last cycle was."""
+        status = service.status()
+        told = {
+            "ready": status.why_not is None,
+            "entries": status.entries,
+            "cycles": status.cycles,
+            "cycle_age_seconds": status.cycle_age_s,
+        }
+        return _json(told if status.why_not is None else {**told, "why": status.why_not}, 200 if status.why_not is None else 503)
+
+    @app.get("/metrics", response_class=Response)
+    async def metrics() -> Response:
+        """Figures for monitors, in the form of Prometheus."""
+        return Response(generate_latest(registry), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    @app.get("/events", response_class=Response)
+    async def events(request: Request, after: Annotated[int | None, Query(ge=-1)] = None) -> Response:
+        """The stream as it grows (server-sent events); `Last-Event-ID` or `after` resumes after a position, -1 from the beginning."""
+        resume = request.headers.get("last-event-id", "")
+        if resume and not (resume.isascii() and resume.isdigit() and len(resume) < 19):
+            raise Problem(400, "invalid", "Last-Event-ID is no position; send the id of the last event seen, or leave it out")
+        position = int(resume) if resume else service.status().entries - 1 if after is None else after
+        if position >= service.status().entries:
+            raise Problem(400, "other-log", f"position {position} is beyond this log; it was kept for another one: start anew without it")
+        if feed.listeners >= LISTENERS:
+            raise Problem(503, "busy", f"{LISTENERS} listeners follow the stream already; try again later")
+        return EventStream(feed, position)
+
+
+class _Figures(Collector):
+    """The service's own counts, read when a monitor asks."""
+
+    def __init__(self, service: Service, feed: Feed) -> None:
+        self._service, self._feed = service, feed
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every figure."""
+        status = self._service.status()
+        lines = CounterMetricFamily("stigmergy_lines", "Lines that agents sent, by what became of them.", labels=["result"])
+        refused = CounterMetricFamily("stigmergy_refused", "Lines refused, by kind of reason.", labels=["reason"])
+        decided = CounterMetricFamily("stigmergy_decisions", "Records this coordinator wrote, by stream.", labels=["stream"])
+        for name, count in sorted(status.counts.items()):
+            sort, _, which = name.partition(":")
+            {"refused": refused, "decided": decided}.get(sort, lines).add_metric([which or sort], count)
+        yield from (lines, refused, decided)
+        yield GaugeMetricFamily("stigmergy_log_entries", "Entries in the log.", value=status.entries)
+        yield GaugeMetricFamily("stigmergy_log_time_seconds", "Log time, in seconds since 1970.", value=max(0, status.log_us) / 1e6)
+        yield CounterMetricFamily("stigmergy_cycles", "Cycles of planning.", value=status.cycles)
+        yield CounterMetricFamily("stigmergy_planning_seconds", "Time spent planning.", value=status.planning_s)
+        if status.cycle_age_s is not None:
+            yield GaugeMetricFamily("stigmergy_cycle_age_seconds", "Time since the last cycle ended.", value=status.cycle_age_s)
+        yield GaugeMetricFamily("stigmergy_listeners", "Who follows the stream.", value=self._feed.listeners)
+        yield GaugeMetricFamily("stigmergy_ready", "1 when the log is read and can be written.", value=status.why_not is None)
+
+
+# -- the door ---------------------------------------------------------------------------------------------------------
+
+
+class _Door:
+    """Turns away browsers sent by other sites, and names this machine does not go by; adds the headers that every answer carries."""
+
+    def __init__(self, app: ASGIApp, *, only_loopback: bool) -> None:
+        self._app = app
+        self._only_loopback = only_loopback
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(HEADERS)
+            await send(message)
+
+        problem = self._objection(Headers(scope=scope), scope["method"])
+        await (problem.response() if problem else self._app)(scope, receive, send_guarded)
+
+    def _objection(self, headers: Headers, method: str) -> Problem | None:
+        host = headers.get("host", "")
+        if self._only_loopback and _name(host) not in LOOPBACK:
+            return Problem(421, "host", f"this server goes by 127.0.0.1 or localhost, not by {host[:80]!r}; call it by one of these")
+        origin = headers.get("origin")
+        foreign = origin is not None and urlsplit(origin).netloc.lower() != host.lower()
+        if foreign or (method not in ("GET", "HEAD") and headers.get("sec-fetch-site", "none") in ("cross-site", "same-site")):
+            return Problem(
+                403, "origin", "this request came from a page of another site; call the coordinator from its own pages or a program"
+            )
+        return None
+
+
+def _name(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+# -- errors -----------------------------------------------------------------------------------------------------------
+
+
+def _explain_errors(app: FastAPI) -> None:
+    """Answer every error as problem+json: what came, what was expected, what to do; never a traceback."""
+
+    def on(kind: type[Exception], explain: Callable[[Any], Problem]) -> None:
+        def answer(_: Request, error: Exception) -> Awaitable[Response]:
+            return _done(explain(error).response())
+
+        app.add_exception_handler(kind, answer)
+
+    on(Problem, lambda problem: problem)
+    on(Refused, lambda refusal: Problem(400, "invalid", str(refusal)))
+    on(Unavailable, lambda error: Problem(503, "unavailable", str(error)))
+    on(RequestValidationError, lambda error: Problem(400, "invalid", _sentence(error)))
+    on(
+        HTTPException,
+        lambda error: Problem(error.status_code, {404: "not-found", 405: "method"}.get(error.status_code, "http"), str(error.detail)),
+    )
+    on(
+        Exception,
+        lambda _: Problem(
+            500, "defect", "a promise of this program was broken; nothing is known to be lost: report it with the server's log"
+        ),
+    )
+
+
+async def _done(response: Response) -> Response:
+    return response
+
+
+def _sentence(error: RequestValidationError) -> str:
+    first = error.errors()[0]
+    return f"{'.'.join(str(part) for part in first['loc'])} cannot be taken: {first['msg'][0].lower()}{first['msg'][1:]}"
+
+
+def _json(value: dict[str, Any], status: int = 200) -> Response:
+    return Response(orjson.dumps(value), status, media_type="application/json")
