@@ -126,6 +126,8 @@ class Network:
         self._live: dict[Thing, dict[str, Stance]] = {}  # thing as said -> ref -> stance
         self._definitions: dict[str, dict[str, tuple[int, str, str, Resource]]] = {}
         self._defines: dict[str, str] = {}  # ref of a definition -> the resource it defines
+        self._stated_routes: dict[tuple[str, str], dict[str, tuple[int, str, RouteFacts]]] = {}  # (from, to) -> ref -> when said, id, route
+        self._leads: dict[str, str] = {}  # ref of a route -> the agent it leads to
         self._first_unit: dict[Thing, tuple[int, str, str, str]] = {}
         self._older_words: dict[str, int] = {}  # ref -> when its last word was said, for signals that are no stances
         self._expiries: list[tuple[int, str]] = []
@@ -156,8 +158,7 @@ class Network:
             case Recipe() as said, _:
                 self.recipes[ref] = said
             case Route() as said, _:
-                self.routes.setdefault(agent, {})[said.to] = RouteFacts(said.distance_m, said.two_way)
-                self.changed_everywhere = True
+                self._connect(ref, event, said)
             case None, _:
                 self._forget(ref, event)
         return []
@@ -281,8 +282,30 @@ class Network:
             self.recipes.pop(ref, None)
         elif event.kind == "agent":
             self._describe(self.agents[event.name], Agent(), event.time_us)
-        elif event.kind == "route" and self.routes.get(event.name, {}).pop(event.subject, None) is not None:
-            self.changed_everywhere = True
+        elif event.kind == "route":
+            self._disconnect(ref, event.name)
+
+    def _connect(self, ref: str, event: Event, said: Route) -> None:
+        self._disconnect(ref, event.name)
+        facts = RouteFacts(said.distance_m, said.two_way)
+        self._stated_routes.setdefault((event.name, said.to), {})[ref] = (event.time_us, event.id, facts)
+        self._leads[ref] = said.to
+        self._choose_route(event.name, said.to)
+
+    def _disconnect(self, ref: str, agent: str) -> None:
+        to = self._leads.pop(ref, None)
+        if to is not None:
+            del self._stated_routes[agent, to][ref]
+            self._choose_route(agent, to)
+
+    def _choose_route(self, agent: str, to: str) -> None:
+        """Of an agent's routes to one other agent, the one said last counts."""
+        said = self._stated_routes[agent, to]
+        if said:
+            self.routes.setdefault(agent, {})[to] = max(said.values(), key=lambda row: row[:2])[2]
+        else:
+            del self._stated_routes[agent, to], self.routes[agent][to]
+        self.changed_everywhere = True
 
     def _rounded(self, place: Place | None) -> Coordinates | None:
         decimals = self.charter.place_decimals
