@@ -126,7 +126,8 @@ def _lines(request: Request) -> Iterator[_Line]:
         place, number = START, 0
         while (batch := log.read(place, AT_ONCE)).records:
             place = batch.place
-            for number, record in enumerate(batch.records, number + 1):
+            for record in batch.records:
+                number += 1
                 yield _Line(str(request.log), number, record.entry.event, record.logtime_us)
 
 
