@@ -36,10 +36,16 @@ __all__ = [
     "insert_needs",
     "least",
     "near_order",
+    "pinned_at",
+    "price_need",
+    "price_offer",
+    "put_arc",
     "refresh",
     "regate",
     "settle",
+    "slacken",
     "spill",
+    "unclip",
     "unslack",
 ]
 
@@ -60,13 +66,18 @@ FLOW, MOST, PINNED, PLACES = range(4)
 START, COUNT, SPACE, LOOSE = range(4)
 
 # Entries of `Network.state`.
-ROOT, SIDE, TIME, BOUND, HEAP, LABELS, STACK, WAITING, POOL, LAST_LEVEL, STEP, SEARCHES, SETTLED, SCANNED, WAYS, CHANGED, ORPHANS = range(17)
+ROOT, SIDE, TIME, BOUND, HEAP, LABELS, STACK, WAITING, POOL, LAST_LEVEL, STEP, SEARCHES, SETTLED, SCANNED, WAYS, CHANGED, ORPHANS = range(
+    17
+)
 STATES = 20
 
 # What `settle` ends with.
 AT_REST, UNFINISHED, TIGHT, STUCK = range(4)
 
 LOW = (1 << 32) - 1
+
+# Nothing compiled with `lean` makes an array, so none need be counted: the counting alone would take a fifth of the time.
+lean = njit(cache=True, nogil=True, _nrt=False)
 
 
 class Network(NamedTuple):
@@ -87,7 +98,7 @@ class Network(NamedTuple):
 # --- the gate of a node: its ways from and to the root ------------------------------------------------------------------
 
 
-@njit(cache=True, nogil=True)
+@lean
 def _level(net, u, units):
     """Return the level of the unit after `units`."""
     seen = net.gate[u, SEEN] + units
@@ -96,7 +107,7 @@ def _level(net, u, units):
     return seen * net.gate[u, RISE] // net.gate[u, RUN]
 
 
-@njit(cache=True, nogil=True)
+@lean
 def _foot(net, u, level):
     """Return how many units come before `level` is reached, counted from nothing received."""
     if level <= 0:
@@ -106,7 +117,7 @@ def _foot(net, u, level):
     return -(-level * net.gate[u, RUN] // net.gate[u, RISE])
 
 
-@njit(cache=True, nogil=True)
+@lean
 def refresh(net, u):
     """Write what the next and the last unit through the gate are worth."""
     node, gate = net.node, net.gate
@@ -123,14 +134,14 @@ def refresh(net, u):
         node[u, TAKE] = -FAR
 
 
-@njit(cache=True, nogil=True)
+@lean
 def refresh_all(net, count):
     """Write what the next and the last unit through each of the first `count` gates are worth."""
     for u in range(count):
         refresh(net, u)
 
 
-@njit(cache=True, nogil=True)
+@lean
 def _gate_room(net, u, side):
     """Return how many units the gate gives (side 0) or takes back (1) at its present worth."""
     gate = net.gate
@@ -144,7 +155,7 @@ def _gate_room(net, u, side):
     return min(units, units + gate[u, SEEN] - _foot(net, u, level))
 
 
-@njit(cache=True, nogil=True)
+@lean
 def _units_worth(net, u, least_worth):
     """Return how many units through a claim's gate are worth at least that much each."""
     gate = net.gate
@@ -154,7 +165,7 @@ def _units_worth(net, u, least_worth):
     return max(0, min(gate[u, LIMIT], _foot(net, u, level + 1) - gate[u, SEEN]))
 
 
-@njit(cache=True, nogil=True)
+@lean
 def _hold(net, u, units):
     """Add units that came to `u` (or are missing there, below 0) and have to be moved on."""
     if units == 0:
@@ -165,7 +176,7 @@ def _hold(net, u, units):
     state[WAITING] += 1
 
 
-@njit(cache=True, nogil=True)
+@lean
 def regate(net, u):
     """Let the gate of a claim or an offer take what its pressure says, after its limit, its worth or its pressure changed."""
     node, gate = net.node, net.gate
@@ -182,7 +193,7 @@ def regate(net, u):
     _hold(net, u, before - units)
 
 
-@njit(cache=True, nogil=True)
+@lean
 def spill(net, u, units):
     """Let an offer have so many units more, or fewer."""
     gate = net.gate
@@ -196,7 +207,7 @@ def spill(net, u, units):
     refresh(net, u)
 
 
-@njit(cache=True, nogil=True)
+@lean
 def claim_opens(net, u, limit):
     """Let a claim's gate take up to `limit` units."""
     net.gate[u, LIMIT] = limit
@@ -206,7 +217,7 @@ def claim_opens(net, u, limit):
 # --- arcs and their places ----------------------------------------------------------------------------------------------
 
 
-@njit(cache=True, nogil=True)
+@lean
 def _swap(net, x, y, half):
     """Exchange two places; `half` says whether they are places out of a node (32 bits up) or into one (0)."""
     place, arc = net.place, net.arc
@@ -223,7 +234,7 @@ def _swap(net, x, y, half):
         arc[a, PLACES] = (places & LOW) | (z << 32) if half == 32 else (places & ~LOW) | z
 
 
-@njit(cache=True, nogil=True)
+@lean
 def _ends(net, a):
     """Return (tail, head, place out of the tail, place into the head) of an arc."""
     places = net.arc[a, PLACES]
@@ -232,7 +243,7 @@ def _ends(net, a):
     return (tail if tail >= 0 else ~tail) >> 32, (head if head >= 0 else ~head) >> 32, out, into
 
 
-@njit(cache=True, nogil=True)
+@lean
 def _mark(net, a, was_full, was_loose):
     """Bring the two places of an arc in line with its flow."""
     arc, place, span = net.arc, net.place, net.span
@@ -256,8 +267,9 @@ def _mark(net, a, was_full, was_loose):
         _swap(net, into, span[head, 4 + START] + span[head, 4 + LOOSE], 0)
 
 
-@njit(cache=True, nogil=True)
-def _set_arc(net, a, flow, most, pinned):
+@lean
+def put_arc(net, a, flow, most, pinned):
+    """Give an arc its units, its limit and its pinned units, whatever the pressures say."""
     arc = net.arc
     full = arc[a, FLOW] >= arc[a, MOST]
     loose = arc[a, FLOW] > arc[a, PINNED]
@@ -267,7 +279,7 @@ def _set_arc(net, a, flow, most, pinned):
     _mark(net, a, full, loose)
 
 
-@njit(cache=True, nogil=True)
+@lean
 def _make_space(net, u, offset):
     """Give a node one place more on a side; its places move to the end of the pool when they have no space left."""
     span, place, arc, state = net.span, net.place, net.arc, net.state
@@ -288,7 +300,7 @@ def _make_space(net, u, offset):
     state[POOL] = begin + space
 
 
-@njit(cache=True, nogil=True)
+@lean
 def attach(net, a, tail, head, cost, most):
     """Add an arc without flow. `unslack` has to follow. The pool must have space for both ends' places, twice over."""
     span, place, arc = net.span, net.place, net.arc
@@ -308,7 +320,7 @@ def attach(net, a, tail, head, cost, most):
     arc[a, PLACES] = out << 32 | into
 
 
-@njit(cache=True, nogil=True)
+@lean
 def detach(net, a):
     """Take an arc without flow out of the network."""
     span = net.span
@@ -319,7 +331,7 @@ def detach(net, a):
     _swap(net, into, span[head, 4 + START] + span[head, 4 + COUNT], 0)
 
 
-@njit(cache=True, nogil=True)
+@lean
 def unslack(net, a, cost, most, pinned):
     """Give an arc its cost, limit and pinned units, and let it carry what the pressures at its ends say."""
     node, arc, place = net.node, net.arc, net.place
@@ -333,15 +345,85 @@ def unslack(net, a, cost, most, pinned):
         flow = most
     elif slack > 0:
         flow = pinned
-    _set_arc(net, a, flow, most, pinned)
+    put_arc(net, a, flow, most, pinned)
     _hold(net, head, flow - before)
     _hold(net, tail, before - flow)
+
+
+@lean
+def slacken(net, a, cost, most, pinned, useful):
+    """Give an arc its cost, limit and pinned units, to carry at most what is `useful` until `unclip` is called at rest.
+
+    A limit that cannot bind would otherwise fill the neighbourhood with units that exist nowhere.
+    """
+    tail, head, _, _ = _ends(net, a)
+    slack = cost + net.node[tail, PRESSURE] - net.node[head, PRESSURE]
+    limit = most
+    if slack < 0:
+        limit = min(most, max(useful, net.arc[a, FLOW]))
+    unslack(net, a, cost, limit, pinned)
+
+
+@lean
+def unclip(net, a, most):
+    """Give an arc the limit it was not given by `slacken`. Full below it, it alone uses all of its offer or of its need."""
+    arc, node, gate = net.arc, net.node, net.gate
+    flow = arc[a, FLOW]
+    if arc[a, MOST] == most:
+        return
+    tail, head, out, _ = _ends(net, a)
+    slack = net.place[out, 1] + node[tail, PRESSURE] - node[head, PRESSURE]
+    if slack < 0:
+        if node[tail, KIND] == OFFER and flow == gate[tail, LIMIT]:
+            node[tail, PRESSURE] -= slack
+        else:
+            node[head, PRESSURE] += slack
+    put_arc(net, a, flow, most, arc[a, PINNED])
+
+
+@lean
+def pinned_at(net, u, offset):
+    """Return how many units are pinned on the arcs out of (0) or into (4) a node."""
+    units = 0
+    start = net.span[u, offset + START]
+    for x in range(start, start + net.span[u, offset + COUNT]):
+        key = net.place[x, 0]
+        units += net.arc[(key if key >= 0 else ~key) & LOW, PINNED]
+    return units
+
+
+@lean
+def price_need(net, j, way):
+    """Give a need that takes nothing of its own choice the greatest pressure it can have."""
+    node, span, place, gate = net.node, net.span, net.place, net.gate
+    own = gate[j, WORTH] - net.state[STEP] * _level(net, j, max(0, gate[j, UNITS] - 1))
+    best = own if way < 0 else node[_ends(net, way)[1], PRESSURE]
+    start = span[j, 4 + START]
+    for x in range(start, start + span[j, 4 + COUNT]):
+        key = place[x, 0]
+        if key >= 0:
+            best = min(best, place[x, 1] + node[key >> 32, PRESSURE])
+    node[j, PRESSURE] = best
+
+
+@lean
+def price_offer(net, i):
+    """Give an offer that gives nothing yet the least pressure it can have, and let its units look for the needs it reaches."""
+    node, span, place = net.node, net.span, net.place
+    best = 0
+    start = span[i, START]
+    for x in range(start, start + span[i, COUNT]):
+        key = place[x, 0]
+        if key >= 0:
+            best = max(best, node[key >> 32, PRESSURE] - place[x, 1])
+    node[i, PRESSURE] = best
+    regate(net, i)
 
 
 # --- the search ---------------------------------------------------------------------------------------------------------
 
 
-@njit(cache=True, nogil=True)
+@lean
 def _push(heap, size, distance, entry):
     while size > 0:
         above = (size - 1) >> 1
@@ -354,7 +436,7 @@ def _push(heap, size, distance, entry):
     heap[size, 1] = entry
 
 
-@njit(cache=True, nogil=True)
+@lean
 def _drop_first(heap, size):
     """Take the first entry out of a heap that has `size` left."""
     distance, entry = heap[size, 0], heap[size, 1]
@@ -374,7 +456,7 @@ def _drop_first(heap, size):
     heap[x, 1] = entry
 
 
-@njit(cache=True, nogil=True)
+@lean
 def _exit(net, u, side, sign):
     """Return the distance at which units leave through `u`: to an opposite imbalance, or through its gate."""
     node = net.node
@@ -384,7 +466,7 @@ def _exit(net, u, side, sign):
     return FAR if worth == -FAR else node[u, DISTANCE] + sign * node[u, PRESSURE] - worth
 
 
-@njit(cache=True, nogil=True)
+@lean
 def _bottleneck(net, u, side, sign):
     """Return how many units can go from the root of the search through `u` and out."""
     node, arc = net.node, net.arc
@@ -398,7 +480,7 @@ def _bottleneck(net, u, side, sign):
     return units
 
 
-@njit(cache=True, nogil=True)
+@lean
 def _expand(net, u, side, sign):
     """Label what can be reached from `u`, whose distance is final."""
     node, span, place, stack, heap, state = net.node, net.span, net.place, net.stack, net.heap, net.state
@@ -448,8 +530,8 @@ def _expand(net, u, side, sign):
     state[STACK] = deep
 
 
-@njit(cache=True, nogil=True)
-def _send(net, u, side, sign, units):
+@lean
+def _send(net, u, sign, units):
     """Move units from the root of the search through `u` and out; return how many nodes lost their way to the root."""
     node, arc, stack, gate, state = net.node, net.arc, net.stack, net.gate, net.state
     root = state[ROOT]
@@ -468,7 +550,6 @@ def _send(net, u, side, sign, units):
         arc[a, FLOW] += -units if parent & 1 else units
         _mark(net, a, full, loose)
         if (arc[a, FLOW] <= arc[a, PINNED]) if parent & 1 else (arc[a, FLOW] >= arc[a, MOST]):
-            node[u, STAMP] = 1
             stack[cut] = u
             cut += 1
         state[CHANGED] += 1
@@ -477,7 +558,7 @@ def _send(net, u, side, sign, units):
     return cut
 
 
-@njit(cache=True, nogil=True)
+@lean
 def _regrow(net, cut, side, sign, distance):
     """Take off the tree all that hangs on the first `cut` nodes of the stack, and label it from what is left of the tree.
 
@@ -485,6 +566,8 @@ def _regrow(net, cut, side, sign, distance):
     """
     node, span, place, stack, heap, state = net.node, net.span, net.place, net.stack, net.heap, net.state
     stamp, bound = state[TIME], state[BOUND]
+    for x in range(cut):
+        node[stack[x], STAMP] = 1
     x = 0
     while x < cut:
         u = stack[x]
@@ -492,9 +575,10 @@ def _regrow(net, cut, side, sign, distance):
         if node[u, STAMP] == 0:  # It was labelled only, so nothing hangs on it.
             continue
         node[u, PRESSURE] += sign * (node[u, DISTANCE] - distance)
-        for offset in (0, 4):
+        # Arcs that ran full just now are not looked through, but what hung on them is on the stack already.
+        for offset, column in ((4 * side, COUNT), (4 - 4 * side, LOOSE)):
             start = span[u, offset + START]
-            for y in range(start, start + span[u, offset + COUNT]):
+            for y in range(start, start + span[u, offset + column]):
                 key = place[y, 0]
                 w = (key if key >= 0 else ~key) >> 32
                 if node[w, STAMP] >= stamp and node[w, PARENT] >> 32 == u:
@@ -537,7 +621,7 @@ def _regrow(net, cut, side, sign, distance):
     state[ORPHANS] += cut
 
 
-@njit(cache=True, nogil=True)
+@lean
 def _begin(net, root):
     """Start a search that moves the imbalance of `root`."""
     node, state = net.node, net.state
@@ -555,7 +639,7 @@ def _begin(net, root):
     state[SEARCHES] += 1
 
 
-@njit(cache=True, nogil=True)
+@lean
 def _end(net, distance):
     """Move the pressures of all nodes nearer than `distance`."""
     node, label, state = net.node, net.label, net.state
@@ -572,13 +656,13 @@ def _end(net, distance):
     state[ROOT] = -1
 
 
-@njit(cache=True, nogil=True)
+@lean
 def _leave(net, u, side, sign, distance):
     """Send units out through `u` at its distance; return whether the imbalance is gone."""
     node, heap, state = net.node, net.heap, net.state
     root = state[ROOT]
     units = min(abs(node[root, HELD]), _bottleneck(net, u, side, sign))
-    cut = _send(net, u, side, sign, units)
+    cut = _send(net, u, sign, units)
     if node[root, HELD] == 0:
         return True
     if cut:
@@ -591,7 +675,7 @@ def _leave(net, u, side, sign, distance):
     return False
 
 
-@njit(cache=True, nogil=True)
+@lean
 def _visit(net, u, side, sign):
     """Make the distance of `u` final, note its way out and label what it reaches."""
     node, heap, label, state = net.node, net.heap, net.label, net.state
@@ -608,7 +692,7 @@ def _visit(net, u, side, sign):
     _expand(net, u, side, sign)
 
 
-@njit(cache=True, nogil=True)
+@lean
 def _search(net, budget):
     """Go on with a search; return how it stands and what is left of the budget."""
     node, span, heap, stack, state = net.node, net.span, net.heap, net.stack, net.state
@@ -625,9 +709,9 @@ def _search(net, budget):
             return STUCK, budget
         else:
             u = heap[0, 1]
-        if state[HEAP] + len(stack) + 2 > len(heap) or state[LABELS] + 1 > len(net.label):
-            if u < 0 or state[HEAP] + span[u, COUNT] + span[u, 4 + COUNT] + 2 > len(heap) or state[LABELS] + 1 > len(net.label):
-                return TIGHT, budget
+        grows = len(stack) if u < 0 else span[u, COUNT] + span[u, 4 + COUNT]
+        if state[HEAP] + grows + 2 > len(heap) or state[LABELS] + 1 > len(net.label):
+            return TIGHT, budget
         if state[STACK] > 0:
             state[STACK] -= 1
         else:
@@ -649,7 +733,7 @@ def _search(net, budget):
         _visit(net, u, side, sign)
 
 
-@njit(cache=True, nogil=True)
+@lean
 def settle(net, budget):
     """Move every imbalance to the root, about `budget` visits of nodes long.
 
@@ -672,24 +756,16 @@ def settle(net, budget):
 # --- whole networks -----------------------------------------------------------------------------------------------------
 
 
-@njit(cache=True, nogil=True)
+@lean
 def insert_needs(net, needs, way, asked, first):
     """Let the needs ask, one after the other, from the `first` on; return where it stopped and how.
 
     `way` is the arc from a need to its claim, or -1 where it is its own claim.
     """
-    node, span, place, gate = net.node, net.span, net.place, net.gate
     for x in range(first, len(needs)):
         j = needs[x]
         if net.state[WAITING] == 0:
-            claim = j if way[x] < 0 else _ends(net, way[x])[1]
-            best = gate[j, WORTH] - net.state[STEP] * _level(net, j, 0) if way[x] < 0 else node[claim, PRESSURE]
-            start = span[j, 4 + START]
-            for y in range(start, start + span[j, 4 + COUNT]):
-                key = place[y, 0]
-                if key >= 0:
-                    best = min(best, place[y, 1] + node[key >> 32, PRESSURE])
-            node[j, PRESSURE] = best
+            price_need(net, j, way[x])
             if way[x] < 0:
                 claim_opens(net, j, asked[x])
             else:
@@ -707,7 +783,7 @@ def least(net, count):
     The shortest way from each node to the root is as much below its pressure as the pressure can fall. The heap must hold an
     entry for each node and each place. A need that nothing can leave has no least pressure: it gets 0, or less if it has less.
     """
-    node, heap, stack, label, state = net.node, net.heap, net.stack, net.label, net.state
+    node, heap, stack, state = net.node, net.heap, net.stack, net.state
     state[TIME] += 2
     stamp = state[TIME]
     state[BOUND] = FAR
@@ -783,7 +859,7 @@ def near_order(tail, head, nodes):
     return rank
 
 
-@njit(cache=True, nogil=True)
+@lean
 def fill_places(net, tail, head, cost, nodes):
     """Lay the arcs out by their ends, in order of nodes; the arcs have their limits already and carry nothing."""
     span, place, arc = net.span, net.place, net.arc

@@ -1,6 +1,7 @@
 """A problem laid out as the kernel's network, and its cold solve."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -9,7 +10,20 @@ from solver.engine.kernel import Network
 from solver.errors import EngineFault, TooLarge
 from solver.problem import Ints, Problem
 
-__all__ = ["LARGEST_WORTH", "Layout", "lay_out", "settle", "solve_cold"]
+__all__ = [
+    "Layout",
+    "claim_pressures",
+    "drop_arc",
+    "fill_claim",
+    "lay_out",
+    "make_room",
+    "new_arc",
+    "new_node",
+    "part_claim",
+    "pressures",
+    "settle",
+    "solve_cold",
+]
 
 LARGEST_WORTH = 1 << 58  # of one unit; distances stay below 8 times that
 SPARE = 3  # rows made for each row filled: pages that are never touched cost nothing
@@ -27,6 +41,7 @@ class Layout:
     claim_node: Ints
     way: Ints  # the arc from a need to its claim, -1 where the need is its own claim
     twin: Ints  # of an arc: the arc that carries its kept part, or -1
+    free_rows: list[int] = field(default_factory=list)
 
 
 def lay_out(problem: Problem, step: int, margin: int) -> Layout:
@@ -130,8 +145,10 @@ def widen(layout: Layout) -> None:
     layout.net = net._replace(heap=heap, label=label)
 
 
-def solve_cold(layout: Layout, problem: Problem) -> None:
+def solve_cold(layout: Layout, problem: Problem, pinned: Ints | None = None) -> None:
     """Let all needs ask, in the order in which they lie in memory: a front that moves over the network."""
+    if pinned is not None and pinned.any():
+        _pin(layout, problem, pinned)
     order = np.argsort(layout.need_node)
     needs, way, asked = layout.need_node[order], layout.way[order], problem.demand[order]
     done = 0
@@ -143,16 +160,130 @@ def solve_cold(layout: Layout, problem: Problem) -> None:
             raise EngineFault(f"need {order[done]} could not be brought to rest: keep the problem and report it")
 
 
-def flows(layout: Layout, arcs: int) -> Ints:
-    """Return (arcs,) the units on each arc, with its kept part."""
-    flow: Ints = layout.net.arc[:arcs, kernel.FLOW].copy()
-    held = np.flatnonzero(layout.twin[:arcs] >= 0)
-    flow[held] += layout.net.arc[layout.twin[held], kernel.FLOW]
-    return flow
+def _pin(layout: Layout, problem: Problem, pinned: Ints) -> None:
+    """Let pinned units flow before anybody asks."""
+    net = layout.net
+    taken = np.zeros(len(problem.demand), dtype=np.int64)
+    np.add.at(taken, problem.need, pinned)
+    for arc in np.flatnonzero(pinned).tolist():
+        units, twin, own = int(pinned[arc]), int(layout.twin[arc]), int(net.arc[arc, kernel.MOST])
+        held = min(units, int(net.arc[twin, kernel.MOST])) if twin >= 0 else 0
+        if twin >= 0:
+            kernel.put_arc(net, twin, held, int(net.arc[twin, kernel.MOST]), held)
+        kernel.put_arc(net, arc, units - held, own, units - held)
+        kernel.spill(net, int(layout.offer_node[problem.offer[arc]]), -units)
+        net.gate[layout.offer_node[problem.offer[arc]], kernel.LIMIT] += units
+    for need in np.flatnonzero(taken).tolist():
+        units, claim = int(taken[need]), int(layout.claim_node[problem.claim[need]])
+        if layout.way[need] >= 0:
+            kernel.put_arc(net, int(layout.way[need]), units, units, 0)
+        net.gate[claim, kernel.UNITS] += units
+        kernel.refresh(net, claim)
+    alone = layout.need_node[layout.way < 0]
+    shared = np.setdiff1d(layout.claim_node, alone)
+    net.node[shared, kernel.PRESSURE] = net.node[shared, kernel.GIVE]
 
 
 def pressures(layout: Layout) -> Ints:
     """Return (nodes,) the least pressures."""
     places = int(layout.net.state[kernel.POOL])
     roomy = layout.net._replace(heap=np.empty((layout.nodes + places + 1, 2), dtype=np.int64))
-    return kernel.least(roomy, layout.nodes)
+    least: Ints = kernel.least(roomy, layout.nodes)
+    return least
+
+
+def claim_pressures(layout: Layout, pressure: Ints, nodes: Ints) -> Ints:
+    """Return the pressures of the claims at ``nodes``: where a claim shares the node of its full need, its next unit counts too."""
+    gate = layout.net.gate[nodes]
+    seen = gate[:, kernel.SEEN] + gate[:, kernel.UNITS]
+    last = int(layout.net.state[kernel.LAST_LEVEL])
+    rising = seen < gate[:, kernel.LAST_AT]
+    level = np.where(rising, np.where(rising, seen, 0) * gate[:, kernel.RISE] // gate[:, kernel.RUN], last)
+    return np.maximum(pressure[nodes], gate[:, kernel.WORTH] - layout.net.state[kernel.STEP] * level)
+
+
+# --- rows come and go ---
+
+
+def make_room(layout: Layout, nodes: int, arcs: int) -> None:
+    """Make sure there is space for so many further nodes and arcs."""
+    net = layout.net
+    if layout.nodes + nodes > len(net.node):
+        rows = 2 * (layout.nodes + nodes)
+        layout.net = net = net._replace(
+            node=_longer(net.node, rows),
+            span=_longer(net.span, rows),
+            gate=_longer(net.gate, rows),
+            heap=_longer(net.heap, 3 * rows),
+            label=_longer(net.label, 2 * rows),
+            stack=_longer(net.stack, rows),
+            waiting=_longer(net.waiting, rows + 64),
+        )
+    if layout.arcs + arcs > len(net.arc):
+        layout.net = net._replace(arc=_longer(net.arc, 2 * (layout.arcs + arcs)))
+
+
+def _longer(table: Any, rows: int) -> Any:
+    longer = np.empty((max(rows, len(table)), *table.shape[1:]), dtype=table.dtype)
+    longer[: len(table)] = table
+    return longer
+
+
+def new_node(layout: Layout, kind: int) -> int:
+    """Return a further node without arcs, units or worth. `make_room` comes before."""
+    node, net = layout.nodes, layout.net
+    layout.nodes += 1
+    for table in (net.node, net.span, net.gate):
+        table[node] = 0
+    net.node[node, kernel.KIND] = kind
+    kernel.refresh(net, node)
+    return node
+
+
+def fill_claim(layout: Layout, node: int, worth: int, received: int, rise: int, run: int) -> None:
+    """Give a claim's node its staircase; ``worth`` is that of a unit on the first level."""
+    last = int(layout.net.state[kernel.LAST_LEVEL])
+    last_at = -(-last * run // rise) if rise > 0 else (0 if last == 0 else kernel.FAR)
+    layout.net.gate[node] = (0, kernel.LARGEST_FLOW, worth, received, rise, run, last_at)
+    kernel.refresh(layout.net, node)
+    layout.net.node[node, kernel.PRESSURE] = layout.net.node[node, kernel.GIVE]
+
+
+def new_arc(layout: Layout, tail: int, head: int, cost: int, most: int) -> int:
+    """Return the row of a further arc without flow. `make_room` comes before."""
+    if layout.free_rows:
+        row = layout.free_rows.pop()
+    else:
+        row = layout.arcs
+        layout.arcs += 1
+    net = layout.net
+    # Places of a node that has no space left move to the end, at twice their number.
+    needed = 16 + 2 * int(net.span[tail, kernel.SPACE] + net.span[head, 4 + kernel.SPACE])
+    if int(net.state[kernel.POOL]) + needed > len(net.place):
+        layout.net = net._replace(place=_longer(net.place, 2 * len(net.place) + needed))
+    kernel.attach(layout.net, row, tail, head, cost, most)
+    return row
+
+
+def drop_arc(layout: Layout, row: int) -> None:
+    """Take an arc without flow away."""
+    kernel.detach(layout.net, row)
+    layout.free_rows.append(row)
+
+
+def part_claim(layout: Layout, need: int) -> tuple[int, int]:
+    """Return a new node for the claim that shared the node of its only need, and the arc from there."""
+    own = new_node(layout, kernel.CLAIM)
+    net = layout.net
+    net.gate[own] = net.gate[need]
+    units, demand = int(net.gate[need, kernel.UNITS]), int(net.gate[need, kernel.LIMIT])
+    net.gate[own, kernel.LIMIT] = kernel.LARGEST_FLOW
+    net.gate[need, kernel.UNITS] = 0
+    net.node[need, kernel.KIND] = kernel.NEED
+    kernel.refresh(net, own)
+    kernel.refresh(net, need)
+    # At rest the need's pressure is at most what its last unit is worth, and at least what a next one would be if it has room.
+    net.node[own, kernel.PRESSURE] = max(net.node[need, kernel.PRESSURE], net.node[own, kernel.GIVE])
+    way = new_arc(layout, need, own, 0, 0)
+    kernel.put_arc(net, way, units, demand, 0)
+    return own, way

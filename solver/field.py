@@ -1,0 +1,441 @@
+"""The field: an optimal flow with its pressures, kept while offers, needs and arcs come, change and go."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from solver.errors import BadProblem, EngineFault
+from solver.problem import Ints, Problem
+
+if TYPE_CHECKING:
+    from solver.engine.layout import Layout
+
+__all__ = ["Field"]
+
+HEADROOM = 4  # times the worth and the margin that the first problem asks for, so that it may grow
+UNBOUNDED = 1 << 62
+
+
+class Field:
+    """One resource's optimum, repaired after each event by a search from where it happened.
+
+    Built from a `Problem` (without minimum parts, which are mended after the flow), it holds what `solve` would find: first the
+    greatest total urgency, then the least effort. Each method that changes something leaves the new optimum behind; the time
+    is that of the search, which ends where the change no longer matters. With a ``budget`` (nodes visited in one call) the
+    search may end before: then `at_rest` is false, `flow` is what has been settled so far, and `go_on` continues.
+
+    Offers, needs, claims and arcs are positions, as in the problem; new ones get the next position, or that of one removed
+    before (the last removed first). Units that are *pinned* on an arc move only by an event at its own ends: if those leave no
+    room for them, pins are let go, the arc of the highest position first. Among equal ways the first found is taken, arcs
+    being looked through as they lie; so the same calls in the same order give the same flow.
+
+    Methods raise `BadProblem` for positions and units that do not fit, `TooLarge` beyond 64 bits.
+
+    References: R. Busacker, P. Gowen (1960), successive shortest paths; N. Tomizawa (1971), J. Edmonds, R. Karp (1972), with
+    potentials; Y. Boykov, V. Kolmogorov (2004), a search tree kept over augmentations.
+    """
+
+    def __init__(self, problem: Problem, *, pinned: Ints | None = None, budget: int | None = None) -> None:
+        """Solve `problem`, with ``pinned`` (A,) units on its arcs given."""
+        self.budget = budget
+        self._levels, self._hysteresis = problem.levels, problem.hysteresis
+        self._tier, self._rise, self._run = _Column(problem.tier), _Column(problem.rise), _Column(problem.run)
+        self._claim = _Column(problem.claim)
+        self._offer, self._need = _Column(problem.offer), _Column(problem.need)
+        self._effort, self._most, self._kept = _Column(problem.effort), _Column(problem.most), _Column(problem.kept)
+        self._free_arcs: list[int] = []
+        self._clipped: list[tuple[int, int]] = []  # (row, limit) of arcs whose limit waits for the end of the search
+        self._build(problem, pinned if pinned is not None else np.zeros(len(problem.offer), dtype=np.int64), 0)
+
+    def _build(self, problem: Problem, pinned: Ints, farthest: int) -> None:
+        from solver.engine import kernel, layout  # noqa: PLC0415 - compiled code is loaded when it is first needed
+
+        self._kernel: Any = kernel
+        self._engine: Any = layout
+        self._farthest = HEADROOM * max(farthest, int(problem.effort.max(initial=0))) + 1
+        self._ends = HEADROOM * min(len(problem.supply), len(problem.demand)) + 16
+        self.worth = 2 * self._farthest * self._ends + 1
+        self._margin = problem.hysteresis * self._ends
+        self._layout: Layout = layout.lay_out(problem, self.worth, self._margin)
+        self._way, self._twin = _Column(self._layout.way), _Column(self._layout.twin)
+        self._row = _Column(np.arange(len(problem.offer), dtype=np.int64))
+        self._offer_node, self._need_node = _Column(self._layout.offer_node), _Column(self._layout.need_node)
+        self._claim_node = _Column(self._layout.claim_node)
+        sole = np.full(len(problem.tier), -1, dtype=np.int64)
+        alone = np.flatnonzero(self._layout.way < 0)
+        sole[problem.claim[alone]] = alone
+        self._sole = _Column(sole)  # of a claim: the need it shares a node with, or -1
+        layout.solve_cold(self._layout, problem, pinned)
+        for arc in self._free_arcs:
+            layout.drop_arc(self._layout, arc)
+            self._row.values[arc] = -1
+
+    # --- questions ---
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether all that was told has been settled."""
+        state = self._layout.net.state
+        return bool(state[self._kernel.ROOT] < 0 and state[self._kernel.WAITING] == 0)
+
+    def flow(self) -> Ints:
+        """Return the (A,) units on each arc; 0 where an arc was removed."""
+        return self._summed(self._kernel.FLOW)
+
+    def pinned(self) -> Ints:
+        """Return the (A,) units pinned on each arc."""
+        return self._summed(self._kernel.PINNED)
+
+    def left_over(self) -> Ints:
+        """Return the (M,) units each offer has left."""
+        gates: Ints = self._layout.net.gate[self._offer_node.values, self._kernel.UNITS]
+        return gates
+
+    def coverage(self) -> Ints:
+        """Return the (N,) units each need gets."""
+        net, way = self._layout.net, self._way.values
+        covered: Ints = net.gate[self._need_node.values, self._kernel.UNITS]
+        shared = np.flatnonzero(way >= 0)
+        covered[shared] = net.arc[way[shared], self._kernel.FLOW]
+        return covered
+
+    def pressures(self) -> tuple[Ints, Ints, Ints]:
+        """Return the least pressures of offers (M,), needs (N,) and claims (K,): what one unit more there would gain.
+
+        In effort, a step of urgency weighing `worth`. O(arcs). At rest they prove the flow optimal.
+        """
+        self.finish()
+        pressure = self._engine.pressures(self._layout)
+        claims = self._engine.claim_pressures(self._layout, pressure, self._claim_node.values)
+        return pressure[self._offer_node.values], pressure[self._need_node.values], claims
+
+    def problem(self) -> Problem:
+        """Return the problem as it stands; arcs that were removed may carry nothing, pins are not part of it."""
+        net, way, nodes, kernel = self._layout.net, self._way.values, self._need_node.values, self._kernel
+        demand = net.gate[nodes, kernel.LIMIT]
+        shared = np.flatnonzero(way >= 0)
+        demand[shared] = net.arc[way[shared], kernel.MOST]
+        return Problem(
+            supply=net.gate[self._offer_node.values, kernel.LIMIT],
+            demand=demand,
+            claim=self._claim.values.copy(),
+            tier=self._tier.values.copy(),
+            received=net.gate[self._claim_node.values, kernel.SEEN],
+            rise=self._rise.values.copy(),
+            run=self._run.values.copy(),
+            levels=self._levels,
+            offer=self._offer.values.copy(),
+            need=self._need.values.copy(),
+            effort=self._effort.values.copy(),
+            most=self._most.values.copy(),
+            minimum=np.zeros(len(self._offer.values), dtype=np.int64),
+            kept=self._kept.values.copy(),
+            hysteresis=self._hysteresis,
+        )
+
+    # --- what happens to offers, needs and claims ---
+
+    def offer_changes(self, offer: int, units: int) -> None:
+        """Let an offer have so many units more, or fewer below 0."""
+        node = self._known(self._offer_node, offer, "an offer")
+        supply = int(self._layout.net.gate[node, self._kernel.LIMIT]) + units
+        _no_less(supply, 0, f"offer {offer} would have")
+        self.finish()
+        self._let_go(node, 0, supply)
+        self._kernel.spill(self._layout.net, node, units)
+        self._settle()
+
+    def need_changes(self, need: int, units: int) -> None:
+        """Let a need ask for so many units more, or fewer below 0."""
+        node = self._known(self._need_node, need, "a need")
+        demand = self._demand(need) + units
+        _no_less(demand, 0, f"need {need} would ask for")
+        self.finish()
+        self._let_go(node, 4, demand)
+        self._open(need, demand)
+        self._settle()
+
+    def claim_received(self, claim: int, received: int) -> None:
+        """Let a claim have received so many units lately; its further units are worth less the more it had."""
+        node = self._known(self._claim_node, claim, "a claim")
+        _no_less(received, 0, f"claim {claim} would have received")
+        self.finish()
+        self._layout.net.gate[node, self._kernel.SEEN] = received
+        self._kernel.regate(self._layout.net, node)
+        self._settle()
+
+    def add_offer(self, supply: int, needs: Sequence[int] = (), efforts: Sequence[int] = (), most: Sequence[int] | None = None) -> int:
+        """Return the position of a new offer, with arcs to the needs it can reach."""
+        _no_less(supply, 0, "the new offer would have")
+        self.finish()
+        self._make_room(nodes=1, arcs=len(needs), efforts=efforts)
+        node = self._engine.new_node(self._layout, self._kernel.OFFER)
+        offer = self._offer_node.add(node)
+        for x, need in enumerate(needs):
+            self._attach(offer, need, efforts[x], most[x] if most is not None else UNBOUNDED)
+        self._layout.net.gate[node, self._kernel.LIMIT] = supply
+        self._layout.net.gate[node, self._kernel.UNITS] = supply
+        self._kernel.price_offer(self._layout.net, node)
+        self._settle()
+        return offer
+
+    def add_claim(self, tier: int, rise: int, run: int, received: int = 0) -> int:
+        """Return the position of a new claim, without needs."""
+        if not 0 <= tier <= 3 or run < 1 or rise < 0 or received < 0:
+            raise BadProblem(f"tier {tier}, rise {rise}, run {run}, received {received}: tier 0 to 3, run at least 1, no others below 0")
+        self.finish()
+        self._make_room(nodes=1, arcs=0)
+        node = self._engine.new_node(self._layout, self._kernel.CLAIM)
+        worth = self.worth * ((self._levels + 2 * self._margin) * (3 - tier) + self._margin + self._levels)
+        self._engine.fill_claim(self._layout, node, worth, received, rise, run)
+        self._tier.add(tier)
+        self._rise.add(rise)
+        self._run.add(run)
+        self._sole.add(-1)
+        return self._claim_node.add(node)
+
+    def add_need(
+        self, claim: int, demand: int, offers: Sequence[int] = (), efforts: Sequence[int] = (), most: Sequence[int] | None = None
+    ) -> int:
+        """Return the position of a new need of a claim, with arcs from the offers that can reach it."""
+        self._known(self._claim_node, claim, "a claim")
+        _no_less(demand, 0, "the new need would ask for")
+        self.finish()
+        self._make_room(nodes=2, arcs=len(offers) + 2, efforts=efforts)
+        self._part(claim)
+        node = self._engine.new_node(self._layout, self._kernel.NEED)
+        way = self._engine.new_arc(self._layout, node, int(self._claim_node.values[claim]), 0, 0)
+        need = self._need_node.add(node)
+        self._way.add(way)
+        self._claim.add(claim)
+        for x, offer in enumerate(offers):
+            self._attach(offer, need, efforts[x], most[x] if most is not None else UNBOUNDED)
+        self._kernel.price_need(self._layout.net, node, way)
+        self._open(need, demand)
+        self._settle()
+        return need
+
+    # --- what happens to arcs ---
+
+    def add_arc(self, offer: int, need: int, effort: int, most: int | None = None) -> int:
+        """Return the position of a new arc; it may carry ``most`` units, without a limit if None."""
+        self.finish()
+        self._make_room(nodes=0, arcs=1, efforts=(effort,))
+        arc = self._attach(offer, need, effort, UNBOUNDED if most is None else most)
+        self._adjust(arc)
+        return arc
+
+    def remove_arc(self, arc: int) -> None:
+        """Take an arc away, pinned units and all. Its position is given to the next new arc."""
+        self._known(self._row, arc, "an arc")
+        self.finish()
+        self._most.values[arc] = self._kept.values[arc] = 0
+        self._put(arc, flow_pinned=0)
+        self._adjust(arc)
+        self.finish()  # Only an arc that carries nothing can be taken out.
+        for column in (self._row, self._twin):
+            if column.values[arc] >= 0:
+                self._engine.drop_arc(self._layout, int(column.values[arc]))
+            column.values[arc] = -1
+        self._free_arcs.append(arc)
+
+    def change_effort(self, arc: int, effort: int) -> None:
+        """Give an arc another effort."""
+        self._known(self._row, arc, "an arc")
+        _no_less(effort, 0, f"arc {arc} would take the effort")
+        self.finish()
+        self._make_room(nodes=0, arcs=0, efforts=(effort,))
+        self._effort.values[arc] = effort
+        self._adjust(arc)
+
+    def change_most(self, arc: int, most: int) -> None:
+        """Let an arc carry at most so many units."""
+        self._known(self._row, arc, "an arc")
+        _no_less(most, 0, f"arc {arc} would carry at most")
+        self.finish()
+        self._most.values[arc] = most
+        self._put(arc, flow_pinned=min(most, self._pinned_on(arc)))
+        self._adjust(arc)
+
+    def keep(self, arc: int, units: int) -> None:
+        """Count the first units of an arc as proposed: moving them must gain more than the hysteresis in levels."""
+        self._known(self._row, arc, "an arc")
+        _no_less(units, 0, f"arc {arc} would keep")
+        if not self._hysteresis:
+            raise BadProblem("the problem has no hysteresis, so nothing is kept: give it one")
+        self.finish()
+        self._make_room(nodes=0, arcs=1)
+        self._kept.values[arc] = units
+        self._put(arc, flow_pinned=self._pinned_on(arc))
+        self._adjust(arc)
+
+    def pin(self, arc: int, units: int) -> None:
+        """Pin so many of the units an arc carries, instead of what was pinned before; 0 lets all go."""
+        self._known(self._row, arc, "an arc")
+        self.finish()
+        flow = self._flow_on(arc)
+        if not 0 <= units <= flow:
+            raise BadProblem(f"{units} units to pin on arc {arc}, which carries {flow}: pin what is there")
+        self._put(arc, flow_pinned=units)
+        self._adjust(arc)
+
+    # --- going on ---
+
+    def go_on(self, budget: int | None = None) -> bool:
+        """Go on with what is not settled yet, about ``budget`` visits of nodes long; return whether it is at rest."""
+        how = self._engine.settle(self._layout, UNBOUNDED if budget is None else budget)
+        if how == self._kernel.STUCK:
+            raise EngineFault("units have nowhere to go although nothing pinned holds them: keep the problem and report it")
+        if how != self._kernel.AT_REST:
+            return False
+        for row, limit in self._clipped:
+            self._kernel.unclip(self._layout.net, row, limit)
+        self._clipped.clear()
+        return True
+
+    def finish(self) -> None:
+        """Go on until all is settled."""
+        if not self.at_rest or self._clipped:
+            self.go_on()
+
+    # --- inside ---
+
+    def _settle(self) -> None:
+        self.go_on(self.budget)
+
+    def _known(self, column: "_Column", position: int, what: str) -> int:
+        if not 0 <= position < len(column.values) or column.values[position] < 0:
+            raise BadProblem(f"{position} came where {what} was expected, one of {len(column.values)} counted from 0")
+        return int(column.values[position])
+
+    def _demand(self, need: int) -> int:
+        net, way = self._layout.net, int(self._way.values[need])
+        return int(net.gate[self._need_node.values[need], self._kernel.LIMIT] if way < 0 else net.arc[way, self._kernel.MOST])
+
+    def _open(self, need: int, demand: int) -> None:
+        way = int(self._way.values[need])
+        if way < 0:
+            self._kernel.claim_opens(self._layout.net, int(self._need_node.values[need]), demand)
+        else:
+            self._kernel.unslack(self._layout.net, way, 0, demand, 0)
+
+    def _summed(self, column: int) -> Ints:
+        rows = self._layout.net.arc[:, column]
+        total: Ints = np.where(self._row.values >= 0, rows[self._row.values], 0)
+        held = np.flatnonzero(self._twin.values >= 0)
+        total[held] += rows[self._twin.values[held]]
+        return total
+
+    def _rows(self, arc: int) -> list[int]:
+        return [int(row) for row in (self._row.values[arc], self._twin.values[arc]) if row >= 0]
+
+    def _flow_on(self, arc: int) -> int:
+        return sum(int(self._layout.net.arc[row, self._kernel.FLOW]) for row in self._rows(arc))
+
+    def _pinned_on(self, arc: int) -> int:
+        return sum(int(self._layout.net.arc[row, self._kernel.PINNED]) for row in self._rows(arc))
+
+    def _put(self, arc: int, flow_pinned: int) -> None:
+        """Share the units of an arc out between its kept part and the rest; `_adjust` has to follow."""
+        flow, kept = self._flow_on(arc), int(self._kept.values[arc])
+        net, row = self._layout.net, int(self._row.values[arc])
+        if kept and self._twin.values[arc] < 0:
+            ends = int(self._offer_node.values[self._offer.values[arc]]), int(self._need_node.values[self._need.values[arc]])
+            self._twin.values[arc] = self._engine.new_arc(self._layout, *ends, 0, 0)
+            net = self._layout.net
+        held = min(flow, kept) if self._twin.values[arc] >= 0 else 0
+        held_pinned = min(flow_pinned, held)
+        if self._twin.values[arc] >= 0:
+            self._kernel.put_arc(net, int(self._twin.values[arc]), held, max(held, kept), held_pinned)
+        self._kernel.put_arc(net, row, flow - held, max(flow - held, int(self._most.values[arc])), flow_pinned - held_pinned)
+
+    def _adjust(self, arc: int) -> None:
+        """Bring an arc in line with its effort, limit and kept part, and settle."""
+        most, effort = int(self._most.values[arc]), int(self._effort.values[arc])
+        kept = min(int(self._kept.values[arc]), most) if self._hysteresis else 0
+        supply = int(self._layout.net.gate[self._offer_node.values[self._offer.values[arc]], self._kernel.LIMIT])
+        useful = min(supply, self._demand(int(self._need.values[arc])))
+        parts = [
+            (int(self._twin.values[arc]), kept, effort - self._hysteresis * self.worth),
+            (int(self._row.values[arc]), most - kept, effort),
+        ]
+        for row, limit, cost in parts:
+            if row >= 0:
+                self.finish()
+                pinned = min(int(self._layout.net.arc[row, self._kernel.PINNED]), limit)
+                self._kernel.slacken(self._layout.net, row, cost, limit, pinned, useful)
+                self._clipped.append((row, limit))
+        self._settle()
+
+    def _attach(self, offer: int, need: int, effort: int, most: int) -> int:
+        tail, head = self._known(self._offer_node, offer, "an offer"), self._known(self._need_node, need, "a need")
+        _no_less(effort, 0, f"the effort from offer {offer} to need {need} would be")
+        _no_less(most, 0, f"the arc from offer {offer} to need {need} would carry at most")
+        row = self._engine.new_arc(self._layout, tail, head, effort, most)
+        if self._free_arcs:
+            arc = self._free_arcs.pop()
+        else:
+            arc = self._row.add(-1)
+            for column in (self._offer, self._need, self._effort, self._most, self._kept, self._twin):
+                column.add(-1)
+        self._row.values[arc], self._twin.values[arc] = row, -1
+        self._offer.values[arc], self._need.values[arc] = offer, need
+        self._effort.values[arc], self._most.values[arc], self._kept.values[arc] = effort, most, 0
+        return arc
+
+    def _part(self, claim: int) -> None:
+        """Give a claim a node of its own if it shares that of its only need."""
+        need = int(self._sole.values[claim])
+        if need >= 0:
+            own, way = self._engine.part_claim(self._layout, int(self._need_node.values[need]))
+            self._claim_node.values[claim], self._way.values[need], self._sole.values[claim] = own, way, -1
+
+    def _let_go(self, node: int, side: int, units: int) -> None:
+        """Let pins go at a node, those on the arc of the highest position first, until no more than ``units`` are pinned."""
+        surplus = int(self._kernel.pinned_at(self._layout.net, node, side)) - units
+        if surplus <= 0:
+            return
+        column = self._offer if side == 0 else self._need
+        nodes = self._offer_node if side == 0 else self._need_node
+        for arc in np.flatnonzero(nodes.values[column.values] == node)[::-1].tolist():
+            pinned = self._pinned_on(arc)
+            if pinned and surplus > 0:
+                self.pin(arc, max(0, pinned - surplus))
+                self.finish()
+                surplus -= pinned
+
+    def _make_room(self, nodes: int, arcs: int, efforts: Sequence[int] = ()) -> None:
+        """Make space for new rows, and build all anew where the worth of a step no longer outweighs every chain of exchanges."""
+        self._engine.make_room(self._layout, nodes, arcs)
+        ends = min(len(self._offer_node.values), len(self._need_node.values)) + 1
+        if max(efforts, default=0) > self._farthest or ends > self._ends:
+            self._build(self.problem(), self.pinned(), max(efforts, default=0))
+            self._engine.make_room(self._layout, nodes, arcs)
+
+
+class _Column:
+    """An array that grows."""
+
+    __slots__ = ("_rows", "count")
+
+    def __init__(self, values: Ints) -> None:
+        self._rows = np.array(values, dtype=np.int64)
+        self.count = len(values)
+
+    @property
+    def values(self) -> Ints:
+        """The entries in use; what is written here stays."""
+        return self._rows[: self.count]
+
+    def add(self, value: int) -> int:
+        if self.count == len(self._rows):
+            self._rows = np.concatenate([self._rows, np.empty(max(16, self.count), dtype=np.int64)])
+        self._rows[self.count] = value
+        self.count += 1
+        return self.count - 1
+
+
+def _no_less(units: int, least: int, what: str) -> None:
+    if units < least:
+        raise BadProblem(f"{what} {units}: at least {least} is expected")

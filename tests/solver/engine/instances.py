@@ -1,0 +1,111 @@
+"""Small random problems of every kind, and events that can happen to them."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from solver import Problem, staircase
+from solver.field import Field
+
+RULES = ("off", "portions", "ratio")
+
+
+def problem_of(seed: int, most_nodes: int = 12) -> Problem:
+    """Return a problem that depends on the seed alone: every rule, shared and single claims, limits, kept parts."""
+    rng = np.random.default_rng(seed)
+    offers, needs = int(rng.integers(1, most_nodes)), int(rng.integers(1, most_nodes))
+    pairs = sorted({(int(rng.integers(offers)), need) for need in range(needs) for _ in range(int(rng.integers(1, 5)))})
+    rng.shuffle(pairs)
+    shared, hysteresis = seed % 2 == 1, (0, 0, 3)[seed // 6 % 3]
+    claims = max(1, needs // 2) if shared else needs
+    claim = rng.integers(0, claims, needs) if shared else rng.permutation(needs)
+    demand = rng.integers(0, 30, needs)
+    asked = np.zeros(claims, dtype=np.int64)
+    np.add.at(asked, claim, demand)
+    count = len(pairs)
+    return Problem.of(
+        rng.integers(0, 30, offers),
+        demand,
+        [pair[0] for pair in pairs],
+        [pair[1] for pair in pairs],
+        rng.integers(0, 50, count),
+        claim=claim,
+        tier=rng.integers(0, 4, claims),
+        received=rng.integers(0, 20, claims),
+        staircase=staircase(RULES[seed % 3], 7, 1, asked, 12),
+        most=rng.integers(0, 25, count) if rng.random() < 0.5 else None,
+        kept=rng.integers(0, 8, count) * (rng.random(count) < 0.3),
+        hysteresis=hysteresis,
+    )
+
+
+def without_pinned(problem: Problem, pinned: np.ndarray) -> Problem:
+    """Return the problem that is left to decide once the pinned units have gone where they are pinned."""
+    supply, demand, received = problem.supply.copy(), problem.demand.copy(), problem.received.copy()
+    np.subtract.at(supply, problem.offer, pinned)
+    np.subtract.at(demand, problem.need, pinned)
+    np.add.at(received, problem.claim[problem.need], pinned)
+    kept = np.maximum(0, problem.kept - pinned)
+    return replace(problem, supply=supply, demand=demand, received=received, most=problem.most - pinned, kept=kept)
+
+
+def anything_happens(field: Field, rng: np.random.Generator, alive: set[int]) -> str:
+    """Let one random event happen to the field, and return its name; ``alive`` are the positions of its arcs."""
+    problem = field.problem()
+    offers, needs, claims = len(problem.supply), len(problem.demand), len(problem.tier)
+    what = str(rng.choice(["offer", "need", "received", "add offer", "add need", "add claim", "add arc", "arc", "arc", "pin", "pin"]))
+    if what == "offer":
+        i = int(rng.integers(offers))
+        field.offer_changes(i, int(rng.integers(-problem.supply[i], 20)))
+    elif what == "need":
+        j = int(rng.integers(needs))
+        field.need_changes(j, int(rng.integers(-problem.demand[j], 20)))
+    elif what == "received":
+        field.claim_received(int(rng.integers(claims)), int(rng.integers(0, 40)))
+    elif what == "add claim":
+        rise = 0 if problem.levels == 1 else int(rng.integers(0, 3))
+        field.add_claim(int(rng.integers(4)), rise, int(rng.integers(1, 9)), int(rng.integers(9)))
+    elif what in ("add offer", "add need", "add arc"):
+        _something_comes(field, rng, what, problem, alive)
+    elif alive:
+        _arc_changes(field, rng, what, problem, alive)
+    return what
+
+
+def _something_comes(field: Field, rng: np.random.Generator, what: str, problem: Problem, alive: set[int]) -> None:
+    offers, needs, before = len(problem.supply), len(problem.demand), len(problem.offer)
+    if what == "add arc":
+        offer, need = int(rng.integers(offers)), int(rng.integers(needs))
+        if (offer, need) not in {(int(problem.offer[a]), int(problem.need[a])) for a in alive}:
+            alive.add(field.add_arc(offer, need, int(rng.integers(0, 50)), None if rng.random() < 0.5 else int(rng.integers(0, 20))))
+        return
+    others = rng.permutation(needs if what == "add offer" else offers)[:4].tolist()
+    efforts = rng.integers(0, 80, len(others)).tolist()
+    free = [a for a in range(before) if a not in alive]
+    if what == "add offer":
+        field.add_offer(int(rng.integers(0, 30)), others, efforts)
+    else:
+        most = rng.integers(0, 30, len(others)).tolist()
+        field.add_need(int(rng.integers(len(problem.tier))), int(rng.integers(0, 30)), others, efforts, most)
+    after = field.problem()
+    alive.update(a for a in free if (problem.offer[a], problem.need[a], problem.most[a]) != (after.offer[a], after.need[a], after.most[a]))
+    alive.update(range(before, len(after.offer)))
+
+
+def _arc_changes(field: Field, rng: np.random.Generator, what: str, problem: Problem, alive: set[int]) -> None:
+    arc = int(rng.choice(sorted(alive)))
+    kind = int(rng.integers(4))
+    if what == "pin":
+        carrying = [a for a in np.flatnonzero(field.flow()).tolist() if a in alive]
+        if carrying:
+            arc = int(rng.choice(carrying))
+            field.pin(arc, int(rng.integers(0, field.flow()[arc] + 1)))
+    elif kind == 0:
+        field.remove_arc(arc)
+        alive.discard(arc)
+    elif kind == 1:
+        field.change_effort(arc, int(rng.integers(0, 70)))
+    elif kind == 2:
+        field.change_most(arc, int(rng.integers(0, 30)))
+    elif problem.hysteresis:
+        field.keep(arc, int(rng.integers(0, 15)))

@@ -1,0 +1,137 @@
+"""The field after any sequence of events: as good as solved from scratch, and proven."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from solver import Allocation, BadProblem, Gap, Problem, broken_rules, staircase, total_urgency
+from solver.engine.stock import best_flow
+from solver.fairness import worth_of
+from solver.field import Field
+from solver.pressure import least_pressures
+
+sys.path.insert(0, str(Path(__file__).parent))
+from instances import anything_happens, problem_of, without_pinned
+
+
+def value(problem: Problem, flow: np.ndarray) -> tuple[int, int]:
+    return total_urgency(problem, flow), -sum((problem.effort * flow).tolist())
+
+
+def verify(field: Field) -> None:
+    """Check the field against another solver and the rules, and what it says of itself against its flow."""
+    problem, flow, pinned = field.problem(), field.flow(), field.pinned()
+    assert (flow >= pinned).all()
+    free, chosen = without_pinned(problem, pinned), flow - pinned
+    worth = worth_of(free)
+    assert value(free, chosen) == value(free, best_flow(free, worth))
+    pressures = least_pressures(free, chosen, worth)
+    assert broken_rules(free, Allocation(chosen, *pressures, worth, Gap(0, 0, 0), chosen)) == []
+    if not problem.hysteresis and not pinned.any():
+        assert broken_rules(problem, Allocation(flow, *field.pressures(), field.worth, Gap(0, 0, 0), flow)) == []
+    covered, given = np.zeros_like(problem.demand), np.zeros_like(problem.supply)
+    np.add.at(covered, problem.need, flow)
+    np.add.at(given, problem.offer, flow)
+    assert np.array_equal(field.coverage(), covered)
+    assert np.array_equal(field.left_over(), problem.supply - given)
+
+
+@pytest.mark.parametrize("seed", range(36))
+@pytest.mark.parametrize("budget", [None, 3])
+def test_after_every_event_the_field_is_as_good_as_solved_from_scratch(seed: int, budget: int | None) -> None:
+    rng = np.random.default_rng(1000 + seed)
+    problem = problem_of(seed, most_nodes=8)
+    field, alive = Field(problem, budget=budget), set(range(len(problem.offer)))
+    verify(field)
+    for _ in range(25):
+        anything_happens(field, rng, alive)
+        field.finish()
+        verify(field)
+
+
+def test_the_same_calls_give_the_same_flow() -> None:
+    flows = []
+    for _ in range(2):
+        rng, problem = np.random.default_rng(5), problem_of(9, most_nodes=8)
+        field, alive = Field(problem), set(range(len(problem.offer)))
+        for _ in range(30):
+            anything_happens(field, rng, alive)
+        flows.append(field.flow())
+    assert np.array_equal(*flows)
+
+
+def test_a_field_grows_far_beyond_what_it_was_built_from() -> None:
+    rng = np.random.default_rng(3)
+    field = Field(Problem.of([], [], staircase=(np.ones(0), np.full(0, 5), 6)))
+    for _ in range(120):
+        needs, offers = len(field.coverage()), len(field.left_over())
+        some = rng.permutation(needs)[:5].tolist()
+        field.add_offer(int(rng.integers(1, 30)), some, rng.integers(1, 10 ** int(rng.integers(1, 6)), len(some)).tolist())
+        some = rng.permutation(offers)[:5].tolist()
+        claims = len(field.problem().tier)
+        claim = field.add_claim(int(rng.integers(4)), 1, 5) if rng.random() < 0.6 or not claims else int(rng.integers(claims))
+        field.add_need(claim, int(rng.integers(1, 30)), some, rng.integers(1, 100, len(some)).tolist())
+    verify(field)
+
+
+def test_an_arc_that_comes_and_goes_leaves_no_trace() -> None:
+    problem = Problem.of([10, 10], [6, 8], [0, 1], [0, 1], [5, 5], staircase=staircase("off", 1, 1, np.zeros(2), 1))
+    field = Field(problem)
+    before = field.flow()
+    arc = field.add_arc(0, 1, 1)
+    assert field.flow()[arc] > 0
+    field.remove_arc(arc)
+    assert field.flow()[:2].tolist() == before.tolist()
+    assert field.add_arc(1, 0, 9) == arc
+
+
+def test_pinned_units_stay_until_their_own_end_leaves_no_room() -> None:
+    field = Field(Problem.of([10], [10, 10], [0, 0], [0, 1], [1, 9], tier=[1, 1]))
+    field.pin(0, 10)
+    field.add_offer(0)
+    urgent = field.add_need(field.add_claim(0, 0, 1), 10, [0], [1])
+    assert field.coverage().tolist() == [10, 0, 0]
+    field.need_changes(0, -6)
+    assert field.pinned()[0] == 4
+    assert field.coverage()[urgent] == 6
+
+
+def test_a_budget_bounds_a_turn_and_going_on_ends_at_the_optimum() -> None:
+    rng = np.random.default_rng(1)
+    count = 300
+    offer = rng.integers(0, count, 6 * count)
+    pairs = np.unique(offer * count + np.tile(np.arange(count), 6))
+    effort = rng.integers(1, 1000, len(pairs))
+    problem = Problem.of(rng.integers(1, 100, count), rng.integers(1, 100, count), pairs // count, pairs % count, effort)
+    field = Field(problem, budget=50)
+    field.offer_changes(0, -int(problem.supply[0]))
+    turns = 1
+    while not field.at_rest:
+        field.go_on(50)
+        turns += 1
+    verify(field)
+    assert turns > 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda field: field.offer_changes(7, 1),
+        lambda field: field.offer_changes(0, -11),
+        lambda field: field.need_changes(0, -7),
+        lambda field: field.remove_arc(-1),
+        lambda field: field.pin(0, 7),
+        lambda field: field.keep(0, 1),
+        lambda field: field.add_claim(4, 0, 1),
+        lambda field: field.change_effort(0, -1),
+        lambda field: field.add_arc(0, 0, -1),
+    ],
+)
+def test_what_does_not_fit_is_refused_and_changes_nothing(wrong) -> None:  # type: ignore[no-untyped-def]
+    field = Field(Problem.of([10], [6], [0], [0], [5]))
+    with pytest.raises(BadProblem):
+        wrong(field)
+    verify(field)
+    assert field.flow().tolist() == [6]
