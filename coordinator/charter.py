@@ -4,6 +4,7 @@ import difflib
 import hashlib
 import tomllib
 from collections.abc import Mapping
+from fractions import Fraction
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
@@ -80,6 +81,11 @@ class Charter(Rules):
     def version(self) -> str:
         """A short name of exactly these rules, the same on every machine; every proposal carries it."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
+
+    @cached_property
+    def radius_m(self) -> int | None:
+        """How far anything may travel, in whole metres of the decimal that was written (1.005 km are 1005 m)."""
+        return None if self.radius_km is None else int(Fraction(str(self.radius_km)) * 1000)
 
     @cached_property
     def resource_names(self) -> dict[str, str]:

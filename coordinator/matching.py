@@ -28,6 +28,7 @@ class Hidden(StrEnum):
 
     OWN = "an agent's own offer"
     OTHER_THING = "another thing, which the need does not accept instead"
+    DIMENSION = "counted in units that do not convert, such as pieces and kilograms"
     WINDOW = "their windows do not meet"
     NO_ROUTE = "no route and no two known places connect them"
     TOO_FAR = "farther than a radius of the offer, the need or the charter"
@@ -96,8 +97,8 @@ class Market:
         end_us = FOREVER if offer.end_us is None else offer.end_us
         yield Hidden.WINDOW, np.maximum(self._begin_us, begin_us) < np.minimum(self._end_us, end_us)
         yield Hidden.NO_ROUTE, distance_m != UNCONNECTED
-        charter_m = FOREVER if self.network.charter.radius_km is None else int(self.network.charter.radius_km * 1000)
-        reach_m = min(charter_m, FOREVER if offer.within_m is None else offer.within_m)
+        radius_m = self.network.charter.radius_m
+        reach_m = min(FOREVER if limit_m is None else limit_m for limit_m in (radius_m, offer.within_m))
         yield Hidden.TOO_FAR, distance_m <= np.minimum(self._within_m, reach_m)
 
     def farthest_m(self) -> int:

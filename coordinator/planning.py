@@ -117,6 +117,8 @@ class Planner:
         by_dimension: dict[str, list[Stance]] = {}
         for stance in stances:
             by_dimension.setdefault(stance.dimension, []).append(stance)
+        if len(by_dimension) > 1:
+            answer.hidden[Hidden.DIMENSION] = _pairs(stances) - sum(_pairs(together) for together in by_dimension.values())
         for _, together in sorted(by_dimension.items()):
             available = {stance.ref: self._available(stance) for stance in together}
             offers = [stance for stance in together if stance.is_supply and available[stance.ref]]
@@ -322,6 +324,11 @@ class RowCandidates:
             chosen = least(loss, at_most)
             found.append(picked(arcs, chosen[loss[chosen] < 0]))
         return joined(found)
+
+
+def _pairs(stances: Sequence[Stance]) -> int:
+    supplies = sum(stance.is_supply for stance in stances)
+    return supplies * (len(stances) - supplies)
 
 
 def least(values: Ints, at_most: int) -> Ints:

@@ -65,7 +65,7 @@ def _proposal(network: Network, parts: Sequence[Part], log_us: int) -> dict[str,
         "reasons": {
             "fairness": network.charter.fairness,
             "at": format_instant(log_us),
-            "lines": [_reason(network, part) for part in parts],
+            "lines": [_reason(network, part, log_us) for part in parts],
         },
     }
 
@@ -102,13 +102,13 @@ def _decimal(whole: int, per: int) -> int | float:
     return whole // per if whole % per == 0 else whole / per
 
 
-def _reason(network: Network, part: Part) -> dict[str, Any]:
+def _reason(network: Network, part: Part, log_us: int) -> dict[str, Any]:
     offer, need = part.offer, part.need
     definition = network.definition(network.canonical(offer.thing))
     reason: dict[str, Any] = {"tier_stated": need.tier, "tier_used": part.tier_used, "level": part.level}
     if part.pressure is not None:
         reason["pressure"] = dict(zip(("tier", "level", "effort"), part.pressure, strict=True))
-    if need.due_us is not None and offer.begin_us is not None and offer.begin_us >= need.due_us:
+    if need.due_us is not None and max(log_us, offer.begin_us or log_us) > need.due_us:
         reason["late"] = True
     if not offer.is_hours and definition.mass_ug is None and offer.dimension != "mass":
         reason["mass"] = "unknown, counted as 1 kg a unit"

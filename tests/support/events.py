@@ -5,7 +5,7 @@ Times are hours after 2026-03-01T00:00:00Z. Ids follow from the content, so the 
 
 import hashlib
 import json
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 __all__ = [
@@ -30,7 +30,7 @@ __all__ = [
     "withdraw",
 ]
 
-START = datetime(2026, 3, 1, tzinfo=timezone.utc)
+START = datetime(2026, 3, 1, tzinfo=UTC)
 Data = dict[str, Any] | None
 
 
@@ -41,7 +41,7 @@ def moment(at: float) -> str:
 
 def moment_us(at: float) -> int:
     """The same in microseconds since 1970."""
-    return (START + timedelta(hours=at) - datetime(1970, 1, 1, tzinfo=timezone.utc)) // timedelta(microseconds=1)
+    return (START + timedelta(hours=at) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 def amount(value: float, unit: str = "1") -> dict[str, Any]:
