@@ -67,6 +67,7 @@ class EventStream(Response):
         self._feed, self._position = feed, position
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        """Send what there is, and what comes."""
         self._feed.listeners += 1
         gone = asyncio.create_task(_until_gone(receive))
         try:

@@ -29,7 +29,7 @@ from coordinator.json_schemas import json_schemas
 from coordinator.jsontext import read_json, write_json
 from coordinator.replaying import digest, standing_proposals
 
-__all__ = ["LARGEST_BODY", "MOST_LINES", Feed, "build_app"]
+__all__ = ["LARGEST_BODY", "MOST_LINES", "build_app"]
 
 LARGEST_BODY = 8 << 20  # bytes
 MOST_LINES = 10_000
@@ -237,7 +237,7 @@ def _add_reading(app: FastAPI, service: Service) -> None:
     def refused(limit: Limit = 100, after: Annotated[int, Query(ge=0)] = 0, agent: Agent = None) -> Response:
         """What was refused at the door: how much for which kind of reason, and the latest, oldest first."""
         counts, rows = service.refused()
-        found = [row for row in rows if row["number"] > after and agent is None or row["key"] == f"agent:{agent}"]
+        found = [row for row in rows if row["number"] > after and (agent is None or row["key"] == f"agent:{agent}")]
         return _json({"counts": counts, "items": found[:limit], "next": found[limit - 1]["number"] if len(found) > limit else None})
 
 

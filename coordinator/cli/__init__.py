@@ -18,6 +18,15 @@ app = typer.Typer(
 
 CharterFile = Annotated[Path | None, typer.Option("--charter", help="The network's rules, a TOML file with a table [charter].")]
 RoutesFile = Annotated[Path | None, typer.Option("--routes", help="Distances: CSV with columns from,to,distance_km, both ways.")]
+Url = Annotated[str | None, typer.Option("--url", help="The coordinator's address; else the setting `url`.")]
+LogFile = Annotated[Path | None, typer.Option("--log", help="An embedded log on this machine, instead of a server.")]
+Speaker = Annotated[str | None, typer.Option("--as", help="The agent who speaks; else the setting `agent`.")]
+OneAgent = Annotated[str | None, typer.Option("--agent", help="Only what concerns this agent.")]
+OneResource = Annotated[str | None, typer.Option("--resource", help="Only this resource or process.")]
+TokensFile = Annotated[Path | None, typer.Option("--tokens", help="The file of tokens; else the setting `tokens`.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+ProposalId = Annotated[str, typer.Argument(help="The proposal's id, or the beginning of it.")]
+Reason = Annotated[str | None, typer.Option("--reason", help="Why, for the other side.")]
 
 
 def main() -> None:
@@ -57,3 +66,272 @@ def replay(
     from coordinator.cli.replay import Request, run
 
     run(Request(files or [], out, charter, routes, answers, log, record, as_json))
+
+
+@app.command()
+def serve(
+    log: Annotated[Path | None, typer.Option("--log", help="The embedded log; made where it is missing.")] = None,
+    charter: CharterFile = None,
+    routes: RoutesFile = None,
+    host: Annotated[str | None, typer.Option("--host", help="Where to listen; other than this machine only with tokens.")] = None,
+    port: Annotated[int | None, typer.Option("--port", min=0, max=65_535, help="The port; 0 takes a free one.")] = None,
+    tokens: TokensFile = None,
+    tick_seconds: Annotated[
+        float | None, typer.Option("--tick-seconds", min=0.05, help="How often time passes when nobody speaks.")
+    ] = None,
+) -> None:
+    """Take in signals over HTTP, plan as time passes, and show it all, on an embedded log."""
+    from coordinator.cli.serve import Request, run
+
+    run(Request(log, charter, routes, host, port, tokens, tick_seconds))
+
+
+@app.command()
+def publish(
+    what: Annotated[str, typer.Argument(help="offer, need, capacity or agent; or - for events as JSON lines on standard input.")],
+    thing: Annotated[str | None, typer.Argument(help="The resource or process; of an agent its name.")] = None,
+    amount: Annotated[str | None, typer.Argument(help="How much, in --unit.")] = None,
+    agent: Speaker = None,
+    unit: Annotated[
+        str | None, typer.Option("--unit", help="UCUM code: 1 for pieces, kg, h ... A need in a unit of time asks for a process.")
+    ] = None,
+    tier: Annotated[int | None, typer.Option("--tier", help="Of a need: 0 vital to 3 wished.")] = None,
+    due: Annotated[str | None, typer.Option("--due", help="Of a need: wanted by, such as 2026-03-08T00:00:00Z.")] = None,
+    begin: Annotated[str | None, typer.Option("--begin", help="Not before.")] = None,
+    end: Annotated[str | None, typer.Option("--end", help="Useless after.")] = None,
+    expires: Annotated[str | None, typer.Option("--expires", help="Until when these words stand.")] = None,
+    minimum: Annotated[float | None, typer.Option("--minimum", help="Less than this is of no use.")] = None,
+    within_km: Annotated[float | None, typer.Option("--within-km", help="Not from or to farther away.")] = None,
+    basis: Annotated[str | None, typer.Option("--basis", help="free (what is not promised yet) or total (everything in stock).")] = None,
+    lat: Annotated[float | None, typer.Option("--lat", help="Where it is.")] = None,
+    long: Annotated[float | None, typer.Option("--long", help="Where it is.")] = None,
+    subject: Annotated[str | None, typer.Option("--subject", help="The signal's own id; the resource or process unless you say.")] = None,
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="Take the signal back.")] = False,
+    url: Url = None,
+    log: LogFile = None,
+    charter: CharterFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say one signal, or events as JSON lines: coordinator publish offer face-shield 120 --as atelier-nord."""
+    from coordinator.cli.publish import Request, run
+
+    fields: dict[str, str | float | None] = {"tier": tier, "due": due, "begin": begin, "end": end, "expires": expires}
+    fields |= {"minimum": minimum, "within_km": within_km, "basis": basis}
+    run(Request(what, thing, amount, agent, subject, withdraw, unit, fields, lat, long, url, log, charter, as_json))
+
+
+@app.command()
+def needs(
+    agent: OneAgent = None,
+    resource: OneResource = None,
+    url: Url = None,
+    log: LogFile = None,
+    charter: CharterFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the needs that stand."""
+    from coordinator.cli.tables import run
+
+    run("needs", url=url, log=log, charter=charter, agent=agent, resource=resource, as_json=as_json)
+
+
+@app.command()
+def offers(
+    agent: OneAgent = None,
+    resource: OneResource = None,
+    url: Url = None,
+    log: LogFile = None,
+    charter: CharterFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the offers and capacities that stand."""
+    from coordinator.cli.tables import run
+
+    run("offers", url=url, log=log, charter=charter, agent=agent, resource=resource, as_json=as_json)
+
+
+@app.command()
+def proposals(
+    agent: OneAgent = None,
+    resource: OneResource = None,
+    url: Url = None,
+    log: LogFile = None,
+    charter: CharterFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the proposals that are open or became commitments."""
+    from coordinator.cli.tables import run
+
+    run("proposals", url=url, log=log, charter=charter, agent=agent, resource=resource, as_json=as_json)
+
+
+@app.command()
+def ledger(
+    agent: OneAgent = None,
+    resource: OneResource = None,
+    url: Url = None,
+    log: LogFile = None,
+    charter: CharterFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the open book: every decision, in the order made."""
+    from coordinator.cli.tables import run
+
+    run("ledger", url=url, log=log, charter=charter, agent=agent, resource=resource, as_json=as_json)
+
+
+@app.command()
+def refused(agent: OneAgent = None, url: Url = None, log: LogFile = None, as_json: AsJson = False) -> None:
+    """Show what was refused at the door, and why."""
+    from coordinator.cli.tables import run
+
+    run("refused", url=url, log=log, charter=None, agent=agent, resource=None, as_json=as_json)
+
+
+@app.command()
+def accept(
+    proposal: ProposalId,
+    agent: Speaker = None,
+    url: Url = None,
+    log: LogFile = None,
+    charter: CharterFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Accept a proposal whole; nothing else binds an agent."""
+    from coordinator.cli.answer import run
+
+    run("accept", proposal, agent=agent, reason=None, url=url, log=log, charter=charter, as_json=as_json)
+
+
+@app.command()
+def decline(
+    proposal: ProposalId,
+    agent: Speaker = None,
+    reason: Reason = None,
+    url: Url = None,
+    log: LogFile = None,
+    charter: CharterFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Decline a proposal; the next plan leaves this pair out until one of them says something new."""
+    from coordinator.cli.answer import run
+
+    run("decline", proposal, agent=agent, reason=reason, url=url, log=log, charter=charter, as_json=as_json)
+
+
+@app.command()
+def doctor(log: LogFile = None, charter: CharterFile = None, as_json: AsJson = False) -> None:
+    """Check that all this machine needs is in order; exit code 1 when something is wrong."""
+    from coordinator.cli.doctor import run
+
+    if not run(log=log, charter=charter, as_json=as_json):
+        raise typer.Exit(1)
+
+
+token_app = typer.Typer(name="token", no_args_is_help=True, help="Tokens: who may speak for an agent.")
+app.add_typer(token_app)
+
+
+@token_app.command("create")
+def token_create(agent: Annotated[str, typer.Argument(help="The agent's name.")], tokens: TokensFile = None) -> None:
+    """Make a token for an agent and print it, this once; the file keeps its hash."""
+    from coordinator.cli.tokens import create
+
+    create(agent, tokens)
+
+
+@token_app.command("revoke")
+def token_revoke(agent: Annotated[str, typer.Argument(help="The agent's name.")], tokens: TokensFile = None) -> None:
+    """Make all tokens of an agent useless at once."""
+    from coordinator.cli.tokens import revoke
+
+    revoke(agent, tokens)
+
+
+network_questions = typer.Typer(no_args_is_help=True, help="Five questions about the network as it stands.")
+app.add_typer(network_questions, name="network")
+
+EventFiles = Annotated[list[Path] | None, typer.Argument(help="Files of events to replay, unless --log names a log.")]
+EmbeddedLog = Annotated[Path | None, typer.Option("--log", help="An embedded log, read as it stands; nothing is planned or written.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+
+
+@network_questions.command("stats")
+def _network_stats(
+    files: EventFiles = None, log: EmbeddedLog = None, charter: CharterFile = None, routes: RoutesFile = None, as_json: AsJson = False
+) -> None:
+    """How the network stands: agents, what is free and open of each thing, names that one agent alone uses."""
+    from coordinator.cli.loading import Where
+    from coordinator.cli.network import show_stats
+
+    show_stats(Where(files or [], log, charter, routes), as_json)
+
+
+@network_questions.command("upstream")
+def _network_upstream(
+    resource: Annotated[str, typer.Argument(help="A resource or process; process:NAME where both have one name.")],
+    files: EventFiles = None,
+    log: EmbeddedLog = None,
+    charter: CharterFile = None,
+    routes: RoutesFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """What feeds a resource: who offers it, the recipes that make it, and what feeds those."""
+    from coordinator.cli.loading import Where
+    from coordinator.cli.network import show_upstream
+
+    show_upstream(Where(files or [], log, charter, routes), resource, as_json)
+
+
+@network_questions.command("downstream")
+def _network_downstream(
+    agent: Annotated[str, typer.Argument(help="An agent's name.")],
+    files: EventFiles = None,
+    log: EmbeddedLog = None,
+    charter: CharterFile = None,
+    routes: RoutesFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """What and who hangs on an agent, and what it alone carries."""
+    from coordinator.cli.loading import Where
+    from coordinator.cli.network import show_downstream
+
+    show_downstream(Where(files or [], log, charter, routes), agent, as_json)
+
+
+@network_questions.command("weak-points")
+def _network_weak_points(
+    files: EventFiles = None, log: EmbeddedLog = None, charter: CharterFile = None, routes: RoutesFile = None, as_json: AsJson = False
+) -> None:
+    """Agents whose loss leaves needs without any source, and where too little can get through."""
+    from coordinator.cli.loading import Where
+    from coordinator.cli.network import show_weak_points
+
+    show_weak_points(Where(files or [], log, charter, routes), as_json)
+
+
+@network_questions.command("unreachable")
+def _network_unreachable(
+    files: EventFiles = None, log: EmbeddedLog = None, charter: CharterFile = None, routes: RoutesFile = None, as_json: AsJson = False
+) -> None:
+    """The needs that no offer and no recipe can reach, with the reason."""
+    from coordinator.cli.loading import Where
+    from coordinator.cli.network import show_unreachable
+
+    show_unreachable(Where(files or [], log, charter, routes), as_json)
+
+
+@app.command()
+def why(
+    need: Annotated[str, typer.Argument(help="The need: agent/need/subject, or a part of that which only one need has.")],
+    files: EventFiles = None,
+    log: EmbeddedLog = None,
+    charter: CharterFile = None,
+    routes: RoutesFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Why a need is served as it is, or short: from whom and by which reasons, what stands in the way, what could change it."""
+    from coordinator.cli.loading import Where
+    from coordinator.cli.why import show_why
+
+    show_why(Where(files or [], log, charter, routes), need, as_json)

@@ -1,0 +1,147 @@
+"""``coordinator doctor``: whether everything this machine needs is in order, each finding in a line."""
+
+import json
+import platform
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+
+from coordinator.adapters.clock import wall_us
+from coordinator.adapters.routes_csv import read_routes
+from coordinator.adapters.sqlite_log import SqliteLog
+from coordinator.adapters.tokens import read_hashes
+from coordinator.cli.access import charter_in_force
+from coordinator.cli.output import table
+from coordinator.cli.serve import open_port
+from coordinator.client import Client
+from coordinator.errors import Refused, Unavailable
+from coordinator.settings import Settings, config_path, read_settings
+from coordinator.stream import START
+from coordinator.times import SECOND_US, format_instant
+
+__all__ = ["Finding", "run"]
+
+PARTS = ("fastapi", "kafka-python", "numba", "numpy", "ortools", "pydantic", "uvicorn")
+EARLIEST_US = 1_767_225_600 * SECOND_US  # the beginning of 2026: a clock before that was never set
+AHEAD_US = 300 * SECOND_US
+AT_ONCE = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    sound: bool
+    told: str
+
+
+def run(*, log: Path | None, charter: Path | None, as_json: bool) -> bool:
+    """Print all findings; return whether nothing is wrong."""
+    findings = list(_findings(log, charter))
+    if as_json:
+        print(json.dumps({"sound": all(one.sound for one in findings), "findings": [asdict(one) for one in findings]}, ensure_ascii=False))
+    else:
+        table("doctor", ["what", "", "finding"], [[one.what, "ok" if one.sound else "WRONG", one.told] for one in findings])
+    return all(one.sound for one in findings)
+
+
+def _findings(log: Path | None, charter: Path | None) -> Iterator[Finding]:
+    yield _look("versions", _versions)
+    yield _look("crc32c", _crc32c)
+    settings_finding = _look("settings", lambda: f"from {config_path() or 'flags and environment alone'}" if read_settings() else "")
+    yield settings_finding
+    settings = read_settings() if settings_finding.sound else Settings.model_construct()
+    if settings_finding.sound:
+        yield _look("charter", lambda: f"version {charter_in_force(charter).version}")
+    if settings.routes is not None:
+        routes = settings.routes
+        yield _look("routes", lambda: f"{len(read_routes(routes).agents)} agents in {routes}")
+    path = log or settings.log
+    yield _look("log", lambda: _log(path))
+    yield _look("clock", lambda: _clock(path))
+    yield _look("tokens", lambda: _tokens(settings.tokens))
+    yield _look("port", lambda: _port(settings))
+
+
+def _look(what: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(what, True, look())
+    except (Refused, Unavailable) as error:
+        return Finding(what, False, str(error))
+
+
+def _versions() -> str:
+    def of(part: str) -> str:
+        try:
+            return f"{part} {version(part)}"
+        except PackageNotFoundError:
+            raise Refused(f"{part} is missing; install again: pip install stigmergic-coordinator") from None
+
+    return ", ".join([f"Python {platform.python_version()}", *map(of, PARTS)])
+
+
+def _crc32c() -> str:
+    if find_spec("crc32c") is None:
+        raise Refused("the package crc32c is missing, without which Kafka is five times slower; install kafka-python[crc32c]")
+    return "there"
+
+
+def _log(path: Path) -> str:
+    """Read all of the log, which verifies every checksum, and see whether somebody holds it."""
+    if not path.exists():
+        return f"none yet at {path}"
+    entries = 0
+    with closing(SqliteLog.open_readonly(path)) as reader:
+        place = START
+        while (batch := reader.read(place, AT_ONCE)).records:
+            entries += len(batch.records)
+            place = batch.place
+    try:
+        SqliteLog(path, wall_us).close()
+    except Unavailable:
+        return f"{path} is sound, {entries} entries; a process is writing to it"
+    return f"{path} is sound, {entries} entries; nobody is writing to it"
+
+
+def _clock(path: Path) -> str:
+    now_us, last_us = wall_us(), _last_stamp_us(path)
+    if now_us < EARLIEST_US:
+        raise Refused(f"the clock says {format_instant(max(0, now_us))}; set it, for the log is stamped by it")
+    if last_us - now_us > AHEAD_US:
+        raise Refused(
+            f"the log's last stamp is {format_instant(last_us)}, but the clock says {format_instant(now_us)}; "
+            "set the clock, else log time stands still until then"
+        )
+    return format_instant(now_us)
+
+
+def _last_stamp_us(path: Path) -> int:
+    last_us = 0
+    if path.exists():
+        try:
+            with closing(SqliteLog.open_readonly(path)) as reader:
+                place = START
+                while (batch := reader.read(place, AT_ONCE)).records:
+                    last_us, place = batch.records[-1].logtime_us, batch.place
+        except (Refused, Unavailable):
+            return 0  # Told by the look at the log.
+    return last_us
+
+
+def _tokens(path: Path) -> str:
+    if not path.exists():
+        return f"none at {path}: `serve` listens on this machine only"
+    return f"{len(read_hashes(path))} agents have tokens in {path}"
+
+
+def _port(settings: Settings) -> str:
+    try:
+        with open_port(settings.host, settings.port):
+            return f"{settings.port} is free"
+    except Unavailable:
+        entries = Client(f"http://{settings.host}:{settings.port}", tries=1, timeout_s=2).read("/readyz").get("entries")
+        return f"{settings.port}: a coordinator answers, with {entries} entries"

@@ -1,0 +1,139 @@
+"""``coordinator serve``: the embedded log, the coordination and HTTP in one process."""
+
+import contextlib
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+import structlog
+import uvicorn
+
+from coordinator.adapters.feed import Feed
+from coordinator.adapters.http_api import LOOPBACK, build_app
+from coordinator.adapters.routes_csv import read_routes
+from coordinator.adapters.service import Service
+from coordinator.adapters.tokens import Tokens
+from coordinator.cli.access import charter_in_force
+from coordinator.errors import Refused, Unavailable
+from coordinator.settings import read_settings
+
+__all__ = ["Request", "open_port", "run"]
+
+LONGEST_TICK_S = 60.0
+CONNECTIONS = 2_000
+STOP_S = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was asked for on the command line; None where the settings decide."""
+
+    log: Path | None = None
+    charter: Path | None = None
+    routes: Path | None = None
+    host: str | None = None
+    port: int | None = None
+    tokens: Path | None = None
+    tick_seconds: float | None = None
+
+
+class _Server(uvicorn.Server):
+    """Sends those who follow the stream away as soon as it is asked to stop; they would hold it up for ever."""
+
+    def __init__(self, config: uvicorn.Config, feed: Feed) -> None:
+        super().__init__(config)
+        self._feed = feed
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to stop."""
+        self._feed.close()
+        super().handle_exit(sig, frame)
+
+
+def run(request: Request) -> None:
+    """Serve until interrupted; say where in one line."""
+    settings = read_settings()
+    host = request.host or settings.host
+    tokens = _tokens(request.tokens, settings.tokens)
+    if tokens is None and host not in LOOPBACK:
+        raise Refused(
+            f"without tokens anyone could speak for any agent, so --host {host} needs them; make one: coordinator token create AGENT"
+        )
+    charter = charter_in_force(request.charter)
+    routes = request.routes or settings.routes
+    table = read_routes(routes) if routes else None
+    _log_to_stderr()
+    with contextlib.ExitStack() as stack:
+        port = stack.enter_context(open_port(host, settings.port if request.port is None else request.port))
+        service = Service(request.log or settings.log, charter, table=table, name=settings.name)
+        stack.callback(service.close)
+        every_s = request.tick_seconds or settings.tick_seconds or min(LONGEST_TICK_S, float(charter.cycle_seconds))
+        app = build_app(service, tokens, only_loopback=host in LOOPBACK)
+        service.tick()
+        service.start_ticking(every_s)
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            limit_concurrency=CONNECTIONS,
+            timeout_keep_alive=5,
+            timeout_graceful_shutdown=STOP_S,
+            h11_max_incomplete_event_size=64 << 10,
+        )
+        who = "every agent speaks with its token" if tokens else "only this machine reaches it, and anyone on it may speak for any agent"
+        print(f"coordinator on {_address(port)} plans every {charter.cycle_seconds} s; {who}. Ctrl-C stops it.", flush=True)
+        _serve(_Server(config, app.state.feed), port)
+
+
+def _serve(server: uvicorn.Server, port: socket.socket) -> None:
+    """Serve until told to stop; being told so is no fault."""
+    for stopping in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stopping, signal.SIG_IGN)  # what the server hands on once it has stopped cleanly
+    server.run(sockets=[port])
+
+
+@contextlib.contextmanager
+def open_port(host: str, port: int) -> Iterator[socket.socket]:
+    """Hold a port; Unavailable when somebody else has it."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        held = socket.create_server((host, port), family=family, backlog=128)
+    except OSError as error:
+        raise Unavailable(
+            f"port {port} of {host} cannot be had ({error.strerror or error}); stop who has it, or choose another with --port"
+        ) from None
+    with held:
+        yield held
+
+
+def _tokens(asked: Path | None, usual: Path) -> Tokens | None:
+    """Return the tokens named, or those in the usual place; None where nobody made any."""
+    if asked is None and not usual.exists():
+        return None
+    return Tokens(asked or usual)
+
+
+def _address(port: socket.socket) -> str:
+    host, number = port.getsockname()[:2]
+    return f"http://[{host}]:{number}" if ":" in host else f"http://{host}:{number}"
+
+
+def _log_to_stderr() -> None:
+    """Log for people on a terminal, and as JSON lines for programs elsewhere; never anything from a request's headers."""
+    renderer = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")

@@ -1,0 +1,84 @@
+"""Settings of the commands: flags first, then ``STIGMERGY_…`` in the environment, then the table [coordinator] of ``coordinator.toml``."""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from coordinator.errors import Refused
+from coordinator.wording import near, shown
+
+__all__ = ["CONFIG", "Settings", "config_path", "read_settings"]
+
+CONFIG = "STIGMERGY_CONFIG"  # names another file than ./coordinator.toml
+
+
+class Settings(BaseSettings):
+    """What the commands go by where no flag says otherwise."""
+
+    model_config = SettingsConfigDict(env_prefix="STIGMERGY_", frozen=True, extra="forbid")
+
+    url: str = "http://127.0.0.1:8765"  # of the coordinator that commands talk to
+    agent: str | None = None  # who speaks
+    token: SecretStr | None = None  # of that agent; better kept in the environment than in a file
+    log: Path = Path("stigmergy.log.sqlite")  # of `serve`
+    charter: Path | None = None
+    routes: Path | None = None
+    host: str = "127.0.0.1"
+    port: int = Field(default=8765, ge=0, le=65_535)
+    tokens: Path = Path("tokens.json")
+    tick_seconds: float | None = Field(default=None, gt=0, le=86_400)  # absent: as often as the charter plans, at most every minute
+    name: str = Field(default="main", pattern=r"^[A-Za-z0-9._-]{1,128}$")  # what this coordinator signs with
+
+    @classmethod
+    def settings_customise_sources(  # its arguments are pydantic's
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file, whose table comes in as arguments."""
+        return env_settings, init_settings
+
+
+def config_path() -> Path | None:
+    """Return the settings file in use, or None where there is none."""
+    named = os.environ.get(CONFIG)
+    path = Path(named or "coordinator.toml")
+    return path if named or path.is_file() else None
+
+
+def read_settings() -> Settings:
+    """Return the settings in force. Refused, with the key at fault, when one cannot be taken."""
+    path = config_path()
+    table = {} if path is None else _table(path)
+    unknown = next((key for key in table if key not in Settings.model_fields), None)
+    if unknown is not None:
+        guess = near(unknown, Settings.model_fields, 1)
+        raise Refused(
+            f"{path} has {shown(unknown)} in [coordinator]; "
+            + (f"did you mean {guess}?" if guess else f"known are {', '.join(Settings.model_fields)}")
+        )
+    try:
+        return Settings(**table)
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        key = str(first["loc"][0])
+        raise Refused(
+            f"the setting {key} (or STIGMERGY_{key.upper()}) cannot be taken: {first['msg'][0].lower()}{first['msg'][1:]}"
+        ) from None
+
+
+def _table(path: Path) -> dict[str, Any]:
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8")).get("coordinator", {})
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise Refused(f"the settings file {path} cannot be read ({error}); check the path and the line named") from None
+    if not isinstance(table, dict):
+        raise Refused(f"`coordinator` is {table!r} in {path}; a table [coordinator] was expected")
+    return table
