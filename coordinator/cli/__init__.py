@@ -253,7 +253,6 @@ app.add_typer(network_questions, name="network")
 
 EventFiles = Annotated[list[Path] | None, typer.Argument(help="Files of events to replay, unless --log names a log.")]
 EmbeddedLog = Annotated[Path | None, typer.Option("--log", help="An embedded log, read as it stands; nothing is planned or written.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
 
 @network_questions.command("stats")

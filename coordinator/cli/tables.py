@@ -11,11 +11,13 @@ __all__ = ["run"]
 
 Row = dict[str, Any]
 
+SHORT = 8  # characters of a proposal's id; commands take the beginning of one
+
 COLUMNS = {
-    "needs": ["agent", "needs", "stated", "promised", "proposed", "unit", "tier", "due", "id"],
-    "offers": ["agent", "offers", "stated", "promised", "proposed", "unit", "until", "id"],
-    "proposals": ["proposal", "state", "from", "to", "what", "quantity", "unit", "km", "expires", "accepted by"],
-    "refused": ["no", "time", "who", "kind of reason", "reason"],
+    "needs": ["need", "of", "stated", "promised", "proposed", "tier", "due"],
+    "offers": ["offer", "of", "stated", "promised", "proposed", "until"],
+    "proposals": ["proposal", "state", "from", "to", "what", "km", "expires", "accepted by"],
+    "refused": ["no", "time", "who", "kind", "reason"],
     "ledger": ["no", "time", "kind", "agent", "proposal", "why"],
 }
 
@@ -34,47 +36,48 @@ def run(
     table(f"{what} ({len(shown)})", COLUMNS[what], shown)
 
 
-def _amounts(row: Row) -> list[Any]:
-    return [*(row[name]["value"] for name in ("stated", "promised", "proposed")), row["stated"]["unit"]]
-
-
 def _need(row: Row) -> list[list[Any]]:
-    return [[row["agent"], _thing(row), *_amounts(row), row["tier"], row.get("due"), row["ref"].partition("/")[2]]]
+    return [[row["ref"], _thing(row), *_amounts(row), row["tier"], _minute(row.get("due"))]]
 
 
 def _offer(row: Row) -> list[list[Any]]:
-    until = row.get("end") or row.get("expires")
-    return [[row["agent"], _thing(row), *_amounts(row), until, row["ref"].partition("/")[2]]]
+    return [[row["ref"], _thing(row), *_amounts(row), _minute(row.get("end") or row.get("expires"))]]
+
+
+def _amounts(row: Row) -> list[Any]:
+    return [row[name]["value"] for name in ("stated", "promised", "proposed")]
 
 
 def _thing(row: Row) -> str:
+    """Return what it is of, with the name it was said by where that is another, and its unit where it is not counted in pieces."""
     name = row.get("resource") or row["process"]
-    return f"{name} ({row['said_as']})" if "said_as" in row else str(name)
+    said_as = f" ({row['said_as']})" if "said_as" in row else ""
+    unit = row["stated"]["unit"]
+    return f"{name}{said_as}" + ("" if unit == "1" else f", {unit}")
 
 
 def _proposal(row: Row) -> list[list[Any]]:
     """Return a line of the table for each line of the proposal, named by as much of its id as people need."""
-    accepted = ", ".join(row["accepted_by"])
+    start, accepted, expires = row["proposal"][:SHORT], ", ".join(row["accepted_by"]), _minute(row["expires"])
     return [
-        [
-            row["proposal"][:12],
-            row["state"],
-            line["provider"],
-            line["receiver"],
-            line["resource"],
-            line["quantity"]["value"],
-            line["quantity"]["unit"],
-            line["distance_km"],
-            row["expires"],
-            accepted,
-        ]
+        [start, row["state"], line["provider"], line["receiver"], _moved(line), line["distance_km"], expires, accepted]
         for line in row["lines"]
     ]
 
 
+def _moved(line: Row) -> str:
+    unit = line["quantity"]["unit"]
+    return f"{line['quantity']['value']:,} " + ("" if unit == "1" else f"{unit} ") + line["resource"]
+
+
+def _minute(instant: str | None) -> str | None:
+    """Return a time to the minute; all times are UTC."""
+    return None if instant is None else instant[:16].replace("T", " ")
+
+
 def _record(row: Row) -> list[list[Any]]:
-    return [[row["number"], row["time"], row["kind"], row["agent"], row["proposal"][:12], row.get("why")]]
+    return [[row["number"], _minute(row["time"]), row["kind"], row["agent"], row["proposal"][:SHORT], row.get("why")]]
 
 
 def _refusal(row: Row) -> list[list[Any]]:
-    return [[row["number"], row["time"], row["key"], row["code"], row["reason"]]]
+    return [[row["number"], _minute(row["time"]), row["key"], row["code"], row["reason"]]]
