@@ -8,12 +8,16 @@ import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import TYPE_CHECKING, Any
 
 from coordinator.charter import Charter
 from coordinator.places import Coordinates, Table, great_circle_m
 from coordinator.signals import Agent, Capacity, Event, Need, Offer, Place, Recipe, Resource, Route
 from coordinator.times import DAY_US
 from coordinator.units import UNITS, Quantity
+
+if TYPE_CHECKING:
+    from coordinator.commitments import Book
 
 __all__ = ["PROCESS", "RESOURCE", "UNKNOWN_MASS_UG", "AgentFacts", "Definition", "Network", "Stance", "Thing", "reference"]
 
@@ -417,3 +421,12 @@ class Network:
         """Return so many grains of what the stance speaks of, in the unit people know its resource by (hours for a process)."""
         unit = self.definition(self.canonical(stance.thing)).unit
         return Quantity(grains, unit if UNITS[unit].dimension == stance.dimension else stance.unit)
+
+    def graph(self, book: "Book | None" = None) -> Any:
+        """Return a `networkx.MultiDiGraph` of agents, resources, processes, recipes, routes and, with a book, flows.
+
+        `coordinator.graph.build_graph` has the table of its nodes and edges.
+        """
+        from coordinator.graph import build_graph  # noqa: PLC0415  networkx is loaded by those who ask
+
+        return build_graph(self, book)

@@ -1,0 +1,192 @@
+"""``coordinator network …``: five questions about a network, as tables for people or JSON for programs."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from typing import Any
+
+from coordinator.cli.loading import Loaded, Where, load
+from coordinator.cli.output import table
+from coordinator.questions import downstream, stats, unreachable, upstream
+from coordinator.times import format_instant
+from coordinator.units import Quantity
+from coordinator.weakness import Bottleneck, weak_points
+
+__all__ = ["amount", "as_json", "print_json", "show_downstream", "show_stats", "show_unreachable", "show_upstream", "show_weak_points"]
+
+LISTED = 6  # names in one cell of a table; the rest is counted, and --json has them all
+ROWS = 60  # of one table, likewise
+
+
+def show_stats(where: Where, to_json: bool) -> None:
+    """Print how the network stands: counts, what is free and open of each thing, names that one agent alone uses."""
+    loaded = load(where, quiet=to_json)
+    found = stats(loaded.coordination.network, loaded.coordination.book)
+    if to_json:
+        print_json(found)
+        return
+    title = (
+        f"{found.agents:,} agents ({found.agents_without_place:,} without a place), {found.offers:,} offers, "
+        f"{found.capacities:,} capacities, {found.needs:,} needs, {found.recipes:,} recipes, {found.routes:,} routes"
+    )
+    rows = [
+        [row.name, row.sort, row.offers, row.offered_by, amount(row.free), row.needs, row.needed_by, amount(row.open)]
+        for row in found.things
+    ]
+    _table(title, ["name", "", "offers", "by agents", "free", "needs", "by agents", "open"], rows)
+    if found.lonely_names:
+        _table(f"{len(found.lonely_names):,} names that one agent alone uses", ["name"], [[name.sentence()] for name in found.lonely_names])
+    _tell_refused(loaded)
+
+
+def show_upstream(where: Where, name: str, to_json: bool) -> None:
+    """Print what feeds a resource or process, by level."""
+    loaded = load(where, quiet=to_json)
+    found = upstream(loaded.coordination.network, name, loaded.coordination.book)
+    if to_json:
+        print_json(found)
+        return
+    rows = [
+        [
+            row.level,
+            row.name,
+            row.sort,
+            _listed(ref.partition("/recipe/")[2] for ref in row.into),
+            _listed(row.agents) or "nobody",
+            ", ".join(amount(free) for free in row.free),
+        ]
+        for row in found
+    ]
+    _table(f"what feeds {name}", ["level", "name", "", "goes into", "offered by", "free"], rows)
+    _tell_refused(loaded)
+
+
+def show_downstream(where: Where, agent: str, to_json: bool) -> None:
+    """Print what and who can be served from an agent's offers, and what it alone carries."""
+    loaded = load(where, quiet=to_json)
+    found = downstream(loaded.coordination.network, agent, loaded.coordination.book)
+    if to_json:
+        print_json(found)
+        return
+    rows = [
+        [
+            row.level,
+            row.name,
+            row.sort,
+            "only through it" if row.sole else "",
+            *(", ".join(map(amount, of)) for of in (row.proposed, row.committed)),
+        ]
+        for row in found
+    ]
+    _table(f"what {agent} leads to", ["level", "name", "", "without it", "proposed to it", "committed to it"], rows)
+    _tell_refused(loaded)
+
+
+def show_weak_points(where: Where, to_json: bool) -> None:
+    """Print agents whose loss leaves needs without any source, and where too little can get through."""
+    loaded = load(where, quiet=to_json)
+    here = loaded.coordination
+    found = weak_points(here.network, here.book, here.log_us)
+    if to_json:
+        print_json(found)
+        return
+    hinges = [
+        [hinge.agent, len(hinge.needs), ", ".join(f"{amount(still)} {name}" for name, still in hinge.open), _listed(hinge.needs)]
+        for hinge in found.hinges
+    ]
+    _table("agents whose loss cuts needs from every source", ["agent", "needs", "open", "which"], hinges)
+    rows = [
+        [
+            " or ".join(name for _, name in row.things),
+            amount(row.asked),
+            amount(row.free),
+            "" if row.makeable is not None and not row.makeable.grains else amount(row.makeable) if row.makeable else "no limit",
+            "too large to say" if row.through is None else amount(row.through),
+            "" if row.short is None else amount(row.short),
+            _bottleneck(row),
+        ]
+        for row in found.bottlenecks
+    ]
+    _table("where too little gets through", ["name", "asked", "free", "makeable", "can reach", "short", "bottleneck"], rows)
+    nothing = f"{found.without_supply:,} are needed and supplied by nobody (see `coordinator network unreachable`)"
+    print(f"{found.enough:,} others get through in full; {nothing}")
+    _tell_refused(loaded)
+
+
+def show_unreachable(where: Where, to_json: bool) -> None:
+    """Print the needs that nothing can reach, with the reason."""
+    loaded = load(where, quiet=to_json)
+    here = loaded.coordination
+    found = unreachable(here.network, here.book, here.log_us)
+    if to_json:
+        print_json(found)
+        return
+    rows = [
+        [row.need, row.name, amount(row.open), row.tier, "; ".join(row.reasons), " or ".join(near.name for near in row.near)]
+        for row in found
+    ]
+    _table(f"{len(found):,} needs that no offer and no recipe can reach", ["need", "of", "open", "tier", "why", "did they mean"], rows)
+    _tell_refused(loaded)
+
+
+def _bottleneck(row: Bottleneck) -> str:
+    """Return the cut in words: who gives all it has, to whom, and how much more they want."""
+    if row.short_asked is None:
+        return "too many offers and needs of different reach for an exact cut"
+    sources = [f"{each.name} ({amount(each.most)}{f', bound by {each.scarcest}' if each.scarcest else ''})" for each in row.scarce]
+    needs = f"{row.short_needs:,} needs of {len(row.short_agents):,} agents want {amount(row.short_asked)}"
+    return f"{needs}, and only this can reach them: {_listed(sources) or 'nothing'}"
+
+
+# -- how results are shown --------------------------------------------------------------------------------------------
+
+
+def amount(quantity: Quantity) -> str:
+    """Return a quantity for people; pieces go without their unit."""
+    told: Any = quantity.to_json()
+    value = f"{told['value']:,}" if isinstance(told["value"], int) else f"{told['value']:,.6g}"
+    return value if told["unit"] == "1" else f"{value} {told['unit']}"
+
+
+def as_json(value: Any) -> Any:
+    """Return a result as plain JSON values: quantities and times as on the wire, distances in km, names without their inner unit."""
+    if isinstance(value, Quantity):
+        return value.to_json()
+    if is_dataclass(value) and not isinstance(value, type):
+        return dict(_member(field.name, getattr(value, field.name)) for field in fields(value))
+    if isinstance(value, Mapping):
+        return {str(key.value if isinstance(key, Enum) else key): as_json(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_json(each) for each in value]
+    return value.value if isinstance(value, Enum) else value
+
+
+def _member(name: str, value: Any) -> tuple[str, Any]:
+    if name.endswith("_us"):
+        return name.removesuffix("_us"), None if value is None else format_instant(value)
+    if name.endswith("_m"):
+        return name.removesuffix("_m") + "_km", None if value is None else value / 1000
+    return name, as_json(value)
+
+
+def print_json(value: Any) -> None:
+    """Print a result as indented JSON."""
+    print(json.dumps(as_json(value), indent=2, ensure_ascii=False))
+
+
+def _listed(names: Any) -> str:
+    several = list(names)
+    more = len(several) - LISTED
+    return ", ".join(several[:LISTED]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def _table(title: str, columns: list[str], rows: list[list[Any]]) -> None:
+    table(title, columns, rows[:ROWS])
+    if len(rows) > ROWS:
+        print(f"  and {len(rows) - ROWS:,} more; --json has them all")
+
+
+def _tell_refused(loaded: Loaded) -> None:
+    if loaded.refused:
+        print(f"{loaded.refused:,} of {loaded.read:,} events were refused; `coordinator replay` writes each with its reason")

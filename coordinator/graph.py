@@ -1,0 +1,123 @@
+"""The network as a networkx graph, for questions that a solver is not asked: what feeds what, and what hangs on whom."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import networkx as nx
+
+from coordinator.commitments import ENDED, OPEN, Book
+from coordinator.network import PROCESS, RESOURCE, Network, Stance, Thing
+from coordinator.signals import Recipe
+
+__all__ = ["AGENT", "RECIPE", "Node", "build_graph", "free_now_grains"]
+
+Node = tuple[str, str]  # (kind, name): an agent, a recipe (by its ref), or a canonical Thing
+
+AGENT, RECIPE = "agent", "recipe"
+
+
+def build_graph(network: Network, book: Book | None = None) -> Any:
+    """Return a `networkx.MultiDiGraph` of all that stands; arrows point the way goods, hours and knowledge go.
+
+    Every node is a tuple (kind, name) and carries `kind`:
+
+    | node | attributes |
+    |---|---|
+    | ("agent", name) | `place` (latitude, longitude) or None, `classes` |
+    | ("resource", canonical name) | `unit` |
+    | ("process", canonical name) | `unit` (h) |
+    | ("recipe", agent/recipe/subject) | `agent` who wrote it, `name`; a recipe stays known when its agent is gone |
+
+    Every edge carries `kind`; quantities are whole grains of `dimension`:
+
+    | edge | kind | key | attributes |
+    |---|---|---|---|
+    | agent → resource, agent → process | offer, capacity | its ref | `dimension`, `stated_grains`, `free_grains` |
+    | resource → agent, process → agent | need | its ref | `dimension`, `stated_grains`, `free_grains` (still open), `tier`, `substitute` |
+    | resource → recipe, process → recipe | input, step | dimension | `dimension`, `grains` for one run |
+    | recipe → resource | output | dimension | `dimension`, `grains` of one run |
+    | agent → agent | route | "route" | `distance_m`, `two_way` |
+    | agent → agent | flow | thing and dimension | `thing`, `dimension`, `proposed_grains`, `committed_grains` |
+
+    A need that takes substitutes has an edge from each (`substitute` true). Flows, and what others' promises hold back of `free_grains`,
+    need the `book`.
+    """
+    graph = nx.MultiDiGraph()
+    for name, facts in network.agents.items():
+        graph.add_node((AGENT, name), kind=AGENT, place=facts.place, classes=facts.classes)
+    for stance in network.living():
+        _add_stance(graph, network, stance, free_now_grains(stance, book))
+    for ref, recipe in sorted(network.recipes.items()):
+        _add_recipe(graph, network, ref, recipe)
+    for start, routes in network.routes.items():
+        for end, route in routes.items():
+            _add_agent(graph, end)
+            kept = {"kind": "route", "distance_m": route.distance_m, "two_way": route.two_way}
+            graph.add_edge((AGENT, start), (AGENT, end), key="route", **kept)
+    if book is not None:
+        _add_flows(graph, network, book)
+    return graph
+
+
+def free_now_grains(stance: Stance, book: Book | None) -> int:
+    """Return what a stance still gives or takes: free by its agent's words, less what others' unanswered promises keep aside."""
+    return stance.free_grains if book is None else max(0, stance.free_grains - book.held_grains(stance))
+
+
+def _add_stance(graph: Any, network: Network, stance: Stance, free_grains: int) -> None:
+    agent, thing = (AGENT, stance.agent), _add_thing(graph, network, stance.thing)
+    sums = {"dimension": stance.dimension, "stated_grains": stance.stated_grains, "free_grains": free_grains}
+    if stance.is_supply:
+        graph.add_edge(agent, thing, key=stance.ref, kind=stance.kind, **sums)
+        return
+    graph.add_edge(thing, agent, key=stance.ref, kind="need", tier=stance.tier, substitute=False, **sums)
+    for name in stance.substitutes:
+        other = _add_thing(graph, network, (stance.thing[0], name))
+        if other != thing:
+            graph.add_edge(other, agent, key=stance.ref, kind="need", tier=stance.tier, substitute=True, **sums)
+
+
+def _add_recipe(graph: Any, network: Network, ref: str, recipe: Recipe) -> None:
+    node = (RECIPE, ref)
+    graph.add_node(node, kind=RECIPE, agent=ref.partition("/")[0], name=recipe.recipe)
+    taken, worked, made = Counter[tuple[Thing, str]](), Counter[tuple[Thing, str]](), Counter[tuple[Thing, str]]()
+    for flows, sums in ((recipe.inputs, taken), (recipe.outputs, made)):
+        for flow in flows:
+            sums[_add_thing(graph, network, (RESOURCE, flow.resource)), flow.quantity.dimension] += flow.quantity.grains
+    for step in recipe.steps:
+        worked[_add_thing(graph, network, (PROCESS, step.process)), step.effort.dimension] += step.effort.grains
+    for kind, sums in (("input", taken), ("step", worked), ("output", made)):
+        for (thing, dimension), grains in sums.items():
+            start, end = (node, thing) if kind == "output" else (thing, node)
+            graph.add_edge(start, end, key=dimension, kind=kind, dimension=dimension, grains=grains)
+
+
+def _add_flows(graph: Any, network: Network, book: Book) -> None:
+    flows: dict[tuple[str, str, Thing, str], Counter[str]] = {}
+    for deal in book.deals.values():
+        if deal.state in ENDED:
+            continue
+        for line in deal.lines:
+            thing = network.canonical((PROCESS if line.action in ("use", "work") else RESOURCE, line.resource))
+            sums = flows.setdefault((line.provider, line.receiver, thing, line.quantity.dimension), Counter())
+            sums["proposed" if deal.state in OPEN else "committed"] += line.quantity.grains
+    for (provider, receiver, thing, dimension), sums in flows.items():
+        kept: Mapping[str, Any] = {"kind": "flow", "thing": thing, "dimension": dimension}
+        grains = {"proposed_grains": sums["proposed"], "committed_grains": sums["committed"]}
+        start, end = _add_agent(graph, provider), _add_agent(graph, receiver)
+        graph.add_edge(start, end, key=(*thing, dimension), **kept, **grains)
+
+
+def _add_agent(graph: Any, name: str) -> Node:
+    """Add an agent that others name and that said nothing itself, as yet."""
+    if (AGENT, name) not in graph:
+        graph.add_node((AGENT, name), kind=AGENT, place=None, classes=())
+    return AGENT, name
+
+
+def _add_thing(graph: Any, network: Network, said: Thing) -> Thing:
+    thing = network.canonical(said)
+    if thing not in graph:
+        graph.add_node(thing, kind=thing[0], unit=network.definition(thing).unit)
+    return thing

@@ -1,0 +1,117 @@
+"""What recipes can make of what there is, as far as it can be said without planning: whether at all, and how much at most."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import networkx as nx
+
+from coordinator.graph import RECIPE
+from coordinator.network import Thing
+
+__all__ = ["Making", "Most", "Stock", "made_by", "makings", "most_runs", "runnable", "suppliers"]
+
+Stock = tuple[Thing, str]  # a canonical thing counted in one dimension: kilos and pieces of one name are two stocks
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """One recipe: what one run takes of each stock, hours of its steps among them, and what it gives, in grains."""
+
+    ref: str
+    name: str
+    takes: Mapping[Stock, int]
+    gives: Mapping[Stock, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Most:
+    """A bound that no plan can pass."""
+
+    runs: int | None  # None: the recipe takes nothing that could run out
+    scarcest: Stock | None  # what bounds it
+
+
+def makings(graph: Any) -> list[Making]:
+    """Return every recipe of a network graph, in order of ref."""
+    found: list[Making] = []
+    for node in sorted(node for node, kind in graph.nodes(data="kind") if kind == RECIPE):
+        takes = {(start, said["dimension"]): said["grains"] for start, _, said in graph.in_edges(node, data=True)}
+        gives = {(end, said["dimension"]): said["grains"] for _, end, said in graph.out_edges(node, data=True)}
+        found.append(Making(node[1], graph.nodes[node]["name"], takes, gives))
+    return found
+
+
+def suppliers(graph: Any, *, promised_too: bool = False) -> dict[Stock, dict[str, int]]:
+    """Return who has something free of each stock, and how much: agent -> grains. `promised_too` counts all that was stated."""
+    counted = "stated_grains" if promised_too else "free_grains"
+    found: dict[Stock, dict[str, int]] = {}
+    for agent, thing, said in graph.edges(data=True):
+        if said["kind"] in ("offer", "capacity") and said[counted]:
+            by = found.setdefault((thing, said["dimension"]), {})
+            by[agent[1]] = by.get(agent[1], 0) + said[counted]
+    return found
+
+
+def runnable(stocked: Iterable[Stock], recipes: Sequence[Making]) -> set[str]:
+    """Return the recipes (refs) for which all can be had, from stock or from other such recipes; a ring does not start itself."""
+    missing = {recipe.ref: len(recipe.takes) for recipe in recipes}
+    takers: dict[Stock, list[Making]] = {}
+    for recipe in recipes:
+        for stock in recipe.takes:
+            takers.setdefault(stock, []).append(recipe)
+    able: set[str] = set()
+    had: set[Stock] = set()
+    arriving: list[Stock] = list(stocked)
+    for recipe in recipes:
+        if not recipe.takes:
+            able.add(recipe.ref)
+            arriving.extend(recipe.gives)
+    while arriving:
+        stock = arriving.pop()
+        if stock in had:
+            continue
+        had.add(stock)
+        for recipe in takers.get(stock, ()):
+            missing[recipe.ref] -= 1
+            if not missing[recipe.ref]:
+                able.add(recipe.ref)
+                arriving.extend(recipe.gives)
+    return able
+
+
+def made_by(refs: Iterable[str], recipes: Sequence[Making]) -> set[Stock]:
+    """Return everything that these recipes give."""
+    chosen = set(refs)
+    return {stock for recipe in recipes if recipe.ref in chosen for stock in recipe.gives}
+
+
+def most_runs(stocked: Mapping[Stock, int], recipes: Sequence[Making]) -> dict[str, Most]:
+    """Return how often each recipe (by ref) could run at most, were everything at one place and all of it its own.
+
+    Inputs that other recipes can make are counted in full for everyone who takes them, so no plan reaches more. Within a ring of
+    recipes only what enters the ring from outside is counted.
+    """
+    graph = nx.DiGraph()
+    for recipe in recipes:
+        graph.add_node(recipe.ref)
+        graph.add_edges_from((stock, recipe.ref) for stock in recipe.takes)
+        graph.add_edges_from((recipe.ref, stock) for stock in recipe.gives)
+    there: dict[Stock, int | None] = dict(stocked)  # None: without limit
+    by_ref = {recipe.ref: recipe for recipe in recipes}
+    most: dict[str, Most] = {}
+    rings = nx.condensation(graph)
+    for component in nx.topological_sort(rings):
+        mine = [by_ref[node] for node in sorted(rings.nodes[component]["members"] & by_ref.keys())]
+        most.update({recipe.ref: _bound(recipe, there) for recipe in mine})
+        for recipe in mine:
+            runs = most[recipe.ref].runs
+            for stock, grains in recipe.gives.items():
+                before = there.get(stock, 0)
+                there[stock] = None if before is None or runs is None else before + runs * grains
+    return most
+
+
+def _bound(recipe: Making, there: Mapping[Stock, int | None]) -> Most:
+    bounds = [(have // grains, stock) for stock, grains in recipe.takes.items() if (have := there.get(stock, 0)) is not None]
+    return Most(*min(bounds)) if bounds else Most(None, None)

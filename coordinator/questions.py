@@ -1,0 +1,355 @@
+"""Questions about a network, each a pure function of it: how it stands, what feeds a thing, what hangs on an agent, what nothing reaches.
+
+Where it is weak is told by `coordinator.weakness`. Distances and windows are judged for goods and hours as they are offered. Where a
+recipe would run is not known, so recipes are judged by what exists: a need that a recipe could serve never counts as unreachable.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from typing import Any
+
+from coordinator.commitments import Book
+from coordinator.errors import Refused
+from coordinator.graph import AGENT, RECIPE, build_graph, free_now_grains
+from coordinator.making import Making, Stock, made_by, makings, runnable, suppliers
+from coordinator.matching import Hidden
+from coordinator.names import LonelyName, Names, NearName
+from coordinator.network import PROCESS, RESOURCE, Network, Stance, Thing
+from coordinator.reach import markets, reach
+from coordinator.units import UNITS, Quantity
+from coordinator.wording import near
+
+__all__ = [
+    "Dependent",
+    "Source",
+    "Stats",
+    "ThingStats",
+    "Unreachable",
+    "accepted_things",
+    "amount_of",
+    "downstream",
+    "nothing_there",
+    "stats",
+    "thing_named",
+    "unreachable",
+    "upstream",
+]
+
+PLAIN_UNIT = {"pieces": "1", "mass": "kg", "time": "h", "length": "m", "area": "m2", "volume": "L"}
+
+
+def amount_of(network: Network, stock: Stock, grains: int) -> Quantity:
+    """Return so many grains in the unit people know the thing by, or a plain unit where it is counted in another dimension."""
+    thing, dimension = stock
+    unit = network.definition(thing).unit
+    return Quantity(grains, unit if UNITS[unit].dimension == dimension else PLAIN_UNIT[dimension])
+
+
+def thing_named(network: Network, graph: Any, name: str) -> Thing:
+    """Return the resource or process of this name; ``process:NAME`` tells two of one name apart. Refused, with near ones, when unknown."""
+    sort, _, rest = name.partition(":")
+    asked = [(sort, rest)] if sort in (RESOURCE, PROCESS) and rest else [(RESOURCE, name), (PROCESS, name)]
+    for thing in asked:
+        if network.canonical(thing) in graph:
+            return network.canonical(thing)
+    names = Names(network)
+    meant = dict.fromkeys(found.name for thing in asked for found in names.near(thing))
+    hint = f"did you mean {' or '.join(meant)}?" if meant else "`coordinator network stats` lists all names"
+    raise Refused(f"nobody here speaks of {name!r}; {hint}")
+
+
+# -- how it stands ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ThingStats:
+    """What stands of one thing in one dimension."""
+
+    sort: str
+    name: str
+    offers: int
+    offered_by: int  # agents
+    free: Quantity
+    needs: int
+    needed_by: int
+    open: Quantity
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """How the network stands."""
+
+    agents: int
+    agents_with_place: int
+    agents_without_place: int
+    offers: int
+    capacities: int
+    needs: int
+    recipes: int
+    routes: int
+    things: tuple[ThingStats, ...]
+    lonely_names: tuple[LonelyName, ...]
+
+
+def stats(network: Network, book: Book | None = None) -> Stats:
+    """Return counts of all that stands, what is free and open of each thing, and the names that only one agent uses.
+
+    An agent has a place when it stated one or when all its standing offers and needs did.
+    """
+    kinds: Counter[str] = Counter()
+    found: dict[Stock, dict[str, Any]] = {}
+    placeless = {name for name, facts in network.agents.items() if facts.place is None}
+    spoke: set[str] = set()
+    lost: set[str] = set()
+    for stance in network.living():
+        kinds[stance.kind] += 1
+        side = "offers" if stance.is_supply else "needs"
+        row = found.setdefault((network.canonical(stance.thing), stance.dimension), {"offers": [], "needs": []})
+        row[side].append((stance.agent, free_now_grains(stance, book)))
+        spoke.add(stance.agent)
+        if stance.place is None:
+            lost.add(stance.agent)
+    without = placeless - (spoke - lost)
+    things = tuple(_thing_stats(network, stock, row["offers"], row["needs"]) for stock, row in sorted(found.items()))
+    return Stats(
+        agents=len(network.agents),
+        agents_with_place=len(network.agents) - len(without),
+        agents_without_place=len(without),
+        offers=kinds["offer"],
+        capacities=kinds["capacity"],
+        needs=kinds["need"],
+        recipes=len(network.recipes),
+        routes=sum(len(routes) for routes in network.routes.values()),
+        things=things,
+        lonely_names=Names(network).lonely(),
+    )
+
+
+def _thing_stats(network: Network, stock: Stock, offers: list[tuple[str, int]], needs: list[tuple[str, int]]) -> ThingStats:
+    return ThingStats(
+        sort=stock[0][0],
+        name=stock[0][1],
+        offers=len(offers),
+        offered_by=len({agent for agent, _ in offers}),
+        free=amount_of(network, stock, sum(grains for _, grains in offers)),
+        needs=len(needs),
+        needed_by=len({agent for agent, _ in needs}),
+        open=amount_of(network, stock, sum(grains for _, grains in needs)),
+    )
+
+
+# -- what feeds a thing -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One thing that feeds another, so many recipes away from it."""
+
+    level: int  # 0: the thing itself
+    sort: str
+    name: str
+    into: tuple[str, ...]  # recipes (refs) of the level before that take it
+    agents: tuple[str, ...]  # who offers it
+    free: tuple[Quantity, ...]  # of each dimension that it is offered in
+
+
+def upstream(network: Network, name: str, book: Book | None = None) -> tuple[Source, ...]:
+    """Return everything that feeds a resource or process, through recipes, by level; each thing once, at its nearest level.
+
+    Raises `Refused` where nobody speaks of it.
+    """
+    graph = build_graph(network, book)
+    now: dict[Thing, set[str]] = {thing_named(network, graph, name): set()}
+    seen = set(now)
+    found: list[Source] = []
+    level = 0
+    while now:
+        found += [_source(network, graph, level, thing, into) for thing, into in sorted(now.items())]
+        before: dict[Thing, set[str]] = {}
+        for thing in now:
+            for recipe in {start for start in graph.predecessors(thing) if start[0] == RECIPE}:
+                for taken in graph.predecessors(recipe):
+                    before.setdefault(taken, set()).add(recipe[1])
+        now = {thing: into for thing, into in before.items() if thing not in seen}
+        seen |= now.keys()
+        level += 1
+    return tuple(found)
+
+
+def _source(network: Network, graph: Any, level: int, thing: Thing, into: set[str]) -> Source:
+    agents: set[str] = set()
+    free: Counter[str] = Counter()
+    for agent, _, said in graph.in_edges(thing, data=True):
+        if said["kind"] in ("offer", "capacity"):
+            agents.add(agent[1])
+            free[said["dimension"]] += said["free_grains"]
+    amounts = tuple(amount_of(network, (thing, dimension), grains) for dimension, grains in sorted(free.items()))
+    return Source(level, *thing, tuple(sorted(into)), tuple(sorted(agents)), amounts)
+
+
+# -- what hangs on an agent -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Dependent:
+    """One thing or agent that an agent's offers and hours lead to, so many steps away."""
+
+    level: int  # 1: what it offers itself; each recipe and each need is one more
+    sort: str  # resource, process, recipe or agent
+    name: str
+    sole: bool  # without the agent this thing cannot be had, this recipe cannot run, or this agent has a need that nothing else supplies
+    proposed: tuple[Quantity, ...] = ()  # of an agent: what is on its way from the agent asked about
+    committed: tuple[Quantity, ...] = ()
+
+
+def downstream(network: Network, agent: str, book: Book | None = None) -> tuple[Dependent, ...]:
+    """Return what and who could be served from this agent's offers and hours, through recipes, by level, and what it alone carries.
+
+    Places and windows are left aside here: `weak_points` judges by them. Raises `Refused` where the agent is unknown.
+    """
+    graph = build_graph(network, book)
+    start = (AGENT, agent)
+    if start not in graph:
+        hint = near(agent, (name for kind, name in graph if kind == AGENT))
+        raise Refused(f"nobody here is called {agent!r}; " + (f"did you mean {hint}?" if hint else "say an agent's name"))
+    recipes = makings(graph)
+    with_it, without_it = _had(graph, recipes), _had(graph, recipes, without=agent)
+    levels = _levels_below(graph, start)
+    for _, end, kind in graph.out_edges(start, data="kind"):
+        if kind == "flow":
+            levels.setdefault(end, 2)
+    found: list[Dependent] = []
+    for node, level in sorted(levels.items(), key=lambda item: (item[1], item[0])):
+        sole = _cut_off(graph, node, with_it, without_it)
+        found.append(Dependent(level, *node, sole, *_flow_amounts(network, graph, start, node)))
+    return tuple(found)
+
+
+def _levels_below(graph: Any, start: tuple[str, str]) -> dict[tuple[str, str], int]:
+    """Return every node that the agent's supply leads to, with its least number of steps. Flows and routes lead nowhere."""
+    levels: dict[tuple[str, str], int] = {}
+    now = {start}
+    level = 0
+    while now:
+        level += 1
+        following: set[tuple[str, str]] = set()
+        for node in now:
+            if node == start or node[0] != AGENT:
+                following |= {end for _, end, kind in graph.out_edges(node, data="kind") if kind not in ("flow", "route")}
+        now = following - levels.keys() - {start}
+        levels.update(dict.fromkeys(now, level))
+    return levels
+
+
+@dataclass(frozen=True, slots=True)
+class _Had:
+    """What can be had somehow, and which recipes (refs) could run."""
+
+    stocks: frozenset[Stock]
+    recipes: frozenset[str]
+
+
+def _had(graph: Any, recipes: list[Making], without: str | None = None) -> _Had:
+    stocked = {stock for stock, by in suppliers(graph, promised_too=True).items() if by.keys() - {without}}
+    able = runnable(stocked, recipes)
+    return _Had(frozenset(stocked | made_by(able, recipes)), frozenset(able))
+
+
+def _cut_off(graph: Any, node: tuple[str, str], before: _Had, after: _Had) -> bool:
+    """Whether a thing, a recipe or one of an agent's needs could be had before, and cannot after."""
+    if node[0] == RECIPE:
+        return node[1] in before.recipes - after.recipes
+    if node[0] != AGENT:
+        return _has(node, before) and not _has(node, after)
+    needs: dict[str, list[Stock]] = {}
+    for thing, _, ref, said in graph.in_edges(node, keys=True, data=True):
+        if said["kind"] == "need":
+            needs.setdefault(ref, []).append((thing, said["dimension"]))
+    return any(not before.stocks.isdisjoint(accepted) and after.stocks.isdisjoint(accepted) for accepted in needs.values())
+
+
+def _has(thing: Thing, had: _Had) -> bool:
+    return any(stock[0] == thing for stock in had.stocks)
+
+
+def _flow_amounts(network: Network, graph: Any, start: Any, end: Any) -> tuple[tuple[Quantity, ...], tuple[Quantity, ...]]:
+    flows = [said for said in (graph.get_edge_data(start, end) or {}).values() if said["kind"] == "flow"]
+    amounts = [
+        tuple(amount_of(network, (said["thing"], said["dimension"]), said[name]) for said in flows if said[name])
+        for name in ("proposed_grains", "committed_grains")
+    ]
+    return amounts[0], amounts[1]
+
+
+# -- what nothing can reach -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """A need that no offer as it stands, and no recipe, can serve: not even if everybody agreed."""
+
+    need: str
+    agent: str
+    sort: str
+    name: str
+    open: Quantity
+    tier: int
+    offers: int  # that stand of what it accepts, in its dimension
+    hidden: Mapping[Hidden, int]  # how many of them each rule keeps from it
+    reasons: tuple[str, ...]
+    near: tuple[NearName, ...]
+
+
+def unreachable(network: Network, book: Book, log_us: int) -> tuple[Unreachable, ...]:
+    """Return every open need that no standing offer or runnable recipe can serve, with the reason, in order of ref.
+
+    What others use up is no reason here (`why` tells that): offers count with all they state.
+    """
+    graph = build_graph(network, book)
+    recipes = makings(graph)
+    stocked = suppliers(graph, promised_too=True).keys()
+    able = runnable(stocked, recipes)
+    made = made_by(able, recipes)
+    names = Names(network)
+    told: dict[frozenset[Stock], tuple[str, ...]] = {}
+    found: list[Unreachable] = []
+    for _, dimension, stances in markets(network):
+        offers = [stance for stance in stances if stance.is_supply]
+        needs = [stance for stance in stances if not stance.is_supply and free_now_grains(stance, book)]
+        reached = reach(network, book, offers, needs, log_us, lambda stance: stance.stated_grains)
+        for position, need in enumerate(needs):
+            accepted = frozenset((thing, dimension) for thing in accepted_things(network, need))
+            if reached.reached[position] or not made.isdisjoint(accepted):
+                continue
+            hidden = reached.why_not(position)
+            there = len(offers) - hidden.pop(Hidden.OTHER_THING, 0)
+            if there:
+                reasons = tuple(f"{count} {'offer' if count == 1 else 'offers'}: {why}" for why, count in hidden.items())
+            elif accepted in told:
+                reasons = told[accepted]
+            else:
+                reasons = told[accepted] = nothing_there(accepted, stocked | made, recipes, able)
+            near_ones = () if there else names.near(need.thing)
+            still_open = network.quantity(need, free_now_grains(need, book))
+            thing = network.canonical(need.thing)
+            found.append(Unreachable(need.ref, need.agent, *thing, still_open, need.tier, there, dict(hidden), reasons, near_ones))
+    return tuple(sorted(found, key=lambda row: row.need))
+
+
+def accepted_things(network: Network, need: Stance) -> list[Thing]:
+    """Return what a need takes: its own thing, then its substitutes."""
+    return list(dict.fromkeys(network.canonical((need.thing[0], name)) for name in (need.name, *need.substitutes)))
+
+
+def nothing_there(accepted: frozenset[Stock], had: Set[Stock], recipes: list[Making], able: set[str]) -> tuple[str, ...]:
+    """Return why nobody offers any of these stocks: the name in another dimension, nobody at all, recipes that lack something."""
+    things = {thing for thing, _ in accepted}
+    other = sorted({dimension for thing, dimension in had if thing in things})
+    wanted = " or ".join(sorted({dimension for _, dimension in accepted}))
+    reasons = [f"only offered in {' and '.join(other)}, needed in {wanted}" if other else "nobody offers it"]
+    for recipe in recipes:
+        if recipe.ref not in able and not accepted.isdisjoint(recipe.gives):
+            missing = sorted({stock[0][1] for stock in recipe.takes if stock not in had})
+            reasons.append(f"{recipe.name} makes it, but nobody has {', '.join(missing)}")
+    return tuple(reasons)
