@@ -5,15 +5,16 @@ Nothing here commits an agent but a ledger record that names that agent's own ac
 """
 
 import heapq
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from coordinator.network import Network, Stance, Thing
 from coordinator.signals import Answer, Event, Ledger, Line, Proposal
 from coordinator.times import DAY_US
+from coordinator.units import Quantity
 
-__all__ = ["ENDED", "LIFE", "OPEN", "Book", "Deal", "State", "statement_of"]
+__all__ = ["BOUND", "ENDED", "LIFE", "OPEN", "Book", "Deal", "State", "amount_text", "statement_of"]
 
 
 class State(StrEnum):
@@ -72,6 +73,8 @@ LIFE: Mapping[State, Mapping[str, State]] = {
 
 OPEN = frozenset({State.PROPOSED, State.PROMISED})
 SAID_ONLY = frozenset({"refused", "noted"})  # ledger kinds that change nothing
+NEVER_SAID = frozenset({"lapsed", "retracted", "taken back"})  # happenings that are no ledger kinds
+BY_JUDGE = frozenset({"committed", "released", "broken"})  # decided by the judge of the first line's provider alone
 BOUND = frozenset({State.COMMITTED, State.DELIVERED, State.FULFILLED, State.BROKEN})
 ENDED = frozenset(State) - OPEN - BOUND
 
@@ -79,6 +82,12 @@ ENDED = frozenset(State) - OPEN - BOUND
 def statement_of(event: Event) -> str:
     """Return the name by which ledger records point at what was judged: ``source/id``."""
     return f"{event.source}/{event.id}"
+
+
+def amount_text(quantity: Quantity) -> str:
+    """Return a quantity as people say it: ``12``, ``1.5 kg``."""
+    said = quantity.to_json()
+    return f"{said['value']}" if said["unit"] == "1" else f"{said['value']} {said['unit']}"
 
 
 @dataclass(slots=True)
@@ -130,6 +139,15 @@ class Deal:
         return happening in LIFE[self.state]
 
 
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What one offer and one need said they would still exchange, at these counts of theirs."""
+
+    counts: tuple[int, int]
+    grains: int
+    before: frozenset[str]  # the offer's deals of that time; what others bind since is taken off
+
+
 class Book:
     """Every proposal that is open or became a commitment, and how the others ended."""
 
@@ -139,17 +157,21 @@ class Book:
         self.ended: dict[str, State] = {}
         self.heard: dict[str, tuple[str, str]] = {}  # acceptance -> who said it, to which proposal
         self._by_ref: dict[str, dict[str, None]] = {}
-        self._limits: dict[tuple[str, str], tuple[int, int, int]] = {}
+        self._limits: dict[tuple[str, str], Limit] = {}
         self._received: dict[tuple[str, Thing, int], list[tuple[int, str, int]]] = {}
         self._expiries: list[tuple[int, str]] = []
         self._ends: list[tuple[int, str]] = []
 
     # -- the fold -----------------------------------------------------------------------------------------------------
 
-    def propose(self, proposal: Proposal, made_us: int, said: bytes) -> None:
-        """Take in a proposal; one that is known already changes nothing."""
-        if proposal.proposal in self.deals or proposal.proposal in self.ended:
-            return
+    def propose(self, proposal: Proposal, made_us: int, said: bytes) -> str | None:
+        """Take in a proposal; return why it cannot be one, or None. One that is known changes nothing, one retracted comes back."""
+        if proposal.proposal in self.deals or self.ended.get(proposal.proposal, State.RETRACTED) is not State.RETRACTED:
+            return None
+        why = _not_a_plan(proposal)
+        if why is not None:
+            return why
+        self.ended.pop(proposal.proposal, None)
         count = len(proposal.lines)
         deal = Deal(proposal.proposal, proposal, made_us, said, shipped=[0] * count, received=[0] * count)
         self.deals[deal.proposal] = deal
@@ -157,6 +179,7 @@ class Book:
             for ref in (line.offer, line.need):
                 self._by_ref.setdefault(ref, {})[deal.proposal] = None
         heapq.heappush(self._expiries, (proposal.expires_us, deal.proposal))
+        return None
 
     def retract(self, proposal: str) -> None:
         """Take an unanswered proposal off the table."""
@@ -177,15 +200,53 @@ class Book:
         if deal is None:
             return f"the ledger speaks of proposal {ledger.proposal!r}, which nobody made or which has ended"
         happening = "taken back" if ledger.kind == "released" and not ledger.ends else ledger.kind
-        if not deal.may(happening):
+        if not deal.may(happening) or ledger.kind in NEVER_SAID:
             return f"proposal {deal.proposal!r} is {deal.state}; {ledger.kind!r} may not follow that"
-        if happening == "promised" and self.heard.get(ledger.statement or "") != (ledger.agent, deal.proposal):
-            return f"{ledger.agent!r} is said to have promised {deal.proposal!r}, but no acceptance of its own says so"
+        why = self._not_valid(deal, happening, ledger)
+        if why is None:
+            self._effects(deal, happening, ledger, log_us)
+            self._move(deal, happening)
+        return why
+
+    def _not_valid(self, deal: Deal, happening: str, ledger: Ledger) -> str | None:
+        """Return why a record that fits the table of life is still not to be obeyed, or None."""
+        if ledger.agent not in deal.parties:
+            return f"{ledger.agent!r} is not a party of proposal {deal.proposal!r}"
+        if happening in BY_JUDGE and ledger.agent != deal.judge:
+            return f"{happening!r} of {deal.proposal!r} is for the judge of {deal.judge!r} to say, not of {ledger.agent!r}"
+        if happening == "taken back" and ledger.agent not in deal.promised:
+            return f"{ledger.agent!r} has no promise to {deal.proposal!r} to take back"
+        if happening == "promised":
+            if ledger.agent in deal.promised:
+                return f"{ledger.agent!r} has promised {deal.proposal!r} already"
+            if self.heard.get(ledger.statement or "") != (ledger.agent, deal.proposal):
+                return f"{ledger.agent!r} is said to have promised {deal.proposal!r}, but no acceptance of its own says so"
+            return self.cannot_promise(deal, ledger.agent)
         if happening == "committed" and any(party not in deal.promised for party in deal.parties):
             missing = [party for party in deal.parties if party not in deal.promised]
             return f"{deal.proposal!r} is said to be committed, but {', '.join(missing)} never accepted it"
-        self._effects(deal, happening, ledger, log_us)
-        self._move(deal, happening)
+        moved = zip(ledger.moved, deal.lines, strict=False)
+        if len(ledger.moved) > len(deal.lines) or any(part and part.dimension != line.quantity.dimension for part, line in moved):
+            return f"what is said to have moved does not fit the {len(deal.lines)} lines of {deal.proposal!r}"
+        return None
+
+    def cannot_promise(self, deal: Deal, agent: str) -> str | None:
+        """Return why an agent's signals do not give what the plan takes of them, or None."""
+        for ref, grains in deal.asks_of(agent).items():
+            stance = self.network.stances.get(ref)
+            if stance is None or not stance.stands:
+                return f"{ref} no longer stands; say it again before accepting"
+            units = {
+                line.quantity.unit for line in deal.lines if ref in (line.offer, line.need) and line.quantity.dimension != stance.dimension
+            }
+            if units:
+                return f"{ref} is counted in {stance.unit!r}, the proposal in {units.pop()!r}, which does not convert; decline it"
+            if grains > stance.free_grains:
+                asked, free = self.network.quantity(stance, grains), self.network.quantity(stance, stance.free_grains)
+                return (
+                    f"the proposal takes {amount_text(asked)} of {ref}, of which {amount_text(free)} are left unpromised; "
+                    "decline it or raise the count"
+                )
         return None
 
     def _effects(self, deal: Deal, happening: str, ledger: Ledger, log_us: int) -> None:
@@ -267,7 +328,8 @@ class Book:
         for line in deal.lines:
             offer, need = self.network.stances.get(line.offer), self.network.stances.get(line.need)
             if offer is not None and need is not None:
-                self._limits[offer.ref, need.ref] = (offer.count, need.count, limit_grains)
+                before = frozenset(deal.proposal for deal in self.naming(offer.ref))
+                self._limits[offer.ref, need.ref] = Limit((offer.count, need.count), limit_grains, before)
 
     # -- what `basis: total` means ------------------------------------------------------------------------------------
 
@@ -318,8 +380,8 @@ class Book:
         return [self.deals[name] for name in self._by_ref.get(ref, ())]
 
     def promised(self) -> list[Deal]:
-        """Return the plans that some, not all, of their parties promised to."""
-        return [deal for deal in self.deals.values() if deal.state is State.PROMISED]
+        """Return the plans that somebody promised to and that are not committed; also those that ended with promises still held."""
+        return [deal for deal in self.deals.values() if deal.promised and deal.state not in BOUND]
 
     def held_grains(self, stance: Stance) -> int:
         """Return what is kept aside for others' promises that this agent has not answered yet."""
@@ -330,13 +392,18 @@ class Book:
         return held
 
     def limit_grains(self, offer: Stance, need: Stance) -> int | None:
-        """Return the most this pair said it would exchange (0 after a decline), or None; a new count on either side wipes it."""
-        known = self._limits.get((offer.ref, need.ref))
-        return known[2] if known is not None and known[:2] == (offer.count, need.count) else None
+        """Return how much more this pair said it would exchange (0 after a decline), or None; a new count on either side wipes it."""
+        limit = self._limits.get((offer.ref, need.ref))
+        if limit is None or limit.counts != (offer.count, need.count):
+            return None
+        since = [deal for deal in self.naming(offer.ref) if deal.promised and deal.proposal not in limit.before]
+        pair = (offer.ref, need.ref)
+        taken = sum(line.quantity.grains for deal in since for line in deal.lines if (line.offer, line.need) == pair)
+        return max(0, limit.grains - taken)
 
-    def limits(self) -> Mapping[tuple[str, str], tuple[int, int, int]]:
-        """Return every pair that declined or countered: (offer, need) -> (offer count, need count, grains)."""
-        return self._limits
+    def limits(self) -> Collection[tuple[str, str]]:
+        """Return every pair (offer, need) that ever declined or countered."""
+        return self._limits.keys()
 
     def claim_of(self, need: Stance) -> tuple[str, Thing, int]:
         """Return whose claim a need belongs to: its agent, the canonical thing and the tier that counts."""
@@ -359,3 +426,14 @@ class Book:
         memory_us = int(self.network.charter.fairness_memory_days * DAY_US)
         times = [committed_us + memory_us for committed_us, _, _ in self._received.get(claim, ()) if committed_us + memory_us > log_us]
         return min(times, default=None)
+
+
+def _not_a_plan(proposal: Proposal) -> str | None:
+    """Return why nobody could answer this, or None. A line draws on its own parties' signals: only they can promise them."""
+    if not proposal.lines:
+        return f"proposal {proposal.proposal!r} has no lines; at least one movement was expected"
+    for line in proposal.lines:
+        for party, ref in ((line.provider, line.offer), (line.receiver, line.need)):
+            if not ref.startswith(f"{party}/"):
+                return f"proposal {proposal.proposal!r} draws on {ref!r} for {party!r}; a signal of {party!r} itself was expected"
+    return None

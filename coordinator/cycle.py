@@ -18,7 +18,7 @@ from coordinator.proposals import revise
 from coordinator.signals import Answer, Capacity, Event, Ledger, Need, Offer, Proposal, Report, event_json, parse_event
 from coordinator.stream import LEDGER, PROPOSAL, SIGNAL, Entry
 from coordinator.times import SECOND_US, format_instant
-from coordinator.verdicts import Verdict, judge, plan_broken, plan_released
+from coordinator.verdicts import Verdict, judge, plan_broken, plan_committed, plan_released
 
 __all__ = ["Coordination", "Taken"]
 
@@ -119,7 +119,7 @@ class Coordination:
             return
         match event.data, event.kind:
             case Proposal() as proposal, _:
-                self.book.propose(proposal, event.time_us, line)
+                _obeyed(self.book.propose(proposal, event.time_us, line))
             case None, "proposal":
                 self.book.retract(event.subject)
             case Ledger() as record, _:
@@ -128,9 +128,7 @@ class Coordination:
                 self._hear(event, judged_elsewhere)
 
     def _obey(self, record: Ledger, line: bytes) -> None:
-        why = self.book.record(record, self.log_us)
-        if why is not None:
-            raise Refused(why)
+        _obeyed(self.book.record(record, self.log_us))
         self.ledger.append(line)
         self._unjudged.pop(str(record.statement), None)
 
@@ -155,7 +153,11 @@ class Coordination:
         for event in rest:
             self._judge(event)
         for deal in self.book.promised():
-            if deal.data.expires_us <= self.log_us:
+            if deal.state is State.PROMISED and not set(deal.parties) - deal.promised.keys():
+                self._decide(plan_committed(deal, deal.promised))
+            elif deal.state is not State.PROMISED:
+                self._decide(plan_released(deal, f"it was {deal.state}"))
+            elif deal.data.expires_us <= self.log_us:
                 self._decide(plan_released(deal, "it expired before every party had accepted"))
         standing = self.network.stances
         self._end_all((ref for ref, stance in standing.items() if not stance.stands), "withdrawn or expired")
@@ -226,3 +228,9 @@ class Coordination:
         line = event_json(kind, self.source, subject, self.log_us, data, logtime_us=self.log_us)
         self.outbox.append(Entry(stream, key, line))
         return line
+
+
+def _obeyed(why: str | None) -> None:
+    """Raise `Refused` where the book says why it will not."""
+    if why is not None:
+        raise Refused(why)

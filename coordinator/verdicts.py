@@ -3,15 +3,16 @@
 A verdict only reads. It takes effect when the book folds the record, whoever wrote it.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
-from coordinator.commitments import OPEN, Book, Deal, State, statement_of
+from coordinator.commitments import OPEN, Book, Deal, State, amount_text, statement_of
 from coordinator.network import Stance
 from coordinator.signals import Answer, Event, Report
 from coordinator.times import format_instant
 from coordinator.units import Quantity
 
-__all__ = ["Verdict", "judge", "plan_broken", "plan_released"]
+__all__ = ["Verdict", "judge", "plan_broken", "plan_committed", "plan_released"]
 
 Verdict = dict[str, Any]  # the data of a ledger record
 
@@ -30,6 +31,27 @@ def judge(book: Book, event: Event, log_us: int) -> list[Verdict]:
         return [_judge_withdrawal(book, event, event.subject)]
     assert isinstance(event.data, Answer)  # nothing else is judged
     return _judge_answer(book, event, event.data, log_us)
+
+
+def plan_committed(deal: Deal, acceptances: Mapping[str, str]) -> Verdict:
+    """Return the one record that decides a plan every party has accepted."""
+    return {
+        "kind": "committed",
+        "agent": deal.judge,
+        "proposal": deal.proposal,
+        "acceptances": dict(acceptances),
+        "lines": [
+            {
+                "provider": line.provider,
+                "receiver": line.receiver,
+                "resource": line.resource,
+                "quantity": line.quantity.to_json(),
+                "offer": line.offer,
+                "need": line.need,
+            }
+            for line in deal.lines
+        ],
+    }
 
 
 def plan_released(deal: Deal, why: str) -> Verdict:
@@ -99,14 +121,9 @@ def _judge_acceptance(book: Book, event: Event, deal: Deal) -> list[Verdict]:
     agent = event.name
     if agent in deal.promised:
         return [_refused(event, deal.proposal, f"{agent!r} has accepted proposal {deal.proposal!r} already; once is enough")]
-    for ref, grains in deal.asks_of(agent).items():
-        stance = book.network.stances.get(ref)
-        if stance is None or not stance.stands:
-            return [_refused(event, deal.proposal, f"{ref} no longer stands; say it again before accepting")]
-        if grains > stance.free_grains:
-            asked, free = book.network.quantity(stance, grains), book.network.quantity(stance, stance.free_grains)
-            why = f"the proposal takes {_text(asked)} of {ref}, of which {_text(free)} are left unpromised; decline it or raise the count"
-            return [_refused(event, deal.proposal, why)]
+    why = book.cannot_promise(deal, agent)
+    if why is not None:
+        return [_refused(event, deal.proposal, why)]
     promised = {
         "kind": "promised",
         "agent": agent,
@@ -117,24 +134,7 @@ def _judge_acceptance(book: Book, event: Event, deal: Deal) -> list[Verdict]:
     acceptances = {**deal.promised, agent: statement_of(event)}
     if any(party not in acceptances for party in deal.parties):
         return [promised]
-    committed = {
-        "kind": "committed",
-        "agent": deal.judge,
-        "proposal": deal.proposal,
-        "acceptances": acceptances,
-        "lines": [
-            {
-                "provider": line.provider,
-                "receiver": line.receiver,
-                "resource": line.resource,
-                "quantity": line.quantity.to_json(),
-                "offer": line.offer,
-                "need": line.need,
-            }
-            for line in deal.lines
-        ],
-    }
-    return [promised, committed]
+    return [promised, plan_committed(deal, acceptances)]
 
 
 def _not_a_counter(deal: Deal, answer: Answer) -> str | None:
@@ -148,7 +148,7 @@ def _not_a_counter(deal: Deal, answer: Answer) -> str | None:
     if answer.quantity.dimension != quantity.dimension:
         return f"the counter is in {answer.quantity.unit!r}, the proposal in {quantity.unit!r}; use a unit of the same dimension"
     if answer.quantity.grains >= quantity.grains:
-        return f"a counter is smaller than what was proposed ({_text(quantity)}); accept it, or raise your signal for more"
+        return f"a counter is smaller than what was proposed ({amount_text(quantity)}); accept it, or raise your signal for more"
     return None
 
 
@@ -221,7 +221,7 @@ def _moved(deal: Deal, agent: str, report: Report) -> list[int] | str:
     index = fitting[0]
     if amount.grains > open_grains[index]:
         left = Quantity(max(0, open_grains[index]), deal.lines[index].quantity.unit)
-        return f"{_text(amount)} is more than the {_text(left)} of {deal.proposal!r} that {agent!r} has not reported yet"
+        return f"{amount_text(amount)} is more than the {amount_text(left)} of {deal.proposal!r} that {agent!r} has not reported yet"
     return [amount.grains if position == index else 0 for position in range(len(deal.lines))]
 
 
@@ -241,8 +241,3 @@ def _returned(stance: Stance, deal: Deal, grains: int) -> int:
     if not stance.stands:
         return 0
     return grains if stance.total or stance.count == deal.counts[stance.ref] else 0
-
-
-def _text(quantity: Quantity) -> str:
-    said = quantity.to_json()
-    return f"{said['value']}" if said["unit"] == "1" else f"{said['value']} {said['unit']}"
