@@ -52,6 +52,19 @@ def _commands() -> None:
 
 
 @app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="Folder for the log, the plot and the figures.")] = Path("demo"),
+    answers: Annotated[str, typer.Option("--answers", help="real: declines and silence at the real rates; or accept.")] = "real",
+    seed: Annotated[int, typer.Option("--seed", help="Of the drawn answers.")] = 7,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON instead of a table.")] = False,
+) -> None:
+    """Stream a real relief effort through the coordinator and compare it with two simple rivals."""
+    from coordinator.cli.demo import Request, run
+
+    run(Request(out, answers, seed, as_json))
+
+
+@app.command()
 def replay(
     files: Annotated[list[Path] | None, typer.Argument(help="Files of events, .jsonl or .jsonl.gz, read in this order.")] = None,
     out: Annotated[Path, typer.Option("--out", help="Folder for the results; made where it is missing.")] = Path("replay"),

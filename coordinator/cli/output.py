@@ -7,6 +7,9 @@ from typing import Any
 
 __all__ = ["Progress", "table"]
 
+MILLION = 1_000_000
+PIPE_WIDTH = 200
+
 
 class Progress:
     """A bar on standard error; silent where nobody watches (no terminal) or where JSON was asked for."""
@@ -43,19 +46,22 @@ class Progress:
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table; numbers stand to the right."""
+    """Print a table; numbers stand to the right. Where nobody watches (a pipe, a file) no column is cut."""
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     listed = [list(row) for row in rows]
-    shown = Table(title=title, title_justify="left")
+    shown = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for index, column in enumerate(columns):
-        numeric = bool(listed) and all(isinstance(row[index], int | float) for row in listed)
-        shown.add_column(column, justify="right" if numeric else "left")
+        numeric = bool(listed) and all(isinstance(row[index], int | float | None) for row in listed)
+        shown.add_column(column, justify="right" if numeric else "left", no_wrap=numeric)
     for row in listed:
         shown.add_row(*(Text(_told(value)) for value in row))
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=PIPE_WIDTH)
     console.print(shown)
     if not listed:
         console.print("  (nothing)")
@@ -64,6 +70,8 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
 def _told(value: object) -> str:
     if value is None:
         return ""
+    if isinstance(value, int | float) and abs(value) >= MILLION:
+        return f"{value / MILLION:,.1f}M"
     if isinstance(value, float):
-        return f"{value:,.1f}" if abs(value) >= 10 else f"{value:,.3g}"
+        return f"{value:,.1f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
