@@ -50,9 +50,9 @@ def _amounts(row: Row) -> list[Any]:
 
 def _thing(row: Row) -> str:
     """Return what it is of, with the name it was said by where that is another, and its unit where it is not counted in pieces."""
-    name = row.get("resource") or row["process"]
+    name: str = row.get("resource") or row["process"]
     said_as = f" ({row['said_as']})" if "said_as" in row else ""
-    unit = row["stated"]["unit"]
+    unit: str = row["stated"]["unit"]
     return f"{name}{said_as}" + ("" if unit == "1" else f", {unit}")
 
 
@@ -67,7 +67,7 @@ def _proposal(row: Row) -> list[list[Any]]:
 
 def _moved(line: Row) -> str:
     unit = line["quantity"]["unit"]
-    return f"{line['quantity']['value']:,} " + ("" if unit == "1" else f"{unit} ") + line["resource"]
+    return f"{line['quantity']['value']:,} {'' if unit == '1' else f'{unit} '}{line['resource']}"
 
 
 def _minute(instant: str | None) -> str | None:

@@ -1,0 +1,239 @@
+"""What the service takes in, decides and shows is in the log first, and a second start finds it all again."""
+
+import json
+import threading
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coordinator.adapters.service import Service
+from coordinator.adapters.sqlite_log import SqliteLog
+from coordinator.charter import Charter
+from coordinator.commitments import State
+from coordinator.errors import Refused, Unavailable
+from coordinator.replaying import digest, standing_proposals
+from coordinator.signals import event_json
+from coordinator.stream import DEAD_LETTER, LEDGER, PROPOSAL, SIGNAL, START, Entry, Record
+from coordinator.times import DAY_US, SECOND_US
+from tests.support.serving import RENNES, START_US, Hand, signal
+
+OFFER, NEED = signal("offer", "atelier-nord", 120), signal("need", "clinique-ouest", 50)
+
+
+def service_at(path: Path, clock: Hand | None = None, **rules: Any) -> Service:
+    return Service(path, Charter.model_validate({"cycle_seconds": 1} | rules), clock=clock or Hand())
+
+
+def wait(service: Service, clock: Hand, seconds: float) -> None:
+    clock.now_us += int(seconds * SECOND_US)
+    service.tick()
+
+
+def answer(agent: str, proposal: str, said: str = "accept", time_us: int = START_US) -> bytes:
+    return event_json("answer", f"agent:{agent}", proposal, time_us, {"proposal": proposal, "answer": said})
+
+
+def streams(path: Path) -> list[str]:
+    with closing(SqliteLog.open_readonly(path)) as log:
+        return [record.entry.stream for record in log.read(START, 1_000).records]
+
+
+def state(service: Service) -> str:
+    with service.reading() as coordination:
+        return digest(coordination.ledger, standing_proposals(coordination.book))
+
+
+def test_what_two_parties_accept_is_committed_and_survives_a_second_start(tmp_path: Path) -> None:
+    path, clock = tmp_path / "log", Hand()
+    with closing(service_at(path, clock)) as service:
+        assert [one.status for one in service.publish([OFFER, NEED])] == ["taken", "taken"]
+        wait(service, clock, 2)
+        with service.reading() as coordination:
+            [proposal] = coordination.book.deals
+        [first] = service.publish([answer("atelier-nord", proposal)])
+        [second] = service.publish([answer("clinique-ouest", proposal)])
+        assert [each["kind"] for each in first.decided] == ["promised"]
+        assert [each["kind"] for each in second.decided] == ["promised", "committed"]
+        before = state(service)
+    with closing(service_at(path, clock)) as service:
+        assert service.parked == []
+        assert state(service) == before
+        with service.reading() as coordination:
+            assert coordination.book.deals[proposal].state is State.COMMITTED
+
+
+def test_a_repeat_is_told_and_not_appended_also_after_a_second_start(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    precise = signal("offer", "atelier-nord", 120, place={"lat": 48.114722, "long": -1.679444})
+    with closing(service_at(path)) as service:
+        assert [one.status for one in service.publish([precise, precise])] == ["taken", "repeat"]
+    with closing(service_at(path)) as service:
+        assert [one.status for one in service.publish([precise])] == ["repeat"]
+    assert streams(path) == [SIGNAL]
+
+
+def test_a_repeated_answer_is_told_its_verdict_again(tmp_path: Path) -> None:
+    with closing(service_at(tmp_path / "log")) as service:
+        [first] = service.publish([answer("atelier-nord", "nothing")])
+        [again] = service.publish([answer("atelier-nord", "nothing")])
+    assert first.decided == again.decided
+    assert [each["kind"] for each in again.decided] == ["refused"]
+    assert again.status == "repeat"
+
+
+def test_each_refusal_has_its_kind_its_sentence_and_a_dead_letter(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    with closing(service_at(path)) as service:
+        service.publish([OFFER])
+        id_ = json.loads(OFFER)["id"]
+        lines = [
+            b"{",
+            event_json("offer", "agent:atelier-nord", "x", START_US, {"resource": "x", "quantity": {"value": 1, "unit": "1"}, "price": 3}),
+            event_json("tick", "coordinator:main", "tick", START_US, {}),
+            event_json("offer", "agent:atelier-nord", "other", START_US, {"resource": "x", "quantity": {"value": 1, "unit": "1"}}, id=id_),
+            signal("offer", "atelier-nord", 7, resource="late", time_us=START_US - 2 * DAY_US),
+        ]
+        told = service.publish(lines)
+        counts, rows = service.refused()
+    assert [one.status for one in told] == ["refused"] * 5
+    assert [one.code for one in told] == ["invalid", "invalid", "speaker", "conflict", "late"]
+    assert all(one.reason and len(one.reason) > 30 for one in told)
+    assert counts == {"invalid": 2, "speaker": 1, "conflict": 1, "late": 1}
+    assert [row["key"] for row in rows] == ["unknown", "agent:atelier-nord", "coordinator:main", "agent:atelier-nord", "agent:atelier-nord"]
+    assert streams(path) == [SIGNAL] + [DEAD_LETTER] * 5
+    with closing(service_at(path)) as service:
+        assert [row["code"] for row in service.refused()[1]] == ["invalid", "invalid", "speaker", "conflict", "late"]
+        assert service.parked == []
+
+
+def test_a_speaker_speaks_for_itself_alone(tmp_path: Path) -> None:
+    with closing(service_at(tmp_path / "log")) as service:
+        told = service.publish([OFFER, NEED], speaker="atelier-nord")
+        with service.reading() as coordination:
+            assert list(coordination.network.agents) == ["atelier-nord"]
+    assert [(one.status, one.code) for one in told] == [("taken", None), ("refused", "speaker")]
+
+
+def test_the_log_keeps_places_as_coarse_as_the_charter_says_and_events_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    event = json.loads(signal("offer", "atelier-nord", 5, place={"lat": 48.114722, "long": -1.679444, "label": "Rennes"}))
+    with closing(service_at(path)) as service:
+        service.publish([json.dumps(event | {"logtime": "2020-01-01T00:00:00Z"}, indent=2).encode().replace(b'"place"', b'"pl\\u0061ce"')])
+        [shown], _ = service.follow(-1)
+    kept = json.loads(shown.text)
+    assert b"\n" not in shown.text
+    assert kept["event"]["data"]["place"] == {"lat": 48.11, "long": -1.68, "label": "Rennes"}
+    assert (kept["logtime"], "logtime" in kept["event"]) == ("2026-03-01T08:00:00Z", False)
+
+
+def test_words_from_a_clock_that_is_ahead_are_taken_with_a_note(tmp_path: Path) -> None:
+    with closing(service_at(tmp_path / "log")) as service:
+        [told] = service.publish([signal("offer", "atelier-nord", 1, time_us=START_US + DAY_US)])
+    assert told.status == "taken"
+    assert "check this clock" in str(told.note)
+
+
+def test_nothing_is_acknowledged_or_shown_that_the_disk_did_not_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "log"
+
+    def full(self: SqliteLog, entries: list[Entry]) -> list[Record]:
+        raise Unavailable("no space left")
+
+    with closing(service_at(path)) as service:
+        with monkeypatch.context() as broken:
+            broken.setattr(SqliteLog, "append", full)
+            with pytest.raises(Unavailable):
+                service.publish([OFFER])
+            with pytest.raises(Unavailable), service.reading():
+                pass
+            assert "could not be written" in str(service.status().why_not)
+            assert service.follow(-1) == ([], -1)
+        assert [one.status for one in service.publish([OFFER])] == ["repeat"]  # written now, as it was said
+        assert service.status().why_not is None
+    assert streams(path) == [SIGNAL]
+
+
+def test_quiet_time_passes_by_ticks(tmp_path: Path) -> None:
+    path, clock = tmp_path / "log", Hand()
+    with closing(service_at(path, clock)) as service:
+        service.publish([OFFER, NEED])
+        clock.now_us += 5 * SECOND_US
+        service.start_ticking(0.01)
+        for _ in range(500):
+            if PROPOSAL in streams(path):
+                break
+            threading.Event().wait(0.01)
+        assert service.status().cycles >= 1
+    assert PROPOSAL in streams(path)
+
+
+def test_an_expired_promise_is_released_and_written_down(tmp_path: Path) -> None:
+    path, clock = tmp_path / "log", Hand()
+    with closing(service_at(path, clock, proposal_seconds=60)) as service:
+        service.publish([OFFER, NEED])
+        wait(service, clock, 2)
+        with service.reading() as coordination:
+            [proposal] = coordination.book.deals
+        service.publish([answer("atelier-nord", proposal)])
+        wait(service, clock, 100)
+        with service.reading() as coordination:
+            kinds = [json.loads(line)["data"]["kind"] for line in coordination.ledger]
+    assert kinds == ["promised", "released"]
+    assert streams(path).count(LEDGER) == 2
+
+
+def test_a_reader_does_not_wait_without_a_bound(tmp_path: Path) -> None:
+    with closing(Service(tmp_path / "log", Charter(), clock=Hand(), wait_s=0.05)) as service, service.reading():
+        told: list[Exception] = []
+
+        def read() -> None:
+            try:
+                with service.reading():
+                    pass
+            except Unavailable as error:
+                told.append(error)
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        reader.join(10)
+        assert "try again" in str(told[0])
+
+
+def test_followers_read_what_is_at_hand_and_what_is_older_alike(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    with closing(service_at(path)) as service:
+        service.publish([signal("offer", f"maker-{number}", 1) for number in range(5)] + [b"nonsense"])
+        service.publish([signal("offer", "maker-5", 1)])
+        at_hand, end = service.follow(1)
+        assert service.follow(2, at_most=2)[0] == at_hand[1:3]
+        with pytest.raises(Refused, match="beyond this log"):
+            service.follow(7)
+    with closing(service_at(path)) as service:
+        assert service.follow(1) == (at_hand, end)
+    assert [one.position for one in at_hand] == [2, 3, 4, 6]  # the refused line at 5 is no part of the stream
+    assert end == 6
+
+
+def test_a_log_has_one_service(tmp_path: Path) -> None:
+    with closing(service_at(tmp_path / "log")), pytest.raises(Unavailable, match="another process"):
+        service_at(tmp_path / "log")
+
+
+def test_many_speak_at_once_and_everything_is_taken_once(tmp_path: Path) -> None:
+    with closing(service_at(tmp_path / "log")) as service:
+        lines = [signal("offer", f"maker-{number}", 1, place=RENNES) for number in range(200)]
+
+        def speak() -> None:
+            for begin in range(0, 200, 20):
+                service.publish(lines[begin : begin + 20])
+
+        threads = [threading.Thread(target=speak) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        counts = service.status().counts
+    assert (counts["taken"], counts["repeat"]) == (200, 600)
+    assert len(streams(tmp_path / "log")) == 200

@@ -1,0 +1,112 @@
+"""A real server on this machine, with a clock that tests move by hand."""
+
+import http.client
+import json
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from coordinator.adapters.http_api import build_app
+from coordinator.adapters.service import Service
+from coordinator.adapters.tokens import Tokens
+from coordinator.charter import Charter
+from coordinator.client import Client
+from coordinator.signals import event_json
+
+__all__ = ["RENNES", "START_US", "Answered", "Hand", "Served", "serve", "signal"]
+
+START_US = 1_772_352_000_000_000  # 2026-03-01T08:00:00Z
+RENNES = {"lat": 48.11, "long": -1.68}
+
+
+class Hand:
+    """A clock that goes where it is put."""
+
+    def __init__(self, now_us: int = START_US) -> None:
+        self.now_us = now_us
+
+    def __call__(self) -> int:
+        return self.now_us
+
+
+@dataclass(frozen=True)
+class Answered:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> dict[str, Any]:
+        told: dict[str, Any] = json.loads(self.body)
+        return told
+
+
+@dataclass
+class Served:
+    service: Service
+    clock: Hand
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+    def client(self, agent: str | None = None, token: str | None = None) -> Client:
+        return Client(self.url, agent=agent, token=token, now_us=self.clock, tries=1, timeout_s=20)
+
+    def wait(self, seconds: float) -> None:
+        """Let log time pass."""
+        self.clock.now_us += int(seconds * 1_000_000)
+        self.service.tick()
+
+    def ask(self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> Answered:
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=20)
+        try:
+            connection.request(method, path, body, dict(headers or {}))
+            response = connection.getresponse()
+            return Answered(response.status, {name.lower(): value for name, value in response.getheaders()}, response.read())
+        finally:
+            connection.close()
+
+    def get(self, path: str) -> dict[str, Any]:
+        return self.ask("GET", path).json
+
+    def post(self, body: bytes, content_type: str = "application/cloudevents+json", **headers: str) -> Answered:
+        return self.ask("POST", "/signals", body, {"content-type": content_type, **headers})
+
+
+@contextmanager
+def serve(path: Path, tokens: Path | None = None, clock: Hand | None = None, **rules: Any) -> Iterator[Served]:
+    """A server on a free port of 127.0.0.1 until the block ends; it plans when it is told to wait for a second or more."""
+    clock = clock or Hand()
+    service = Service(path, Charter.model_validate({"cycle_seconds": 1} | rules), clock=clock)
+    app = build_app(service, Tokens(tokens) if tokens else None, only_loopback=True)
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=5))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    try:
+        for _ in range(1_000):
+            if server.started:
+                break
+            time.sleep(0.01)
+        host, port = server.servers[0].sockets[0].getsockname()
+        service.tick()
+        yield Served(service, clock, host, port)
+    finally:
+        app.state.feed.close()
+        server.should_exit = True
+        thread.join(20)
+        service.close()
+
+
+def signal(kind: str, agent: str, quantity: float, *, resource: str = "face-shield", time_us: int = START_US, **more: Any) -> bytes:
+    """An offer or need of pieces in Rennes, as one line."""
+    data = {"resource": resource, "quantity": {"value": quantity, "unit": "1"}, "place": RENNES, **more}
+    return event_json(kind, f"agent:{agent}", resource, time_us, data)
