@@ -143,9 +143,10 @@ class Planner:
     # -- one market as a problem ----------------------------------------------------------------------------------------
 
     def _solve_market(self, market: Market, available: Mapping[str, int], claims: Mapping[str, Claim], answer: Solved) -> None:
-        step = self._step_grains(market, available)
+        portions = self._portions_of(market, available, claims)
+        step = self._step_grains(market, available, claims, portions)
         answer.rounded_grains += sum(available[stance.ref] % step for stance in (*market.offers, *market.needs))
-        question = Question(self, market, step, available, claims)
+        question = Question(self, market, step, available, claims, portions)
         problem, allocation = solve_on_demand(question.nodes(), question.candidates())
         wrong = broken_rules(problem, allocation)
         if wrong:
@@ -154,15 +155,37 @@ class Planner:
         answer.units_short += allocation.gap.units
         answer.parts.extend(question.parts(problem, allocation))
 
-    def _step_grains(self, market: Market, available: Mapping[str, int]) -> int:
-        """Return how many grains the solver counts as one unit: the pack, else what all quantities have in common."""
+    def _step_grains(self, market: Market, available: Mapping[str, int], claims: Mapping[str, Claim], portions: Mapping[Thing, int]) -> int:
+        """Return how many grains the solver counts as one unit: the pack, else what all quantities and levels have in common.
+
+        The worth of a claim's units changes only at multiples of such a unit, so some optimum is whole in it.
+        """
         amounts = [available[stance.ref] for stance in (*market.offers, *market.needs)]
         packs = [self.network.definition(self.network.canonical(offer.thing)).multiple_grains for offer in market.offers]
         stated = {pack for pack in packs if pack}
-        step = math.lcm(*stated) if stated else math.gcd(*amounts)
+        if stated:
+            step = math.lcm(*stated)
+        else:
+            limits = [grains for position in range(len(market.offers)) for _, grains in market.limits_of(position)]
+            minimums = [stance.minimum_grains for stance in (*market.offers, *market.needs)]
+            received = [self.book.received_grains(claims[need.ref], market.log_us) for need in market.needs]
+            step = math.gcd(*amounts, *limits, *minimums, *received, *portions.values())
+            if self.network.charter.fairness == "ratio":  # Its levels are so many parts of what each claim asked for.
+                levels = self.network.charter.fairness_levels
+                step = step // levels if step % levels == 0 else 1
         while sum(amounts) // step > MOST_UNITS:
             step *= 10
         return step
+
+    def _portions_of(self, market: Market, available: Mapping[str, int], claims: Mapping[str, Claim]) -> dict[Thing, int]:
+        """Return the portion of each thing that is needed here, in grains; empty under the other rules of fairness."""
+        if self.network.charter.fairness != "portions":
+            return {}
+        asked: dict[Thing, Counter[Claim]] = {}
+        for need in market.needs:
+            claim = claims[need.ref]
+            asked.setdefault(claim[1], Counter())[claim] += available[need.ref]
+        return {thing: self.portion_grains(thing, list(of.values()), market.log_us) for thing, of in sorted(asked.items())}
 
     def portion_grains(self, thing: Thing, open_grains: Sequence[int], log_us: int) -> int:
         """Return the portion of a resource: the charter's, else the median of the open claims, found once a day."""
@@ -181,9 +204,15 @@ class Question:
     """One market laid out for the solver, row by row, and the way back from its answer."""
 
     def __init__(
-        self, planner: Planner, market: Market, step_grains: int, available: Mapping[str, int], claims: Mapping[str, Claim]
+        self,
+        planner: Planner,
+        market: Market,
+        step_grains: int,
+        available: Mapping[str, int],
+        claims: Mapping[str, Claim],
+        portions: Mapping[Thing, int],
     ) -> None:
-        self.planner, self.market, self.step = planner, market, step_grains
+        self.planner, self.market, self.step, self.portions = planner, market, step_grains, portions
         self.charter = planner.network.charter
         self.supply = np.array([available[offer.ref] // step_grains for offer in market.offers], dtype=np.int64)
         self.demand = np.array([available[need.ref] // step_grains for need in market.needs], dtype=np.int64)
@@ -274,10 +303,7 @@ class Question:
         levels = 1
         for thing in sorted({claim[1] for claim in self.claims}):
             mine = np.array([claim[1] == thing for claim in self.claims])
-            open_grains = [int(units) * self.step for units in open_units[mine]]
-            portion = 1
-            if self.charter.fairness == "portions":
-                portion = self.planner.portion_grains(thing, open_grains, self.market.log_us)
+            portion = self.portions.get(thing, 1)
             rise[mine], run[mine], levels = staircase(self.charter.fairness, portion, self.step, asked[mine], self.charter.fairness_levels)
         return rise, run, levels
 
