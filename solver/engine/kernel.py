@@ -53,11 +53,11 @@ FAR = 1 << 61  # beyond every pressure and distance
 LARGEST_FLOW = 1 << 60  # beyond all units together
 
 # Columns of `Network.node`.
-PRESSURE, DISTANCE, STAMP, PARENT, GIVE, TAKE, HELD, KIND = range(8)
+PRESSURE, DISTANCE, STAMP, PARENT, GIVE, TAKE, HELD, KIN = range(8)
 OFFER, NEED, CLAIM = range(3)  # kinds; a need that is its own claim is a CLAIM
 
 # Columns of `Network.gate`.
-UNITS, LIMIT, WORTH, SEEN, RISE, RUN, LAST_AT = range(7)
+UNITS, LIMIT, WORTH, SEEN, RISE, RUN, LAST_AT, KIND = range(8)
 
 # Columns of `Network.arc`.
 FLOW, MOST, PINNED, PLACES = range(4)
@@ -66,9 +66,8 @@ FLOW, MOST, PINNED, PLACES = range(4)
 START, COUNT, SPACE, LOOSE = range(4)
 
 # Entries of `Network.state`.
-ROOT, SIDE, TIME, BOUND, HEAP, LABELS, STACK, WAITING, POOL, LAST_LEVEL, STEP, SEARCHES, SETTLED, SCANNED, WAYS, CHANGED, ORPHANS = range(
-    17
-)
+ROOT, SIDE, SINCE, CLOCK, BOUND, HEAP, LABELS, STACK, WAITING, POOL, LAST_LEVEL, STEP = range(12)
+SEARCHES, SETTLED, SCANNED, WAYS, CHANGED, ORPHANS = range(12, 18)  # counted since the network was made
 STATES = 20
 
 # What `settle` ends with.
@@ -85,7 +84,7 @@ class Network(NamedTuple):
 
     node: NDArray[np.int64]  # (nodes, 8)
     span: NDArray[np.int32]  # (nodes, 8) where the node's places are, those out first: start, count, space, loose ones
-    gate: NDArray[np.int64]  # (nodes, 7)
+    gate: NDArray[np.int64]  # (nodes, 8)
     arc: NDArray[np.int64]  # (arcs, 4)
     place: NDArray[np.int64]  # (places, 2) other end << 32 | arc, inverted while the arc is full; cost. Loose (> pinned) arcs first
     heap: NDArray[np.int64]  # (.., 2) distance; node, or ~node for the way through its gate
@@ -122,10 +121,10 @@ def refresh(net, u):
     """Write what the next and the last unit through the gate are worth."""
     node, gate = net.node, net.gate
     units = gate[u, UNITS]
-    if node[u, KIND] == OFFER:
+    if gate[u, KIND] == OFFER:
         node[u, GIVE] = 0
         node[u, TAKE] = 0 if units > 0 else -FAR
-    elif node[u, KIND] == CLAIM:
+    elif gate[u, KIND] == CLAIM:
         step = net.state[STEP]
         node[u, GIVE] = gate[u, WORTH] - step * _level(net, u, units) if units < gate[u, LIMIT] else -FAR
         node[u, TAKE] = step * _level(net, u, units - 1) - gate[u, WORTH] if units > 0 else -FAR
@@ -146,7 +145,7 @@ def _gate_room(net, u, side):
     """Return how many units the gate gives (side 0) or takes back (1) at its present worth."""
     gate = net.gate
     units = gate[u, UNITS]
-    if net.node[u, KIND] == OFFER:
+    if net.gate[u, KIND] == OFFER:
         return FAR if side == 0 else units
     if side == 0:
         level = _level(net, u, units)
@@ -182,7 +181,7 @@ def regate(net, u):
     node, gate = net.node, net.gate
     pressure = node[u, PRESSURE]
     before = gate[u, UNITS]
-    if node[u, KIND] == OFFER:
+    if gate[u, KIND] == OFFER:
         units = before if pressure == 0 else 0
     else:
         wanted = _units_worth(net, u, pressure + 1)
@@ -374,7 +373,7 @@ def unclip(net, a, most):
     tail, head, out, _ = _ends(net, a)
     slack = net.place[out, 1] + node[tail, PRESSURE] - node[head, PRESSURE]
     if slack < 0:
-        if node[tail, KIND] == OFFER and flow == gate[tail, LIMIT]:
+        if gate[tail, KIND] == OFFER and flow == gate[tail, LIMIT]:
             node[tail, PRESSURE] -= slack
         else:
             node[head, PRESSURE] += slack
@@ -484,7 +483,7 @@ def _bottleneck(net, u, side, sign):
 def _expand(net, u, side, sign):
     """Label what can be reached from `u`, whose distance is final."""
     node, span, place, stack, heap, state = net.node, net.span, net.place, net.stack, net.heap, net.state
-    stamp, bound, size, deep = state[TIME], state[BOUND], state[HEAP], state[STACK]
+    since, clock, bound, size, deep = state[SINCE], state[CLOCK], state[BOUND], state[HEAP], state[STACK]
     distance = node[u, DISTANCE]
     base = distance + sign * node[u, PRESSURE]
     here = u << 32
@@ -496,9 +495,9 @@ def _expand(net, u, side, sign):
             continue
         w = key >> 32
         reached = base + place[x, 1] - sign * node[w, PRESSURE]
-        if reached < bound and (node[w, STAMP] < stamp or reached < node[w, DISTANCE]):
+        if reached < bound and (node[w, STAMP] < since or reached < node[w, DISTANCE]):
             node[w, DISTANCE] = reached
-            node[w, STAMP] = stamp
+            node[w, STAMP] = clock
             node[w, PARENT] = here | (key & LOW) << 1
             if reached == distance:
                 stack[deep] = w
@@ -515,9 +514,9 @@ def _expand(net, u, side, sign):
             key = ~key
         w = key >> 32
         reached = base - place[x, 1] - sign * node[w, PRESSURE]
-        if reached < bound and (node[w, STAMP] < stamp or reached < node[w, DISTANCE]):
+        if reached < bound and (node[w, STAMP] < since or reached < node[w, DISTANCE]):
             node[w, DISTANCE] = reached
-            node[w, STAMP] = stamp
+            node[w, STAMP] = clock
             node[w, PARENT] = here | (key & LOW) << 1 | 1
             if reached == distance:
                 stack[deep] = w
@@ -559,65 +558,84 @@ def _send(net, u, sign, units):
 
 
 @lean
+def _join(net, u, side, sign):
+    """Label `u` from the best of the settled nodes that lead to it, if it comes near enough that way."""
+    node, span, place, heap, state = net.node, net.span, net.place, net.heap, net.state
+    since = state[SINCE]
+    best = state[BOUND]
+    base = -sign * node[u, PRESSURE]
+    stamp = 0
+    start = span[u, 4 - 4 * side + START]
+    for y in range(start, start + span[u, 4 - 4 * side + COUNT]):
+        key = place[y, 0]
+        if key < 0:
+            continue
+        w = key >> 32
+        if node[w, STAMP] > since and node[w, STAMP] & 1:
+            reached = node[w, DISTANCE] + sign * node[w, PRESSURE] + place[y, 1] + base
+            if reached < best:
+                best = reached
+                stamp = node[w, STAMP] - 1
+                node[u, PARENT] = w << 32 | (key & LOW) << 1
+    start = span[u, 4 * side + START]
+    for y in range(start, start + span[u, 4 * side + LOOSE]):
+        key = place[y, 0]
+        if key < 0:
+            key = ~key
+        w = key >> 32
+        if node[w, STAMP] > since and node[w, STAMP] & 1:
+            reached = node[w, DISTANCE] + sign * node[w, PRESSURE] - place[y, 1] + base
+            if reached < best:
+                best = reached
+                stamp = node[w, STAMP] - 1
+                node[u, PARENT] = w << 32 | (key & LOW) << 1 | 1
+    node[u, STAMP] = stamp
+    if stamp:
+        node[u, DISTANCE] = best
+        _push(heap, state[HEAP], best, u)
+        state[HEAP] += 1
+
+
+@lean
+def _unlink(net, u):
+    """Take `u` out of the branches of its parent."""
+    node = net.node
+    parent = node[u, PARENT] >> 32
+    after = node[u, KIN] & LOW
+    x = node[parent, KIN] >> 32
+    if x == u + 1:
+        node[parent, KIN] = after << 32 | (node[parent, KIN] & LOW)
+        return
+    while node[x - 1, KIN] & LOW != u + 1:
+        x = node[x - 1, KIN] & LOW
+    node[x - 1, KIN] = (node[x - 1, KIN] & ~LOW) | after
+
+
+@lean
 def _regrow(net, cut, side, sign, distance):
     """Take off the tree all that hangs on the first `cut` nodes of the stack, and label it from what is left of the tree.
 
-    Their pressures move now as far as the search has come, `distance`, for their new labels will be no nearer than that.
+    Their pressures move now as far as the search has come, `distance`, for their new labels will be no nearer than that. What
+    was only labelled from there is not looked for: it is found out when its turn comes.
     """
-    node, span, place, stack, heap, state = net.node, net.span, net.place, net.stack, net.heap, net.state
-    stamp, bound = state[TIME], state[BOUND]
+    node, stack, state = net.node, net.stack, net.state
+    _unlink(net, np.int64(stack[cut - 1]))  # The others hang on it.
     for x in range(cut):
-        node[stack[x], STAMP] = 1
+        node[stack[x], STAMP] = 0
     x = 0
     while x < cut:
         u = stack[x]
         x += 1
-        if node[u, STAMP] == 0:  # It was labelled only, so nothing hangs on it.
-            continue
         node[u, PRESSURE] += sign * (node[u, DISTANCE] - distance)
-        # Arcs that ran full just now are not looked through, but what hung on them is on the stack already.
-        for offset, column in ((4 * side, COUNT), (4 - 4 * side, LOOSE)):
-            start = span[u, offset + START]
-            for y in range(start, start + span[u, offset + column]):
-                key = place[y, 0]
-                w = (key if key >= 0 else ~key) >> 32
-                if node[w, STAMP] >= stamp and node[w, PARENT] >> 32 == u:
-                    node[w, STAMP] -= stamp
-                    stack[cut] = w
-                    cut += 1
-    size = state[HEAP]
+        branch = node[u, KIN] >> 32
+        while branch:
+            if node[branch - 1, STAMP]:
+                node[branch - 1, STAMP] = 0
+                stack[cut] = branch - 1
+                cut += 1
+            branch = node[branch - 1, KIN] & LOW
     for x in range(cut):
-        u = stack[x]
-        best = bound
-        base = -sign * node[u, PRESSURE]
-        start = span[u, 4 - 4 * side + START]
-        for y in range(start, start + span[u, 4 - 4 * side + COUNT]):
-            key = place[y, 0]
-            if key < 0:
-                continue
-            w = key >> 32
-            if node[w, STAMP] > stamp:
-                reached = node[w, DISTANCE] + sign * node[w, PRESSURE] + place[y, 1] + base
-                if reached < best:
-                    best = reached
-                    node[u, PARENT] = w << 32 | (key & LOW) << 1
-        start = span[u, 4 * side + START]
-        for y in range(start, start + span[u, 4 * side + LOOSE]):
-            key = place[y, 0]
-            if key < 0:
-                key = ~key
-            w = key >> 32
-            if node[w, STAMP] > stamp:
-                reached = node[w, DISTANCE] + sign * node[w, PRESSURE] - place[y, 1] + base
-                if reached < best:
-                    best = reached
-                    node[u, PARENT] = w << 32 | (key & LOW) << 1 | 1
-        if best < bound:
-            node[u, DISTANCE] = best
-            node[u, STAMP] = stamp
-            _push(heap, size, best, u)
-            size += 1
-    state[HEAP] = size
+        _join(net, np.int64(stack[x]), side, sign)
     state[ORPHANS] += cut
 
 
@@ -625,7 +643,8 @@ def _regrow(net, cut, side, sign, distance):
 def _begin(net, root):
     """Start a search that moves the imbalance of `root`."""
     node, state = net.node, net.state
-    state[TIME] += 2
+    state[CLOCK] += 2
+    state[SINCE] = state[CLOCK]
     state[ROOT] = root
     state[SIDE] = 0 if node[root, HELD] > 0 else 1
     state[BOUND] = FAR
@@ -634,8 +653,7 @@ def _begin(net, root):
     state[STACK] = 1
     net.stack[0] = root
     node[root, DISTANCE] = 0
-    node[root, STAMP] = state[TIME]
-    node[root, PARENT] = -1  # of nobody, lest it be taken for a branch
+    node[root, STAMP] = state[CLOCK]
     state[SEARCHES] += 1
 
 
@@ -644,10 +662,9 @@ def _end(net, distance):
     """Move the pressures of all nodes nearer than `distance`."""
     node, label, state = net.node, net.label, net.state
     sign = 1 - 2 * state[SIDE]
-    settled = state[TIME] + 1
     for x in range(state[LABELS]):
         u = label[x]
-        if node[u, STAMP] == settled:
+        if node[u, STAMP] & 1:
             if node[u, DISTANCE] < distance:
                 node[u, PRESSURE] += sign * (node[u, DISTANCE] - distance)
             node[u, STAMP] = 0
@@ -667,7 +684,7 @@ def _leave(net, u, side, sign, distance):
         return True
     if cut:
         _regrow(net, cut, side, sign, distance)
-    if node[u, STAMP] == state[TIME] + 1:
+    if node[u, STAMP] & 1:
         reached = _exit(net, u, side, sign)
         if reached <= state[BOUND] and reached < FAR:
             _push(heap, state[HEAP], reached, ~u)
@@ -679,9 +696,15 @@ def _leave(net, u, side, sign, distance):
 def _visit(net, u, side, sign):
     """Make the distance of `u` final, note its way out and label what it reaches."""
     node, heap, label, state = net.node, net.heap, net.label, net.state
-    node[u, STAMP] = state[TIME] + 1
+    state[CLOCK] += 2
+    node[u, STAMP] = state[CLOCK] + 1
     label[state[LABELS]] = u
     state[LABELS] += 1
+    node[u, KIN] = 0
+    if u != state[ROOT]:
+        parent = node[u, PARENT] >> 32
+        node[u, KIN] = node[parent, KIN] >> 32
+        node[parent, KIN] = (u + 1) << 32 | (node[parent, KIN] & LOW)
     reached = _exit(net, u, side, sign)
     if reached < state[BOUND]:
         _push(heap, state[HEAP], reached, ~u)
@@ -698,7 +721,7 @@ def _search(net, budget):
     node, span, heap, stack, state = net.node, net.span, net.heap, net.stack, net.state
     root, side = state[ROOT], state[SIDE]
     sign = 1 - 2 * side
-    stamp = state[TIME]
+    since = state[SINCE]
     while True:
         if budget <= 0:
             return UNFINISHED, budget
@@ -720,14 +743,19 @@ def _search(net, budget):
             _drop_first(heap, state[HEAP])
             if u < 0:
                 u = ~u
-                if node[u, STAMP] != stamp + 1 or _exit(net, u, side, sign) != distance:
+                if not node[u, STAMP] & 1 or _exit(net, u, side, sign) != distance:
                     continue
                 budget -= 20
                 if _leave(net, u, side, sign, distance):
                     _end(net, distance)
                     return AT_REST, budget
                 continue
-            if node[u, STAMP] != stamp or node[u, DISTANCE] != distance:
+            stamp = node[u, STAMP]
+            if stamp < since or stamp & 1 or node[u, DISTANCE] != distance:
+                continue
+            if node[node[u, PARENT] >> 32, STAMP] != stamp + 1:  # The branch it was labelled from was cut off since.
+                budget -= 1
+                _join(net, u, side, sign)
                 continue
         budget -= 1
         _visit(net, u, side, sign)
@@ -784,15 +812,15 @@ def least(net, count):
     entry for each node and each place. A need that nothing can leave has no least pressure: it gets 0, or less if it has less.
     """
     node, heap, stack, state = net.node, net.heap, net.stack, net.state
-    state[TIME] += 2
-    stamp = state[TIME]
+    state[CLOCK] += 2
+    state[SINCE] = since = state[CLOCK]
     state[BOUND] = FAR
     state[HEAP] = 0
     state[STACK] = 0
     for u in range(count):
         if node[u, GIVE] > -FAR:
             node[u, DISTANCE] = node[u, PRESSURE] - node[u, GIVE]
-            node[u, STAMP] = stamp
+            node[u, STAMP] = since
             if node[u, DISTANCE] == 0:
                 stack[state[STACK]] = u
                 state[STACK] += 1
@@ -807,13 +835,14 @@ def least(net, count):
             distance, u = heap[0, 0], heap[0, 1]
             state[HEAP] -= 1
             _drop_first(heap, state[HEAP])
-            if node[u, STAMP] != stamp or node[u, DISTANCE] != distance:
+            if node[u, STAMP] & 1 or node[u, DISTANCE] != distance:
                 continue
-        node[u, STAMP] = stamp + 1
+        state[CLOCK] += 2
+        node[u, STAMP] = state[CLOCK] + 1
         _expand(net, u, 1, -1)
     pressure = np.empty(count, dtype=np.int64)
     for u in range(count):
-        reached = node[u, STAMP] == stamp + 1
+        reached = node[u, STAMP] > since
         pressure[u] = node[u, PRESSURE] - node[u, DISTANCE] if reached else min(0, node[u, PRESSURE])
     return pressure
 

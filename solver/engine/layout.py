@@ -88,7 +88,7 @@ def _empty_network(nodes: int, arcs: int) -> Network:
     return Network(
         node=np.empty((rows, 8), dtype=np.int64),
         span=np.empty((rows, 8), dtype=np.int32),
-        gate=np.empty((rows, 7), dtype=np.int64),
+        gate=np.empty((rows, 8), dtype=np.int64),
         arc=np.empty((lines, 4), dtype=np.int64),
         place=np.empty((3 * lines + 64, 2), dtype=np.int64),
         heap=np.empty((3 * rows, 2), dtype=np.int64),
@@ -106,11 +106,11 @@ def _fill_nodes(layout: Layout, problem: Problem, step: int, margin: int) -> Non
     net.state[kernel.STEP] = step
     net.state[kernel.LAST_LEVEL] = problem.levels - 1
     offers = layout.offer_node
-    net.node[offers, kernel.KIND] = kernel.OFFER
+    net.gate[offers, kernel.KIND] = kernel.OFFER
     net.gate[offers, kernel.UNITS] = problem.supply
     net.gate[offers, kernel.LIMIT] = problem.supply
-    net.node[layout.need_node, kernel.KIND] = kernel.NEED
-    net.node[claims, kernel.KIND] = kernel.CLAIM
+    net.gate[layout.need_node, kernel.KIND] = kernel.NEED
+    net.gate[claims, kernel.KIND] = kernel.CLAIM
     net.gate[claims, kernel.WORTH] = step * ((problem.levels + 2 * margin) * (3 - problem.tier) + margin + problem.levels)
     net.gate[claims, kernel.SEEN] = problem.received
     net.gate[claims, kernel.RISE] = problem.rise
@@ -235,7 +235,7 @@ def new_node(layout: Layout, kind: int) -> int:
     layout.nodes += 1
     for table in (net.node, net.span, net.gate):
         table[node] = 0
-    net.node[node, kernel.KIND] = kind
+    net.gate[node, kernel.KIND] = kind
     kernel.refresh(net, node)
     return node
 
@@ -244,7 +244,7 @@ def fill_claim(layout: Layout, node: int, worth: int, received: int, rise: int, 
     """Give a claim's node its staircase; ``worth`` is that of a unit on the first level."""
     last = int(layout.net.state[kernel.LAST_LEVEL])
     last_at = -(-last * run // rise) if rise > 0 else (0 if last == 0 else kernel.FAR)
-    layout.net.gate[node] = (0, kernel.LARGEST_FLOW, worth, received, rise, run, last_at)
+    layout.net.gate[node] = (0, kernel.LARGEST_FLOW, worth, received, rise, run, last_at, kernel.CLAIM)
     kernel.refresh(layout.net, node)
     layout.net.node[node, kernel.PRESSURE] = layout.net.node[node, kernel.GIVE]
 
@@ -279,7 +279,7 @@ def part_claim(layout: Layout, need: int) -> tuple[int, int]:
     units, demand = int(net.gate[need, kernel.UNITS]), int(net.gate[need, kernel.LIMIT])
     net.gate[own, kernel.LIMIT] = kernel.LARGEST_FLOW
     net.gate[need, kernel.UNITS] = 0
-    net.node[need, kernel.KIND] = kernel.NEED
+    net.gate[need, kernel.KIND] = kernel.NEED
     kernel.refresh(net, own)
     kernel.refresh(net, need)
     # At rest the need's pressure is at most what its last unit is worth, and at least what a next one would be if it has room.
