@@ -1,7 +1,7 @@
 """The coordinator over HTTP: one door for what agents say, open reading of all the rest, and the stream as it grows."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from html import escape
 from typing import Annotated, Any
 from urllib.parse import unquote, urlsplit
@@ -372,8 +372,8 @@ def _explain_errors(app: FastAPI) -> None:
     """Answer every error as problem+json: what came, what was expected, what to do; never a traceback."""
 
     def on(kind: type[Exception], explain: Callable[[Any], Problem]) -> None:
-        def answer(_: Request, error: Exception) -> Awaitable[Response]:
-            return _done(explain(error).response())
+        async def answer(_: Request, error: Exception) -> Response:
+            return explain(error).response()
 
         app.add_exception_handler(kind, answer)
 
@@ -391,10 +391,6 @@ def _explain_errors(app: FastAPI) -> None:
             500, "defect", "a promise of this program was broken; nothing is known to be lost: report it with the server's log"
         ),
     )
-
-
-async def _done(response: Response) -> Response:
-    return response
 
 
 def _sentence(error: RequestValidationError) -> str:

@@ -1,0 +1,381 @@
+"""The door over HTTP: what goes in, what is turned away and how it is told, and the stream with its resumption."""
+
+import http.client
+import json
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coordinator.adapters import http_api
+from coordinator.adapters.tokens import create_token
+from coordinator.signals import event_json
+from tests.support.serving import RENNES, START_US, Answered, Served, serve, signal
+
+OFFER, NEED = signal("offer", "atelier-nord", 120), signal("need", "clinique-ouest", 50)
+LINES, BATCH = "application/x-ndjson", "application/cloudevents-batch+json"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Served]:
+    with serve(tmp_path / "log") as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def shut(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One server for all tests in which nothing gets in."""
+    with serve(tmp_path_factory.mktemp("shut") / "log") as served:
+        yield served
+
+
+def is_problem(answer: Answered, status: int, code: str) -> bool:
+    told = answer.json
+    assert "Traceback" not in answer.body.decode()
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert told["detail"]
+    return (answer.status, told["status"], told["code"]) == (status, status, code)
+
+
+# -- what goes in -----------------------------------------------------------------------------------------------------
+
+
+def test_one_event_is_taken_and_a_repeat_is_told(server: Served) -> None:
+    first, again = server.post(OFFER), server.post(OFFER)
+    assert (first.status, first.json["results"][0]["status"]) == (200, "taken")
+    assert (again.status, again.json["results"][0]["status"]) == (200, "repeat")
+    assert [row["stated"]["value"] for row in server.get("/offers")["items"]] == [120]
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        pytest.param(OFFER + b"\n\n" + NEED + b"\n", LINES, id="lines"),
+        pytest.param(b"[" + OFFER + b",\n" + NEED + b"]", BATCH, id="CloudEvents batch"),
+        pytest.param(b" [" + OFFER + b"," + NEED + b"]", "application/json; charset=utf-8", id="JSON array"),
+    ],
+)
+def test_many_events_go_in_at_once(server: Served, body: bytes, content_type: str) -> None:
+    answer = server.post(body, content_type)
+    assert (answer.status, [one["status"] for one in answer.json["results"]]) == (200, ["taken", "taken"])
+    assert len(server.get("/network")["members"]["items"]) == 2
+
+
+def test_a_binary_mode_event_goes_in_with_its_attributes_as_headers(server: Served) -> None:
+    attributes = {name: str(value) for name, value in json.loads(OFFER).items() if name != "data"}
+    headers = {f"ce-{name}": value.replace(" ", "%20") for name, value in attributes.items()}
+    body = json.dumps(json.loads(OFFER)["data"]).encode()
+    assert server.post(body, "application/json", **headers).json["results"][0]["status"] == "taken"
+    assert server.post(OFFER).json["results"][0]["status"] == "repeat"
+
+
+def test_what_is_good_in_a_batch_stands_and_each_line_is_told(server: Served) -> None:
+    answer = server.post(b"\n".join([OFFER, b"{}", NEED]), LINES)
+    assert answer.status == 207
+    assert [one["status"] for one in answer.json["results"]] == ["taken", "refused", "taken"]
+    assert "specversion" in answer.json["results"][1]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status", "code"),
+    [
+        pytest.param(b"", "application/json", 400, "invalid", id="nothing"),
+        pytest.param(b"\n\n", LINES, 400, "invalid", id="blank lines"),
+        pytest.param(b"[]", BATCH, 400, "invalid", id="empty batch"),
+        pytest.param(b"[1", BATCH, 400, "invalid", id="broken batch"),
+        pytest.param(b"{nonsense", "application/json", 400, "invalid", id="no JSON"),
+        pytest.param(b'{"a":1,"a":2}', "application/json", 400, "invalid", id="a key twice"),
+        pytest.param(b"[" * 100_000, "application/cloudevents+json", 400, "invalid", id="nested deep"),
+        pytest.param(b"[" * 100_000, BATCH, 400, "invalid", id="batch nested deep"),
+        pytest.param(b"\xff\xfe\x00", "application/json", 400, "invalid", id="no text"),
+        pytest.param(OFFER.replace(b":120", b":-1"), "application/json", 400, "invalid", id="less than nothing"),
+        pytest.param(OFFER.replace(b":120", b":1e400"), "application/json", 400, "invalid", id="more than a number"),
+        pytest.param(OFFER.replace(b"agent:atelier-nord", b"coordinator:main"), "application/json", 400, "invalid", id="a false role"),
+        pytest.param(
+            event_json("tick", "coordinator:main", "t", START_US, {}), "application/json", 403, "speaker", id="the coordinator's kind"
+        ),
+        pytest.param(OFFER.replace(b"2026-03-01", b"2026-01-01"), "application/json", 400, "late", id="too late"),
+        pytest.param(OFFER, "text/plain", 415, "media-type", id="what a form of another site could send"),
+        pytest.param(OFFER, "application/x-www-form-urlencoded", 415, "media-type", id="a form"),
+        pytest.param(b"x" * (2 << 20), "application/json", 400, "invalid", id="a line of two megabytes"),
+        pytest.param(b"x" * (http_api.LARGEST_BODY + 1), LINES, 413, "too-large", id="a body beyond the limit"),
+        pytest.param(b"{}\n" * (http_api.MOST_LINES + 1), LINES, 413, "too-large", id="too many lines"),
+    ],
+)
+def test_what_cannot_be_taken_is_told_as_a_problem(shut: Served, body: bytes, content_type: str, status: int, code: str) -> None:
+    before = shut.get("/digest")["digest"]
+    assert is_problem(shut.post(body, content_type), status, code)
+    assert shut.get("/digest")["digest"] == before
+    assert shut.get("/offers")["items"] == []
+
+
+def test_other_content_under_a_known_id_is_a_conflict(server: Served) -> None:
+    server.post(OFFER)
+    assert is_problem(server.post(OFFER.replace(b":120", b":121")), 409, "conflict")
+
+
+def test_a_body_that_never_says_its_length_is_cut_off_at_the_limit(server: Served) -> None:
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=20)
+    chunks = (b" " * (1 << 20) for _ in range(64))
+    told = None
+    try:
+        connection.request("POST", "/signals", chunks, {"content-type": LINES}, encode_chunked=True)
+        told = connection.getresponse().status
+    except (BrokenPipeError, ConnectionResetError):
+        told = 413  # the server hung up on us in the middle of it
+    finally:
+        connection.close()
+    assert told == 413
+    assert server.get("/network")["agents"] == 0
+
+
+def test_a_packed_body_is_not_unpacked(shut: Served) -> None:
+    assert is_problem(shut.post(b"\x1f\x8b", LINES, **{"content-encoding": "gzip"}), 415, "media-type")
+
+
+def test_what_was_refused_is_listed_by_kind_of_reason(server: Served) -> None:
+    server.post(b"\n".join([OFFER, b"{}", b"{"]), LINES)
+    told = server.get("/refused")
+    assert told["counts"] == {"invalid": 2, "speaker": 0, "conflict": 0, "late": 0}
+    assert [row["said"] for row in told["items"]] == ["{}", "{"]
+    page = server.get("/refused?limit=1")
+    assert server.get(f"/refused?after={page['next']}")["items"] == told["items"][1:]
+
+
+# -- who may speak ----------------------------------------------------------------------------------------------------
+
+
+def test_who_may_write_what(tmp_path: Path) -> None:
+    tokens = tmp_path / "tokens.json"
+    nord, gone = create_token(tokens, "atelier-nord"), create_token(tmp_path / "other.json", "atelier-nord")
+    with serve(tmp_path / "log", tokens) as server:
+        for scheme, status, code in [
+            (None, 401, "token"),
+            ("Bearer ", 401, "token"),
+            ("Bearer nonsense", 401, "token"),
+            (f"Bearer {gone}", 401, "token"),
+            (f"Basic {nord}", 401, "token"),
+            (nord, 401, "token"),
+        ]:
+            headers = {} if scheme is None else {"authorization": scheme}
+            for body in (OFFER, NEED, b"{}"):
+                answer = server.post(body, **headers)
+                assert is_problem(answer, status, code), scheme
+                assert answer.headers["www-authenticate"] == "Bearer"
+                assert nord not in answer.body.decode()
+        own = {"authorization": f"Bearer {nord}"}
+        assert is_problem(server.post(NEED, **own), 403, "speaker")
+        mixed = server.post(NEED + b"\n" + OFFER, LINES, **own)
+        assert (mixed.status, [one["status"] for one in mixed.json["results"]]) == (207, ["refused", "taken"])
+        assert [row["agent"] for row in server.get("/network")["members"]["items"]] == ["atelier-nord"]
+
+
+def test_no_route_but_one_takes_anything(shut: Served) -> None:
+    routes = shut.get("/openapi.json")["paths"]
+    writes = {(method, path) for path, ways in routes.items() for method in ways if method != "get"}
+    assert writes == {("post", "/signals")}
+    for path in routes:
+        for method in ("POST", "PUT", "PATCH", "DELETE"):
+            if (method.lower(), path) not in writes:
+                assert is_problem(shut.ask(method, path.replace("{start}", "x"), b"{}"), 405, "method")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "https://evil.example"},
+        {"origin": "null"},
+        {"origin": "http://127.0.0.1:1"},
+        {"sec-fetch-site": "cross-site"},
+    ],
+)
+def test_a_page_of_another_site_cannot_write(shut: Served, headers: dict[str, str]) -> None:
+    assert is_problem(shut.post(OFFER, **headers), 403, "origin")
+    assert shut.get("/network")["agents"] == 0
+
+
+def test_the_coordinators_own_pages_can_write(server: Served) -> None:
+    assert server.post(OFFER, origin=server.url, **{"sec-fetch-site": "same-origin"}).status == 200
+
+
+def test_a_page_of_another_site_cannot_follow(shut: Served) -> None:
+    assert is_problem(shut.ask("GET", "/events", headers={"origin": "https://evil.example"}), 403, "origin")
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "", "[", "169.254.1.1"])
+def test_a_name_that_was_rebound_to_this_machine_is_not_served(shut: Served, host: str) -> None:
+    assert is_problem(shut.ask("GET", "/network", headers={"host": host}), 421, "host")
+
+
+@pytest.mark.parametrize("path", ["/", "/network", "/nowhere", "/metrics"])
+def test_every_answer_forbids_scripts_and_frames(shut: Served, path: str) -> None:
+    headers = shut.ask("GET", path).headers
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert (headers["x-content-type-options"], headers["x-frame-options"]) == ("nosniff", "DENY")
+
+
+# -- what anyone may read ---------------------------------------------------------------------------------------------
+
+
+def test_lists_come_in_pages_and_by_agent_and_resource(server: Served) -> None:
+    server.post(b"\n".join(signal("need", f"clinic-{number}", 10 + number) for number in range(7)), LINES)
+    server.post(signal("need", "clinic-1", 5, resource="gown"))
+    refs, after = [], ""
+    while True:
+        page = server.get(f"/needs?limit=3&after={after}")
+        refs += [row["ref"] for row in page["items"]]
+        if page["next"] is None:
+            break
+        after = page["next"]
+    assert refs == sorted(refs)
+    assert len(refs) == 8
+    assert [row["ref"] for row in server.get("/needs?resource=gown")["items"]] == ["clinic-1/need/gown"]
+    assert len(server.get("/needs?agent=clinic-1")["items"]) == 2
+    assert len(server.get("/network?limit=2")["members"]["items"]) == 2
+
+
+def test_a_proposal_is_shown_with_its_state_and_found_by_the_beginning_of_its_id(server: Served) -> None:
+    server.post(OFFER + b"\n" + NEED, LINES)
+    server.wait(2)
+    [row] = server.get("/proposals?agent=atelier-nord&state=proposed")["items"]
+    assert (row["parties"], row["lines"][0]["quantity"]) == (["atelier-nord", "clinique-ouest"], {"value": 50, "unit": "1"})
+    assert server.get(f"/proposals/{row['proposal'][:6]}") == row
+    assert server.get("/proposals?agent=somebody-else")["items"] == []
+    assert is_problem(server.ask("GET", "/proposals/ffffffffffffffff"), 404, "not-found")
+    assert server.get("/needs")["items"][0]["proposed"] == {"value": 50, "unit": "1"}
+    assert server.get("/network")["resources"]["face-shield"]["proposed"] == 50
+
+
+@pytest.mark.parametrize("path", ["/needs?limit=0", "/needs?limit=many", "/ledger?after=x", "/events?after=-2", "/refused?after=-1"])
+def test_a_question_that_makes_no_sense_is_told_so(shut: Served, path: str) -> None:
+    assert is_problem(shut.ask("GET", path), 400, "invalid")
+
+
+def test_a_path_that_is_not_there_is_told_so(shut: Served) -> None:
+    for path in ("/nowhere", "/../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/docs", "/redoc"):
+        assert is_problem(shut.ask("GET", path), 404, "not-found")
+
+
+def test_it_says_what_it_is_and_describes_itself(shut: Served) -> None:
+    page = shut.ask("GET", "/")
+    described = shut.get("/openapi.json")
+    assert page.headers["content-type"].startswith("text/html")
+    assert all(path in page.body.decode() for path in described["paths"])
+    assert "application/cloudevents+json" in described["paths"]["/signals"]["post"]["requestBody"]["content"]
+
+
+def test_names_are_shown_as_text_not_run(server: Served) -> None:
+    name = '<script>alert(1)</script>"><img onerror=x>{{7*7}}'
+    server.post(event_json("agent", "agent:x", "agent", START_US, {"name": name}))
+    answer = server.ask("GET", "/network")
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json["members"]["items"][0]["name"] == name
+
+
+def test_health_readiness_and_figures_are_told(server: Served) -> None:
+    server.post(OFFER)
+    server.post(b"{}")
+    server.wait(2)
+    assert server.get("/healthz") == {"status": "ok"}
+    ready = server.get("/readyz")
+    assert (ready["ready"], ready["cycles"]) == (True, 1)
+    assert ready["cycle_age_seconds"] >= 0
+    figures = server.ask("GET", "/metrics").body.decode()
+    assert re.search(r'^stigmergy_lines_total\{result="taken"\} 1\.0$', figures, flags=re.M)
+    assert re.search(r'^stigmergy_refused_total\{reason="invalid"\} 1\.0$', figures, flags=re.M)
+    assert re.search(r"^stigmergy_ready 1\.0$", figures, flags=re.M)
+
+
+def test_a_fault_of_ours_is_told_without_its_inside(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> None:
+        raise ZeroDivisionError("inside")
+
+    monkeypatch.setattr(server.service, "refused", broken)
+    answer = server.ask("GET", "/refused")
+    assert is_problem(answer, 500, "defect")
+    assert b"inside" not in answer.body
+
+
+# -- the stream as it grows -------------------------------------------------------------------------------------------
+
+
+class Follower:
+    """Reads server-sent events off a plain connection, as a browser's EventSource does."""
+
+    def __init__(self, server: Served, path: str = "/events", last: int | None = None) -> None:
+        self.connection = http.client.HTTPConnection(server.host, server.port, timeout=20)
+        self.connection.request("GET", path, headers={} if last is None else {"last-event-id": str(last)})
+        self.response = self.connection.getresponse()
+
+    def next(self) -> tuple[int, str, dict[str, Any]]:
+        fields: dict[str, str] = {}
+        while True:
+            line = self.response.readline().decode().rstrip("\n")
+            if line and not line.startswith(":"):
+                name, _, value = line.partition(": ")
+                fields[name] = value
+            elif not line and "data" in fields:
+                return int(fields["id"]), fields["event"], json.loads(fields["data"])
+
+    def drop(self) -> None:
+        self.connection.close()
+        self.response.close()
+
+
+def test_a_follower_sees_what_is_said_and_decided_and_resumes_after_a_drop(server: Served) -> None:
+    follower = Follower(server)
+    assert follower.response.headers["content-type"].startswith("text/event-stream")
+    server.post(OFFER)
+    first, stream, told = follower.next()
+    assert (stream, told["position"], told["event"]["subject"]) == ("signal", first, "face-shield")
+    follower.drop()
+    server.post(NEED)
+    server.wait(2)
+    again = Follower(server, last=first)
+    seen = [again.next() for _ in range(3)]
+    again.drop()
+    assert [stream for _, stream, _ in seen] == ["signal", "signal", "proposal"]  # the need, the tick, and what came of it
+    assert seen[0][2]["event"]["source"] == "agent:clinique-ouest"
+    assert [position for position, _, _ in seen] == [first + 1, first + 2, first + 3]
+    from_the_start = Follower(server, "/events?after=-1")
+    assert [from_the_start.next()[0] for _ in range(5)] == [0, 1, 2, 3, 4]
+    from_the_start.drop()
+
+
+def test_a_position_of_another_log_is_refused(shut: Served) -> None:
+    assert is_problem(shut.ask("GET", "/events", headers={"last-event-id": "99999"}), 400, "other-log")
+    assert is_problem(shut.ask("GET", "/events", headers={"last-event-id": "-1 or 1=1"}), 400, "invalid")
+
+
+def test_followers_beyond_the_limit_are_turned_away(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_api, "LISTENERS", 1)
+    first = Follower(server)
+    answer = server.ask("GET", "/events")
+    first.drop()
+    assert is_problem(answer, 503, "busy")
+    assert "retry-after" in answer.headers
+
+
+def test_a_follower_that_takes_nothing_is_let_go_and_holds_nobody_up(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coordinator.adapters.feed.SEND_S", 0.2)
+    server.post(b"\n".join(signal("offer", f"maker-{number}", 1) for number in range(2)), LINES)
+    deaf = socket.socket()
+    deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    deaf.settimeout(20)
+    deaf.connect((server.host, server.port))
+    deaf.sendall(f"GET /events?after=-1 HTTP/1.1\r\nhost: {server.host}\r\n\r\n".encode())
+    for round_ in range(12):
+        lines = [signal("offer", f"maker-{number}", 1 + round_, place=RENNES | {"label": "x" * 250}) for number in range(1_500)]
+        assert server.post(b"\n".join(lines), LINES).status == 200
+    healthy = Follower(server, last=server.get("/readyz")["entries"] - 2)
+    assert healthy.next()[0] == server.get("/readyz")["entries"] - 1
+    healthy.drop()
+    for _ in range(200):
+        if "stigmergy_listeners 0.0" in server.ask("GET", "/metrics").body.decode():
+            break
+        server.wait(0.01)
+    assert "stigmergy_listeners 0.0" in server.ask("GET", "/metrics").body.decode()
+    deaf.close()
