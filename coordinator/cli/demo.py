@@ -13,7 +13,7 @@ from coordinator.charter import Charter
 from coordinator.cli.output import Progress, table
 from coordinator.commitments import BOUND
 from coordinator.cycle import Coordination
-from coordinator.demo_rates import MATCHES, OUTCOMES, outcome_of
+from coordinator.demo_rates import MATCHES, OUTCOMES, Side, outcome_of
 from coordinator.errors import Refused
 from coordinator.rivals import RIVALS, Shipment, run_rival
 from coordinator.routes import RouteTable
@@ -24,7 +24,7 @@ from coordinator.times import SECOND_US, format_instant
 __all__ = ["Request", "run"]
 
 FAIRNESS = ("portions", "off")
-COLUMNS = ["item", "offered", "needed", "way", "committed", "unit-km", "parcels", "first portions", "of claims", "days waited"]
+COLUMNS = ["", "offered", "needed", "claims", "committed", "unit-km", "parcels", "first", "days"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +55,9 @@ def run(request: Request) -> None:
     log_path = request.out / "stream.db"
     for stale in request.out.glob("stream.db*"):
         stale.unlink()
-    _say(quiet, "Reading what 7 582 donors and recipients said, and the 4.1 million distances between them ...")
+    _say(quiet, "Reading what donors and recipients said, and the distances between them ...")
     story, routes = read_story(), read_ppe_distances()
-    _tell_beginning(request, story)
+    _tell_beginning(request, story, routes)
     with ProcessPoolExecutor(1) as other_core:
         unfair = other_core.submit(_coordinate, "off", story, routes, request, None)
         runs = {"portions": _coordinate("portions", story, routes, request, log_path)}
@@ -107,7 +107,8 @@ def _answers(proposal: Proposal, log_us: int, request: Request) -> Iterator[byte
     """Yield what the parties answer: acceptances, or a decline or a silence drawn at the real rates."""
     first = proposal.lines[0]
     occasion = f"{first.provider}|{first.receiver}|{log_us}"
-    for side, party in (("provider", first.provider), ("receiver", first.receiver)):
+    parties: tuple[tuple[Side, str], ...] = (("provider", first.provider), ("receiver", first.receiver))
+    for side, party in parties:
         outcome = None if request.answers == "accept" else outcome_of(request.seed, side, occasion)
         answer = {"proposal": proposal.proposal, "answer": "accept"}
         if outcome is not None and outcome.answer == "decline":
@@ -160,13 +161,11 @@ def _title(name: str) -> str:
     return f"fairness {name}" if name in FAIRNESS else name
 
 
-def _tell_beginning(request: Request, story: Story) -> None:
+def _tell_beginning(request: Request, story: Story, routes: RouteTable) -> None:
     quiet = request.as_json
     left_out = ", ".join(f"{count} {item}" for item, count in sorted(story.left_out_by_item().items()))
-    _say(
-        quiet,
-        f"{len(story.offers):,} offers and {len(story.needs):,} requests, GetUsPPE, USA 2020 (Bala, Samorani and Jacob; package ppe-match).",
-    )
+    said = f"{len(story.offers):,} offers, {len(story.needs):,} requests and {routes.pairs:,} distances"
+    _say(quiet, f"{said}: GetUsPPE, USA 2020 (Bala, Samorani and Jacob; package ppe-match).")
     _say(quiet, f"Left out, as the data's authors do: {len(story.left_out)} offers above 1 000 pieces ({left_out}).")
     charter = _charter("portions").model_dump(exclude_none=True)
     _say(quiet, "Charter: " + ", ".join(f"{key} = {value}" for key, value in charter.items() if value not in ({}, 0)))
@@ -188,17 +187,22 @@ def _tell_end(request: Request, story: Story, scores: Mapping[str, Mapping[str, 
         print(json.dumps(figures, indent=2))
         return
     rows: list[Sequence[object]] = []
-    for item in scores["off"]:
-        for place, (name, by_item) in enumerate(scores.items()):
-            one = by_item[item]
-            head = [item, one.offered, one.needed] if place == 0 else ["", "", ""]
-            measures = [one.shipped, round(one.unit_km), one.parcels, one.first_portions, one.claims, round(one.waited_days, 1)]
-            if one.offered and one.needed:
-                rows.append([*head, _title(name), *measures])
+    for item, any_way in scores["off"].items():
+        if any_way.offered and any_way.needed:
+            rows.append([item, any_way.offered, any_way.needed, any_way.claims, *([None] * 5)])
+            for name, by_item in scores.items():
+                one = by_item[item]
+                measures = [one.shipped, round(one.unit_km), one.parcels, one.first_portions, one.waited_days]
+                rows.append([f"  {_title(name)}", None, None, None, *measures])
     lonely = [item for item, one in scores["off"].items() if not (one.offered and one.needed)]
-    table("What was committed, by item and way of matching; all decide once a day", COLUMNS, rows)
+    table("What was committed, by item and way of matching (all decide once a day)", COLUMNS, rows)
+    print(
+        "parcels: provider, receiver and day; first: claims that got a first portion; days: that a piece had waited since it was offered."
+    )
     print(f"Only offered or only asked for, so not in the table: {', '.join(lonely)}." if lonely else "")
-    print(f"A first portion is the median claim of its item. {ours.refused} request refused ({len(story.too_large)} above 1e9 pieces).")
+    print(
+        f"A first portion is the median claim of its item. Refused by the coordinator: {ours.refused} (requests above 1e9 pieces: {len(story.too_large)})."
+    )
     print(f"Plot: {plot}   Log of everything said and decided: {log}   Figures: {request.out / 'figures.json'}")
     print("\nTry next:")
     if ours.short_need:
