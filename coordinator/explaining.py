@@ -19,7 +19,6 @@ from coordinator.questions import accepted_things, nothing_there
 from coordinator.reach import first_obstacles
 from coordinator.times import format_instant
 from coordinator.units import Quantity
-from coordinator.wording import near
 
 __all__ = ["Explanation", "HiddenOffers", "Served", "User", "explain", "need_named"]
 
@@ -103,9 +102,18 @@ def need_named(network: Network, asked: str) -> Stance:
         return network.stances[found[0]]
     if found:
         raise Refused(f"{len(found)} needs have {asked!r} in their id ({', '.join(found[:3])} …); write more of it: agent/need/subject")
-    like = NameIndex(refs, digits_matter=False).near(asked) or near(asked, sorted(refs)[:2_000]).split(" or ")
-    hint = f"did you mean {' or '.join(like)}?" if any(like) else "`coordinator needs` lists them"
+    like = _near_refs(refs, asked)
+    hint = f"did you mean {' or '.join(like)}?" if like else "`coordinator needs` lists them"
     raise Refused(f"there is no need {asked!r}; {hint}")
+
+
+def _near_refs(refs: Sequence[str], asked: str) -> list[str]:
+    """Return needs whose ref is near what was asked, else needs of an agent whose name is near."""
+    whole = NameIndex(refs, digits_matter=False).near(asked)
+    if whole:
+        return whole
+    agents = NameIndex((ref.partition("/")[0] for ref in refs), digits_matter=False).near(asked.partition("/")[0])
+    return sorted(ref for ref in refs if ref.partition("/")[0] in agents)[:3]
 
 
 def explain(coordination: Coordination, asked: str) -> Explanation:

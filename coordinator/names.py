@@ -15,12 +15,12 @@ from coordinator.network import PROCESS, RESOURCE, Network, Thing
 
 __all__ = ["NEAR", "LonelyName", "NameIndex", "Names", "NearName", "Uses", "folded", "uses_of_names"]
 
-NEAR = 0.85  # of 1, as difflib counts: twice the letters in common over the letters of both
+NEAR = 0.8  # of 1, as difflib counts: twice the letters in common over the letters of both
 SHORTEST = 4  # folded letters; shorter names are near only when folding makes them one
 AT_MOST = 3  # near names shown for one
 
 # What one lookup may cost, however many names there are: so many names that share a rare pair of letters, so many compared in full.
-MOST_GATHERED = 400
+MOST_GATHERED = 4_000
 MOST_COMPARED = 12
 
 

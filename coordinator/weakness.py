@@ -21,10 +21,19 @@ from coordinator.questions import accepted_things, amount_of
 from coordinator.reach import Reach, markets, reach
 from coordinator.units import Quantity
 
-__all__ = ["Bottleneck", "Hinge", "Scarce", "WeakPoints", "weak_points"]
+__all__ = ["Bottleneck", "Hinge", "Open", "Scarce", "WeakPoints", "weak_points"]
 
 MOST_ARCS = 60_000  # between groups of equal reach; a larger cut would take minutes, and the answer says that it was not made
 MOST_CELLS = 100_000_000  # of the table from which the groups are found
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """What some needs still want of one thing."""
+
+    sort: str
+    name: str
+    quantity: Quantity
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +42,7 @@ class Hinge:
 
     agent: str
     needs: tuple[str, ...]  # refs
-    open: tuple[tuple[str, Quantity], ...]  # what those needs still want of each thing
+    open: tuple[Open, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +59,8 @@ class Scarce:
 class Bottleneck:
     """The minimum cut between what supplies a thing (with its accepted substitutes) and who needs it."""
 
-    things: tuple[Thing, ...]
+    sort: str  # resource or process
+    names: tuple[str, ...]  # the thing and its accepted substitutes
     asked: Quantity
     free: Quantity
     makeable: Quantity | None  # by recipes at most, in full for each; None: without limit
@@ -106,7 +116,7 @@ def weak_points(network: Network, book: Book, log_us: int) -> WeakPoints:
     hinges = [_hinge(network, book, agent, needs) for agent, needs in hanging.items()]
     return WeakPoints(
         hinges=tuple(sorted(hinges, key=lambda hinge: (-len(hinge.needs), hinge.agent))),
-        bottlenecks=tuple(sorted(bottlenecks, key=lambda found: found.things)),
+        bottlenecks=tuple(sorted(bottlenecks, key=lambda found: (found.sort, found.names))),
         enough=enough,
         without_supply=without_supply,
     )
@@ -117,7 +127,7 @@ def _hinge(network: Network, book: Book, agent: str, needs: Sequence[Stance]) ->
     for need in needs:
         stock = (network.canonical(need.thing), need.dimension)
         still[stock] = still.get(stock, 0) + free_now_grains(need, book)
-    amounts = tuple((stock[0][1], amount_of(network, stock, grains)) for stock, grains in sorted(still.items()))
+    amounts = tuple(Open(*stock[0], amount_of(network, stock, grains)) for stock, grains in sorted(still.items()))
     return Hinge(agent, tuple(sorted(need.ref for need in needs)), amounts)
 
 
@@ -160,7 +170,8 @@ class _Market:
     """Offers and needs that could meet, as a flow network: offers of equal reach are one node, and so are needs reached by the same."""
 
     def __init__(self, network: Network, book: Book, things: tuple[Thing, ...], dimension: str, told: Reach) -> None:
-        self.network, self.book, self.things, self.reach = network, book, things, told
+        self.network, self.book, self.reach = network, book, told
+        self.sort, self.names = things[0][0], tuple(name for _, name in things)
         self.stocks = [(thing, dimension) for thing in things]
         self.accepted = [frozenset((thing, dimension) for thing in accepted_things(network, need)) for need in told.needs]
         self._wants = [free_now_grains(need, book) for need in told.needs]
@@ -181,12 +192,13 @@ class _Market:
         cut = _minimum_cut(reaches, supply, self._wants)
         if cut is None:
             nothing = (None, None, 0, None, (), ())
-            return Bottleneck(self.things, self._quantity(asked), self._quantity(free), makeable, *nothing, too_large=True)
+            return Bottleneck(self.sort, self.names, self._quantity(asked), self._quantity(free), makeable, *nothing, too_large=True)
         through, short_rows, short_needs = cut
         scarce = self._scarce(short_rows, [offers for _, offers in rows], makers, gives, runs)
         agents = tuple(sorted({self.reach.needs[need].agent for need in short_needs}))
         return Bottleneck(
-            things=self.things,
+            sort=self.sort,
+            names=self.names,
             asked=self._quantity(asked),
             free=self._quantity(free),
             makeable=makeable,

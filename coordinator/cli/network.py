@@ -27,8 +27,8 @@ def show_stats(where: Where, to_json: bool) -> None:
         print_json(found)
         return
     title = (
-        f"{found.agents:,} agents ({found.agents_without_place:,} without a place), {found.offers:,} offers, "
-        f"{found.capacities:,} capacities, {found.needs:,} needs, {found.recipes:,} recipes, {found.routes:,} routes"
+        f"agents {found.agents:,} ({found.agents_without_place:,} without a place), offers {found.offers:,}, "
+        f"capacities {found.capacities:,}, needs {found.needs:,}, recipes {found.recipes:,}, routes {found.routes:,}"
     )
     rows = [
         [row.name, row.sort, row.offers, row.offered_by, amount(row.free), row.needs, row.needed_by, amount(row.open)]
@@ -92,13 +92,13 @@ def show_weak_points(where: Where, to_json: bool) -> None:
         print_json(found)
         return
     hinges = [
-        [hinge.agent, len(hinge.needs), ", ".join(f"{amount(still)} {name}" for name, still in hinge.open), _listed(hinge.needs)]
+        [hinge.agent, len(hinge.needs), ", ".join(f"{amount(still.quantity)} {still.name}" for still in hinge.open), _listed(hinge.needs)]
         for hinge in found.hinges
     ]
     _table("agents whose loss cuts needs from every source", ["agent", "needs", "open", "which"], hinges)
     rows = [
         [
-            " or ".join(name for _, name in row.things),
+            " or ".join(row.names),
             amount(row.asked),
             amount(row.free),
             "" if row.makeable is not None and not row.makeable.grains else amount(row.makeable) if row.makeable else "no limit",
@@ -135,8 +135,8 @@ def _bottleneck(row: Bottleneck) -> str:
     if row.short_asked is None:
         return "too many offers and needs of different reach for an exact cut"
     sources = [f"{each.name} ({amount(each.most)}{f', bound by {each.scarcest}' if each.scarcest else ''})" for each in row.scarce]
-    needs = f"{row.short_needs:,} needs of {len(row.short_agents):,} agents want {amount(row.short_asked)}"
-    return f"{needs}, and only this can reach them: {_listed(sources) or 'nothing'}"
+    needs = f"{counted(row.short_needs, 'need')} of {counted(len(row.short_agents), 'agent')}: {amount(row.short_asked)} in all"
+    return f"{needs}; all that can reach them: {_listed(sources) or 'nothing'}"
 
 
 # -- how results are shown --------------------------------------------------------------------------------------------
@@ -147,6 +147,11 @@ def amount(quantity: Quantity) -> str:
     told: Any = quantity.to_json()
     value = f"{told['value']:,}" if isinstance(told["value"], int) else f"{told['value']:,.6g}"
     return value if told["unit"] == "1" else f"{value} {told['unit']}"
+
+
+def counted(count: int, of: str) -> str:
+    """Return a count with its word, in the plural where there are several."""
+    return f"{count:,} {of}" if count == 1 else f"{count:,} {of}s"
 
 
 def as_json(value: Any) -> Any:
