@@ -73,7 +73,7 @@ def run(request: Request) -> None:
         service = Service(request.log or settings.log, charter, table=table, name=settings.name)
         stack.callback(service.close)
         every_s = request.tick_seconds or settings.tick_seconds or min(LONGEST_TICK_S, float(charter.cycle_seconds))
-        app = build_app(service, tokens, only_loopback=host in LOOPBACK)
+        app = build_app(service, tokens, only_loopback=tokens is None)
         service.tick()
         service.start_ticking(every_s)
         config = uvicorn.Config(

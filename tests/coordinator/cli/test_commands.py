@@ -1,0 +1,227 @@
+"""The commands that speak with a coordinator, to a server and straight into a log, with their exit codes."""
+
+import io
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from coordinator.adapters.clock import wall_us
+from coordinator.adapters.sqlite_log import SqliteLog
+from coordinator.cli import main
+from coordinator.stream import START
+from tests.support.serving import Hand, Served, serve, signal
+
+PLACE = ("--lat", "48.11", "--long", "-1.68")
+
+
+@dataclass(frozen=True)
+class Ended:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def rows(self) -> list[dict[str, object]]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+Run = Callable[..., Ended]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """A command run in an empty folder, without anybody's settings."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    for name in ("URL", "AGENT", "TOKEN", "LOG", "CHARTER", "CONFIG", "HOST", "PORT", "TOKENS", "TICK_SECONDS"):
+        monkeypatch.delenv(f"STIGMERGY_{name}", raising=False)
+
+    def running(*words: str, given: bytes = b"") -> Ended:
+        monkeypatch.setattr(sys, "argv", ["coordinator", *words])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
+        code: object = 0
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code
+        told = capsys.readouterr()
+        assert "Traceback" not in told.err
+        return Ended(int(str(code or 0)), told.out, told.err)
+
+    return running
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Served]:
+    with serve(tmp_path / "served", clock=Hand(wall_us())) as served:
+        yield served
+
+
+def test_an_offer_meets_a_need_and_both_accept(run: Run, server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STIGMERGY_URL", server.url)
+    assert run("publish", "offer", "face-shield", "120", "--as", "atelier-nord", *PLACE).out.startswith("taken: ")
+    assert run("publish", "need", "face-shield", "50", "--as", "clinique", "--tier", "0", *PLACE).code == 0
+    server.wait(2)
+    [proposal] = run("proposals", "--json", "--agent", "clinique").rows
+    start = str(proposal["proposal"])[:6]
+    assert start in run("proposals").out
+    assert run("accept", start, "--as", "atelier-nord").out.startswith("promised: ")
+    assert run("accept", start, "--as", "clinique").out.startswith("promised, committed: ")
+    assert [row["kind"] for row in run("ledger", "--json").rows] == ["promised", "promised", "committed"]
+    again = run("accept", start, "--as", "clinique")
+    assert (again.code, "can no longer be answered" in again.err) == (2, True)
+    [need] = run("needs", "--json", "--resource", "face-shield").rows
+    assert (need["promised"], need["tier"]) == ({"value": 50, "unit": "1"}, 0)
+    assert "clinique/need/face-shield" in run("needs").out
+    assert "atelier-nord/offer/face-shield" in run("offers").out
+
+
+def test_all_of_it_works_on_a_log_without_a_server(run: Run, tmp_path: Path) -> None:
+    log = ("--log", "embedded")
+    assert run("publish", "offer", "pla", "2.5", "--unit", "kg", "--as", "atelier-nord", *log).code == 0
+    hours = ("--begin", "2030-03-02T08:00:00Z", "--end", "2030-03-03T22:00:00Z")
+    assert run("publish", "capacity", "fff-printing", "12.5", "--as", "atelier-nord", *hours, *log).code == 0
+    assert run("publish", "need", "fff-printing", "90", "--unit", "min", "--as", "clinique", *log).code == 0
+    assert run("publish", "agent", "Atelier Nord", "--as", "atelier-nord", *PLACE, *log).code == 0
+    assert [row.get("resource") or row.get("process") for row in run("offers", "--json", *log).rows] == ["fff-printing", "pla"]
+    assert run("needs", "--json", *log).rows[0]["stated"] == {"value": 1.5, "unit": "h"}
+    assert run("publish", "offer", "pla", "--withdraw", "--as", "atelier-nord", *log).code == 0
+    assert len(run("offers", "--json", *log).rows) == 1
+    assert run("accept", "abc", "--as", "clinique", *log).code == 2
+    assert run("proposals", *log).out.startswith("proposals (0)")
+
+
+def test_lines_go_in_from_standard_input_and_each_fault_is_told(run: Run) -> None:
+    good = [signal("offer", f"maker-{number}", 1, time_us=wall_us()) for number in range(3)]
+    ended = run("publish", "-", "--log", "embedded", given=b"\n".join([*good, b"", b"{}", good[0]]))
+    assert (ended.code, ended.out) == (2, "3 taken, 1 known already, 1 refused\n")
+    assert "line 5: specversion" in ended.err
+    assert run("publish", "-", "--log", "embedded", given=good[0]).out == "0 taken, 1 known already, 0 refused\n"
+    assert [row["code"] for row in run("refused", "--json", "--log", "embedded").rows] == ["invalid"]
+
+
+def test_lines_that_are_all_refused_are_told_line_by_line_by_a_server_too(run: Run, server: Served) -> None:
+    ended = run("publish", "-", "--url", server.url, "--json", given=b"{}\n{\n")
+    assert ended.code == 2
+    assert [fault[:7] for fault in json.loads(ended.out)["refused"]] == ["line 1:", "line 2:"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (("publish", "offer", "face-shield", "120"), 2, "nobody speaks"),
+        (("publish", "offer", "face-shield", "many", "--as", "a"), 2, "a number was expected"),
+        (("publish", "offer", "face-shield", "--as", "a"), 2, "how much is missing"),
+        (("publish", "offer", "--as", "a"), 2, "nothing is named"),
+        (("publish", "wish", "x", "1", "--as", "a"), 2, "cannot be said with flags"),
+        (("publish", "offer", "x", "1", "--as", "a b"), 2, "letters, digits"),
+        (("publish", "offer", "x", "1", "--as", "a", "--unit", "boxes"), 2, "unit"),
+        (("publish", "offer", "x", "1", "--as", "a", "--lat", "48"), 2, "half a place"),
+        (("publish", "offer", "x", "1", "--as", "a", "--tier", "1"), 2, "tier"),
+        (("publish", "need", "x", "1", "--as", "a", "--due", "tomorrow"), 2, "RFC 3339"),
+        (("needs", "--url", "http://127.0.0.1:9"), 3, "does not answer"),
+        (("needs", "--url", "nowhere"), 2, "http://"),
+        (("needs", "--log", "nowhere"), 2, "There is no log"),
+        (("needs", "--log", "x", "--url", "http://127.0.0.1:9"), 2, "one of them"),
+        (("accept", "abc", "--as", "a", "--log", "nowhere"), 2, "There is no log"),
+        (("serve", "--tokens", "nowhere.json"), 2, "token create"),
+        (("serve", "--charter", "nowhere.toml"), 2, "nowhere.toml"),
+        (("token", "revoke", "a"), 2, "cannot be read"),
+        (("token", "create", "a b"), 2, "letters, digits"),
+    ],
+)
+def test_what_is_wrong_ends_in_a_sentence_and_an_exit_code(run: Run, words: tuple[str, ...], code: int, sentence: str) -> None:
+    ended = run(*words)
+    assert (ended.code, ended.err.count("\n")) == (code, 1), ended.err
+    assert sentence in ended.err
+
+
+def test_a_log_that_a_server_holds_is_read_but_not_written(run: Run, server: Served, tmp_path: Path) -> None:
+    server.client("atelier-nord").offer("face-shield", 120)
+    assert len(run("offers", "--json", "--log", str(tmp_path / "served")).rows) == 1
+    ended = run("publish", "offer", "x", "1", "--as", "a", "--log", str(tmp_path / "served"))
+    assert (ended.code, "another process" in ended.err) == (3, True)
+
+
+def test_a_token_is_printed_once_and_speaks_for_its_agent(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = run("token", "create", "atelier-nord")
+    token = made.out.strip()
+    assert re.fullmatch(r"stig_[\w-]{43}", token)
+    assert token not in made.err + (tmp_path / "tokens.json").read_text()
+    with serve(tmp_path / "served", tmp_path / "tokens.json", clock=Hand(wall_us())) as server:
+        monkeypatch.setenv("STIGMERGY_URL", server.url)
+        assert run("publish", "offer", "x", "1", "--as", "atelier-nord").code == 2
+        monkeypatch.setenv("STIGMERGY_TOKEN", token)
+        assert run("publish", "offer", "x", "1", "--as", "atelier-nord").code == 0
+        other = run("publish", "offer", "x", "1", "--as", "clinique")
+        assert (other.code, token in other.err, "speaks for itself" in other.err) == (2, False, True)
+        assert run("token", "revoke", "atelier-nord").out == "1 tokens of atelier-nord revoked\n"
+        assert run("publish", "offer", "x", "2", "--as", "atelier-nord").code == 2
+
+
+def test_settings_come_from_the_file_then_the_environment_then_the_flags(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "coordinator.toml").write_text('[coordinator]\nagent = "from-file"\n\n[charter]\nplace_decimals = 0\n')
+    run("publish", "agent", *PLACE, "--log", "a")
+    run("publish", "offer", "x", "1", "--log", "a")
+    monkeypatch.setenv("STIGMERGY_AGENT", "from-environment")
+    run("publish", "offer", "x", "1", "--log", "a")
+    run("publish", "offer", "x", "1", "--log", "a", "--as", "from-flag")
+    assert [row["agent"] for row in run("offers", "--json", "--log", "a").rows] == ["from-environment", "from-file", "from-flag"]
+    with closing(SqliteLog.open_readonly(tmp_path / "a")) as log:
+        first = json.loads(log.read(START, 1).records[0].entry.event)
+    assert first["data"]["place"] == {"lat": 48.0, "long": -2.0}
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[coordinator]\nprot = 1\n", "did you mean port"),
+        ('[coordinator]\nport = "many"\n', "setting port"),
+        ("[coordinator\n", "cannot be read"),
+        ("coordinator = 3\n", "a table [coordinator] was expected"),
+    ],
+)
+def test_settings_that_cannot_be_taken_are_told(run: Run, tmp_path: Path, text: str, sentence: str) -> None:
+    (tmp_path / "coordinator.toml").write_text(text)
+    ended = run("needs")
+    assert (ended.code, sentence in ended.err) == (2, True), ended.err
+
+
+def test_the_doctor_finds_nothing_wrong_where_nothing_is(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STIGMERGY_PORT", "0")
+    run("publish", "offer", "x", "1", "--as", "a", "--log", "stigmergy.log.sqlite")
+    run("token", "create", "a")
+    ended = run("doctor", "--json")
+    told = json.loads(ended.out)
+    assert (ended.code, told["sound"]) == (0, True), told
+    findings = {one["what"]: one["told"] for one in told["findings"]}
+    assert "1 entries; nobody is writing" in findings["log"]
+    assert list(findings) == ["versions", "crc32c", "settings", "charter", "log", "clock", "tokens", "port"]
+
+
+def test_the_doctor_names_what_is_wrong(run: Run, tmp_path: Path, server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STIGMERGY_PORT", str(server.port))
+    (tmp_path / "charter.toml").write_text("[charter]\nfairnes = 'off'\n")
+    (tmp_path / "tokens.json").write_text("{}")
+    (tmp_path / "tokens.json").chmod(0o644)
+    (tmp_path / "broken").write_bytes(b"not a log at all, but long enough to be something else" * 40)
+    ended = run("doctor", "--json", "--charter", "charter.toml", "--log", "broken")
+    wrong = {one["what"]: one["told"] for one in json.loads(ended.out)["findings"] if not one["sound"]}
+    assert ended.code == 1
+    assert list(wrong) == ["charter", "log", "tokens"]
+    assert "did you mean 'fairness'" in wrong["charter"]
+    assert "chmod 600" in wrong["tokens"]
+    assert "WRONG" in run("doctor", "--log", "broken").out
+
+
+def test_the_doctor_sees_who_holds_the_log_and_the_port(run: Run, tmp_path: Path, server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STIGMERGY_PORT", str(server.port))
+    findings = {one["what"]: one["told"] for one in json.loads(run("doctor", "--json", "--log", str(tmp_path / "served")).out)["findings"]}
+    assert "a process is writing to it" in findings["log"]
+    assert "a coordinator answers" in findings["port"]
