@@ -95,7 +95,7 @@ def _effort(network: Network, part: Part, quantity: Quantity) -> int | float:
         effort = from_grains(part.grains, quantity.unit) * part.distance_m / 1000
     else:
         effort = float(mass_per_grain(network, part.offer) * part.grains * part.distance_m) / 1e12
-    return int(effort) if effort == int(effort) else round(effort, 6)
+    return int(effort) if effort == int(effort) and effort < 2**53 else round(effort, 6)  # RFC 8785 has no larger whole numbers
 
 
 def _decimal(whole: int, per: int) -> int | float:

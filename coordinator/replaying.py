@@ -36,33 +36,59 @@ def in_told_order(said: list[Said]) -> list[Said]:
     """Return recorded events in the one order that all their interleavings have in common.
 
     Each speaker's words keep their order; between speakers the earlier time goes first, and what a coordinator said at the same
-    time goes first too, but for a verdict, which waits for the answer it judges. An answer waits for its proposal.
+    time goes first too. A verdict waits for the answer it judges, and whoever answered says no more until the verdict on it.
     """
     proposed_us = {one.event.subject: one.event.time_us for one in said if isinstance(one.event.data, Proposal)}
     spoken: dict[str, list[Said]] = {}
     for one in said:
-        spoken.setdefault(one.event.source, []).append(one)
-    heads = [(*_mark(words[0], -(2**62), proposed_us), source, 0) for source, words in spoken.items()]
-    heapify(heads)
+        spoken.setdefault(_speaker(one.event), []).append(one)
     pending = {statement_of(one.event) for one in said}
+    pending |= {_verdict_on(statement) for statement in statements_judged(said) if statement in pending}
+    heads = [(*_mark(words[0], -(2**62), proposed_us), speaker, 0) for speaker, words in spoken.items()]
+    heapify(heads)
+    waiting: dict[str, list[tuple[int, int, str, int]]] = {}
     told: list[Said] = []
-    waiting: list[tuple[int, int, str, int]] = []
     while heads or waiting:
-        if not heads:  # Verdicts on each other's answers cannot wait for ever: a record of the wrong order is refused later.
-            heads, waiting = waiting, []
+        forced = not heads  # Words that wait for each other cannot wait for ever: what is out of order is refused later.
+        if forced:
+            heads, waiting = sorted(head for some in waiting.values() for head in some), {}
         head = heappop(heads)
-        at_us, _, source, index = head
-        one = spoken[source][index]
-        if isinstance(one.event.data, Ledger) and one.event.data.statement in pending and heads:
-            waiting.append(head)
+        at_us, _, speaker, index = head
+        words = spoken[speaker]
+        awaited = _awaited(words, index)
+        if awaited in pending and not forced:
+            waiting.setdefault(awaited, []).append(head)
             continue
+        one = words[index]
         told.append(one)
-        pending.discard(statement_of(one.event))
-        if index + 1 < len(spoken[source]):
-            heappush(heads, (*_mark(spoken[source][index + 1], at_us, proposed_us), source, index + 1))
-        while waiting:
-            heappush(heads, waiting.pop())
+        if index + 1 < len(words):
+            heappush(heads, (*_mark(words[index + 1], at_us, proposed_us), speaker, index + 1))
+        judged = one.event.data.statement if isinstance(one.event.data, Ledger) else None
+        for done in (statement_of(one.event), _verdict_on(str(judged))):
+            pending.discard(done)
+            for freed in waiting.pop(done, ()):
+                heappush(heads, freed)
     return told
+
+
+def _speaker(event: Event) -> str:
+    """Return whose words keep their order: an agent's, a ledger's, those on one proposal."""
+    return f"{event.source} {event.subject}" if event.kind == "proposal" else event.source
+
+
+def _awaited(words: list[Said], index: int) -> str:
+    """Return what has to be told before this word."""
+    data = words[index].event.data
+    if isinstance(data, Ledger):
+        return data.statement or ""
+    return _verdict_on(statement_of(words[index - 1].event)) if index else ""
+
+
+_RANKS = {"proposal": 0, "ledger": 1, "tick": 1}  # agents' words come after
+
+
+def _verdict_on(statement: str) -> str:
+    return f"verdict on {statement}"
 
 
 def _mark(one: Said, after_us: int, proposed_us: Mapping[str, int]) -> tuple[int, int]:
@@ -71,7 +97,7 @@ def _mark(one: Said, after_us: int, proposed_us: Mapping[str, int]) -> tuple[int
     at_us = event.time_us if event.logtime_us is None else event.logtime_us
     if isinstance(event.data, Answer):
         at_us = max(at_us, proposed_us.get(event.data.proposal, at_us))
-    return max(at_us, after_us), int(event.by_agent)
+    return max(at_us, after_us), _RANKS.get(event.kind, 2)
 
 
 # -- what stands at the end -------------------------------------------------------------------------------------------
@@ -86,8 +112,14 @@ def digest(ledger: Iterable[bytes], proposals: Iterable[bytes]) -> str:
     """Return the sha256 over the RFC 8785 form of each record's data: the ledger in order, then the proposals by id."""
     state = hashlib.sha256()
     for line in (*ledger, *proposals):
-        state.update(rfc8785.dumps(json.loads(line)["data"]))
+        state.update(rfc8785.dumps(json.loads(line, parse_int=_double)["data"]))
     return state.hexdigest()
+
+
+def _double(text: str) -> int | float:
+    """Return a whole number as RFC 8785 knows it: a double, which beyond 2^53 is no longer every whole number."""
+    number = int(text)
+    return number if abs(number) < 2**53 else float(number)
 
 
 @dataclass(slots=True)
