@@ -1,0 +1,134 @@
+"""The commands `coordinator network …` and `coordinator why`: tables for people, JSON for programs, one sentence for what is wrong."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coordinator.cli import main
+from tests.support.events import capacity, need, offer
+from tests.support.networks import recipe
+
+HERE = {"lat": 1.0, "long": 1.0}
+LINES = [
+    offer("maker", 30, "visor", place=HERE),
+    offer("mill", 8, "foil"),
+    capacity("mill", 10, "rolling"),
+    recipe("mill", "visor-v1", {"visor": 1}, {"foil": 1}, {"rolling": 1}),
+    need("clinic", 50, "visor", tier=0, place=HERE),
+    need("ward", 5, "vizor", place=HERE),
+]
+
+Ran = tuple[int, str, str]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Run the command line with these words; return its exit code, output and errors."""
+
+    def ran(*words: str | Path) -> Ran:
+        monkeypatch.setattr(sys, "argv", ["coordinator", *map(str, words)])
+        monkeypatch.setenv("COLUMNS", "200")
+        with pytest.raises(SystemExit) as ended:
+            main()
+        told = capsys.readouterr()
+        return int(ended.value.code or 0), told.out, told.err
+
+    return ran
+
+
+@pytest.fixture
+def events(tmp_path: Path) -> Path:
+    file = tmp_path / "events.jsonl"
+    file.write_bytes(b"\n".join([*LINES, b"{not an event}"]))
+    return file
+
+
+@pytest.fixture
+def log(tmp_path: Path, events: Path, run: Any) -> Path:
+    """The same events with what was proposed, recorded in an embedded log."""
+    path = tmp_path / "network.log"
+    code, _, err = run("replay", events, "--out", tmp_path / "out", "--record", path)
+    assert code == 0, err
+    return path
+
+
+QUESTIONS = (["network", "stats"], ["network", "upstream", "visor"], ["network", "downstream", "mill"], ["network", "weak-points"])
+QUESTIONS += (["network", "unreachable"], ["why", "clinic"])
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=" ".join)
+def test_files_and_the_log_recorded_from_them_give_one_answer(run: Any, events: Path, log: Path, question: list[str]):
+    code, out, err = run(*question, events, "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(run(*question, "--log", log, "--json")[1]) == json.loads(out)
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=" ".join)
+def test_a_log_is_only_read(run: Any, log: Path, question: list[str]):
+    before = log.read_bytes()
+    assert run(*question, "--log", log)[0] == 0
+    assert log.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("question", "told"),
+    [
+        (
+            ["network", "stats"],
+            ["agents 4 (1 without a place)", "visor", "`vizor`: did you mean `visor`, offered by 1?", "1 of 7 events were refused"],
+        ),
+        (["network", "upstream", "visor"], ["what feeds visor", "visor-v1", "foil", "rolling", "10 h"]),
+        (["network", "downstream", "mill"], ["what mill leads to", "foil", "only through it", "visor", "clinic"]),
+        (["network", "weak-points"], ["where too little gets through", "maker (30)", "mill/recipe/visor-v1 (8, bound by foil)"]),
+        (["network", "unreachable"], ["ward/need/n", "nobody offers it", "visor"]),
+        (["why", "clinic"], ["50 visor, tier 0", "proposed 30, committed 0, short 20", "maker", "20 of 50 is in no proposal"]),
+        (["why", "ward"], ["nobody offers it", "`visor` has nearly the same name", "what could change it"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) and len(value) < 4 else "",
+)
+def test_a_table_tells(run: Any, events: Path, question: list[str], told: list[str]):
+    code, out, err = run(*question, events)
+    assert (code, err) == (0, "")
+    assert [each for each in told if each not in out] == [], out
+
+
+def test_json_has_quantities_and_distances_as_on_the_wire(run: Any, events: Path):
+    found = json.loads(run("why", "clinic", events, "--json")[1])
+    assert found["asked"] == {"value": 50, "unit": "1"}
+    assert (found["served"][0]["distance_km"], found["served"][0]["expires"][-1]) == (0.0, "Z")
+    (short,) = json.loads(run("network", "weak-points", events, "--json")[1])["bottlenecks"]
+    assert (short["names"], short["short"]) == (["visor"], {"value": 12, "unit": "1"})
+    (lost,) = json.loads(run("network", "unreachable", events, "--json")[1])
+    assert (lost["need"], lost["reasons"], lost["near"][0]["name"]) == ("ward/need/n", ["nobody offers it"], "visor")
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence"),
+    [
+        (["why", "clinc"], "there is no need 'clinc'; did you mean clinic/need/n?"),
+        (["why", "need"], "2 needs have 'need' in their id"),
+        (["network", "upstream", "visors"], "nobody here speaks of 'visors'; did you mean visor or vizor?"),
+        (["network", "downstream", "mil"], "nobody here is called 'mil'; did you mean mill?"),
+    ],
+)
+def test_what_is_unknown_ends_with_code_2_and_one_sentence(run: Any, events: Path, question: list[str], sentence: str):
+    code, out, err = run(*question, events)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"coordinator: {sentence}")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=" ".join)
+def test_neither_files_nor_a_log_or_both_is_refused(run: Any, events: Path, log: Path, question: list[str]):
+    for where in ([], [events, "--log", log]):
+        code, _, err = run(*question, *where)
+        assert (code, err) == (2, "coordinator: say where to look: files of events, or --log and one embedded log\n")
+
+
+def test_a_file_that_is_not_there_is_refused(run: Any, tmp_path: Path):
+    code, _, err = run("network", "stats", tmp_path / "nowhere.jsonl")
+    assert code == 2
+    assert "cannot be read" in err

@@ -1,0 +1,243 @@
+"""Why a need is served or short: what is told is what the book and the rules hold."""
+
+import pytest
+
+from coordinator.commitments import OPEN
+from coordinator.errors import Refused
+from coordinator.explaining import Explanation, explain
+from coordinator.matching import Hidden
+from coordinator.times import format_instant
+from tests.support.desk import Desk
+from tests.support.events import agent, answer, moment, moment_us, need, offer, resource, tick, withdraw
+from tests.support.networks import recipe
+
+HERE = {"lat": 1.0, "long": 1.0}
+FAR = {"lat": 9.0, "long": 1.0}
+
+
+def why(desk: Desk, name: str = "clinic/need/n") -> Explanation:
+    return explain(desk.core, name)
+
+
+def told(desk: Desk, name: str = "clinic/need/n") -> str:
+    return "\n".join(why(desk, name).reasons)
+
+
+def planned(*lines: bytes, **rules: object) -> Desk:
+    desk = Desk(*lines, **rules)
+    desk.cycle()
+    return desk
+
+
+# -- served ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_served_need_is_told_from_whom_how_much_how_far_and_by_which_reasons():
+    desk = planned(agent("maker", 48.0, 2.0), offer("maker", 30), need("clinic", 20, tier=0, place={"lat": 48.5, "long": 2.0}))
+    found = why(desk)
+    (line,) = found.served
+    (deal,) = desk.open
+    assert (line.proposal, line.provider, line.offer) == (deal.proposal, "maker", "maker/offer/o")
+    assert (line.quantity.grains, line.distance_m, line.effort, line.state) == (20, 55_598, pytest.approx(20 * 55.598), "proposed")
+    assert (line.tier_stated, line.tier_used, line.level) == (0, 0, 0)
+    assert (found.proposed.grains, found.committed.grains, found.short.grains) == (20, 0, 0)
+    assert found.reasons == ("all that it asks for is proposed, promised or committed",)
+    assert found.could_change == ()
+
+
+def test_a_commitment_counts_as_committed_and_not_as_proposed():
+    desk = planned(offer("maker", 30, place=HERE), need("clinic", 20, place=HERE))
+    (deal,) = desk.open
+    desk.take(answer("maker", deal.proposal, at=1), answer("clinic", deal.proposal, at=1))
+    found = why(desk)
+    assert (found.proposed.grains, found.committed.grains, found.short.grains) == (0, 20, 0)
+    assert found.served[0].state == "committed"
+
+
+def test_a_new_count_asks_anew_and_what_was_committed_before_stays_shown():
+    desk = planned(offer("maker", 30, place=HERE), need("clinic", 20, place=HERE))
+    (deal,) = desk.open
+    desk.take(answer("maker", deal.proposal, at=1), answer("clinic", deal.proposal, at=1), need("clinic", 7, place=HERE, at=2))
+    assert (why(desk).committed.grains, why(desk).short.grains) == (20, 7)
+
+
+def test_a_tier_that_the_charter_does_not_grant_is_told():
+    desk = planned(need("clinic", 20, tier=0), may_claim_tier={"0": ("hospital",)})
+    found = why(desk)
+    assert (found.tier_stated, found.tier_used) == (0, 1)
+    assert "the charter does not let clinic claim tier 0" in found.could_change[0]
+
+
+# -- short: hidden -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("other", "rule", "change"),
+    [
+        pytest.param(offer("clinic", 5, place=HERE), Hidden.OWN, None, id="its own offer"),
+        pytest.param(offer("maker", 5), Hidden.NO_ROUTE, "a place or a route that connects it with 1 offer with 5 free", id="no place"),
+        pytest.param(
+            offer("maker", 5, place=HERE, end=1), Hidden.WINDOW, "another window, on either side: 1 offer with 5 free", id="closed"
+        ),
+        pytest.param(
+            offer("maker", 5, place=HERE, minimum=4),
+            Hidden.MINIMUM,
+            "a smaller minimum, on the side that states it: 1 offer with 5 free",
+            id="a minimum",
+        ),
+        pytest.param(
+            offer("maker", 5, place=FAR),
+            Hidden.TOO_FAR,
+            "a wider radius: 1 offer with 5 free, the nearest 889.6 km away",
+            id="too far",
+        ),
+    ],
+)
+def test_an_offer_that_a_rule_hides_is_counted_by_that_rule(other: bytes, rule: Hidden, change: str | None):
+    desk = planned(other, need("clinic", 3, place=HERE, at=2), radius_km=500)
+    found = why(desk)
+    assert [(kept.why, kept.offers) for kept in found.hidden] == [(rule, 1)]
+    assert f"1 offer with 5 free: {rule}" in found.reasons
+    assert found.could_change == (() if change is None else (change,))
+
+
+def test_a_declined_pair_is_told_and_what_opens_it_again():
+    desk = planned(offer("maker", 5, place=HERE), need("clinic", 3, place=HERE))
+    (deal,) = desk.open
+    desk.take(answer("maker", deal.proposal, "decline", at=1))
+    desk.cycle()
+    found = why(desk)
+    assert [kept.why for kept in found.hidden] == [Hidden.DECLINED]
+    assert found.could_change == ("a new count, said by either side, opens a declined pair again: 1 offer with 5 free",)
+    desk.take(offer("maker", 6, place=HERE, at=2))
+    desk.cycle()
+    assert why(desk).short.grains == 0, "what is said could change it does"
+
+
+def test_a_thing_nobody_offers_is_told_with_near_names():
+    found = why(planned(*(offer(f"maker-{n}", 2, "face-shield") for n in range(3)), need("clinic", 3, "facesheild")))
+    assert found.reasons[1:] == ("nobody offers it", "`face-shield` has nearly the same name: offered by 3, needed by 0")
+    assert found.could_change == ("somebody offering facesheild, or agreeing that it is `face-shield` (an alias in the charter)",)
+
+
+def test_a_thing_that_only_recipes_make_is_told_with_what_they_lack():
+    desk = planned(need("clinic", 3), recipe("maker", "mask-v1", {"mask": 1}, {"sheet": 1}))
+    assert "mask-v1 makes it, but nobody has sheet" in told(desk)
+    desk.take(offer("mill", 1, "sheet"))
+    assert "the recipe maker/recipe/mask-v1 makes it, and everything it takes is offered by somebody" in told(desk)
+
+
+def test_a_name_offered_in_another_dimension_is_told():
+    assert "only offered in mass, needed in pieces" in told(planned(offer("maker", 3, unit="kg"), need("clinic", 3)))
+
+
+# -- short: used up ----------------------------------------------------------------------------------------------------
+
+
+def test_who_uses_what_could_reach_it_is_told_with_tier_level_and_state():
+    desk = planned(
+        offer("maker", 30, place=HERE),
+        need("first", 10, tier=0, place=HERE),
+        need("second", 20, tier=1, place=HERE),
+        need("clinic", 10, tier=2, place=HERE),
+    )
+    found = why(desk)
+    assert [(user.need, user.quantity.grains, user.state, user.tier_used, user.level) for user in found.users] == [
+        ("first/need/n", 10, "proposed", 0, 0),
+        ("second/need/n", 20, "proposed", 1, 0),
+    ]
+    assert found.reasons == (
+        "10 of 10 is in no proposal and no commitment",
+        "1 offer with 30 in all could reach it",
+        "10 goes to 1 need of a more urgent tier 0",
+        "20 goes to 1 need of a more urgent tier 1",
+    )
+    expires = format_instant(min(deal.data.expires_us for deal in desk.open))
+    assert found.could_change == (
+        "30 of what could reach it waits for others' answers: what they decline, or let lapse "
+        f"({expires} at the earliest), is planned again",
+    )
+    assert (found.reachable_offers, found.reachable_free.grains, found.reachable_spare.grains) == (1, 30, 0)
+
+
+def test_users_and_spare_add_up_to_what_is_offered():
+    desk = planned(offer("a", 13, place=HERE), offer("b", 9, place=HERE), resource("a", "mask", multiple=5), need("x", 10, place=HERE))
+    desk.take(need("clinic", 30, place=HERE))
+    desk.cycle()
+    found = why(desk)
+    mine = sum(line.quantity.grains for line in found.served)
+    used = sum(user.quantity.grains for user in found.users)
+    assert mine + used + found.reachable_spare.grains == 22
+    assert found.reachable_spare.grains == 7
+    assert f"{found.reachable_spare.grains} is free and in no proposal" in told(desk)
+
+
+def test_a_rest_smaller_than_a_pack_is_told_as_such():
+    desk = planned(offer("a", 13, place=HERE), resource("a", "mask", multiple=5), need("clinic", 30, place=HERE))
+    assert "3 is free and in no proposal: less than a pack of 5, and only whole packs move" in told(desk)
+
+
+def test_what_others_committed_is_used_and_does_not_wait_for_an_answer():
+    desk = planned(offer("maker", 10, place=HERE), need("first", 10, tier=3, place=HERE))
+    (deal,) = desk.open
+    desk.take(*(answer(who, deal.proposal, at=1) for who in deal.parties), need("clinic", 5, tier=0, place=HERE, at=1))
+    desk.cycle()
+    found = why(desk)
+    assert [(user.state, user.tier_used) for user in found.users] == [("committed", 3)]
+    assert "10 goes to 1 need of a less urgent tier 3" in found.reasons
+    assert found.could_change == ()
+
+
+def test_every_user_told_is_in_the_book():
+    desk = planned(*(offer(f"m{n}", 5 + n, place=HERE) for n in range(4)), *(need(f"c{n}", 9, place=HERE, tier=n % 3) for n in range(6)))
+    for ref in [stance.ref for stance in desk.core.network.living() if not stance.is_supply]:
+        found = why(desk, ref)
+        booked = {line.need for deal in desk.core.book.deals.values() if deal.state in OPEN for line in deal.lines} - {ref}
+        assert {user.need for user in found.users} == booked
+        assert found.proposed.grains + found.short.grains == found.asked.grains
+
+
+# -- time --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_need_that_no_longer_stands_says_why():
+    desk = Desk(need("clinic", 3, expires=5), need("clinic", 3, subject="m"), withdraw("need", "clinic", "m", at=1), tick(6))
+    assert why(desk).reasons == (f"it expired at {moment(5)}",)
+    assert why(desk, "clinic/need/m").reasons == ("it was withdrawn",)
+    assert not why(desk).standing
+    assert why(desk).short.grains == 0
+
+
+def test_a_need_whose_window_has_closed_says_so():
+    desk = planned(offer("maker", 3, place=HERE), need("clinic", 3, end=5, place=HERE), tick(6))
+    assert f"its window closed at {moment(5)}, and now is {moment(6)}" in told(desk)
+    assert why(desk).could_change == ("only a new window, said by its agent: nothing arrives in one that has closed",)
+    assert desk.core.log_us == moment_us(6)
+
+
+# -- which need --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("asked", ["clinic-west/need/masks", "clinic-west/masks", "west", "masks"])
+def test_a_need_is_found_by_any_part_that_only_it_has(asked: str):
+    assert (
+        why(Desk(need("clinic-west", 3, subject="masks"), need("clinic-east", 3, subject="gowns")), asked).need == "clinic-west/need/masks"
+    )
+
+
+def test_a_part_that_several_needs_have_is_refused_with_some_of_them():
+    with pytest.raises(Refused, match=r"2 needs have 'clinic' in their id \(clinic-east/need/gowns, clinic-west/need/masks …\)"):
+        why(Desk(need("clinic-west", 3, subject="masks"), need("clinic-east", 3, subject="gowns")), "clinic")
+
+
+@pytest.mark.parametrize("asked", ["clinic-west/need/maskz", "clinc-west/need/unheard-of"])
+def test_an_unknown_need_is_refused_with_near_ones(asked: str):
+    with pytest.raises(Refused, match=r"there is no need .*; did you mean clinic-west/need/masks"):
+        why(Desk(need("clinic-west", 3, subject="masks")), asked)
+
+
+def test_an_unknown_need_unlike_any_other_is_refused_with_where_to_look():
+    with pytest.raises(Refused, match="`coordinator needs` lists them"):
+        why(Desk(need("clinic-west", 3)), "zebra")
+    with pytest.raises(Refused, match="there is no need ''"):
+        why(Desk(need("clinic-west", 3)), "")
