@@ -53,7 +53,10 @@ FAR = 1 << 61  # beyond every pressure and distance
 LARGEST_FLOW = 1 << 60  # beyond all units together
 
 # Columns of `Network.node`.
-PRESSURE, DISTANCE, STAMP, PARENT, GIVE, TAKE, HELD, KIN = range(8)
+PRESSURE, DISTANCE, STAMP, PARENT = range(4)
+
+# Columns of `Network.edge`.
+GIVE, TAKE, HELD, KIN = range(4)
 OFFER, NEED, CLAIM = range(3)  # kinds; a need that is its own claim is a CLAIM
 
 # Columns of `Network.gate`.
@@ -77,12 +80,15 @@ LOW = (1 << 32) - 1
 
 # Nothing compiled with `lean` makes an array, so none need be counted: the counting alone would take a fifth of the time.
 lean = njit(cache=True, nogil=True, _nrt=False)
+# Handing on a `Network` copies some eighty words, so what is called for each node is part of its caller.
+inner = njit(cache=True, nogil=True, _nrt=False, forceinline=True)
 
 
 class Network(NamedTuple):
     """Everything the compiled code works on. Rows beyond those in use are spare."""
 
-    node: NDArray[np.int64]  # (nodes, 8)
+    node: NDArray[np.int64]  # (nodes, 4) what a search looks at of each node it comes by
+    edge: NDArray[np.int64]  # (nodes, 4) and of those it settles
     span: NDArray[np.int32]  # (nodes, 8) where the node's places are, those out first: start, count, space, loose ones
     gate: NDArray[np.int64]  # (nodes, 8)
     arc: NDArray[np.int64]  # (arcs, 4)
@@ -97,7 +103,7 @@ class Network(NamedTuple):
 # --- the gate of a node: its ways from and to the root ------------------------------------------------------------------
 
 
-@lean
+@inner
 def _level(net, u, units):
     """Return the level of the unit after `units`."""
     seen = net.gate[u, SEEN] + units
@@ -122,15 +128,15 @@ def refresh(net, u):
     node, gate = net.node, net.gate
     units = gate[u, UNITS]
     if gate[u, KIND] == OFFER:
-        node[u, GIVE] = 0
-        node[u, TAKE] = 0 if units > 0 else -FAR
+        net.edge[u, GIVE] = 0
+        net.edge[u, TAKE] = 0 if units > 0 else -FAR
     elif gate[u, KIND] == CLAIM:
         step = net.state[STEP]
-        node[u, GIVE] = gate[u, WORTH] - step * _level(net, u, units) if units < gate[u, LIMIT] else -FAR
-        node[u, TAKE] = step * _level(net, u, units - 1) - gate[u, WORTH] if units > 0 else -FAR
+        net.edge[u, GIVE] = gate[u, WORTH] - step * _level(net, u, units) if units < gate[u, LIMIT] else -FAR
+        net.edge[u, TAKE] = step * _level(net, u, units - 1) - gate[u, WORTH] if units > 0 else -FAR
     else:
-        node[u, GIVE] = -FAR
-        node[u, TAKE] = -FAR
+        net.edge[u, GIVE] = -FAR
+        net.edge[u, TAKE] = -FAR
 
 
 @lean
@@ -170,7 +176,7 @@ def _hold(net, u, units):
     if units == 0:
         return
     state = net.state
-    net.node[u, HELD] += units
+    net.edge[u, HELD] += units
     net.waiting[state[WAITING]] = u
     state[WAITING] += 1
 
@@ -216,7 +222,7 @@ def claim_opens(net, u, limit):
 # --- arcs and their places ----------------------------------------------------------------------------------------------
 
 
-@lean
+@inner
 def _swap(net, x, y, half):
     """Exchange two places; `half` says whether they are places out of a node (32 bits up) or into one (0)."""
     place, arc = net.place, net.arc
@@ -233,7 +239,7 @@ def _swap(net, x, y, half):
         arc[a, PLACES] = (places & LOW) | (z << 32) if half == 32 else (places & ~LOW) | z
 
 
-@lean
+@inner
 def _ends(net, a):
     """Return (tail, head, place out of the tail, place into the head) of an arc."""
     places = net.arc[a, PLACES]
@@ -422,7 +428,7 @@ def price_offer(net, i):
 # --- the search ---------------------------------------------------------------------------------------------------------
 
 
-@lean
+@inner
 def _push(heap, size, distance, entry):
     while size > 0:
         above = (size - 1) >> 1
@@ -435,7 +441,7 @@ def _push(heap, size, distance, entry):
     heap[size, 1] = entry
 
 
-@lean
+@inner
 def _drop_first(heap, size):
     """Take the first entry out of a heap that has `size` left."""
     distance, entry = heap[size, 0], heap[size, 1]
@@ -455,13 +461,13 @@ def _drop_first(heap, size):
     heap[x, 1] = entry
 
 
-@lean
+@inner
 def _exit(net, u, side, sign):
     """Return the distance at which units leave through `u`: to an opposite imbalance, or through its gate."""
     node = net.node
-    if node[u, HELD] * sign < 0:
+    if net.edge[u, HELD] * sign < 0:
         return node[u, DISTANCE]
-    worth = node[u, GIVE + side]
+    worth = net.edge[u, GIVE + side]
     return FAR if worth == -FAR else node[u, DISTANCE] + sign * node[u, PRESSURE] - worth
 
 
@@ -469,7 +475,7 @@ def _exit(net, u, side, sign):
 def _bottleneck(net, u, side, sign):
     """Return how many units can go from the root of the search through `u` and out."""
     node, arc = net.node, net.arc
-    units = abs(node[u, HELD]) if node[u, HELD] * sign < 0 else _gate_room(net, u, side)
+    units = abs(net.edge[u, HELD]) if net.edge[u, HELD] * sign < 0 else _gate_room(net, u, side)
     root = net.state[ROOT]
     while u != root:
         parent = node[u, PARENT]
@@ -479,7 +485,7 @@ def _bottleneck(net, u, side, sign):
     return units
 
 
-@lean
+@inner
 def _expand(net, u, side, sign):
     """Label what can be reached from `u`, whose distance is final."""
     node, span, place, stack, heap, state = net.node, net.span, net.place, net.stack, net.heap, net.state
@@ -534,12 +540,12 @@ def _send(net, u, sign, units):
     """Move units from the root of the search through `u` and out; return how many nodes lost their way to the root."""
     node, arc, stack, gate, state = net.node, net.arc, net.stack, net.gate, net.state
     root = state[ROOT]
-    if node[u, HELD] * sign < 0:
-        node[u, HELD] += sign * units
+    if net.edge[u, HELD] * sign < 0:
+        net.edge[u, HELD] += sign * units
     else:
         gate[u, UNITS] += sign * units
         refresh(net, u)
-    node[root, HELD] -= sign * units
+    net.edge[root, HELD] -= sign * units
     cut = 0
     while u != root:
         parent = node[u, PARENT]
@@ -601,14 +607,14 @@ def _unlink(net, u):
     """Take `u` out of the branches of its parent."""
     node = net.node
     parent = node[u, PARENT] >> 32
-    after = node[u, KIN] & LOW
-    x = node[parent, KIN] >> 32
+    after = net.edge[u, KIN] & LOW
+    x = net.edge[parent, KIN] >> 32
     if x == u + 1:
-        node[parent, KIN] = after << 32 | (node[parent, KIN] & LOW)
+        net.edge[parent, KIN] = after << 32 | (net.edge[parent, KIN] & LOW)
         return
-    while node[x - 1, KIN] & LOW != u + 1:
-        x = node[x - 1, KIN] & LOW
-    node[x - 1, KIN] = (node[x - 1, KIN] & ~LOW) | after
+    while net.edge[x - 1, KIN] & LOW != u + 1:
+        x = net.edge[x - 1, KIN] & LOW
+    net.edge[x - 1, KIN] = (net.edge[x - 1, KIN] & ~LOW) | after
 
 
 @lean
@@ -627,13 +633,13 @@ def _regrow(net, cut, side, sign, distance):
         u = stack[x]
         x += 1
         node[u, PRESSURE] += sign * (node[u, DISTANCE] - distance)
-        branch = node[u, KIN] >> 32
+        branch = net.edge[u, KIN] >> 32
         while branch:
             if node[branch - 1, STAMP]:
                 node[branch - 1, STAMP] = 0
                 stack[cut] = branch - 1
                 cut += 1
-            branch = node[branch - 1, KIN] & LOW
+            branch = net.edge[branch - 1, KIN] & LOW
     for x in range(cut):
         _join(net, np.int64(stack[x]), side, sign)
     state[ORPHANS] += cut
@@ -646,7 +652,7 @@ def _begin(net, root):
     state[CLOCK] += 2
     state[SINCE] = state[CLOCK]
     state[ROOT] = root
-    state[SIDE] = 0 if node[root, HELD] > 0 else 1
+    state[SIDE] = 0 if net.edge[root, HELD] > 0 else 1
     state[BOUND] = FAR
     state[HEAP] = 0
     state[LABELS] = 0
@@ -678,9 +684,9 @@ def _leave(net, u, side, sign, distance):
     """Send units out through `u` at its distance; return whether the imbalance is gone."""
     node, heap, state = net.node, net.heap, net.state
     root = state[ROOT]
-    units = min(abs(node[root, HELD]), _bottleneck(net, u, side, sign))
+    units = min(abs(net.edge[root, HELD]), _bottleneck(net, u, side, sign))
     cut = _send(net, u, sign, units)
-    if node[root, HELD] == 0:
+    if net.edge[root, HELD] == 0:
         return True
     if cut:
         _regrow(net, cut, side, sign, distance)
@@ -692,7 +698,7 @@ def _leave(net, u, side, sign, distance):
     return False
 
 
-@lean
+@inner
 def _visit(net, u, side, sign):
     """Make the distance of `u` final, note its way out and label what it reaches."""
     node, heap, label, state = net.node, net.heap, net.label, net.state
@@ -700,22 +706,24 @@ def _visit(net, u, side, sign):
     node[u, STAMP] = state[CLOCK] + 1
     label[state[LABELS]] = u
     state[LABELS] += 1
-    node[u, KIN] = 0
+    net.edge[u, KIN] = 0
     if u != state[ROOT]:
         parent = node[u, PARENT] >> 32
-        node[u, KIN] = node[parent, KIN] >> 32
-        node[parent, KIN] = (u + 1) << 32 | (node[parent, KIN] & LOW)
+        net.edge[u, KIN] = net.edge[parent, KIN] >> 32
+        net.edge[parent, KIN] = (u + 1) << 32 | (net.edge[parent, KIN] & LOW)
     reached = _exit(net, u, side, sign)
     if reached < state[BOUND]:
         _push(heap, state[HEAP], reached, ~u)
         state[HEAP] += 1
-        if _bottleneck(net, u, side, sign) >= abs(node[state[ROOT], HELD]):
-            # All that is to be moved can leave here, and whatever leaves elsewhere before takes no more than its share.
+        # If all that is to be moved can leave here, nothing farther counts: what leaves elsewhere before takes no more room than
+        # its share. Looking into it costs a walk to the root, so the bound has to come down by half.
+        nearer = 2 * (reached - node[u, DISTANCE]) <= state[BOUND] - node[u, DISTANCE]
+        if nearer and _bottleneck(net, u, side, sign) >= abs(net.edge[state[ROOT], HELD]):
             state[BOUND] = reached
     _expand(net, u, side, sign)
 
 
-@lean
+@inner
 def _search(net, budget):
     """Go on with a search; return how it stands and what is left of the budget."""
     node, span, heap, stack, state = net.node, net.span, net.heap, net.stack, net.state
@@ -771,7 +779,7 @@ def settle(net, budget):
     node, state, waiting = net.node, net.state, net.waiting
     while True:
         if state[ROOT] < 0:
-            while state[WAITING] > 0 and node[waiting[state[WAITING] - 1], HELD] == 0:
+            while state[WAITING] > 0 and net.edge[waiting[state[WAITING] - 1], HELD] == 0:
                 state[WAITING] -= 1
             if state[WAITING] == 0:
                 return AT_REST
@@ -818,8 +826,8 @@ def least(net, count):
     state[HEAP] = 0
     state[STACK] = 0
     for u in range(count):
-        if node[u, GIVE] > -FAR:
-            node[u, DISTANCE] = node[u, PRESSURE] - node[u, GIVE]
+        if net.edge[u, GIVE] > -FAR:
+            node[u, DISTANCE] = node[u, PRESSURE] - net.edge[u, GIVE]
             node[u, STAMP] = since
             if node[u, DISTANCE] == 0:
                 stack[state[STACK]] = u

@@ -86,7 +86,8 @@ def _empty_network(nodes: int, arcs: int) -> Network:
     state = np.zeros(kernel.STATES, dtype=np.int64)
     state[kernel.ROOT] = -1
     return Network(
-        node=np.empty((rows, 8), dtype=np.int64),
+        node=np.empty((rows, 4), dtype=np.int64),
+        edge=np.empty((rows, 4), dtype=np.int64),
         span=np.empty((rows, 8), dtype=np.int32),
         gate=np.empty((rows, 8), dtype=np.int64),
         arc=np.empty((lines, 4), dtype=np.int64),
@@ -102,6 +103,7 @@ def _empty_network(nodes: int, arcs: int) -> Network:
 def _fill_nodes(layout: Layout, problem: Problem, step: int, margin: int) -> None:
     net, claims = layout.net, layout.claim_node
     net.node[: layout.nodes] = 0
+    net.edge[: layout.nodes] = 0
     net.gate[: layout.nodes] = 0
     net.state[kernel.STEP] = step
     net.state[kernel.LAST_LEVEL] = problem.levels - 1
@@ -123,7 +125,7 @@ def _fill_nodes(layout: Layout, problem: Problem, step: int, margin: int) -> Non
     shared = claims[~own[claims]]
     net.gate[shared, kernel.LIMIT] = kernel.LARGEST_FLOW
     kernel.refresh_all(net, layout.nodes)
-    net.node[shared, kernel.PRESSURE] = net.node[shared, kernel.GIVE]
+    net.node[shared, kernel.PRESSURE] = net.edge[shared, kernel.GIVE]
 
 
 def settle(layout: Layout, budget: int) -> int:
@@ -181,7 +183,7 @@ def _pin(layout: Layout, problem: Problem, pinned: Ints) -> None:
         kernel.refresh(net, claim)
     alone = layout.need_node[layout.way < 0]
     shared = np.setdiff1d(layout.claim_node, alone)
-    net.node[shared, kernel.PRESSURE] = net.node[shared, kernel.GIVE]
+    net.node[shared, kernel.PRESSURE] = net.edge[shared, kernel.GIVE]
 
 
 def pressures(layout: Layout) -> Ints:
@@ -212,6 +214,7 @@ def make_room(layout: Layout, nodes: int, arcs: int) -> None:
         rows = 2 * (layout.nodes + nodes)
         layout.net = net = net._replace(
             node=_longer(net.node, rows),
+            edge=_longer(net.edge, rows),
             span=_longer(net.span, rows),
             gate=_longer(net.gate, rows),
             heap=_longer(net.heap, 3 * rows),
@@ -233,7 +236,7 @@ def new_node(layout: Layout, kind: int) -> int:
     """Return a further node without arcs, units or worth. `make_room` comes before."""
     node, net = layout.nodes, layout.net
     layout.nodes += 1
-    for table in (net.node, net.span, net.gate):
+    for table in (net.node, net.edge, net.span, net.gate):
         table[node] = 0
     net.gate[node, kernel.KIND] = kind
     kernel.refresh(net, node)
@@ -246,7 +249,7 @@ def fill_claim(layout: Layout, node: int, worth: int, received: int, rise: int, 
     last_at = -(-last * run // rise) if rise > 0 else (0 if last == 0 else kernel.FAR)
     layout.net.gate[node] = (0, kernel.LARGEST_FLOW, worth, received, rise, run, last_at, kernel.CLAIM)
     kernel.refresh(layout.net, node)
-    layout.net.node[node, kernel.PRESSURE] = layout.net.node[node, kernel.GIVE]
+    layout.net.node[node, kernel.PRESSURE] = layout.net.edge[node, kernel.GIVE]
 
 
 def new_arc(layout: Layout, tail: int, head: int, cost: int, most: int) -> int:
@@ -283,7 +286,7 @@ def part_claim(layout: Layout, need: int) -> tuple[int, int]:
     kernel.refresh(net, own)
     kernel.refresh(net, need)
     # At rest the need's pressure is at most what its last unit is worth, and at least what a next one would be if it has room.
-    net.node[own, kernel.PRESSURE] = max(net.node[need, kernel.PRESSURE], net.node[own, kernel.GIVE])
+    net.node[own, kernel.PRESSURE] = max(net.node[need, kernel.PRESSURE], net.edge[own, kernel.GIVE])
     way = new_arc(layout, need, own, 0, 0)
     kernel.put_arc(net, way, units, demand, 0)
     return own, way
