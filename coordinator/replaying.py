@@ -73,7 +73,9 @@ def in_told_order(said: list[Said]) -> list[Said]:
 
 def _speaker(event: Event) -> str:
     """Return whose words keep their order: an agent's, a ledger's, those on one proposal."""
-    return f"{event.source} {event.subject}" if event.kind == "proposal" else event.source
+    if event.by_agent:
+        return event.source
+    return f"{event.source} {event.kind} {event.subject if event.kind == 'proposal' else ''}"
 
 
 def _awaited(words: list[Said], index: int) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from coordinator.charter import Charter, charter_from_toml
 from coordinator.errors import Refused, Unavailable
 
-__all__ = ["read_charter", "read_lines", "write_json_file", "write_lines"]
+__all__ = ["make_folder", "read_charter", "read_lines", "write_json_file", "write_lines"]
 
 
 def read_charter(path: Path | None) -> Charter:
@@ -38,6 +38,14 @@ def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
                     yield number, line.rstrip(b"\r\n")
     except (OSError, EOFError, gzip.zlib.error) as error:  # type: ignore[attr-defined]
         raise Refused(f"{path} cannot be read ({_plain(error)}); check the path and that the file is whole") from None
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder for results, unless it is there. Refused where there can be none."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Refused(f"{path} cannot be a folder for the results ({_plain(error)}); name another") from None
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from coordinator.adapters.files import read_charter, read_lines, write_json_file, write_lines
+from coordinator.adapters.files import make_folder, read_charter, read_lines, write_json_file, write_lines
 from coordinator.adapters.recorder import Recorder
 from coordinator.adapters.routes_csv import read_routes
 from coordinator.adapters.sqlite_log import SqliteLog
@@ -45,6 +45,7 @@ class _Line:
     number: int
     text: bytes
     logtime_us: int | None = None
+    broken: str = ""  # why nothing more could be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ def run(request: Request) -> None:
     if (request.log is None) == (not request.files):
         raise Refused("say what to replay: files of events, or --log and one embedded log")
     charter = read_charter(request.charter)
+    make_folder(request.out)
     coordination = Coordination(charter, table=read_routes(request.routes) if request.routes else None)
     if request.answers == "accept":
         coordination.answering = lambda proposal: _acceptances(proposal, coordination.log_us)
@@ -119,8 +121,7 @@ def _lines(request: Request) -> Iterator[_Line]:
     """Yield every line of the files, or every entry of the log."""
     if request.log is None:
         for path in request.files:
-            for number, text in read_lines(path):
-                yield _Line(str(path), number, text)
+            yield from _lines_of(path)
         return
     with closing(SqliteLog.open_readonly(request.log)) as log:
         place, number = START, 0
@@ -131,7 +132,21 @@ def _lines(request: Request) -> Iterator[_Line]:
                 yield _Line(str(request.log), number, record.entry.event, record.logtime_us)
 
 
+def _lines_of(path: Path) -> Iterator[_Line]:
+    """Yield the lines of a file; where it breaks off, a last one that says why. Refused where nothing of it can be read."""
+    number = 0
+    try:
+        for number, text in read_lines(path):
+            yield _Line(str(path), number, text)
+    except Refused as refusal:
+        if number == 0:
+            raise
+        yield _Line(str(path), number + 1, b"", broken=str(refusal))
+
+
 def _said(line: _Line) -> Said | _Refusal:
+    if line.broken:
+        return _Refusal(line.file, line.number, line.broken)
     try:
         event = parse_event(line.text)
     except Refused as refusal:
@@ -148,7 +163,6 @@ def _acceptances(proposal: Proposal, log_us: int) -> Iterable[bytes]:
 
 
 def _write(out: Path, coordination: Coordination, refused: list[_Refusal], summary: dict[str, Any]) -> None:
-    out.mkdir(parents=True, exist_ok=True)
     write_lines(out / "proposals.jsonl", told(standing_proposals(coordination.book)))
     write_lines(out / "ledger.jsonl", told(coordination.ledger))
     rows = sorted(refused, key=lambda row: (row.file, row.line))

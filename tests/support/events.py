@@ -48,7 +48,16 @@ def amount(value: float, unit: str = "1") -> dict[str, Any]:
     return {"value": value, "unit": unit}
 
 
-def event(kind: str, source: str, subject: str, at: float, data: Data, *, id: str | None = None, logtime: float | None = None) -> bytes:
+def event(
+    kind: str,
+    source: str,
+    subject: str,
+    at: float,
+    data: Data,
+    *,
+    id: str | None = None,  # noqa: A002  the wire calls it so
+    logtime: float | None = None,
+) -> bytes:
     record: dict[str, Any] = {
         "specversion": "1.0",
         "source": source,

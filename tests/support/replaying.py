@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from coordinator.cli import app
 
-__all__ = ["Result", "charter_text", "replay", "write_file"]
+__all__ = ["Result", "charter_text", "recorded_events", "replay", "write_file"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +74,14 @@ def replay(folder: Path, events: Sequence[bytes] | Sequence[Path], *more: str, n
 def read_result(folder: Path) -> Result:
     records = {name: [json.loads(line) for line in (folder / f"{name}.jsonl").open()] for name in ("proposals", "ledger", "refused")}
     return Result(json.loads((folder / "summary.json").read_text()), **records, folder=folder)
+
+
+def recorded_events(log: Path) -> list[bytes]:
+    """Every event of an embedded log, in its order."""
+    from contextlib import closing
+
+    from coordinator.adapters.sqlite_log import SqliteLog
+    from coordinator.stream import START
+
+    with closing(SqliteLog.open_readonly(log)) as opened:
+        return [record.entry.event for record in opened.read(START, 1_000_000).records]
