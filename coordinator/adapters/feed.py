@@ -2,16 +2,23 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from typing import Any
 
-from starlette.concurrency import run_in_threadpool
-from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import Response
 
 from coordinator.adapters.service import Service, Shown
 from coordinator.errors import Refused, Unavailable
 
-__all__ = ["EventStream", "Feed"]
+__all__ = ["Application", "EventStream", "Feed", "Message", "Receive", "Scope", "Send"]
+
+# What passes between a server and an application (ASGI 3).
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 SEND_S = 15.0  # a listener that takes nothing for so long is let go; it comes back with the id it saw last
 KEEP_ALIVE_S = 15.0

@@ -8,18 +8,16 @@ from urllib.parse import unquote, urlsplit
 
 import orjson
 from fastapi import FastAPI, Query, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.datastructures import Headers
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, Response
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
-from starlette.responses import HTMLResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from coordinator import views
-from coordinator.adapters.feed import EventStream, Feed
+from coordinator.adapters.feed import Application, EventStream, Feed, Message, Receive, Scope, Send
 from coordinator.adapters.service import Outcome, Service
 from coordinator.adapters.tokens import Tokens
 from coordinator.cloudevents import from_binary
@@ -44,13 +42,13 @@ STRUCTURED, BATCH, LINES, PLAIN = (
     "application/x-ndjson",
     "application/json",
 )
-HEADERS = {
-    "content-security-policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "referrer-policy": "no-referrer",
-    "cross-origin-resource-policy": "same-origin",
-}
+HEADERS = (
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
 
 Limit = Annotated[int, Query(ge=1, le=views.LARGEST_PAGE, description="How many at most.")]
 After = Annotated[str, Query(max_length=600, description="Go on after this: `next` of the page before.")]
@@ -328,7 +326,7 @@ class _Figures(Collector):
 class _Door:
     """Turns away browsers sent by other sites, and names this machine does not go by; adds the headers that every answer carries."""
 
-    def __init__(self, app: ASGIApp, *, only_loopback: bool) -> None:
+    def __init__(self, app: Application, *, only_loopback: bool) -> None:
         self._app = app
         self._only_loopback = only_loopback
 
@@ -339,7 +337,7 @@ class _Door:
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
+                message["headers"] = [*message.get("headers", []), *HEADERS]
             await send(message)
 
         problem = self._objection(Headers(scope=scope), scope["method"])
@@ -371,7 +369,7 @@ def _name(host: str) -> str:
 def _explain_errors(app: FastAPI) -> None:
     """Answer every error as problem+json: what came, what was expected, what to do; never a traceback."""
 
-    def on(kind: type[Exception], explain: Callable[[Any], Problem]) -> None:
+    def on(kind: int | type[Exception], explain: Callable[[Any], Problem]) -> None:
         async def answer(_: Request, error: Exception) -> Response:
             return explain(error).response()
 
@@ -381,16 +379,9 @@ def _explain_errors(app: FastAPI) -> None:
     on(Refused, lambda refusal: Problem(400, "invalid", str(refusal)))
     on(Unavailable, lambda error: Problem(503, "unavailable", str(error)))
     on(RequestValidationError, lambda error: Problem(400, "invalid", _sentence(error)))
-    on(
-        HTTPException,
-        lambda error: Problem(error.status_code, {404: "not-found", 405: "method"}.get(error.status_code, "http"), str(error.detail)),
-    )
-    on(
-        Exception,
-        lambda _: Problem(
-            500, "defect", "a promise of this program was broken; nothing is known to be lost: report it with the server's log"
-        ),
-    )
+    on(404, lambda _: Problem(404, "not-found", "there is nothing under this path; see / for what can be asked"))
+    on(405, lambda _: Problem(405, "method", "this cannot be done here; events are sent to POST /signals, all else is read with GET"))
+    on(Exception, lambda _: Problem(500, "defect", "a promise of this program was broken; report it with what the server logged"))
 
 
 def _sentence(error: RequestValidationError) -> str:

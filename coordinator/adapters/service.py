@@ -266,8 +266,9 @@ class Service:
         if speaker is not None and event.name != speaker:
             reason = f"source is {shown(event.source)}, but the token is that of {speaker!r}: everybody speaks for itself alone."
             return _Fault("speaker", reason, line, f"agent:{speaker}", event)
-        if event.logtime_us is not None or b"\n" in line or b"\r" in line or getattr(event.data, "place", None) is not None:
-            line = _as_kept(line, self._coordination.charter.place_decimals)
+        decimals = self._coordination.charter.place_decimals
+        if event.logtime_us is not None or b"\n" in line or b"\r" in line or _is_finer(event, decimals):
+            line = _as_kept(line, decimals)
             event = parse_event(line)
         return _Said(event, line)
 
@@ -416,6 +417,12 @@ def _shown(record: Record) -> Shown:
     position, logtime = _offset(record), format_instant(record.logtime_us)
     text = b'{"position":%d,"logtime":"%s","event":%s}' % (position, logtime.encode(), record.entry.event)
     return Shown(position, record.entry.stream, text)
+
+
+def _is_finer(event: Event, place_decimals: int) -> bool:
+    """Whether an event tells a place more finely than the charter allows."""
+    place = getattr(event.data, "place", None)
+    return place is not None and any(round(axis, place_decimals) != axis for axis in (place.lat, place.long))
 
 
 def _as_kept(line: bytes, place_decimals: int) -> bytes:
