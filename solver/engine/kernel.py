@@ -69,8 +69,8 @@ FLOW, MOST, PINNED, PLACES = range(4)
 START, COUNT, SPACE, LOOSE = range(4)
 
 # Entries of `Network.state`.
-ROOT, SIDE, SINCE, CLOCK, BOUND, HEAP, LABELS, STACK, WAITING, POOL, LAST_LEVEL, STEP = range(12)
-SEARCHES, SETTLED, SCANNED, WAYS, CHANGED, ORPHANS = range(12, 18)  # counted since the network was made
+ROOT, SIDE, SINCE, CLOCK, BOUND, HEAP, LABELS, STACK, WAITING, POOL, LAST_LEVEL, STEP, EXITS = range(13)
+SEARCHES, SETTLED, SCANNED, WAYS, CHANGED, ORPHANS = range(13, 19)  # counted since the network was made
 STATES = 20
 
 # What `settle` ends with.
@@ -93,7 +93,8 @@ class Network(NamedTuple):
     gate: NDArray[np.int64]  # (nodes, 8)
     arc: NDArray[np.int64]  # (arcs, 4)
     place: NDArray[np.int64]  # (places, 2) other end << 32 | arc, inverted while the arc is full; cost. Loose (> pinned) arcs first
-    heap: NDArray[np.int64]  # (.., 2) distance; node, or ~node for the way through its gate
+    heap: NDArray[np.int64]  # (.., 2) distance and node, labelled but not settled yet
+    exit: NDArray[np.int64]  # (.., 2) distance and node at which units can leave
     label: NDArray[np.int32]  # nodes whose distance is final, in order
     stack: NDArray[np.int32]  # (nodes,) nodes at the present distance, or cut off from the tree
     waiting: NDArray[np.int32]  # nodes with an imbalance
@@ -430,8 +431,9 @@ def price_offer(net, i):
 
 @inner
 def _push(heap, size, distance, entry):
+    """Put an entry into a heap of `size` entries, each with four below it."""
     while size > 0:
-        above = (size - 1) >> 1
+        above = (size - 1) >> 2
         if heap[above, 0] <= distance:
             break
         heap[size, 0] = heap[above, 0]
@@ -447,16 +449,18 @@ def _drop_first(heap, size):
     distance, entry = heap[size, 0], heap[size, 1]
     x = 0
     while True:
-        y = 2 * x + 1
+        y = 4 * x + 1
         if y >= size:
             break
-        if y + 1 < size and heap[y + 1, 0] < heap[y, 0]:
-            y += 1
-        if heap[y, 0] >= distance:
+        nearest, least_below = heap[y, 0], y
+        for z in range(y + 1, min(y + 4, size)):
+            if heap[z, 0] < nearest:
+                nearest, least_below = heap[z, 0], z
+        if nearest >= distance:
             break
-        heap[x, 0] = heap[y, 0]
-        heap[x, 1] = heap[y, 1]
-        x = y
+        heap[x, 0] = nearest
+        heap[x, 1] = heap[least_below, 1]
+        x = least_below
     heap[x, 0] = distance
     heap[x, 1] = entry
 
@@ -655,6 +659,7 @@ def _begin(net, root):
     state[SIDE] = 0 if net.edge[root, HELD] > 0 else 1
     state[BOUND] = FAR
     state[HEAP] = 0
+    state[EXITS] = 0
     state[LABELS] = 0
     state[STACK] = 1
     net.stack[0] = root
@@ -682,7 +687,7 @@ def _end(net, distance):
 @lean
 def _leave(net, u, side, sign, distance):
     """Send units out through `u` at its distance; return whether the imbalance is gone."""
-    node, heap, state = net.node, net.heap, net.state
+    node, state = net.node, net.state
     root = state[ROOT]
     units = min(abs(net.edge[root, HELD]), _bottleneck(net, u, side, sign))
     cut = _send(net, u, sign, units)
@@ -693,15 +698,15 @@ def _leave(net, u, side, sign, distance):
     if node[u, STAMP] & 1:
         reached = _exit(net, u, side, sign)
         if reached <= state[BOUND] and reached < FAR:
-            _push(heap, state[HEAP], reached, ~u)
-            state[HEAP] += 1
+            _push(net.exit, state[EXITS], reached, u)
+            state[EXITS] += 1
     return False
 
 
 @inner
 def _visit(net, u, side, sign):
     """Make the distance of `u` final, note its way out and label what it reaches."""
-    node, heap, label, state = net.node, net.heap, net.label, net.state
+    node, label, state = net.node, net.label, net.state
     state[CLOCK] += 2
     node[u, STAMP] = state[CLOCK] + 1
     label[state[LABELS]] = u
@@ -713,11 +718,11 @@ def _visit(net, u, side, sign):
         net.edge[parent, KIN] = (u + 1) << 32 | (net.edge[parent, KIN] & LOW)
     reached = _exit(net, u, side, sign)
     if reached < state[BOUND]:
-        _push(heap, state[HEAP], reached, ~u)
-        state[HEAP] += 1
+        _push(net.exit, state[EXITS], reached, u)
+        state[EXITS] += 1
         # If all that is to be moved can leave here, nothing farther counts: what leaves elsewhere before takes no more room than
-        # its share. Looking into it costs a walk to the root, so the bound has to come down by half.
-        nearer = 2 * (reached - node[u, DISTANCE]) <= state[BOUND] - node[u, DISTANCE]
+        # its share. Looking into it costs a walk to the root, so the bound has to come down by much.
+        nearer = 4 * (reached - node[u, DISTANCE]) <= state[BOUND] - node[u, DISTANCE]
         if nearer and _bottleneck(net, u, side, sign) >= abs(net.edge[state[ROOT], HELD]):
             state[BOUND] = reached
     _expand(net, u, side, sign)
@@ -726,22 +731,35 @@ def _visit(net, u, side, sign):
 @inner
 def _search(net, budget):
     """Go on with a search; return how it stands and what is left of the budget."""
-    node, span, heap, stack, state = net.node, net.span, net.heap, net.stack, net.state
+    node, span, heap, exits, stack, state = net.node, net.span, net.heap, net.exit, net.stack, net.state
     root, side = state[ROOT], state[SIDE]
     sign = 1 - 2 * side
     since = state[SINCE]
     while True:
         if budget <= 0:
             return UNFINISHED, budget
+        if state[LABELS] + 1 > len(net.label) or state[EXITS] + 2 > len(exits):
+            return TIGHT, budget
+        if state[STACK] == 0 and state[EXITS] > 0 and (state[HEAP] == 0 or exits[0, 0] <= heap[0, 0]):
+            if state[HEAP] + len(stack) > len(heap):
+                return TIGHT, budget
+            distance, u = exits[0, 0], exits[0, 1]
+            state[EXITS] -= 1
+            _drop_first(exits, state[EXITS])
+            if node[u, STAMP] & 1 and _exit(net, u, side, sign) == distance:
+                budget -= 20
+                if _leave(net, u, side, sign, distance):
+                    _end(net, distance)
+                    return AT_REST, budget
+            continue
         if state[STACK] > 0:
             u = np.int64(stack[state[STACK] - 1])
-        elif state[HEAP] == 0:
+        elif state[HEAP] > 0:
+            u = heap[0, 1]
+        else:
             _end(net, node[root, DISTANCE])
             return STUCK, budget
-        else:
-            u = heap[0, 1]
-        grows = len(stack) if u < 0 else span[u, COUNT] + span[u, 4 + COUNT]
-        if state[HEAP] + grows + 2 > len(heap) or state[LABELS] + 1 > len(net.label):
+        if state[HEAP] + span[u, COUNT] + span[u, 4 + COUNT] > len(heap):
             return TIGHT, budget
         if state[STACK] > 0:
             state[STACK] -= 1
@@ -749,15 +767,6 @@ def _search(net, budget):
             distance = heap[0, 0]
             state[HEAP] -= 1
             _drop_first(heap, state[HEAP])
-            if u < 0:
-                u = ~u
-                if not node[u, STAMP] & 1 or _exit(net, u, side, sign) != distance:
-                    continue
-                budget -= 20
-                if _leave(net, u, side, sign, distance):
-                    _end(net, distance)
-                    return AT_REST, budget
-                continue
             stamp = node[u, STAMP]
             if stamp < since or stamp & 1 or node[u, DISTANCE] != distance:
                 continue

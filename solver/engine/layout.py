@@ -93,6 +93,7 @@ def _empty_network(nodes: int, arcs: int) -> Network:
         arc=np.empty((lines, 4), dtype=np.int64),
         place=np.empty((3 * lines + 64, 2), dtype=np.int64),
         heap=np.empty((3 * rows, 2), dtype=np.int64),
+        exit=np.empty((3 * rows, 2), dtype=np.int64),
         label=np.empty(2 * rows, dtype=np.int32),
         stack=np.empty(rows, dtype=np.int32),
         waiting=np.empty(rows + 64, dtype=np.int32),
@@ -140,11 +141,8 @@ def settle(layout: Layout, budget: int) -> int:
 def widen(layout: Layout) -> None:
     """Give the heap and the labels twice the space."""
     net = layout.net
-    heap = np.empty((2 * len(net.heap), 2), dtype=np.int64)
-    heap[: len(net.heap)] = net.heap
-    label = np.empty(2 * len(net.label), dtype=np.int32)
-    label[: len(net.label)] = net.label
-    layout.net = net._replace(heap=heap, label=label)
+    tables = {name: _longer(table, 2 * len(table)) for name, table in (("heap", net.heap), ("exit", net.exit), ("label", net.label))}
+    layout.net = net._replace(**tables)
 
 
 def solve_cold(layout: Layout, problem: Problem, pinned: Ints | None = None) -> None:
@@ -218,6 +216,7 @@ def make_room(layout: Layout, nodes: int, arcs: int) -> None:
             span=_longer(net.span, rows),
             gate=_longer(net.gate, rows),
             heap=_longer(net.heap, 3 * rows),
+            exit=_longer(net.exit, 3 * rows),
             label=_longer(net.label, 2 * rows),
             stack=_longer(net.stack, rows),
             waiting=_longer(net.waiting, rows + 64),
