@@ -102,7 +102,7 @@ def test_killed_in_mid_stream_it_loses_nothing_it_acknowledged(tmp_path: Path) -
         speaker = threading.Thread(target=speak)
         speaker.start()
         watcher = Client(url, tries=1)
-        for _ in range(600):
+        for _ in range(1_600):
             if len(list(watcher.pages("/ledger"))) >= 20:
                 break
             threading.Event().wait(0.05)

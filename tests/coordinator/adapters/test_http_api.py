@@ -373,7 +373,7 @@ def test_a_follower_that_takes_nothing_is_let_go_and_holds_nobody_up(server: Ser
     healthy = Follower(server, last=server.get("/readyz")["entries"] - 2)
     assert healthy.next()[0] == server.get("/readyz")["entries"] - 1
     healthy.drop()
-    for _ in range(200):
+    for _ in range(2_000):
         if "stigmergy_listeners 0.0" in server.ask("GET", "/metrics").body.decode():
             break
         server.wait(0.01)
