@@ -23,7 +23,7 @@ from coordinator.units import Quantity
 
 __all__ = ["Bottleneck", "Hinge", "Open", "Scarce", "WeakPoints", "weak_points"]
 
-MOST_ARCS = 60_000  # between groups of equal reach; a larger cut would take minutes, and the answer says that it was not made
+MOST_ARCS = 60_000  # between groups of equal reach: some ten seconds; above, the answer says that the cut was not made
 MOST_CELLS = 100_000_000  # of the table from which the groups are found
 
 
@@ -250,22 +250,23 @@ def _minimum_cut(
     """
     if len(reaches) * len(wants) > MOST_CELLS:
         return None
-    columns, column_of = np.unique(np.array(reaches), axis=1, return_inverse=True)
-    if int(columns.sum()) > MOST_ARCS:
+    table = np.array(reaches)
+    needs_of: dict[bytes, list[int]] = {}  # which rows reach it -> the needs of a column
+    for need, bits in enumerate(np.ascontiguousarray(np.packbits(table, axis=0).T)):
+        needs_of.setdefault(bits.tobytes(), []).append(need)
+    columns = list(needs_of.values())
+    table = table[:, [column[0] for column in columns]]
+    if int(table.sum()) > MOST_ARCS:
         return None
     graph: Any = nx.DiGraph()
     graph.add_nodes_from(("supply", "needs"))
     asked = sum(wants)
-    wanted: dict[int, int] = {}
-    for need, column in enumerate(column_of.ravel().tolist()):
-        wanted[column] = wanted.get(column, 0) + wants[need]
     for row, grains in enumerate(supply):
         graph.add_edge("supply", ("row", row), capacity=asked if grains is None else grains)
-        for column in np.flatnonzero(columns[row]).tolist():
-            graph.add_edge(("row", row), ("column", column))
-    for column, grains in wanted.items():
-        graph.add_edge(("column", column), "needs", capacity=grains)
+        graph.add_edges_from((("row", row), ("column", column)) for column in np.flatnonzero(table[row]).tolist())
+    for column, needs in enumerate(columns):
+        graph.add_edge(("column", column), "needs", capacity=sum(wants[need] for need in needs))
     through, (_, short_side) = nx.minimum_cut(graph, "supply", "needs")
     rows = sorted(node[1] for node in short_side if node[0] == "row")
-    short_columns = {node[1] for node in short_side if node[0] == "column"}
-    return int(through), rows, [need for need, column in enumerate(column_of.ravel().tolist()) if column in short_columns]
+    short_needs = sorted(need for node in short_side if node[0] == "column" for need in columns[node[1]])
+    return int(through), rows, short_needs
