@@ -122,7 +122,7 @@ class Network:
     stances: dict[str, Stance] = field(default_factory=dict)
     recipes: dict[str, Recipe] = field(default_factory=dict)
     routes: dict[str, dict[str, RouteFacts]] = field(default_factory=dict)
-    changed: set[Thing] = field(default_factory=set)  # things, as said, whose offers or needs moved since the last plan
+    changed: dict[Thing, set[str]] = field(default_factory=dict)  # by thing, as said: refs that moved since the last plan
     changed_everywhere: bool = False  # places, routes or definitions moved: every plan is in question
 
     def __post_init__(self) -> None:
@@ -180,7 +180,7 @@ class Network:
 
     def touch(self, stance: Stance) -> None:
         """Note that what is free of this stance changed, so that the next plan looks at it again."""
-        self.changed.add(stance.thing)
+        self.changed.setdefault(stance.thing, set()).add(stance.ref)
 
     def _stand(self, ref: str, agent: str, event: Event, log_us: int) -> list[str]:
         old = self.stances.get(ref)
@@ -206,7 +206,7 @@ class Network:
         self._live.setdefault(new.thing, {})[ref] = new
         if new.substitutes:
             self._accepting[ref] = new
-        self.changed.add(new.thing)
+        self.touch(new)
         if new.expires_us is not None:
             heapq.heappush(self._expiries, (new.expires_us, ref))
         return ceased
@@ -255,7 +255,7 @@ class Network:
         self._accepting.pop(stance.ref, None)
         listed = self._live.get(stance.thing)
         if listed and listed.pop(stance.ref, None) is not None:
-            self.changed.add(stance.thing)
+            self.touch(stance)
             if not listed:
                 del self._live[stance.thing]
 

@@ -9,7 +9,7 @@ import rfc8785
 
 from coordinator.commitments import Book, Deal, State
 from coordinator.network import Network
-from coordinator.planning import Part, mass_per_grain
+from coordinator.problems import Part, mass_per_grain
 from coordinator.times import SECOND_US, format_instant
 from coordinator.units import Quantity, from_grains
 

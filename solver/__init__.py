@@ -5,6 +5,7 @@
 
 from solver.errors import BadProblem, EngineFault, SolverError, TooLarge
 from solver.fairness import Rule, staircase, total_urgency
+from solver.field import Field
 from solver.pressure import read_pressure
 from solver.problem import TIERS, Allocation, Gap, Problem
 from solver.rules import broken_rules
@@ -19,6 +20,7 @@ __all__ = [
     "Candidates",
     "DenseCandidates",
     "EngineFault",
+    "Field",
     "Gap",
     "Problem",
     "Rule",

@@ -1,0 +1,236 @@
+"""One market laid out for the solver, row by row, and the way back from its answer to what moves."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coordinator.commitments import State
+from coordinator.matching import Hidden, Market
+from coordinator.network import UNKNOWN_MASS_UG, Network, Stance, Thing
+from coordinator.units import UNITS
+from solver import Allocation, Arcs, Candidates, DenseCandidates, Problem, read_pressure, staircase
+
+if TYPE_CHECKING:
+    from coordinator.commitments import Book
+
+__all__ = ["MOST_PAIRS", "Claim", "Part", "Question", "mass_per_grain", "parts_of"]
+
+Ints = NDArray[np.int64]
+Claim = tuple[str, Thing, int]  # agent, canonical thing, tier used
+
+MOST_PAIRS = 4_000_000  # of one market, held as arrays at once (48 bytes each); above, rows are made again when they are asked for
+ARC_FIELDS = ("offer", "need", "effort", "most", "minimum", "kept")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One movement the solver suggests, with what explains it."""
+
+    offer: Stance
+    need: Stance
+    grains: int
+    distance_m: int
+    tier_used: int
+    level: int  # how many portions or shares this claim has before this part
+    pressure: tuple[int, int, int] | None  # (tier, level, effort) of what one more unit at the offer would serve; None: nobody is short
+
+
+class Question:
+    """One market laid out for the solver, row by row, and the way back from its answer."""
+
+    def __init__(
+        self,
+        book: "Book",
+        market: Market,
+        step_grains: int,
+        available: Mapping[str, int],
+        claims: Mapping[str, Claim],
+        portions: Mapping[Thing, int],
+    ) -> None:
+        self.book, self.market, self.step, self.portions = book, market, step_grains, portions
+        self.network = book.network
+        self.charter = book.network.charter
+        self.supply = np.array([available[offer.ref] // step_grains for offer in market.offers], dtype=np.int64)
+        self.demand = np.array([available[need.ref] // step_grains for need in market.needs], dtype=np.int64)
+        of_needs = [claims[need.ref] for need in market.needs]
+        self.claims = sorted(set(of_needs))
+        position = {claim: index for index, claim in enumerate(self.claims)}
+        self.claim = np.array([position[claim] for claim in of_needs], dtype=np.int64)
+        self.weight = self._weights()
+        self._offer_minimum = [-(-offer.minimum_grains // step_grains) for offer in market.offers]
+        self._need_minimum = np.array([-(-need.minimum_grains // step_grains) for need in market.needs], dtype=np.int64)
+        self._kept = self._proposed_now() if self.charter.hysteresis else {}
+
+    def nodes(self) -> Problem:
+        """Return the problem without its arcs."""
+        log_us = self.market.log_us
+        received = [self.book.received_grains(claim, log_us) // self.step for claim in self.claims]
+        return Problem.of(
+            self.supply,
+            self.demand,
+            claim=self.claim,
+            tier=[tier for _, _, tier in self.claims],
+            received=received,
+            staircase=self._staircases(received),
+            hysteresis=self.charter.hysteresis,
+        )
+
+    def candidates(self) -> Candidates:
+        """Return every arc the matching rules allow: all at once where they fit into memory, else row by row on demand."""
+        if len(self.supply) * len(self.demand) > MOST_PAIRS:
+            return RowCandidates(self)
+        return DenseCandidates(joined([self.arcs(position, counting=True) for position in range(len(self.supply))]))
+
+    def arcs(self, position: int, *, counting: bool = False) -> Arcs:
+        """Return the arcs of one offer, in order of need; `counting` counts what the rules hide, which is wanted once."""
+        need, distance_m = self.market.row(position, counting=counting)
+        most = np.minimum(self.supply[position], self.demand[need])
+        for limited, grains in self.market.limits_of(position):
+            most[need == limited] = np.minimum(most[need == limited], grains // self.step)
+        minimum = np.maximum(self._offer_minimum[position], self._need_minimum[need])
+        useful = (most > 0) & (most >= minimum)
+        if counting:
+            self.market.hide(Hidden.DECLINED, int((most == 0).sum()))
+            self.market.hide(Hidden.MINIMUM, int(((most < minimum) & (most > 0)).sum()))
+        need = need[useful]
+        kept = np.zeros(len(need), dtype=np.int64)
+        for other, units in self._kept.get(self.market.offers[position].ref, {}).items():
+            kept[need == other] = units
+        effort = distance_m[useful] * self.weight[position]
+        return Arcs(np.full(len(need), position, dtype=np.int64), need, effort, most[useful], minimum[useful], kept)
+
+    def parts(self, problem: Problem, allocation: Allocation) -> list[Part]:
+        """Return what the answer moves, each part with its level and pressure."""
+        return parts_of(problem, allocation, self.market.offers, self.market.needs, self.claims, self.weight, self.step)
+
+    def _weights(self) -> Ints:
+        """Return the relative weight of one unit of each offer; with one thing in the market all weigh 1."""
+        if self.charter.effort == "km":
+            return np.ones(len(self.supply), dtype=np.int64)
+        masses = [mass_per_grain(self.network, offer) for offer in self.market.offers]
+        common = math.lcm(*(mass.denominator for mass in masses))
+        whole = [int(mass * common) for mass in masses]
+        divisor = math.gcd(*whole) or 1
+        return np.array([weight // divisor for weight in whole], dtype=np.int64)
+
+    def _staircases(self, received: list[int]) -> tuple[Ints, Ints, int]:
+        open_units = np.bincount(self.claim, weights=None, minlength=len(self.claims)) * 0
+        np.add.at(open_units, self.claim, self.demand)
+        asked = open_units + np.array(received, dtype=np.int64)
+        rise, run = np.zeros(len(self.claims), dtype=np.int64), np.ones(len(self.claims), dtype=np.int64)
+        levels = 1
+        for thing in sorted({claim[1] for claim in self.claims}):
+            mine = np.array([claim[1] == thing for claim in self.claims])
+            portion = self.portions.get(thing, 1)
+            rise[mine], run[mine], levels = staircase(self.charter.fairness, portion, self.step, asked[mine], self.charter.fairness_levels)
+        return rise, run, levels
+
+    def _proposed_now(self) -> dict[str, dict[int, int]]:
+        """Return what is proposed and unanswered: offer -> need position -> units."""
+        needs = {need.ref: position for position, need in enumerate(self.market.needs)}
+        proposed: dict[str, Counter[int]] = {}
+        for deal in self.book.deals.values():
+            if deal.state is State.PROPOSED:
+                for line in deal.lines:
+                    if line.need in needs:
+                        proposed.setdefault(line.offer, Counter())[needs[line.need]] += line.quantity.grains // self.step
+        return {ref: dict(units) for ref, units in proposed.items()}
+
+
+def parts_of(
+    problem: Problem,
+    allocation: Allocation,
+    offers: Sequence[Stance],
+    needs: Sequence[Stance],
+    claims: Sequence[Claim],
+    weight: Ints,
+    step_grains: int,
+) -> list[Part]:
+    """Return what an answer moves; positions in the problem are those in `offers`, `needs` and `claims`."""
+    parts: list[Part] = []
+    taken = np.zeros(len(claims), dtype=np.int64)
+    for arc in np.flatnonzero(allocation.flow):
+        start, end = int(problem.offer[arc]), int(problem.need[arc])
+        claim = int(problem.claim[end])
+        had = int(problem.received[claim] + taken[claim])
+        taken[claim] += allocation.flow[arc]
+        parts.append(
+            Part(
+                offer=offers[start],
+                need=needs[end],
+                grains=int(allocation.flow[arc]) * step_grains,
+                distance_m=int(problem.effort[arc] // weight[start]),
+                tier_used=claims[claim][2],
+                level=min(problem.levels - 1, had * int(problem.rise[claim]) // int(problem.run[claim])),
+                pressure=read_pressure(int(allocation.offer_pressure[start]), problem, allocation),
+            )
+        )
+    return parts
+
+
+class RowCandidates:
+    """Candidates of a market too large to hold at once: each question walks the offers and forgets what it does not return."""
+
+    def __init__(self, question: Question) -> None:
+        self._question = question
+        self._counted = False
+
+    @property
+    def farthest(self) -> int:
+        """The greatest effort an arc can have: half around the earth or the longest stated route, of the heaviest thing."""
+        return self._question.market.farthest_m() * int(self._question.weight.max(initial=1))
+
+    def nearest(self, at_most: int) -> Arcs:
+        """Return the `at_most` arcs of least effort of each offer, and every arc that has something kept."""
+        return joined([self._some_nearest(position, at_most) for position in range(len(self._question.supply))])
+
+    def _some_nearest(self, position: int, at_most: int) -> Arcs:
+        arcs = self._question.arcs(position, counting=not self._counted)
+        self._counted = self._counted or position + 1 == len(self._question.supply)
+        chosen = np.union1d(least(arcs.effort, at_most), np.flatnonzero(arcs.kept))
+        return picked(arcs, chosen)
+
+    def cheaper(self, offer_pressure: Ints, need_pressure: Ints, at_most: int) -> Arcs:
+        """Return arcs with effort < need_pressure - offer_pressure: of each offer the `at_most` that gain most."""
+        found: list[Arcs] = []
+        for position in range(len(self._question.supply)):
+            arcs = self._question.arcs(position)
+            loss = arcs.effort + offer_pressure[position] - need_pressure[arcs.need]
+            chosen = least(loss, at_most)
+            found.append(picked(arcs, chosen[loss[chosen] < 0]))
+        return joined(found)
+
+
+def least(values: Ints, at_most: int) -> Ints:
+    """Return the positions of the `at_most` least values, in ascending order of position."""
+    if len(values) <= at_most:
+        return np.arange(len(values))
+    return np.sort(np.argpartition(values, at_most)[:at_most])
+
+
+def picked(arcs: Arcs, positions: Ints) -> Arcs:
+    """Return some of the arcs."""
+    return Arcs(*(getattr(arcs, name)[positions] for name in ARC_FIELDS))
+
+
+def joined(rows: Sequence[Arcs]) -> Arcs:
+    """Return all rows one after the other."""
+    empty = np.zeros(0, dtype=np.int64)
+    return Arcs(*(np.concatenate([empty, *(getattr(row, name) for row in rows)]) for name in ARC_FIELDS))
+
+
+def mass_per_grain(network: Network, offer: Stance) -> Fraction:
+    """Return the mass of one grain of what an offer gives, in micrograms; unknown mass counts as 1 kg a unit."""
+    definition = network.definition(network.canonical(offer.thing))
+    unit = UNITS[definition.unit]
+    if unit.dimension != offer.dimension:
+        unit = UNITS[offer.unit]
+    if definition.mass_ug is None and unit.dimension == "mass":
+        return Fraction(1)
+    return Fraction(UNKNOWN_MASS_UG if definition.mass_ug is None else definition.mass_ug) / unit.grains
