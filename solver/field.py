@@ -45,6 +45,7 @@ class Field:
         self._offer, self._need = _Column(problem.offer), _Column(problem.need)
         self._effort, self._most, self._kept = _Column(problem.effort), _Column(problem.most), _Column(problem.kept)
         self._free_arcs: list[int] = []
+        self._pins = pinned is not None and bool(pinned.any())  # whether there ever were any
         self._clipped: list[tuple[int, int]] = []  # (row, limit) of arcs whose limit waits for the end of the search
         self._build(problem, pinned if pinned is not None else np.zeros(len(problem.offer), dtype=np.int64), 0)
 
@@ -143,8 +144,7 @@ class Field:
         _no_less(supply, 0, f"offer {offer} would have")
         self.finish()
         self._let_go(node, 0, supply)
-        self._kernel.spill(self._layout.net, node, units)
-        self._settle()
+        self._heed(self._kernel.offer_event(self._layout.net, node, units, self._visits))
 
     def need_changes(self, need: int, units: int) -> None:
         """Let a need ask for so many units more, or fewer below 0."""
@@ -154,7 +154,6 @@ class Field:
         self.finish()
         self._let_go(node, 4, demand)
         self._open(need, demand)
-        self._settle()
 
     def claim_received(self, claim: int, received: int) -> None:
         """Let a claim have received so many units lately; its further units are worth less the more it had."""
@@ -213,7 +212,6 @@ class Field:
             self._attach(offer, need, efforts[x], most[x] if most is not None else UNBOUNDED)
         self._kernel.price_need(self._layout.net, node, way)
         self._open(need, demand)
-        self._settle()
         return need
 
     # --- what happens to arcs ---
@@ -277,6 +275,7 @@ class Field:
         flow = self._flow_on(arc)
         if not 0 <= units <= flow:
             raise BadProblem(f"{units} units to pin on arc {arc}, which carries {flow}: pin what is there")
+        self._pins = self._pins or units > 0
         self._put(arc, flow_pinned=units)
         self._adjust(arc)
 
@@ -284,15 +283,7 @@ class Field:
 
     def go_on(self, budget: int | None = None) -> bool:
         """Go on with what is not settled yet, about ``budget`` visits of nodes long; return whether it is at rest."""
-        how = self._engine.settle(self._layout, UNBOUNDED if budget is None else budget)
-        if how == self._kernel.STUCK:
-            raise EngineFault("units have nowhere to go although nothing pinned holds them: keep the problem and report it")
-        if how != self._kernel.AT_REST:
-            return False
-        for row, limit in self._clipped:
-            self._kernel.unclip(self._layout.net, row, limit)
-        self._clipped.clear()
-        return True
+        return self._heed(self._kernel.TIGHT, UNBOUNDED if budget is None else budget)
 
     def finish(self) -> None:
         """Go on until all is settled."""
@@ -301,8 +292,24 @@ class Field:
 
     # --- inside ---
 
+    @property
+    def _visits(self) -> int:
+        return UNBOUNDED if self.budget is None else self.budget
+
     def _settle(self) -> None:
-        self.go_on(self.budget)
+        self._heed(self._kernel.TIGHT)
+
+    def _heed(self, how: int, visits: int | None = None) -> bool:
+        """Go on from what a search ended with, and return whether all is settled."""
+        how = self._engine.settle(self._layout, self._visits if visits is None else visits, how)
+        if how == self._kernel.STUCK:
+            raise EngineFault("units have nowhere to go although nothing pinned holds them: keep the problem and report it")
+        if how != self._kernel.AT_REST:
+            return False
+        for row, limit in self._clipped:
+            self._kernel.unclip(self._layout.net, row, limit)
+        self._clipped.clear()
+        return True
 
     def _known(self, column: "_Column", position: int, what: str) -> int:
         if not 0 <= position < len(column.values) or column.values[position] < 0:
@@ -314,11 +321,8 @@ class Field:
         return int(net.gate[self._need_node.values[need], self._kernel.LIMIT] if way < 0 else net.arc[way, self._kernel.MOST])
 
     def _open(self, need: int, demand: int) -> None:
-        way = int(self._way.values[need])
-        if way < 0:
-            self._kernel.claim_opens(self._layout.net, int(self._need_node.values[need]), demand)
-        else:
-            self._kernel.unslack(self._layout.net, way, 0, demand, 0)
+        node, way = int(self._need_node.values[need]), int(self._way.values[need])
+        self._heed(self._kernel.need_event(self._layout.net, node, way, demand, self._visits))
 
     def _summed(self, column: int) -> Ints:
         rows = self._layout.net.arc[:, column]
@@ -393,6 +397,8 @@ class Field:
 
     def _let_go(self, node: int, side: int, units: int) -> None:
         """Let pins go at a node, those on the arc of the highest position first, until no more than ``units`` are pinned."""
+        if not self._pins:
+            return
         surplus = int(self._kernel.pinned_at(self._layout.net, node, side)) - units
         if surplus <= 0:
             return

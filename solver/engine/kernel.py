@@ -36,6 +36,8 @@ __all__ = [
     "insert_needs",
     "least",
     "near_order",
+    "need_event",
+    "offer_event",
     "pinned_at",
     "price_need",
     "price_offer",
@@ -796,6 +798,23 @@ def settle(net, budget):
         how, budget = _search(net, budget)
         if how != AT_REST:
             return how
+
+
+@lean
+def offer_event(net, i, units, budget):
+    """Let an offer have so many units more or fewer, and settle."""
+    spill(net, i, units)
+    return settle(net, budget)
+
+
+@lean
+def need_event(net, j, way, demand, budget):
+    """Let a need ask for so many units in all, and settle; `way` is the arc to its claim, -1 where it is its own."""
+    if way < 0:
+        claim_opens(net, j, demand)
+    else:
+        unslack(net, way, 0, demand, 0)
+    return settle(net, budget)
 
 
 # --- whole networks -----------------------------------------------------------------------------------------------------

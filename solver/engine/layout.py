@@ -129,13 +129,14 @@ def _fill_nodes(layout: Layout, problem: Problem, step: int, margin: int) -> Non
     net.node[shared, kernel.PRESSURE] = net.edge[shared, kernel.GIVE]
 
 
-def settle(layout: Layout, budget: int) -> int:
-    """Move every imbalance to the root; return AT_REST, UNFINISHED or STUCK."""
-    while True:
+def settle(layout: Layout, budget: int, how: int = kernel.TIGHT) -> int:
+    """Move every imbalance to the root; return AT_REST, UNFINISHED or STUCK. ``how`` is what a search before ended with."""
+    if how == kernel.TIGHT:
         how = int(kernel.settle(layout.net, budget))
-        if how != kernel.TIGHT:
-            return how
+    while how == kernel.TIGHT:
         widen(layout)
+        how = int(kernel.settle(layout.net, budget))
+    return how
 
 
 def widen(layout: Layout) -> None:
