@@ -1,3 +1,5 @@
+# mypy: no-warn-return-any
+# (What comes out of an array is typed loosely; the compiler knows it.)
 """An optimal flow and its pressures, kept optimal: one search from where something changed, compiled.
 
 The network has three kinds of nodes (offers, needs, claims), arcs between them, and one root that stands for "left over" and
@@ -16,7 +18,8 @@ Pressures move only where the search went. The search is not started anew after 
 the arcs that ran full is put elsewhere, as the tree is regrown in max-flow by Boykov and Kolmogorov (2004).
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numba import njit
@@ -51,6 +54,10 @@ __all__ = [
     "unslack",
 ]
 
+Ints = NDArray[np.int64]
+Function = TypeVar("Function", bound=Callable[..., object])
+Compiled = Callable[[Function], Function]
+
 FAR = 1 << 61  # beyond every pressure and distance
 LARGEST_FLOW = 1 << 60  # beyond all units together
 
@@ -80,10 +87,11 @@ AT_REST, UNFINISHED, TIGHT, STUCK = range(4)
 
 LOW = (1 << 32) - 1
 
+making: Compiled = njit(cache=True, nogil=True)
 # Nothing compiled with `lean` makes an array, so none need be counted: the counting alone would take a fifth of the time.
-lean = njit(cache=True, nogil=True, _nrt=False)
+lean: Compiled = njit(cache=True, nogil=True, _nrt=False)
 # Handing on a `Network` copies some eighty words, so what is called for each node is part of its caller.
-inner = njit(cache=True, nogil=True, _nrt=False, forceinline=True)
+inner: Compiled = njit(cache=True, nogil=True, _nrt=False, forceinline=True)
 
 
 class Network(NamedTuple):
@@ -107,7 +115,7 @@ class Network(NamedTuple):
 
 
 @inner
-def _level(net, u, units):
+def _level(net: Network, u: int, units: int) -> int:
     """Return the level of the unit after `units`."""
     seen = net.gate[u, SEEN] + units
     if seen >= net.gate[u, LAST_AT]:
@@ -116,7 +124,7 @@ def _level(net, u, units):
 
 
 @lean
-def _foot(net, u, level):
+def _foot(net: Network, u: int, level: int) -> int:
     """Return how many units come before `level` is reached, counted from nothing received."""
     if level <= 0:
         return 0
@@ -126,9 +134,9 @@ def _foot(net, u, level):
 
 
 @lean
-def refresh(net, u):
+def refresh(net: Network, u: int) -> None:
     """Write what the next and the last unit through the gate are worth."""
-    node, gate = net.node, net.gate
+    gate = net.gate
     units = gate[u, UNITS]
     if gate[u, KIND] == OFFER:
         net.edge[u, GIVE] = 0
@@ -143,14 +151,14 @@ def refresh(net, u):
 
 
 @lean
-def refresh_all(net, count):
+def refresh_all(net: Network, count: int) -> None:
     """Write what the next and the last unit through each of the first `count` gates are worth."""
     for u in range(count):
         refresh(net, u)
 
 
 @lean
-def _gate_room(net, u, side):
+def _gate_room(net: Network, u: int, side: int) -> int:
     """Return how many units the gate gives (side 0) or takes back (1) at its present worth."""
     gate = net.gate
     units = gate[u, UNITS]
@@ -164,7 +172,7 @@ def _gate_room(net, u, side):
 
 
 @lean
-def _units_worth(net, u, least_worth):
+def _units_worth(net: Network, u: int, least_worth: int) -> int:
     """Return how many units through a claim's gate are worth at least that much each."""
     gate = net.gate
     level = (gate[u, WORTH] - least_worth) // net.state[STEP]
@@ -174,7 +182,7 @@ def _units_worth(net, u, least_worth):
 
 
 @lean
-def _hold(net, u, units):
+def _hold(net: Network, u: int, units: int) -> None:
     """Add units that came to `u` (or are missing there, below 0) and have to be moved on."""
     if units == 0:
         return
@@ -185,7 +193,7 @@ def _hold(net, u, units):
 
 
 @lean
-def regate(net, u):
+def regate(net: Network, u: int) -> None:
     """Let the gate of a claim or an offer take what its pressure says, after its limit, its worth or its pressure changed."""
     node, gate = net.node, net.gate
     pressure = node[u, PRESSURE]
@@ -202,7 +210,7 @@ def regate(net, u):
 
 
 @lean
-def spill(net, u, units):
+def spill(net: Network, u: int, units: int) -> None:
     """Let an offer have so many units more, or fewer."""
     gate = net.gate
     gate[u, LIMIT] += units
@@ -216,7 +224,7 @@ def spill(net, u, units):
 
 
 @lean
-def claim_opens(net, u, limit):
+def claim_opens(net: Network, u: int, limit: int) -> None:
     """Let a claim's gate take up to `limit` units."""
     net.gate[u, LIMIT] = limit
     regate(net, u)
@@ -226,7 +234,7 @@ def claim_opens(net, u, limit):
 
 
 @inner
-def _swap(net, x, y, half):
+def _swap(net: Network, x: int, y: int, half: int) -> None:
     """Exchange two places; `half` says whether they are places out of a node (32 bits up) or into one (0)."""
     place, arc = net.place, net.arc
     if x == y:
@@ -243,7 +251,7 @@ def _swap(net, x, y, half):
 
 
 @inner
-def _ends(net, a):
+def _ends(net: Network, a: int) -> tuple[int, int, int, int]:
     """Return (tail, head, place out of the tail, place into the head) of an arc."""
     places = net.arc[a, PLACES]
     out, into = places >> 32, places & LOW
@@ -252,7 +260,7 @@ def _ends(net, a):
 
 
 @lean
-def _mark(net, a, was_full, was_loose):
+def _mark(net: Network, a: int, was_full: int, was_loose: int) -> None:
     """Bring the two places of an arc in line with its flow."""
     arc, place, span = net.arc, net.place, net.span
     full = arc[a, FLOW] >= arc[a, MOST]
@@ -276,7 +284,7 @@ def _mark(net, a, was_full, was_loose):
 
 
 @lean
-def put_arc(net, a, flow, most, pinned):
+def put_arc(net: Network, a: int, flow: int, most: int, pinned: int) -> None:
     """Give an arc its units, its limit and its pinned units, whatever the pressures say."""
     arc = net.arc
     full = arc[a, FLOW] >= arc[a, MOST]
@@ -288,7 +296,7 @@ def put_arc(net, a, flow, most, pinned):
 
 
 @lean
-def _make_space(net, u, offset):
+def _make_space(net: Network, u: int, offset: int) -> None:
     """Give a node one place more on a side; its places move to the end of the pool when they have no space left."""
     span, place, arc, state = net.span, net.place, net.arc, net.state
     count, space, start = span[u, offset + COUNT], span[u, offset + SPACE], span[u, offset + START]
@@ -309,7 +317,7 @@ def _make_space(net, u, offset):
 
 
 @lean
-def attach(net, a, tail, head, cost, most):
+def attach(net: Network, a: int, tail: int, head: int, cost: int, most: int) -> None:
     """Add an arc without flow. `unslack` has to follow. The pool must have space for both ends' places, twice over."""
     span, place, arc = net.span, net.place, net.arc
     _make_space(net, tail, 0)
@@ -329,7 +337,7 @@ def attach(net, a, tail, head, cost, most):
 
 
 @lean
-def detach(net, a):
+def detach(net: Network, a: int) -> None:
     """Take an arc without flow out of the network."""
     span = net.span
     tail, head, out, into = _ends(net, a)
@@ -340,7 +348,7 @@ def detach(net, a):
 
 
 @lean
-def unslack(net, a, cost, most, pinned):
+def unslack(net: Network, a: int, cost: int, most: int, pinned: int) -> None:
     """Give an arc its cost, limit and pinned units, and let it carry what the pressures at its ends say."""
     node, arc, place = net.node, net.arc, net.place
     tail, head, out, into = _ends(net, a)
@@ -359,7 +367,7 @@ def unslack(net, a, cost, most, pinned):
 
 
 @lean
-def slacken(net, a, cost, most, pinned, useful):
+def slacken(net: Network, a: int, cost: int, most: int, pinned: int, useful: int) -> None:
     """Give an arc its cost, limit and pinned units, to carry at most what is `useful` until `unclip` is called at rest.
 
     A limit that cannot bind would otherwise fill the neighbourhood with units that exist nowhere.
@@ -373,7 +381,7 @@ def slacken(net, a, cost, most, pinned, useful):
 
 
 @lean
-def unclip(net, a, most):
+def unclip(net: Network, a: int, most: int) -> None:
     """Give an arc the limit it was not given by `slacken`. Full below it, it alone uses all of its offer or of its need."""
     arc, node, gate = net.arc, net.node, net.gate
     flow = arc[a, FLOW]
@@ -390,7 +398,7 @@ def unclip(net, a, most):
 
 
 @lean
-def pinned_at(net, u, offset):
+def pinned_at(net: Network, u: int, offset: int) -> int:
     """Return how many units are pinned on the arcs out of (0) or into (4) a node."""
     units = 0
     start = net.span[u, offset + START]
@@ -401,7 +409,7 @@ def pinned_at(net, u, offset):
 
 
 @lean
-def price_need(net, j, way):
+def price_need(net: Network, j: int, way: int) -> None:
     """Give a need that takes nothing of its own choice the greatest pressure it can have."""
     node, span, place, gate = net.node, net.span, net.place, net.gate
     own = gate[j, WORTH] - net.state[STEP] * _level(net, j, max(0, gate[j, UNITS] - 1))
@@ -415,7 +423,7 @@ def price_need(net, j, way):
 
 
 @lean
-def price_offer(net, i):
+def price_offer(net: Network, i: int) -> None:
     """Give an offer that gives nothing yet the least pressure it can have, and let its units look for the needs it reaches."""
     node, span, place = net.node, net.span, net.place
     best = 0
@@ -432,7 +440,7 @@ def price_offer(net, i):
 
 
 @inner
-def _push(heap, size, distance, entry):
+def _push(heap: Ints, size: int, distance: int, entry: int) -> None:
     """Put an entry into a heap of `size` entries, each with four below it."""
     while size > 0:
         above = (size - 1) >> 2
@@ -446,7 +454,7 @@ def _push(heap, size, distance, entry):
 
 
 @inner
-def _drop_first(heap, size):
+def _drop_first(heap: Ints, size: int) -> None:
     """Take the first entry out of a heap that has `size` left."""
     distance, entry = heap[size, 0], heap[size, 1]
     x = 0
@@ -468,7 +476,7 @@ def _drop_first(heap, size):
 
 
 @inner
-def _exit(net, u, side, sign):
+def _exit(net: Network, u: int, side: int, sign: int) -> int:
     """Return the distance at which units leave through `u`: to an opposite imbalance, or through its gate."""
     node = net.node
     if net.edge[u, HELD] * sign < 0:
@@ -478,7 +486,7 @@ def _exit(net, u, side, sign):
 
 
 @lean
-def _bottleneck(net, u, side, sign):
+def _bottleneck(net: Network, u: int, side: int, sign: int) -> int:
     """Return how many units can go from the root of the search through `u` and out."""
     node, arc = net.node, net.arc
     units = abs(net.edge[u, HELD]) if net.edge[u, HELD] * sign < 0 else _gate_room(net, u, side)
@@ -492,7 +500,7 @@ def _bottleneck(net, u, side, sign):
 
 
 @inner
-def _expand(net, u, side, sign):
+def _expand(net: Network, u: int, side: int, sign: int) -> None:
     """Label what can be reached from `u`, whose distance is final."""
     node, span, place, stack, heap, state = net.node, net.span, net.place, net.stack, net.heap, net.state
     since, clock, bound, size, deep = state[SINCE], state[CLOCK], state[BOUND], state[HEAP], state[STACK]
@@ -542,7 +550,7 @@ def _expand(net, u, side, sign):
 
 
 @lean
-def _send(net, u, sign, units):
+def _send(net: Network, u: int, sign: int, units: int) -> int:
     """Move units from the root of the search through `u` and out; return how many nodes lost their way to the root."""
     node, arc, stack, gate, state = net.node, net.arc, net.stack, net.gate, net.state
     root = state[ROOT]
@@ -570,7 +578,7 @@ def _send(net, u, sign, units):
 
 
 @lean
-def _join(net, u, side, sign):
+def _join(net: Network, u: int, side: int, sign: int) -> None:
     """Label `u` from the best of the settled nodes that lead to it, if it comes near enough that way."""
     node, span, place, heap, state = net.node, net.span, net.place, net.heap, net.state
     since = state[SINCE]
@@ -609,7 +617,7 @@ def _join(net, u, side, sign):
 
 
 @lean
-def _unlink(net, u):
+def _unlink(net: Network, u: int) -> None:
     """Take `u` out of the branches of its parent."""
     node = net.node
     parent = node[u, PARENT] >> 32
@@ -624,7 +632,7 @@ def _unlink(net, u):
 
 
 @lean
-def _regrow(net, cut, side, sign, distance):
+def _regrow(net: Network, cut: int, side: int, sign: int, distance: int) -> None:
     """Take off the tree all that hangs on the first `cut` nodes of the stack, and label it from what is left of the tree.
 
     Their pressures move now as far as the search has come, `distance`, for their new labels will be no nearer than that. What
@@ -652,7 +660,7 @@ def _regrow(net, cut, side, sign, distance):
 
 
 @lean
-def _begin(net, root):
+def _begin(net: Network, root: int) -> None:
     """Start a search that moves the imbalance of `root`."""
     node, state = net.node, net.state
     state[CLOCK] += 2
@@ -671,7 +679,7 @@ def _begin(net, root):
 
 
 @lean
-def _end(net, distance):
+def _end(net: Network, distance: int) -> None:
     """Move the pressures of all nodes nearer than `distance`."""
     node, label, state = net.node, net.label, net.state
     sign = 1 - 2 * state[SIDE]
@@ -687,7 +695,7 @@ def _end(net, distance):
 
 
 @lean
-def _leave(net, u, side, sign, distance):
+def _leave(net: Network, u: int, side: int, sign: int, distance: int) -> bool:
     """Send units out through `u` at its distance; return whether the imbalance is gone."""
     node, state = net.node, net.state
     root = state[ROOT]
@@ -706,7 +714,7 @@ def _leave(net, u, side, sign, distance):
 
 
 @inner
-def _visit(net, u, side, sign):
+def _visit(net: Network, u: int, side: int, sign: int) -> None:
     """Make the distance of `u` final, note its way out and label what it reaches."""
     node, label, state = net.node, net.label, net.state
     state[CLOCK] += 2
@@ -731,7 +739,7 @@ def _visit(net, u, side, sign):
 
 
 @inner
-def _search(net, budget):
+def _search(net: Network, budget: int) -> tuple[int, int]:
     """Go on with a search; return how it stands and what is left of the budget."""
     node, span, heap, exits, stack, state = net.node, net.span, net.heap, net.exit, net.stack, net.state
     root, side = state[ROOT], state[SIDE]
@@ -781,13 +789,13 @@ def _search(net, budget):
 
 
 @lean
-def settle(net, budget):
+def settle(net: Network, budget: int) -> int:
     """Move every imbalance to the root, about `budget` visits of nodes long.
 
     Returns AT_REST; UNFINISHED (call again to go on); TIGHT (give the heap and the labels more space, call again); or STUCK:
     units cannot leave the node `waiting[state[WAITING]]`, because all that serves it is pinned.
     """
-    node, state, waiting = net.node, net.state, net.waiting
+    state, waiting = net.state, net.waiting
     while True:
         if state[ROOT] < 0:
             while state[WAITING] > 0 and net.edge[waiting[state[WAITING] - 1], HELD] == 0:
@@ -801,14 +809,14 @@ def settle(net, budget):
 
 
 @lean
-def offer_event(net, i, units, budget):
+def offer_event(net: Network, i: int, units: int, budget: int) -> int:
     """Let an offer have so many units more or fewer, and settle."""
     spill(net, i, units)
     return settle(net, budget)
 
 
 @lean
-def need_event(net, j, way, demand, budget):
+def need_event(net: Network, j: int, way: int, demand: int, budget: int) -> int:
     """Let a need ask for so many units in all, and settle; `way` is the arc to its claim, -1 where it is its own."""
     if way < 0:
         claim_opens(net, j, demand)
@@ -821,7 +829,7 @@ def need_event(net, j, way, demand, budget):
 
 
 @lean
-def insert_needs(net, needs, way, asked, first):
+def insert_needs(net: Network, needs: Ints, way: Ints, asked: Ints, first: int) -> tuple[int, int]:
     """Let the needs ask, one after the other, from the `first` on; return where it stopped and how.
 
     `way` is the arc from a need to its claim, or -1 where it is its own claim.
@@ -840,8 +848,8 @@ def insert_needs(net, needs, way, asked, first):
     return len(needs), AT_REST
 
 
-@njit(cache=True, nogil=True)
-def least(net, count):
+@making
+def least(net: Network, count: int) -> Ints:
     """Return the (count,) least pressures at rest: what one unit more at a node would gain.
 
     The shortest way from each node to the root is as much below its pressure as the pressure can fall. The heap must hold an
@@ -866,7 +874,7 @@ def least(net, count):
     while state[STACK] > 0 or state[HEAP] > 0:
         if state[STACK] > 0:
             state[STACK] -= 1
-            u = np.int64(stack[state[STACK]])
+            u = int(stack[state[STACK]])
         else:
             distance, u = heap[0, 0], heap[0, 1]
             state[HEAP] -= 1
@@ -883,8 +891,8 @@ def least(net, count):
     return pressure
 
 
-@njit(cache=True, nogil=True)
-def near_order(tail, head, nodes):
+@making
+def near_order(tail: Ints, head: Ints, nodes: int) -> Ints:
     """Return (nodes,) ranks: breadth first along the arcs, so that what is near in the network is near in memory."""
     first = np.zeros(nodes + 1, dtype=np.int64)
     for a in range(len(tail)):
@@ -925,7 +933,7 @@ def near_order(tail, head, nodes):
 
 
 @lean
-def fill_places(net, tail, head, cost, nodes):
+def fill_places(net: Network, tail: Ints, head: Ints, cost: Ints, nodes: int) -> None:
     """Lay the arcs out by their ends, in order of nodes; the arcs have their limits already and carry nothing."""
     span, place, arc = net.span, net.place, net.arc
     span[:nodes] = 0

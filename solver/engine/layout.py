@@ -200,7 +200,8 @@ def claim_pressures(layout: Layout, pressure: Ints, nodes: Ints) -> Ints:
     last = int(layout.net.state[kernel.LAST_LEVEL])
     rising = seen < gate[:, kernel.LAST_AT]
     level = np.where(rising, np.where(rising, seen, 0) * gate[:, kernel.RISE] // gate[:, kernel.RUN], last)
-    return np.maximum(pressure[nodes], gate[:, kernel.WORTH] - layout.net.state[kernel.STEP] * level)
+    worth: Ints = gate[:, kernel.WORTH] - layout.net.state[kernel.STEP] * level
+    return np.maximum(pressure[nodes], worth)
 
 
 # --- rows come and go ---
