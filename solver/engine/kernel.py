@@ -19,7 +19,7 @@ the arcs that ran full is put elsewhere, as the tree is regrown in max-flow by B
 """
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numba import njit
@@ -56,7 +56,6 @@ __all__ = [
 
 Ints = NDArray[np.int64]
 Function = TypeVar("Function", bound=Callable[..., object])
-Compiled = Callable[[Function], Function]
 
 FAR = 1 << 61  # beyond every pressure and distance
 LARGEST_FLOW = 1 << 60  # beyond all units together
@@ -87,11 +86,20 @@ AT_REST, UNFINISHED, TIGHT, STUCK = range(4)
 
 LOW = (1 << 32) - 1
 
-making: Compiled = njit(cache=True, nogil=True)
+
+class Compiled(Protocol):
+    """A decorator that leaves a function's signature as it is."""
+
+    def __call__(self, function: Function, /) -> Function:
+        """Return the function, compiled when it is first called and read from the cache from then on."""
+
+
+_compiler: Any = njit
+making: Compiled = _compiler(cache=True, nogil=True, error_model="numpy")
 # Nothing compiled with `lean` makes an array, so none need be counted: the counting alone would take a fifth of the time.
-lean: Compiled = njit(cache=True, nogil=True, _nrt=False)
+lean: Compiled = _compiler(cache=True, nogil=True, error_model="numpy", _nrt=False)
 # Handing on a `Network` copies some eighty words, so what is called for each node is part of its caller.
-inner: Compiled = njit(cache=True, nogil=True, _nrt=False, forceinline=True)
+inner: Compiled = _compiler(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
 
 
 class Network(NamedTuple):
@@ -639,7 +647,7 @@ def _regrow(net: Network, cut: int, side: int, sign: int, distance: int) -> None
     was only labelled from there is not looked for: it is found out when its turn comes.
     """
     node, stack, state = net.node, net.stack, net.state
-    _unlink(net, np.int64(stack[cut - 1]))  # The others hang on it.
+    _unlink(net, int(stack[cut - 1]))  # The others hang on it.
     for x in range(cut):
         node[stack[x], STAMP] = 0
     x = 0
@@ -655,7 +663,7 @@ def _regrow(net: Network, cut: int, side: int, sign: int, distance: int) -> None
                 cut += 1
             branch = net.edge[branch - 1, KIN] & LOW
     for x in range(cut):
-        _join(net, np.int64(stack[x]), side, sign)
+        _join(net, int(stack[x]), side, sign)
     state[ORPHANS] += cut
 
 
@@ -763,7 +771,7 @@ def _search(net: Network, budget: int) -> tuple[int, int]:
                     return AT_REST, budget
             continue
         if state[STACK] > 0:
-            u = np.int64(stack[state[STACK] - 1])
+            u = int(stack[state[STACK] - 1])
         elif state[HEAP] > 0:
             u = heap[0, 1]
         else:
