@@ -52,7 +52,13 @@ def write_file(path: Path, lines: Iterable[bytes]) -> Path:
 def charter_text(**rules: Any) -> str:
     """A charter file; by default fairness off and kilometres."""
     rules = {"fairness": "off", "effort": "km"} | rules
-    return "[charter]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in rules.items())
+    return "[charter]\n" + "".join(f"{key} = {_toml(value)}\n" for key, value in rules.items())
+
+
+def _toml(value: Any) -> str:
+    if not isinstance(value, dict):
+        return json.dumps(value)
+    return "{" + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + "}"
 
 
 def replay(folder: Path, events: Sequence[bytes] | Sequence[Path], *more: str, name: str = "out", **rules: Any) -> Result:
