@@ -22,7 +22,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
-from numba import njit
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 __all__ = [
@@ -77,9 +79,9 @@ FLOW, MOST, PINNED, PLACES = range(4)
 START, COUNT, SPACE, LOOSE = range(4)
 
 # Entries of `Network.state`.
-ROOT, SIDE, SINCE, CLOCK, BOUND, HEAP, LABELS, STACK, WAITING, POOL, LAST_LEVEL, STEP, EXITS = range(13)
-SEARCHES, SETTLED, SCANNED, WAYS, CHANGED, ORPHANS = range(13, 19)  # counted since the network was made
-STATES = 20
+ROOT, SIDE, SINCE, CLOCK, BOUND, HEAP, LABELS, STACK, WAITING, POOL, LAST_LEVEL, STEP, LAST, FILLED, FREE = range(15)
+SEARCHES, SETTLED, SCANNED, WAYS, CHANGED, ORPHANS = range(15, 21)  # counted since the network was made
+STATES = 24
 
 # What `settle` ends with.
 AT_REST, UNFINISHED, TIGHT, STUCK = range(4)
@@ -111,8 +113,9 @@ class Network(NamedTuple):
     gate: NDArray[np.int64]  # (nodes, 8)
     arc: NDArray[np.int64]  # (arcs, 4)
     place: NDArray[np.int64]  # (places, 2) other end << 32 | arc, inverted while the arc is full; cost. Loose (> pinned) arcs first
-    heap: NDArray[np.int64]  # (.., 2) distance and node, labelled but not settled yet
-    exit: NDArray[np.int64]  # (.., 2) distance and node at which units can leave
+    heap: NDArray[np.int64]  # (.., 2) distance; node, or ~node for the way out there
+    link: NDArray[np.int32]  # the entry of the heap after this one in its bucket
+    bucket: NDArray[np.int32]  # (64,) the first entry of the heap whose distance parts from the last one at this bit
     label: NDArray[np.int32]  # nodes whose distance is final, in order
     stack: NDArray[np.int32]  # (nodes,) nodes at the present distance, or cut off from the tree
     waiting: NDArray[np.int32]  # nodes with an imbalance
@@ -447,40 +450,89 @@ def price_offer(net: Network, i: int) -> None:
 # --- the search ---------------------------------------------------------------------------------------------------------
 
 
-@inner
-def _push(heap: Ints, size: int, distance: int, entry: int) -> None:
-    """Put an entry into a heap of `size` entries, each with four below it."""
-    while size > 0:
-        above = (size - 1) >> 2
-        if heap[above, 0] <= distance:
-            break
-        heap[size, 0] = heap[above, 0]
-        heap[size, 1] = heap[above, 1]
-        size = above
-    heap[size, 0] = distance
-    heap[size, 1] = entry
+@intrinsic  # type: ignore[misc]
+def _bits(context: Any, number: Any) -> Any:  # noqa: ARG001 - the compiler calls it so
+    """Return how many bits a number that is not negative has."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
+        zeros = builder.ctlz(arguments[0], ir.Constant(ir.IntType(1), 0))
+        return builder.sub(ir.Constant(ir.IntType(64), 64), zeros)
+
+    return types.int64(types.int64), generate
 
 
 @inner
-def _drop_first(heap: Ints, size: int) -> None:
-    """Take the first entry out of a heap that has `size` left."""
-    distance, entry = heap[size, 0], heap[size, 1]
-    x = 0
-    while True:
-        y = 4 * x + 1
-        if y >= size:
-            break
-        nearest, least_below = heap[y, 0], y
-        for z in range(y + 1, min(y + 4, size)):
-            if heap[z, 0] < nearest:
-                nearest, least_below = heap[z, 0], z
-        if nearest >= distance:
-            break
-        heap[x, 0] = nearest
-        heap[x, 1] = heap[least_below, 1]
-        x = least_below
+def _push(net: Network, distance: int, entry: int) -> None:
+    """Put an entry into the heap, no nearer than the last one taken out (a radix heap: Ahuja, Mehlhorn, Orlin, Tarjan 1990)."""
+    heap, link, bucket, state = net.heap, net.link, net.bucket, net.state
+    x = state[FREE]
+    if x >= 0:
+        state[FREE] = link[x]
+    else:
+        x = state[HEAP]
+        state[HEAP] += 1
+    b = _bits(distance ^ state[LAST])
     heap[x, 0] = distance
     heap[x, 1] = entry
+    link[x] = bucket[b] if state[FILLED] >> b & 1 else -1
+    bucket[b] = x
+    state[FILLED] |= 1 << b
+
+
+@inner
+def _nearest(net: Network) -> bool:
+    """Bring the nearest entries into the first bucket, dropping those that hold no more; return whether there are any."""
+    node, heap, link, bucket, state = net.node, net.heap, net.link, net.bucket, net.state
+    since = state[SINCE]
+    while state[FILLED] and not state[FILLED] & 1:
+        b = _bits(state[FILLED] & -state[FILLED]) - 1
+        state[FILLED] ^= 1 << b
+        x = np.int64(bucket[b])
+        kept = np.int64(-1)
+        last = FAR
+        while x >= 0:
+            after = np.int64(link[x])
+            u = heap[x, 1]
+            good = u < 0 or (node[u, STAMP] >= since and not node[u, STAMP] & 1 and node[u, DISTANCE] == heap[x, 0])
+            if good:
+                last = min(last, heap[x, 0])
+                link[x] = kept
+                kept = x
+            else:
+                link[x] = state[FREE]
+                state[FREE] = x
+            x = after
+        if kept >= 0:
+            state[LAST] = last
+        while kept >= 0:
+            after = np.int64(link[kept])
+            b = _bits(heap[kept, 0] ^ last)
+            link[kept] = bucket[b] if state[FILLED] >> b & 1 else -1
+            bucket[b] = kept
+            state[FILLED] |= 1 << b
+            kept = after
+    return state[FILLED] != 0
+
+
+@inner
+def _take(net: Network) -> int:
+    """Take an entry out of the first bucket and return what it holds; it lies at the last distance."""
+    heap, link, bucket, state = net.heap, net.link, net.bucket, net.state
+    x = np.int64(bucket[0])
+    bucket[0] = link[x]
+    if link[x] < 0:
+        state[FILLED] ^= 1
+    link[x] = state[FREE]
+    state[FREE] = x
+    return heap[x, 1]
+
+
+@inner
+def _clear(net: Network) -> None:
+    """Empty the heap."""
+    state = net.state
+    state[LAST] = state[HEAP] = state[FILLED] = 0
+    state[FREE] = -1
 
 
 @inner
@@ -510,8 +562,8 @@ def _bottleneck(net: Network, u: int, side: int, sign: int) -> int:
 @inner
 def _expand(net: Network, u: int, side: int, sign: int) -> None:
     """Label what can be reached from `u`, whose distance is final."""
-    node, span, place, stack, heap, state = net.node, net.span, net.place, net.stack, net.heap, net.state
-    since, clock, bound, size, deep = state[SINCE], state[CLOCK], state[BOUND], state[HEAP], state[STACK]
+    node, span, place, stack, state = net.node, net.span, net.place, net.stack, net.state
+    since, clock, bound, deep = state[SINCE], state[CLOCK], state[BOUND], state[STACK]
     distance = node[u, DISTANCE]
     base = distance + sign * node[u, PRESSURE]
     here = u << 32
@@ -531,8 +583,7 @@ def _expand(net: Network, u: int, side: int, sign: int) -> None:
                 stack[deep] = w
                 deep += 1
             else:
-                _push(heap, size, reached, w)
-                size += 1
+                _push(net, reached, w)
     state[SCANNED] += stop - start
     start = span[u, 4 - 4 * side + START]
     stop = start + span[u, 4 - 4 * side + LOOSE]
@@ -550,10 +601,8 @@ def _expand(net: Network, u: int, side: int, sign: int) -> None:
                 stack[deep] = w
                 deep += 1
             else:
-                _push(heap, size, reached, w)
-                size += 1
+                _push(net, reached, w)
     state[SCANNED] += stop - start
-    state[HEAP] = size
     state[STACK] = deep
 
 
@@ -588,7 +637,7 @@ def _send(net: Network, u: int, sign: int, units: int) -> int:
 @lean
 def _join(net: Network, u: int, side: int, sign: int) -> None:
     """Label `u` from the best of the settled nodes that lead to it, if it comes near enough that way."""
-    node, span, place, heap, state = net.node, net.span, net.place, net.heap, net.state
+    node, span, place, state = net.node, net.span, net.place, net.state
     since = state[SINCE]
     best = state[BOUND]
     base = -sign * node[u, PRESSURE]
@@ -620,8 +669,7 @@ def _join(net: Network, u: int, side: int, sign: int) -> None:
     node[u, STAMP] = stamp
     if stamp:
         node[u, DISTANCE] = best
-        _push(heap, state[HEAP], best, u)
-        state[HEAP] += 1
+        _push(net, best, u)
 
 
 @lean
@@ -676,8 +724,7 @@ def _begin(net: Network, root: int) -> None:
     state[ROOT] = root
     state[SIDE] = 0 if net.edge[root, HELD] > 0 else 1
     state[BOUND] = FAR
-    state[HEAP] = 0
-    state[EXITS] = 0
+    _clear(net)
     state[LABELS] = 0
     state[STACK] = 1
     net.stack[0] = root
@@ -716,8 +763,7 @@ def _leave(net: Network, u: int, side: int, sign: int, distance: int) -> bool:
     if node[u, STAMP] & 1:
         reached = _exit(net, u, side, sign)
         if reached <= state[BOUND] and reached < FAR:
-            _push(net.exit, state[EXITS], reached, u)
-            state[EXITS] += 1
+            _push(net, reached, ~u)
     return False
 
 
@@ -736,8 +782,7 @@ def _visit(net: Network, u: int, side: int, sign: int) -> None:
         net.edge[parent, KIN] = (u + 1) << 32 | (net.edge[parent, KIN] & LOW)
     reached = _exit(net, u, side, sign)
     if reached < state[BOUND]:
-        _push(net.exit, state[EXITS], reached, u)
-        state[EXITS] += 1
+        _push(net, reached, ~u)
         # If all that is to be moved can leave here, nothing farther counts: what leaves elsewhere before takes no more room than
         # its share. Looking into it costs a walk to the root, so the bound has to come down by much.
         nearer = 4 * (reached - node[u, DISTANCE]) <= state[BOUND] - node[u, DISTANCE]
@@ -749,42 +794,29 @@ def _visit(net: Network, u: int, side: int, sign: int) -> None:
 @inner
 def _search(net: Network, budget: int) -> tuple[int, int]:
     """Go on with a search; return how it stands and what is left of the budget."""
-    node, span, heap, exits, stack, state = net.node, net.span, net.heap, net.exit, net.stack, net.state
+    node, span, heap, stack, state = net.node, net.span, net.heap, net.stack, net.state
     root, side = state[ROOT], state[SIDE]
     sign = 1 - 2 * side
     since = state[SINCE]
     while True:
         if budget <= 0:
             return UNFINISHED, budget
-        if state[LABELS] + 1 > len(net.label) or state[EXITS] + 2 > len(exits):
-            return TIGHT, budget
-        if state[STACK] == 0 and state[EXITS] > 0 and (state[HEAP] == 0 or exits[0, 0] <= heap[0, 0]):
-            if state[HEAP] + len(stack) > len(heap):
-                return TIGHT, budget
-            distance, u = exits[0, 0], exits[0, 1]
-            state[EXITS] -= 1
-            _drop_first(exits, state[EXITS])
-            if node[u, STAMP] & 1 and _exit(net, u, side, sign) == distance:
-                budget -= 20
-                if _leave(net, u, side, sign, distance):
-                    _end(net, distance)
-                    return AT_REST, budget
-            continue
-        if state[STACK] > 0:
-            u = int(stack[state[STACK] - 1])
-        elif state[HEAP] > 0:
-            u = heap[0, 1]
-        else:
-            _end(net, node[root, DISTANCE])
-            return STUCK, budget
-        if state[HEAP] + span[u, COUNT] + span[u, 4 + COUNT] > len(heap):
+        if state[LABELS] + 1 > len(net.label) or state[HEAP] + len(stack) > len(heap):
             return TIGHT, budget
         if state[STACK] > 0:
             state[STACK] -= 1
-        else:
-            distance = heap[0, 0]
-            state[HEAP] -= 1
-            _drop_first(heap, state[HEAP])
+            u = np.int64(stack[state[STACK]])
+        elif _nearest(net):
+            u = _take(net)
+            distance = state[LAST]
+            if u < 0:
+                u = ~u
+                if node[u, STAMP] & 1 and _exit(net, u, side, sign) == distance:
+                    budget -= 20
+                    if _leave(net, u, side, sign, distance):
+                        _end(net, distance)
+                        return AT_REST, budget
+                continue
             stamp = node[u, STAMP]
             if stamp < since or stamp & 1 or node[u, DISTANCE] != distance:
                 continue
@@ -792,6 +824,9 @@ def _search(net: Network, budget: int) -> tuple[int, int]:
                 budget -= 1
                 _join(net, u, side, sign)
                 continue
+        else:
+            _end(net, node[root, DISTANCE])
+            return STUCK, budget
         budget -= 1
         _visit(net, u, side, sign)
 
@@ -863,11 +898,11 @@ def least(net: Network, count: int) -> Ints:
     The shortest way from each node to the root is as much below its pressure as the pressure can fall. The heap must hold an
     entry for each node and each place. A need that nothing can leave has no least pressure: it gets 0, or less if it has less.
     """
-    node, heap, stack, state = net.node, net.heap, net.stack, net.state
+    node, stack, state = net.node, net.stack, net.state
     state[CLOCK] += 2
     state[SINCE] = since = state[CLOCK]
     state[BOUND] = FAR
-    state[HEAP] = 0
+    _clear(net)
     state[STACK] = 0
     for u in range(count):
         if net.edge[u, GIVE] > -FAR:
@@ -877,17 +912,14 @@ def least(net: Network, count: int) -> Ints:
                 stack[state[STACK]] = u
                 state[STACK] += 1
             else:
-                _push(heap, state[HEAP], node[u, DISTANCE], u)
-                state[HEAP] += 1
-    while state[STACK] > 0 or state[HEAP] > 0:
+                _push(net, node[u, DISTANCE], u)
+    while state[STACK] > 0 or _nearest(net):
         if state[STACK] > 0:
             state[STACK] -= 1
             u = int(stack[state[STACK]])
         else:
-            distance, u = heap[0, 0], heap[0, 1]
-            state[HEAP] -= 1
-            _drop_first(heap, state[HEAP])
-            if node[u, STAMP] & 1 or node[u, DISTANCE] != distance:
+            u = _take(net)
+            if node[u, STAMP] & 1 or node[u, DISTANCE] != state[LAST]:
                 continue
         state[CLOCK] += 2
         node[u, STAMP] = state[CLOCK] + 1

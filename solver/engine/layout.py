@@ -93,7 +93,8 @@ def _empty_network(nodes: int, arcs: int) -> Network:
         arc=np.empty((lines, 4), dtype=np.int64),
         place=np.empty((3 * lines + 64, 2), dtype=np.int64),
         heap=np.empty((3 * rows, 2), dtype=np.int64),
-        exit=np.empty((3 * rows, 2), dtype=np.int64),
+        link=np.empty(3 * rows, dtype=np.int32),
+        bucket=np.empty(64, dtype=np.int32),
         label=np.empty(2 * rows, dtype=np.int32),
         stack=np.empty(rows, dtype=np.int32),
         waiting=np.empty(rows + 64, dtype=np.int32),
@@ -142,7 +143,7 @@ def settle(layout: Layout, budget: int, how: int = kernel.TIGHT) -> int:
 def widen(layout: Layout) -> None:
     """Give the heap and the labels twice the space."""
     net = layout.net
-    tables = {name: _longer(table, 2 * len(table)) for name, table in (("heap", net.heap), ("exit", net.exit), ("label", net.label))}
+    tables = {name: _longer(table, 2 * len(table)) for name, table in (("heap", net.heap), ("link", net.link), ("label", net.label))}
     layout.net = net._replace(**tables)
 
 
@@ -188,7 +189,8 @@ def _pin(layout: Layout, problem: Problem, pinned: Ints) -> None:
 def pressures(layout: Layout) -> Ints:
     """Return (nodes,) the least pressures."""
     places = int(layout.net.state[kernel.POOL])
-    roomy = layout.net._replace(heap=np.empty((layout.nodes + places + 1, 2), dtype=np.int64))
+    rows = layout.nodes + places + 1
+    roomy = layout.net._replace(heap=np.empty((rows, 2), dtype=np.int64), link=np.empty(rows, dtype=np.int32))
     least: Ints = kernel.least(roomy, layout.nodes)
     return least
 
@@ -218,7 +220,7 @@ def make_room(layout: Layout, nodes: int, arcs: int) -> None:
             span=_longer(net.span, rows),
             gate=_longer(net.gate, rows),
             heap=_longer(net.heap, 3 * rows),
-            exit=_longer(net.exit, 3 * rows),
+            link=_longer(net.link, 3 * rows),
             label=_longer(net.label, 2 * rows),
             stack=_longer(net.stack, rows),
             waiting=_longer(net.waiting, rows + 64),
