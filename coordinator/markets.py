@@ -58,7 +58,7 @@ class KeptMarket:
         problem, _ = solve_on_demand(question.nodes(), question.candidates())
         self._received = problem.received.tolist()
         self._claim = problem.claim.tolist()
-        self.field = Field(problem)
+        self.field = Field(problem, farthest=question.market.farthest_m())
         self._supply, self._demand = problem.supply.copy(), problem.demand.copy()
         shape = (len(self.offers), len(self.needs))
         self._effort = np.zeros(shape, dtype=np.int64)

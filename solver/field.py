@@ -36,8 +36,11 @@ class Field:
     potentials; Y. Boykov, V. Kolmogorov (2004), a search tree kept over augmentations.
     """
 
-    def __init__(self, problem: Problem, *, pinned: Ints | None = None, budget: int | None = None) -> None:
-        """Solve `problem`, with ``pinned`` (A,) units on its arcs given."""
+    def __init__(self, problem: Problem, *, pinned: Ints | None = None, budget: int | None = None, farthest: int = 0) -> None:
+        """Solve `problem`, with ``pinned`` (A,) units on its arcs given; ``farthest`` is the greatest effort of arcs yet to come.
+
+        Whoever adds arcs only where pressures say they gain states it: a step of urgency outweighs what is known to be possible.
+        """
         self.budget = budget
         self._levels, self._hysteresis = problem.levels, problem.hysteresis
         self._tier, self._rise, self._run = _Column(problem.tier), _Column(problem.rise), _Column(problem.run)
@@ -47,7 +50,7 @@ class Field:
         self._free_arcs: list[int] = []
         self._pins = pinned is not None and bool(pinned.any())  # whether there ever were any
         self._clipped: list[tuple[int, int]] = []  # (row, limit) of arcs whose limit waits for the end of the search
-        self._build(problem, pinned if pinned is not None else np.zeros(len(problem.offer), dtype=np.int64), 0)
+        self._build(problem, pinned if pinned is not None else np.zeros(len(problem.offer), dtype=np.int64), farthest)
 
     def _build(self, problem: Problem, pinned: Ints, farthest: int) -> None:
         from solver.engine import kernel, layout  # noqa: PLC0415 - compiled code is loaded when it is first needed
