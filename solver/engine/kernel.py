@@ -97,6 +97,7 @@ class Compiled(Protocol):
 
 
 _compiler: Any = njit
+_in_machine_code: Any = intrinsic
 making: Compiled = _compiler(cache=True, nogil=True, error_model="numpy")
 # Nothing compiled with `lean` makes an array, so none need be counted: the counting alone would take a fifth of the time.
 lean: Compiled = _compiler(cache=True, nogil=True, error_model="numpy", _nrt=False)
@@ -450,7 +451,7 @@ def price_offer(net: Network, i: int) -> None:
 # --- the search ---------------------------------------------------------------------------------------------------------
 
 
-@intrinsic  # type: ignore[misc]
+@_in_machine_code
 def _bits(context: Any, number: Any) -> Any:  # noqa: ARG001 - the compiler calls it so
     """Return how many bits a number that is not negative has."""
 
@@ -487,11 +488,11 @@ def _nearest(net: Network) -> bool:
     while state[FILLED] and not state[FILLED] & 1:
         b = _bits(state[FILLED] & -state[FILLED]) - 1
         state[FILLED] ^= 1 << b
-        x = np.int64(bucket[b])
-        kept = np.int64(-1)
+        x = int(bucket[b])
+        kept = -1
         last = FAR
         while x >= 0:
-            after = np.int64(link[x])
+            after = int(link[x])
             u = heap[x, 1]
             good = u < 0 or (node[u, STAMP] >= since and not node[u, STAMP] & 1 and node[u, DISTANCE] == heap[x, 0])
             if good:
@@ -505,7 +506,7 @@ def _nearest(net: Network) -> bool:
         if kept >= 0:
             state[LAST] = last
         while kept >= 0:
-            after = np.int64(link[kept])
+            after = int(link[kept])
             b = _bits(heap[kept, 0] ^ last)
             link[kept] = bucket[b] if state[FILLED] >> b & 1 else -1
             bucket[b] = kept
@@ -518,7 +519,7 @@ def _nearest(net: Network) -> bool:
 def _take(net: Network) -> int:
     """Take an entry out of the first bucket and return what it holds; it lies at the last distance."""
     heap, link, bucket, state = net.heap, net.link, net.bucket, net.state
-    x = np.int64(bucket[0])
+    x = int(bucket[0])
     bucket[0] = link[x]
     if link[x] < 0:
         state[FILLED] ^= 1
@@ -794,7 +795,7 @@ def _visit(net: Network, u: int, side: int, sign: int) -> None:
 @inner
 def _search(net: Network, budget: int) -> tuple[int, int]:
     """Go on with a search; return how it stands and what is left of the budget."""
-    node, span, heap, stack, state = net.node, net.span, net.heap, net.stack, net.state
+    node, heap, stack, state = net.node, net.heap, net.stack, net.state
     root, side = state[ROOT], state[SIDE]
     sign = 1 - 2 * side
     since = state[SINCE]
@@ -805,7 +806,7 @@ def _search(net: Network, budget: int) -> tuple[int, int]:
             return TIGHT, budget
         if state[STACK] > 0:
             state[STACK] -= 1
-            u = np.int64(stack[state[STACK]])
+            u = int(stack[state[STACK]])
         elif _nearest(net):
             u = _take(net)
             distance = state[LAST]
