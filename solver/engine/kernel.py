@@ -22,7 +22,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import njit, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
@@ -451,15 +451,17 @@ def price_offer(net: Network, i: int) -> None:
 # --- the search ---------------------------------------------------------------------------------------------------------
 
 
-@_in_machine_code
-def _bits(context: Any, number: Any) -> Any:  # noqa: ARG001 - the compiler calls it so
-    """Return how many bits a number that is not negative has."""
+def _count_bits(context: Any, number: Any) -> Any:  # noqa: ARG001 - numba calls it so
+    """Return the signature and the code that counts the bits of a number that is not negative."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
         zeros = builder.ctlz(arguments[0], ir.Constant(ir.IntType(1), 0))
         return builder.sub(ir.Constant(ir.IntType(64), 64), zeros)
 
     return types.int64(types.int64), generate
+
+
+_bits: Callable[[int], int] = _in_machine_code(_count_bits)
 
 
 @inner
