@@ -5,24 +5,26 @@ So a plan moves only as far as a change matters, and partners are not asked anew
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.commitments import Book
 from coordinator.errors import Defect
-from coordinator.matching import Hidden, Market
-from coordinator.network import Stance
-from coordinator.problems import MOST_PAIRS, Claim, Part, Question, parts_of
+from coordinator.matching import FOREVER, Hidden, Market
+from coordinator.network import Stance, Thing
+from coordinator.problems import MOST_PAIRS, NO_LIMIT, Claim, Part, Question, parts_of
+from coordinator.times import DAY_US
 from solver import Allocation, Field, Gap, Problem, broken_rules, solve_on_demand, staircase
 
 __all__ = ["KeptMarket", "check"]
 
 Ints = NDArray[np.int64]
+PortionOf = Callable[[Thing, Sequence[int], int], int]  # thing, open claims in grains, log time -> grains
 
 EACH_OFFER, EACH_NEED = 8, 4  # arcs added at most in one round, of the many that would gain
 LOOKED_AT = 4_096  # arcs that would gain, of which a round takes its few
-MOST = 2**40  # units that no market holds: an arc without a limit of its own
 DEAD_SHARE = 2  # the field is built anew when it holds so many times more of the past than of the present
 
 
@@ -60,6 +62,11 @@ class KeptMarket:
         self._claim = problem.claim.tolist()
         self.field = Field(problem, farthest=question.market.farthest_m())
         self._supply, self._demand = problem.supply.copy(), problem.demand.copy()
+        self._offer_end = np.array([_end_us(offer) for offer in self.offers], dtype=np.int64)
+        self._need_end = np.array([_end_us(need) for need in self.needs], dtype=np.int64)
+        self._fades: dict[Claim, int] = {}
+        for claim in self._claims:
+            self._note_fading(claim, question.market.log_us)
         shape = (len(self.offers), len(self.needs))
         self._effort = np.zeros(shape, dtype=np.int64)
         self._most = np.zeros(shape, dtype=np.int64)  # 0 where no arc is possible
@@ -77,53 +84,78 @@ class KeptMarket:
         hidden, self._hidden = self._hidden, Counter()
         return hidden  # Fewer than none where a declined pair speaks to each other again.
 
-    def refs(self) -> set[str]:
-        """Return the signals this market knows."""
-        return set(self._terms)
+    def again_us(self, log_us: int) -> int | None:
+        """Return when time alone will change this market: a window closes, a memory fades, a day's median is due."""
+        ends = [
+            int(closing.min()) for ends in (self._offer_end, self._need_end) if len(closing := ends[(ends > log_us) & (ends < FOREVER)])
+        ]
+        times = [*ends, *self._fades.values()]
+        if any(thing[1] not in self.charter.portion for thing in self.portions):
+            times.append((log_us // DAY_US + 1) * DAY_US)
+        return min(times, default=None)
 
     # -- following what changed -----------------------------------------------------------------------------------------
 
-    def follow(self, refs: Iterable[str], log_us: int) -> bool:
-        """Tell the field what became of these signals; return False where that needs a market built anew."""
-        fresh_offers: list[Stance] = []
-        fresh_needs: list[Stance] = []
-        changes: list[tuple[Stance | None, str, int]] = []
-        changed = sorted(refs)
-        for ref in changed:
-            stance = self.network.stances[ref]
-            units, rest = divmod(self._available_here(stance, log_us), self.step)
-            if rest or stance.minimum_grains:
-                return False
-            known = ref in self._terms
-            if known and self._terms[ref] != self._terms_of(stance):
-                changes.append((None, ref, 0))
-                known = False
-            if known:
-                changes.append((stance, ref, units))
-            elif units:
-                (fresh_offers if stance.is_supply else fresh_needs).append(stance)
-        claims = {self.book.claim_of(stance) for stance in (*fresh_needs, *(one for one, _, _ in changes if one and not one.is_supply))}
-        received = {claim: divmod(self.book.received_grains(claim, log_us), self.step) for claim in sorted(claims)}
-        limits = self._limits_of(set(changed))
-        if any(grains is not None and grains % self.step for _, _, grains in limits):
+    def follow(self, changed: Iterable[str], log_us: int, portion_grains: PortionOf) -> bool:
+        """Tell the field what became of these signals and what time ended; return False where that needs a market built anew."""
+        news = self._news({*changed, *self._closed(log_us)}, log_us)
+        if news is None:
             return False
-        if any(rest for _, rest in received.values()) or self._is_mostly_past(len(fresh_offers), len(fresh_needs)):
-            return False
-        for stance, ref, units in changes:
+        for stance, ref, units in news.changes:
             self._change(stance, ref, units)
-        for claim, (units, _) in received.items():
-            self._receive(claim, units)
-        self._admit(fresh_offers, fresh_needs, log_us)
-        for offer_ref, need_ref, grains in limits:
+        for claim, units in news.received.items():
+            self._receive(claim, units, log_us)
+        self._admit(news.offers, news.needs, log_us)
+        for offer_ref, need_ref, grains in news.limits:
             offer, need = self._offer_at.get(offer_ref), self._need_at.get(need_ref)
             if offer is not None and need is not None:
                 self._limit(offer, need, None if grains is None else grains // self.step)
+        if any(portion_grains(thing, self._open_grains(thing), log_us) != portion for thing, portion in self.portions.items()):
+            return False
         self._add_what_gains()
         return True
 
-    def _available_here(self, stance: Stance, log_us: int) -> int:
-        closed = stance.end_us is not None and stance.end_us <= log_us
-        return 0 if closed or stance.dimension != self.dimension else self._available(stance)
+    def _closed(self, log_us: int) -> list[str]:
+        """Return what is still counted on although its window has closed."""
+        offers = np.flatnonzero((self._offer_end <= log_us) & (self._supply > 0))
+        needs = np.flatnonzero((self._need_end <= log_us) & (self._demand > 0))
+        return [self.offers[each].ref for each in offers] + [self.needs[each].ref for each in needs]
+
+    def _news(self, refs: set[str], log_us: int) -> "_News | None":
+        """Return what changed, in units; None where units or rules do not fit this market any more."""
+        news = _News(limits=self._limits_of(refs))
+        claims = {claim for claim, fades_us in self._fades.items() if fades_us <= log_us}
+        for ref in sorted(refs):
+            stance = self.network.stances[ref]
+            units, rest = divmod(self._available(stance), self.step)
+            if rest or stance.minimum_grains or (stance.stands and stance.dimension != self.dimension):
+                return None
+            if stance.end_us is not None and stance.end_us <= log_us:
+                units = 0
+            if not stance.is_supply:
+                claims.add(self.book.claim_of(stance))
+            known = ref in self._terms
+            if known and self._terms[ref] != self._terms_of(stance):
+                news.changes.append((None, ref, 0))
+                known = False
+            if known:
+                news.changes.append((stance, ref, units))
+            elif units:
+                (news.offers if stance.is_supply else news.needs).append(stance)
+        for claim in sorted(claims):
+            news.received[claim], rest = divmod(self.book.received_grains(claim, log_us), self.step)
+            if rest or (self.portions and claim[1] not in self.portions):
+                return None
+        if any(grains is not None and grains % self.step for _, _, grains in news.limits):
+            return None
+        return None if self._is_mostly_past(len(news.offers), len(news.needs)) else news
+
+    def _open_grains(self, thing: Thing) -> list[int]:
+        """Return what each claim for a thing still asks for, where it asks for anything."""
+        open_units = np.zeros(len(self._claims), dtype=np.int64)
+        np.add.at(open_units, np.array(self._claim, dtype=np.int64), self._demand)
+        units = [int(open_units[position]) for claim, position in self._claim_at.items() if claim[1] == thing]
+        return [each * self.step for each in units if each]
 
     def _terms_of(self, stance: Stance) -> tuple[object, ...]:
         """Return everything about a signal, but for its amounts, that its arcs rest on."""
@@ -138,19 +170,25 @@ class KeptMarket:
 
     def _change(self, stance: Stance | None, ref: str, units: int) -> None:
         if ref in self._offer_at:
-            position, told, tell = self._offer_at[ref], self._supply, self.field.offer_changes
+            position = self._offer_at[ref]
             self.offers[position] = stance or self.offers[position]
+            more = units - int(self._supply[position])
+            self._supply[position] = units
+            if more:
+                self.field.offer_changes(position, more)
         else:
-            position, told, tell = self._need_at[ref], self._demand, self.field.need_changes
+            position = self._need_at[ref]
             self.needs[position] = stance or self.needs[position]
-        if units != told[position]:
-            tell(position, units - int(told[position]))
-            told[position] = units
+            more = units - int(self._demand[position])
+            self._demand[position] = units
+            if more:
+                self.field.need_changes(position, more)
         if stance is None:  # What it said before is over; what it says now begins as another node.
             del self._terms[ref]
             (self._offer_at if ref in self._offer_at else self._need_at).pop(ref)
 
-    def _receive(self, claim: Claim, units: int) -> None:
+    def _receive(self, claim: Claim, units: int, log_us: int) -> None:
+        self._note_fading(claim, log_us)
         position = self._claim_at.get(claim)
         if position is None:
             portion = self.portions.get(claim[1], 1)
@@ -163,6 +201,13 @@ class KeptMarket:
             self.field.claim_received(position, units)
             self._received[position] = units
 
+    def _note_fading(self, claim: Claim, log_us: int) -> None:
+        fades_us = self.book.forgets_us(claim, log_us)
+        if fades_us is None:
+            self._fades.pop(claim, None)
+        else:
+            self._fades[claim] = fades_us
+
     def _admit(self, offers: Sequence[Stance], needs: Sequence[Stance], log_us: int) -> None:
         """Give new offers and needs their nodes, and note every arc that the rules allow them."""
         for need in needs:
@@ -172,11 +217,13 @@ class KeptMarket:
             self.needs.append(need)
             self._claim.append(claim)
             self._demand = np.append(self._demand, units)
+            self._need_end = np.append(self._need_end, _end_us(need))
         for offer in offers:
             units = self._available(offer) // self.step
             self._offer_at[offer.ref] = self.field.add_offer(units)
             self.offers.append(offer)
             self._supply = np.append(self._supply, units)
+            self._offer_end = np.append(self._offer_end, _end_us(offer))
         for stance in (*offers, *needs):
             self._terms[stance.ref] = self._terms_of(stance)
         self._grow()
@@ -197,7 +244,7 @@ class KeptMarket:
         """Note the arcs of one offer to the needs of a market; `columns` says where each of those stands here."""
         reached, distance_m = market.row(position, counting=counting)
         self._effort[offer, columns[reached]] = distance_m
-        self._most[offer, columns[reached]] = MOST
+        self._most[offer, columns[reached]] = NO_LIMIT
 
     def _grow(self) -> None:
         """Make room for every offer and need, and a quarter more, so that room is rarely made."""
@@ -224,7 +271,7 @@ class KeptMarket:
         if not possible or self._limited.get((offer, need)) == units:
             return
         self._hidden[Hidden.DECLINED] += (units == 0) - (self._limited.get((offer, need)) == 0)
-        self._most[offer, need] = MOST if units is None else units
+        self._most[offer, need] = NO_LIMIT if units is None else units
         if units is None:
             del self._limited[offer, need]
         else:
@@ -260,6 +307,21 @@ class KeptMarket:
         check(problem, allocation)
         alike = np.ones(len(self.offers), dtype=np.int64)
         return parts_of(problem, allocation, self.offers, self.needs, self._claims, alike, self.step)
+
+
+@dataclass(slots=True)
+class _News:
+    """What changed since a market was last looked at."""
+
+    changes: list[tuple[Stance | None, str, int]] = field(default_factory=list)  # as it stands (None: retired), ref, units
+    offers: list[Stance] = field(default_factory=list)  # not known yet
+    needs: list[Stance] = field(default_factory=list)
+    received: dict[Claim, int] = field(default_factory=dict)  # units
+    limits: list[tuple[str, str, int | None]] = field(default_factory=list)  # offer, need, grains
+
+
+def _end_us(stance: Stance) -> int:
+    return FOREVER if stance.end_us is None else stance.end_us
 
 
 def _best_few(loss: Ints, offers: Ints, needs: Ints) -> list[int]:

@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 
 from coordinator.commitments import Book
 from coordinator.network import Network, Stance
-from coordinator.places import HALF_AROUND_M, UNCONNECTED, great_circles_m
+from coordinator.places import HALF_AROUND_M, UNCONNECTED, PlaceIndex, great_circles_m
 
 __all__ = ["Hidden", "Market"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
+WORTH_AN_INDEX = 50_000  # pairs of a market; below, comparing all is quicker than building an index
+FARTHEST_M = 2**60  # beyond every stated distance
 FOREVER = 2**62  # stands for "no limit" in arrays of times and metres
 
 
@@ -66,6 +68,7 @@ class Market:
         self._accepts = self._accepted() if len(self._things) > 1 else None
         self._in_table = self._table_positions()
         self._routes_back = self._two_way_routes()
+        self._index: PlaceIndex | None = None
         self._limits: dict[str, list[tuple[int, int]]] | None = None
 
     # -- one offer against all needs ----------------------------------------------------------------------------------
@@ -78,7 +81,7 @@ class Market:
         offer = self.offers[position]
         distance_m = self.distances_m(offer)
         able = np.ones(len(self.needs), dtype=bool)
-        for why, allowed in self._rules(offer, distance_m):
+        for why, allowed in self.rules(offer, distance_m):
             narrower = able & allowed
             if counting:
                 self.hide(why, int(able.sum()) - int(narrower.sum()))
@@ -86,7 +89,7 @@ class Market:
         needs = np.flatnonzero(able)
         return needs, distance_m[needs]
 
-    def _rules(self, offer: Stance, distance_m: Ints) -> Iterator[tuple[Hidden, NDArray[np.bool_]]]:
+    def rules(self, offer: Stance, distance_m: Ints) -> Iterator[tuple[Hidden, NDArray[np.bool_]]]:
         """Yield each rule with the needs it allows this offer."""
         others = np.ones(len(self.needs), dtype=bool)
         others[self._positions.get(offer.agent, [])] = False
@@ -97,9 +100,7 @@ class Market:
         end_us = FOREVER if offer.end_us is None else offer.end_us
         yield Hidden.WINDOW, np.maximum(self._begin_us, begin_us) < np.minimum(self._end_us, end_us)
         yield Hidden.NO_ROUTE, distance_m != UNCONNECTED
-        radius_m = self.network.charter.radius_m
-        reach_m = min(FOREVER if limit_m is None else limit_m for limit_m in (radius_m, offer.within_m))
-        yield Hidden.TOO_FAR, distance_m <= np.minimum(self._within_m, reach_m)
+        yield Hidden.TOO_FAR, distance_m <= np.minimum(self._within_m, self._reach_m(offer))
 
     def farthest_m(self) -> int:
         """Return a distance that no pair here exceeds."""
@@ -108,12 +109,11 @@ class Market:
         return max(HALF_AROUND_M, table_m, *stated, 0)
 
     def distances_m(self, offer: Stance) -> Ints:
-        """Return how far each need is from an offer, in metres by the contract's order of sources, `UNCONNECTED` where unknown."""
-        place = self.network.place_of(offer)
-        if place is None:
-            metres = np.full(len(self.needs), UNCONNECTED, dtype=np.int64)
-        else:
-            metres = great_circles_m(place, self._latitude, self._longitude)
+        """Return how far each need is from an offer, in metres by the contract's order of sources.
+
+        `UNCONNECTED` stands where it is unknown, `FOREVER` where the place index found it beyond the offer's reach.
+        """
+        metres = self._by_place_m(offer)
         if self.network.table is not None and self._in_table is not None:
             connected, stated_m = self.network.table.row(offer.agent)
             by_agent = np.full(len(self.network.table.agents) + 1, UNCONNECTED, dtype=np.int64)
@@ -125,6 +125,24 @@ class Market:
         for receiver, route in self.network.routes.get(offer.agent, {}).items():
             metres[self._positions.get(receiver, [])] = route.distance_m
         return metres
+
+    def _by_place_m(self, offer: Stance) -> Ints:
+        place, reach_m = self.network.place_of(offer), self._reach_m(offer)
+        if place is None:
+            return np.full(len(self.needs), UNCONNECTED, dtype=np.int64)
+        if reach_m >= HALF_AROUND_M or len(self.offers) * len(self.needs) < WORTH_AN_INDEX:
+            return great_circles_m(place, self._latitude, self._longitude)
+        if self._index is None:
+            self._index = PlaceIndex(self._latitude, self._longitude)
+        metres = np.full(len(self.needs), UNCONNECTED, dtype=np.int64)
+        metres[self._index.known] = FOREVER
+        near, near_m = self._index.within(place, reach_m)
+        metres[near] = near_m
+        return metres
+
+    def _reach_m(self, offer: Stance) -> int:
+        limits_m = (self.network.charter.radius_m, offer.within_m, FARTHEST_M)
+        return min(limit_m for limit_m in limits_m if limit_m is not None)
 
     def hide(self, why: Hidden, count: int) -> None:
         """Count pairs that a rule excluded."""

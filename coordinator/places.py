@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["EARTH_RADIUS_M", "HALF_AROUND_M", "UNCONNECTED", "Coordinates", "Table", "great_circle_m", "great_circles_m"]
+__all__ = ["EARTH_RADIUS_M", "HALF_AROUND_M", "UNCONNECTED", "Coordinates", "PlaceIndex", "Table", "great_circle_m", "great_circles_m"]
 
 EARTH_RADIUS_M = 6_371_008.8  # mean radius R1 of the GRS 80 ellipsoid (Moritz 2000)
 HALF_AROUND_M = 20_015_115  # no two places are farther apart
@@ -36,6 +36,34 @@ class Table(Protocol):
     def agents(self) -> Sequence[str]:
         """The names that positions stand for."""
         ...
+
+
+class PlaceIndex:
+    """Places laid out on the sphere, to find those within a radius without looking at all of them (a k-d tree on unit vectors)."""
+
+    def __init__(self, latitudes: NDArray[np.float64], longitudes: NDArray[np.float64]) -> None:
+        """Index (N,) places in degrees; those that are not numbers are left out."""
+        from scipy.spatial import cKDTree  # noqa: PLC0415  heavy, and only large networks with a radius need it
+
+        self._latitudes, self._longitudes = latitudes, longitudes
+        self.known = np.flatnonzero(~np.isnan(latitudes))
+        self._tree = cKDTree(_unit_vectors(latitudes[self.known], longitudes[self.known])) if len(self.known) else None
+
+    def within(self, start: Coordinates, radius_m: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the positions of the places within `radius_m` (inclusive), ascending, and how far each is in metres."""
+        if self._tree is None:
+            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+        angle = min((radius_m + 1) / EARTH_RADIUS_M, math.pi)  # A metre more, so that rounding loses nothing; the exact test follows.
+        centre = _unit_vectors(np.array([start[0]]), np.array([start[1]]))[0]
+        near = self.known[np.sort(np.array(self._tree.query_ball_point(centre, 2 * math.sin(angle / 2)), dtype=np.int64))]
+        metres = great_circles_m(start, self._latitudes[near], self._longitudes[near])
+        inside = metres <= radius_m
+        return near[inside], metres[inside]
+
+
+def _unit_vectors(latitudes: NDArray[np.float64], longitudes: NDArray[np.float64]) -> NDArray[np.float64]:
+    north, east = np.radians(latitudes), np.radians(longitudes)
+    return np.column_stack((np.cos(north) * np.cos(east), np.cos(north) * np.sin(east), np.sin(north)))
 
 
 def great_circle_m(start: Coordinates, end: Coordinates) -> int:

@@ -94,23 +94,11 @@ class Planner:
         """Return a market's answer after what changed, if its optimum was kept and can be followed."""
         if known is None or known.kept is None or self.network.changed_everywhere:
             return None
-        refs = set[str]().union(*(self.network.changed.get(thing, ()) for thing in things))
-        due = known.again_us is not None and known.again_us <= log_us
-        if due:
-            refs |= known.kept.refs()
-        stances = [self.network.stances[ref] for ref in sorted(refs)]
-        claims = {stance.ref: self.book.claim_of(stance) for stance in stances if not stance.is_supply}
-        if due:
-            available = {stance.ref: self._available(stance) for stance in stances}
-            open_needs = [stance for stance in stances if not stance.is_supply and available[stance.ref]]
-            if self._portions_of(open_needs, available, claims, log_us) != known.kept.portions:
-                return None
-        if not known.kept.follow(refs, log_us):
+        changed = set[str]().union(*(self.network.changed.get(thing, ()) for thing in things))
+        if not known.kept.follow(changed, log_us, self.portion_grains):
             return None
-        times = [self._again_us(stances, set(claims.values()), log_us), None if due else known.again_us]
-        again_us = min((time_us for time_us in times if time_us is not None), default=None)
         hidden = known.hidden + known.kept.newly_hidden()
-        return Solved(known.kept.parts(), again_us, hidden, rounded_grains=known.rounded_grains, kept=known.kept)
+        return Solved(known.kept.parts(), known.kept.again_us(log_us), hidden, kept=known.kept)
 
     def _solve_group(self, things: Sequence[Thing], log_us: int) -> Solved:
         """Solve a market, one dimension at a time: kilos and pieces of one name never meet."""

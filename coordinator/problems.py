@@ -19,11 +19,12 @@ from solver import Allocation, Arcs, Candidates, DenseCandidates, Problem, read_
 if TYPE_CHECKING:
     from coordinator.commitments import Book
 
-__all__ = ["MOST_PAIRS", "Claim", "Part", "Question", "mass_per_grain", "parts_of"]
+__all__ = ["MOST_PAIRS", "NO_LIMIT", "Claim", "Part", "Question", "mass_per_grain", "parts_of"]
 
 Ints = NDArray[np.int64]
 Claim = tuple[str, Thing, int]  # agent, canonical thing, tier used
 
+NO_LIMIT = 2**40  # units that no market holds: an arc without a limit of its own
 MOST_PAIRS = 4_000_000  # of one market, held as arrays at once (48 bytes each); above, rows are made again when they are asked for
 ARC_FIELDS = ("offer", "need", "effort", "most", "minimum", "kept")
 
@@ -90,14 +91,15 @@ class Question:
     def arcs(self, position: int, *, counting: bool = False) -> Arcs:
         """Return the arcs of one offer, in order of need; `counting` counts what the rules hide, which is wanted once."""
         need, distance_m = self.market.row(position, counting=counting)
-        most = np.minimum(self.supply[position], self.demand[need])
+        most = np.full(len(need), NO_LIMIT, dtype=np.int64)  # Not the smaller quantity: a unit more has to find its way too.
         for limited, grains in self.market.limits_of(position):
-            most[need == limited] = np.minimum(most[need == limited], grains // self.step)
+            most[need == limited] = grains // self.step
+        largest = np.minimum(np.minimum(self.supply[position], self.demand[need]), most)
         minimum = np.maximum(self._offer_minimum[position], self._need_minimum[need])
-        useful = (most > 0) & (most >= minimum)
+        useful = (largest > 0) & (largest >= minimum)
         if counting:
             self.market.hide(Hidden.DECLINED, int((most == 0).sum()))
-            self.market.hide(Hidden.MINIMUM, int(((most < minimum) & (most > 0)).sum()))
+            self.market.hide(Hidden.MINIMUM, int(((largest < minimum) & (most > 0)).sum()))
         need = need[useful]
         kept = np.zeros(len(need), dtype=np.int64)
         for other, units in self._kept.get(self.market.offers[position].ref, {}).items():

@@ -100,6 +100,26 @@ def test_a_radius_of_whole_metres_is_not_cut_short_by_binary_fractions(metres):
     assert proposed(route("a", "b", metres / 1000), offer("a", 5), need("b", 5), radius_km=metres / 1000) == 5
 
 
+@pytest.mark.parametrize("radius_km", [0.0, 55.598, 400.0])
+def test_the_place_index_hides_exactly_what_comparing_all_pairs_hides(radius_km, monkeypatch):
+    random = Random(5)
+    agents = [agent(f"x{number}", random.uniform(45, 50), random.uniform(0, 5)) for number in range(60)] + [agent("nowhere")]
+    signals = [(offer if number % 2 else need)(f"x{number}", 5) for number in range(60)] + [
+        need("nowhere", 5),
+        *HERE,
+        offer("a", 5),
+        need("b", 5),
+    ]
+    outcomes = []
+    for worth_an_index in (10**9, 0):
+        monkeypatch.setattr("coordinator.matching.WORTH_AN_INDEX", worth_an_index)
+        desk = Desk(*agents, *signals, radius_km=radius_km)
+        desk.cycle()
+        outcomes.append((desk.parties, hidden(desk)))
+    assert outcomes[0] == outcomes[1]
+    assert outcomes[0][1][Hidden.TOO_FAR] > 0
+
+
 def test_a_radius_of_zero_means_the_same_place():
     assert proposed(agent("a", 1.0), agent("b", 1.0), offer("a", 5, within_km=0), need("b", 5)) == 5
     assert proposed(agent("a", 1.0), agent("b", 1.1), offer("a", 5, within_km=0), need("b", 5)) == 0

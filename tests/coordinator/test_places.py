@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordinator.places import HALF_AROUND_M, UNCONNECTED, great_circle_m, great_circles_m
+from coordinator.places import HALF_AROUND_M, UNCONNECTED, PlaceIndex, great_circle_m, great_circles_m
 
 RADIUS_M = 6_371_008.8
 places = st.tuples(st.floats(-90, 90), st.floats(-180, 180))
@@ -58,3 +58,16 @@ def test_an_unknown_place_is_unconnected():
 
 def test_no_two_places_are_farther_apart_than_half_around():
     assert math.pi * RADIUS_M <= HALF_AROUND_M < math.pi * RADIUS_M + 1
+
+
+def test_the_index_finds_exactly_the_places_within_a_radius():
+    random = np.random.default_rng(1)
+    latitudes, longitudes = random.uniform(-90, 90, 2_000), random.uniform(-180, 180, 2_000)
+    latitudes[::50] = np.nan  # somebody whose place is not known
+    index = PlaceIndex(latitudes, longitudes)
+    for radius_m in random.integers(0, HALF_AROUND_M, 50).tolist():
+        start = (float(random.uniform(-90, 90)), float(random.uniform(-180, 180)))
+        all_m = great_circles_m(start, latitudes, longitudes)
+        near, near_m = index.within(start, radius_m)
+        assert near.tolist() == np.flatnonzero((all_m != UNCONNECTED) & (all_m <= radius_m)).tolist()
+        assert near_m.tolist() == all_m[near].tolist()
