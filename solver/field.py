@@ -11,7 +11,7 @@ from solver.problem import Ints, Problem
 if TYPE_CHECKING:
     from solver.engine.layout import Layout
 
-__all__ = ["Field"]
+__all__ = ["Field", "prepare"]
 
 HEADROOM = 4  # times the worth and the margin that the first problem asks for, so that it may grow
 UNBOUNDED = 1 << 62
@@ -421,6 +421,26 @@ class Field:
         if max(efforts, default=0) > self._farthest or ends > self._ends:
             self._build(self.problem(), self.pinned(), max(efforts, default=0))
             self._engine.make_room(self._layout, nodes, arcs)
+
+
+def prepare() -> None:
+    """Compile all that a field needs, or load it from the cache, so that no event has to wait for it."""
+    steps = np.ones(1, dtype=np.int64), np.full(1, 2, dtype=np.int64), 2
+    field = Field(Problem.of([4], [3, 3], [0, 0], [0, 1], [1, 2], claim=[0, 0], staircase=steps, kept=[0, 1], hysteresis=1))
+    offer = field.add_offer(2, [0], [3])
+    need = field.add_need(field.add_claim(1, 1, 2), 2, [0], [1])
+    arc = field.add_arc(offer, need, 1)
+    field.change_effort(arc, 2)
+    field.change_most(arc, 1)
+    field.keep(arc, 1)
+    field.pin(0, int(field.flow()[0]))
+    field.offer_changes(0, -4)
+    field.need_changes(0, 1)
+    field.claim_received(0, 1)
+    field.remove_arc(arc)
+    field.pressures()
+    single = Field(Problem.of([1], [1], [0], [0], [1]))
+    single.add_need(0, 1, [0], [1])
 
 
 class _Column:

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from solver import Allocation, BadProblem, Gap, Problem, broken_rules, staircase, total_urgency
+from solver.engine import kernel
 from solver.engine.stock import best_flow
 from solver.fairness import worth_of
-from solver.field import Field
+from solver.field import Field, prepare
 from solver.pressure import least_pressures
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -135,3 +136,14 @@ def test_what_does_not_fit_is_refused_and_changes_nothing(wrong) -> None:  # typ
         wrong(field)
     verify(field)
     assert field.flow().tolist() == [6]
+
+
+def test_after_preparing_no_event_compiles_anything() -> None:
+    prepare()
+    compiled = {name: len(getattr(kernel, name).signatures) for name in kernel.__all__ if hasattr(getattr(kernel, name), "signatures")}
+    rng, problem = np.random.default_rng(17), problem_of(17, most_nodes=8)
+    field, alive = Field(problem), set(range(len(problem.offer)))
+    for _ in range(60):
+        anything_happens(field, rng, alive)
+    field.pressures()
+    assert {name: len(getattr(kernel, name).signatures) for name in compiled} == compiled
