@@ -395,3 +395,57 @@ def test_nothing_is_proposed_twice_while_nothing_moves():
     desk.until(5)
     desk.cycle()
     assert len(desk.core.outbox) == said
+
+
+@pytest.mark.parametrize("fairness", ["off", "portions", "ratio"])
+@pytest.mark.parametrize("seed", range(10))
+def test_over_a_life_of_answers_every_plan_is_as_good_as_one_made_from_nothing(fairness, seed):
+    """After each event: the kept plan against the plan of a planner that knows only what stands."""
+    draw, desk = Random(seed), Desk(fairness=fairness, portion={"mask": 3}, proposal_seconds=7200, fairness_memory_days=1)
+    rule = Rule(fairness, 100, 3)
+    for step in range(40):
+        at = step / 2
+        where = {"place": {"lat": draw.randint(0, 5), "long": 0}}
+        match draw.choice(["offer", "offer", "need", "need", "accept", "accept", "decline", "counter", "withdraw"]):
+            case "offer":
+                end = {"end": at + draw.randint(1, 9)} if draw.random() < 0.3 else {}
+                desk.take(offer(f"g{draw.randint(0, 3)}", draw.randint(1, 9), at=at, subject=f"o{draw.randint(0, 1)}", **where, **end))
+            case "need":
+                desk.take(need(f"r{draw.randint(0, 3)}", draw.randint(1, 9), at=at, tier=draw.randint(0, 1), **where))
+            case "withdraw":
+                desk.take(withdraw("need", f"r{draw.randint(0, 3)}", "n", at=at))
+            case word if desk.open:
+                deal = draw.choice(desk.open)
+                who = draw.choice(deal.parties)
+                single = len(deal.lines) == 1 and deal.lines[0].quantity.grains > 1
+                if word != "counter":
+                    desk.take(answer(who, deal.proposal, word, at=at))
+                elif single:
+                    desk.take(answer(who, deal.proposal, "counter", at=at, quantity=deal.lines[0].quantity.grains - 1))
+        desk.until(at)
+        parts = proposed_by(desk)
+        desk.core.planner = type(desk.core.planner)(desk.core.network, desk.core.book, _portions=dict(desk.core.planner._portions))
+        fresh = desk.core.planner.plan(desk.core.log_us) or []
+        assert value_of(desk, parts, rule) == value_of(desk, fresh, rule), f"seed {seed}, step {step}"
+
+
+def proposed_by(desk: Desk) -> list[Any]:
+    """The plan after a cycle, as the planner keeps it."""
+    desk.cycle()
+    return [part for solved in desk.core.planner.solved.values() for part in solved.parts]
+
+
+def value_of(desk: Desk, parts: list[Any], rule: Rule) -> tuple[int, int]:
+    """(urgency in all, effort) of a plan's parts, with what each claim received lately and still asks for."""
+    book, log_us = desk.core.book, desk.core.log_us
+    covered, asked = Counter[Any](), Counter[Any]()
+    for stance in desk.core.network.stances.values():
+        if stance.stands and not stance.is_supply:
+            asked[book.claim_of(stance)] += max(0, stance.free_grains - book.held_grains(stance))
+    for part in parts:
+        covered[book.claim_of(part.need)] += part.grains
+    urgency = 0
+    for claim, units in covered.items():
+        had = book.received_grains(claim, log_us)
+        urgency += rule.urgency(claim[2], had, units, asked[claim] + had)
+    return urgency, sum(part.grains * part.distance_m for part in parts)
