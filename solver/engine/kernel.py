@@ -976,13 +976,13 @@ def near_order(tail: Ints, head: Ints, nodes: int) -> Ints:
 
 
 @lean
-def fill_places(net: Network, tail: Ints, head: Ints, cost: Ints, nodes: int) -> None:
-    """Lay the arcs out by their ends, in order of nodes; the arcs have their limits already and carry nothing."""
+def fill_places(net: Network, rank: Ints, tail: Ints, head: Ints, cost: Ints, most: Ints, nodes: int) -> None:
+    """Lay the arcs out by the ranks of their ends, in order of nodes; nothing flows yet."""
     span, place, arc = net.span, net.place, net.arc
     span[:nodes] = 0
     for a in range(len(tail)):
-        span[tail[a], COUNT] += 1
-        span[head[a], 4 + COUNT] += 1
+        span[rank[tail[a]], COUNT] += 1
+        span[rank[head[a]], 4 + COUNT] += 1
     total = 0
     for u in range(nodes):
         for offset in (0, 4):
@@ -992,15 +992,17 @@ def fill_places(net: Network, tail: Ints, head: Ints, cost: Ints, nodes: int) ->
             span[u, offset + COUNT] = 0
     net.state[POOL] = total
     for a in range(len(tail)):
-        t, h = tail[a], head[a]
+        t, h = rank[tail[a]], rank[head[a]]
         out = span[t, START] + span[t, COUNT]
         into = span[h, 4 + START] + span[h, 4 + COUNT]
         span[t, COUNT] += 1
         span[h, 4 + COUNT] += 1
-        full = arc[a, MOST] <= 0
         key, back = h << 32 | a, t << 32 | a
-        place[out, 0] = ~key if full else key
-        place[into, 0] = ~back if full else back
+        place[out, 0] = key if most[a] > 0 else ~key
+        place[into, 0] = back if most[a] > 0 else ~back
         place[out, 1] = cost[a]
         place[into, 1] = cost[a]
+        arc[a, FLOW] = 0
+        arc[a, MOST] = most[a]
+        arc[a, PINNED] = 0
         arc[a, PLACES] = out << 32 | into

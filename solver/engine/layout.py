@@ -60,17 +60,21 @@ def lay_out(problem: Problem, step: int, margin: int) -> Layout:
     claim_at[problem.claim[alone]] = offers + alone
     nodes = offers + needs + int(np.count_nonzero(size != 1))
 
-    kept = np.minimum(problem.kept, problem.most) if problem.hysteresis else np.zeros(arcs, dtype=np.int64)
-    held, ways = np.flatnonzero(kept), np.flatnonzero(shared)
-    tail = np.concatenate([problem.offer, problem.offer[held], offers + ways])
-    head = np.concatenate([offers + problem.need, offers + problem.need[held], claim_at[problem.claim[ways]]])
+    ways = np.flatnonzero(shared)
+    held = np.flatnonzero(np.minimum(problem.kept, problem.most)) if problem.hysteresis else ways[:0]
+    tail, head, cost, most = problem.offer, problem.need + offers, problem.effort, problem.most
+    if len(held) or len(ways):
+        kept = np.minimum(problem.kept, problem.most)[held]
+        most = most.copy()
+        most[held] -= kept
+        nothing = np.zeros(len(ways), dtype=np.int64)
+        tail = np.concatenate([tail, tail[held], offers + ways])
+        head = np.concatenate([head, head[held], claim_at[problem.claim[ways]]])
+        cost = np.concatenate([cost, cost[held] - problem.hysteresis * step, nothing])
+        most = np.concatenate([most, kept, nothing])
     rank = kernel.near_order(tail, head, nodes)
     net = _empty_network(nodes, len(tail))
-    net.arc[: len(tail)] = 0
-    net.arc[:arcs, kernel.MOST] = problem.most - kept
-    net.arc[arcs : arcs + len(held), kernel.MOST] = kept[held]
-    cost = np.concatenate([problem.effort, problem.effort[held] - problem.hysteresis * step, np.zeros(len(ways), dtype=np.int64)])
-    kernel.fill_places(net, rank[tail], rank[head], cost, nodes)
+    kernel.fill_places(net, rank, tail, head, cost, most, nodes)
 
     twin = np.full(arcs, -1, dtype=np.int64)
     twin[held] = arcs + np.arange(len(held))
