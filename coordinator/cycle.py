@@ -23,7 +23,7 @@ from coordinator.verdicts import Verdict, judge, plan_broken, plan_committed, pl
 __all__ = ["Coordination", "Taken"]
 
 BEGINNING = -(2**62)
-ABOUT_PROPOSALS = frozenset({"proposal", "ledger", "answer", "report", "tick"})  # all other kinds speak of the network
+ABOUT_PROPOSALS = frozenset({"proposal", "ledger", "answer", "report"})  # all other kinds speak of the network
 
 Answering = Callable[[Proposal], Iterable[bytes]]  # what parties say to a proposal as it is made, as events
 
@@ -56,6 +56,8 @@ class Coordination:
         self.planner = Planner(self.network, self.book)
         self.judging = judging
         self.planning = planning
+        self.prompt = False  # live: the first cycle runs at the first tick after somebody spoke, not a whole cadence later
+        self._planned = False
         self.answering: Answering | None = None
         self.log_us = BEGINNING
         self.outbox: list[Entry] = []
@@ -81,6 +83,10 @@ class Coordination:
             return KNOWN
         stamp_us = self._stamp(event)
         self._move_to(stamp_us)
+        if event.kind == "tick":  # Not remembered: a tick said twice moves time once.
+            if self.prompt and self.planning and not self._planned and self.network.stances:
+                self.run_cycle()
+            return NEW
         self._apply(event, line, judged_elsewhere)
         self._seen[statement] = event.content
         return NEW
@@ -120,6 +126,7 @@ class Coordination:
         match event.data, event.kind:
             case Proposal() as proposal, _:
                 _obeyed(self.book.propose(proposal, event.time_us, line))
+                self._cycle_us, self._planned = self.log_us, True  # A cycle made it; the cadence goes on from there.
             case None, "proposal":
                 self.book.retract(event.subject)
             case Ledger() as record, _:
@@ -173,7 +180,7 @@ class Coordination:
 
     def run_cycle(self) -> None:
         """Plan and propose now."""
-        self._cycle_us = self.log_us
+        self._cycle_us, self._planned = self.log_us, True
         parts = self.planner.plan(self.log_us)
         if parts is None:
             return

@@ -150,13 +150,14 @@ class Network:
         ref = reference(agent, event.kind, event.subject)
         if event.kind in STANCES:
             return self._stand(ref, agent, event, log_us)
-        if event.time_us < self._older_words.get(ref, event.time_us):
+        said_us = _said_us(event, log_us)
+        if said_us < self._older_words.get(ref, said_us):
             return []
-        self._older_words[ref] = event.time_us
+        self._older_words[ref] = said_us
         match event.data, event.kind:
             case Agent() as said, _:
-                if event.time_us >= facts.said_us:
-                    self._describe(facts, said, event.time_us)
+                if said_us >= facts.said_us:
+                    self._describe(facts, said, said_us)
             case Resource() as said, _:
                 self._define(ref, event, said)
             case Recipe() as said, _:
@@ -164,7 +165,7 @@ class Network:
             case Route() as said, _:
                 self._connect(ref, event, said)
             case None, _:
-                self._forget(ref, event)
+                self._forget(ref, event, said_us)
         return []
 
     def advance(self, log_us: int) -> list[str]:
@@ -184,10 +185,11 @@ class Network:
 
     def _stand(self, ref: str, agent: str, event: Event, log_us: int) -> list[str]:
         old = self.stances.get(ref)
-        if event.time_us < (old.said_us if old else self._older_words.get(ref, event.time_us)):
+        said_us = _said_us(event, log_us)
+        if said_us < (old.said_us if old else self._older_words.get(ref, said_us)):
             return []
         if not isinstance(event.data, Offer | Capacity | Need):
-            return self._withdraw(ref, old, event)
+            return self._withdraw(ref, old, event, said_us)
         new = self._stance(ref, agent, event, event.data, log_us)
         ceased: list[str] = []
         if old is not None:
@@ -221,7 +223,7 @@ class Network:
             agent=agent,
             kind=event.kind,
             statement=event.id,
-            said_us=event.time_us,
+            said_us=_said_us(event, log_us),
             thing=(PROCESS if event.kind == "capacity" or (need and need.process) else RESOURCE, said.name),
             dimension=said.amount.dimension,
             unit=said.amount.unit,
@@ -238,12 +240,12 @@ class Network:
             substitutes=need.substitutes if need else (),
         )
 
-    def _withdraw(self, ref: str, old: Stance | None, event: Event) -> list[str]:
+    def _withdraw(self, ref: str, old: Stance | None, event: Event, said_us: int) -> list[str]:
         if old is None:
-            self._older_words[ref] = event.time_us  # Kept, so that an older word arriving late cannot undo it.
+            self._older_words[ref] = said_us  # Kept, so that an older word arriving late cannot undo it.
             return []
         stood = old.stands
-        old.said_us, old.statement, old.withdrawn = event.time_us, event.id, True
+        old.said_us, old.statement, old.withdrawn = said_us, event.id, True
         self._end(old)
         return [ref] if stood else []
 
@@ -279,13 +281,13 @@ class Network:
             self._aliases = None
             self.changed_everywhere = True
 
-    def _forget(self, ref: str, event: Event) -> None:
+    def _forget(self, ref: str, event: Event, said_us: int) -> None:
         if event.kind == "resource":
             self._undefine(ref)
         elif event.kind == "recipe":
             self.recipes.pop(ref, None)
         elif event.kind == "agent":
-            self._describe(self.agents[event.name], Agent(), event.time_us)
+            self._describe(self.agents[event.name], Agent(), said_us)
         elif event.kind == "route":
             self._disconnect(ref, event.name)
 
@@ -430,3 +432,8 @@ class Network:
         from coordinator.graph import build_graph  # noqa: PLC0415  networkx is loaded by those who ask
 
         return build_graph(self, book)
+
+
+def _said_us(event: Event, log_us: int) -> int:
+    """Return when a word counts as said: when it claims, but never after the log took it, so that a wrong clock silences nobody later."""
+    return min(event.time_us, log_us)

@@ -183,6 +183,7 @@ class Service:
         for reason in self.parked:
             logger.warning("a record of the log was passed over", reason=reason)
         self._coordination.resume()
+        self._coordination.prompt = True
         self._collect()
         self._coordination.planning = planning
         self._write_down()

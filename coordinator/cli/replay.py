@@ -16,7 +16,7 @@ from coordinator.cycle import Coordination
 from coordinator.errors import Refused
 from coordinator.replaying import Said, in_told_order, standing_proposals, statements_judged, summarise, told
 from coordinator.signals import Proposal, event_json, parse_event
-from coordinator.stream import START
+from coordinator.stream import LEDGER, PROPOSAL, SIGNAL, START
 
 __all__ = ["Request", "run"]
 
@@ -128,6 +128,8 @@ def _lines(request: Request) -> Iterator[_Line]:
         while (batch := log.read(place, AT_ONCE)).records:
             place = batch.place
             for record in batch.records:
+                if record.entry.stream not in (SIGNAL, PROPOSAL, LEDGER):
+                    continue  # Status and dead letters are told to people; they are no part of what happened.
                 number += 1
                 yield _Line(str(request.log), number, record.entry.event, record.logtime_us)
 
