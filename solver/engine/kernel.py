@@ -815,10 +815,11 @@ def _search(net: Network, budget: int) -> tuple[int, int]:
             if u < 0:
                 u = ~u
                 if node[u, STAMP] & 1 and _exit(net, u, side, sign) == distance:
-                    budget -= 20
+                    before = state[ORPHANS]
                     if _leave(net, u, side, sign, distance):
                         _end(net, distance)
                         return AT_REST, budget
+                    budget -= 20 + state[ORPHANS] - before
                 continue
             stamp = node[u, STAMP]
             if stamp < since or stamp & 1 or node[u, DISTANCE] != distance:
