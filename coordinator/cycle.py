@@ -127,6 +127,7 @@ class Coordination:
             case Proposal() as proposal, _:
                 _obeyed(self.book.propose(proposal, event.time_us, line))
                 self._cycle_us, self._planned = self.log_us, True  # A cycle made it; the cadence goes on from there.
+                self._let_answer(proposal)
             case None, "proposal":
                 self.book.retract(event.subject)
             case Ledger() as record, _:
@@ -196,9 +197,11 @@ class Coordination:
         event = parse_event(line)
         assert isinstance(event.data, Proposal)  # said just now
         self.book.propose(event.data, self.log_us, line)
-        if self.answering is not None:
-            for answer in self.answering(event.data):
-                self.say(answer)
+        self._let_answer(event.data)
+
+    def _let_answer(self, proposal: Proposal) -> None:
+        for answer in self.answering(proposal) if self.answering is not None else ():
+            self.say(answer)
 
     def say(self, line: bytes) -> None:
         """Take in an event made here on an agent's behalf (the demo's parties), at log time, and write it to the stream."""

@@ -63,6 +63,15 @@ class Planner:
         parts = [part for answer in self.solved.values() for part in answer.parts]
         return sorted(parts, key=lambda part: (part.offer.ref, part.need.ref))
 
+    def units_short(self) -> int:
+        """Return how many units, in all markets as last planned, minimum parts keep from moving: the gap to the relaxation."""
+        return sum(answer.units_short for answer in self.solved.values())
+
+    def hidden_pairs(self) -> dict[str, int]:
+        """Return how many pairs of offers and needs each matching rule hides, in all markets as last planned."""
+        total = sum((answer.hidden for answer in self.solved.values()), Counter[Hidden]())
+        return {str(why): count for why, count in sorted(total.items())}
+
     def _is_stale(self, key: Group, things: Sequence[Thing], log_us: int) -> bool:
         known = self.solved.get(key)
         if known is None or self.network.changed_everywhere:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from typing import Any
 
@@ -132,7 +132,6 @@ class _Sums:
     proposed: int = 0
     committed: int = 0
     grain_metres: int = 0
-    of_other_dimension: int = field(default=0)
 
     def told(self) -> dict[str, Any]:
         per_unit = UNITS[self.unit].grains

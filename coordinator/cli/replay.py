@@ -64,9 +64,9 @@ def run(request: Request) -> None:
     charter = read_charter(request.charter)
     make_folder(request.out)
     coordination = Coordination(charter, table=read_routes(request.routes) if request.routes else None)
-    if request.answers == "accept":
-        coordination.answering = lambda proposal: _acceptances(proposal, coordination.log_us)
     read, recorded = _look_through(request)
+    if request.answers == "accept" and not {"proposal", "answer"} <= recorded:  # Who answered recorded proposals has spoken.
+        coordination.answering = lambda proposal: _acceptances(proposal, coordination.log_us)
     refused: list[_Refusal] = []
     with Progress("replaying", request.as_json, read) as progress, Recorder(request.record, coordination) as recorder:
         for one, judged in _told(request, coordination, recorded, refused):
@@ -80,16 +80,17 @@ def run(request: Request) -> None:
         coordination.finish()
         recorder.note_decisions()
     summary = summarise(coordination.network, coordination.book, coordination.ledger, events=read, refused=len(refused))
+    summary |= {"units_short": coordination.planner.units_short(), "hidden": coordination.planner.hidden_pairs()}
     _write(request.out, coordination, refused, summary)
     _show(summary, request)
 
 
 def _look_through(request: Request) -> tuple[int, set[str]]:
-    """Return how many events there are and which recorded decisions ("proposal", "ledger") are among them."""
+    """Return how many events there are and what a coordinator's life left among them: "proposal", "ledger", "answer"."""
     read, recorded = 0, set[str]()
     for line in _lines(request):
         read += 1
-        for kind in ("proposal", "ledger"):
+        for kind in ("proposal", "ledger", "answer"):
             if kind not in recorded and f"stigmergy.{kind}.v1".encode() in line.text:
                 recorded |= {kind} & {one.event.kind for one in [_said(line)] if isinstance(one, Said)}
     return read, recorded
@@ -101,14 +102,15 @@ def _told(request: Request, coordination: Coordination, recorded: set[str], refu
     Recorded decisions are obeyed, and then nothing is solved; what different speakers recorded comes in one agreed order. Events
     without them come as they are read, one at a time.
     """
-    coordination.planning = not recorded
+    decided = not recorded.isdisjoint({"proposal", "ledger"})
+    coordination.planning = not decided
     coordination.judging = "ledger" not in recorded
     said: list[Said] = []
     for line in _lines(request):
         one = _said(line)
         if isinstance(one, _Refusal):
             refused.append(one)
-        elif recorded:
+        elif decided:
             said.append(one)
         else:
             yield one, False
@@ -180,3 +182,7 @@ def _show(summary: dict[str, Any], request: Request) -> None:
     title = f"{summary['events']:,} events, {summary['refused']:,} refused; results in {request.out}"
     columns = ["resource", "unit", "offered", "needed", "proposed", "committed", "unit-km"]
     table(title, columns, [[name, *row.values()] for name, row in summary["resources"].items()])
+    if summary["units_short"]:
+        print(f"Gap: minimum parts keep {summary['units_short']:,} units from moving that could move without them.")
+    for why, pairs in summary["hidden"].items():
+        print(f"Not candidates: {pairs:,} pairs, because of: {why}.")
