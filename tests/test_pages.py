@@ -1,10 +1,13 @@
 """The pages tell the truth: every name, path, command and target they give exists, the map is complete, and the tour runs."""
 
 import ast
+import json
 import os
 import re
+import shlex
 import subprocess
 import sys
+import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,14 @@ import pytest
 import typer
 
 from connectors.cli import app as connector_app
+from connectors.cli import main as connector_main
+from coordinator.adapters.clock import wall_us
+from coordinator.charter import Charter, ProcessEntry, ResourceEntry
 from coordinator.cli import app as coordinator_app
+from coordinator.cli import main as coordinator_main
+from coordinator.commitments import LIFE
+from coordinator.signals import event_json
+from tests.support.serving import RENNES, START_US, Hand, serve, signal
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
@@ -22,6 +32,9 @@ COMMANDS = {"coordinator": typer.main.get_command(coordinator_app), "connector":
 
 # Programs of others, which the pages may tell a reader to run, and their words.
 FOREIGN = ("apt-get", "bash", "cd", "curl", "git", "mypy", "pip", "python", "python3", "pytest", "ruff")
+
+OF_USERS = ("coordinator.toml", "stigmergy.log.sqlite")  # files that are there once somebody uses this
+DEFAULT_URL = "http://127.0.0.1:8765"
 
 # Registry hosts, spelt apart so that this file does not hold them either.
 HOSTS = [".".join(parts) for parts in (("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"), ("npmjs", "com"), ("crates", "io"))]
@@ -105,6 +118,8 @@ def wrong_name(said: str) -> str | None:
         return wrong_command(COMMANDS[first], rest, said)
     if first in FOREIGN or rest:
         return None
+    if said in OF_USERS:
+        return None if any(said in (ROOT / name).read_text(encoding="utf-8") for name in modules()) else f"{said}: nothing reads it"
     if re.fullmatch(r"(coordinator|connectors|solver)(\.\w+)+(\(\))?", said):
         return wrong_dotted(said)
     if re.fullmatch(r"[\w.-]+(/[\w.*-]*)+", said) and said.startswith(tuple(f"{top}/" for top in TOP)):
@@ -148,16 +163,89 @@ def test_links_between_pages_lead_somewhere() -> None:
         assert [link for link in links if "://" not in link and not (ROOT / link).exists()] == [], page
 
 
+def readme() -> str:
+    return (ROOT / "README.md").read_text(encoding="utf-8")
+
+
 def test_the_tour_of_the_readme_runs(tmp_path: Path) -> None:
-    tours = fences((ROOT / "README.md").read_text(encoding="utf-8"), "python")
-    assert len(tours) == 1, "the README has one python block, the tour"
+    tour, _ = fences(readme(), "python")
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    told = [sys.executable, "-c", tours[0]]
+    told = [sys.executable, "-c", tour]
     run = subprocess.run(told, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert run.returncode == 0, run.stderr
-    promised = re.findall(r"# prints: (.+)", tours[0])
+    promised = re.findall(r"# prints: (.+)", tour)
     assert promised, "the tour says what it prints"
     assert run.stdout.splitlines() == promised
+
+
+@pytest.fixture
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to run commands in, without anybody's settings."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("STIGMERGY_")]:
+        monkeypatch.delenv(name)
+    return tmp_path
+
+
+def test_the_client_of_the_readme_speaks_with_a_server(alone: Path) -> None:
+    _, program = fences(readme(), "python")
+    assert DEFAULT_URL in program
+    with serve(alone / "log") as served:
+        served.post(signal("need", "clinique-ouest", 50))
+        served.post(event_json("agent", "agent:atelier-nord", "agent", START_US, {"place": RENNES}))
+        for _ in range(2):
+            exec(compile(program.replace(DEFAULT_URL, served.url), "README", "exec"), {})
+            served.wait(2)
+        [proposal] = served.get("/proposals")["items"]
+        assert (proposal["state"], proposal["lines"][0]["quantity"]) == ("promised", {"value": 50, "unit": "1"})
+
+
+def test_the_commands_of_the_readme_run_in_their_order(
+    alone: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (alone / "stock.csv").write_text("agent,resource,quantity\natelier-nord,face-shield,120\n", encoding="utf-8")
+    lines = [line for block in fences(readme(), "sh") for line in block.splitlines() if line.startswith(("coordinator", "connector"))]
+    starting = lines.index("coordinator serve")
+    with serve(alone / "stigmergy.log.sqlite", clock=Hand(wall_us())) as served:
+        monkeypatch.setenv("STIGMERGY_URL", served.url)
+        ran = 0
+        for line in lines[starting + 1 :]:
+            if "PROPOSAL" in line or "proposals" in line:
+                served.wait(2)
+                proposal = served.get("/proposals")["items"][0]["proposal"]
+                line = line.replace("PROPOSAL", proposal[:8])  # noqa: PLW2901 - what a reader does by hand
+            program, *words = shlex.split(line)
+            monkeypatch.setattr(sys, "argv", [program, *words])
+            code: object = 0
+            try:
+                (coordinator_main if program == "coordinator" else connector_main)()
+            except SystemExit as ended:
+                code = ended.code or 0
+            told = capsys.readouterr()
+            assert code == 0, (line, told)
+            assert told.out or "--out" in line, line
+            ran += 1
+        assert ran > 10
+        assert {row["state"] for row in served.get("/proposals")["items"]} == {"committed"}
+
+
+def test_the_page_tells_the_life_of_a_proposal_as_the_code_has_it() -> None:
+    page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    table = page.partition("## The life of a proposal")[2].partition("\n## ")[0]
+    rows = dict(re.findall(r"^\| ([a-z ]+) \| (.+) \|$", table, flags=re.M)[1:])  # the first names the columns
+    told = {state: dict(step.split(" → ") for step in steps.split(", ") if "→" in step) for state, steps in rows.items()}
+    assert told == {state.value: {happens: then.value for happens, then in steps.items()} for state, steps in LIFE.items()}
+
+
+def test_the_page_tells_every_rule_of_a_charter_with_its_default() -> None:
+    table = readme().partition("## The charter")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `([\w.]+)` \| (?:`(.+?)`|absent) \| .+ \|$", table, flags=re.M)
+    told = {key: tomllib.loads(f"it = {default}")["it"] if default else None for key, default in rows}
+    assert told == {
+        **json.loads(Charter().model_dump_json()),
+        **{f"resources.NAME.{key}": value for key, value in json.loads(ResourceEntry().model_dump_json()).items()},
+        **{f"processes.NAME.{key}": value for key, value in json.loads(ProcessEntry().model_dump_json()).items()},
+    }
 
 
 def test_the_changelog_names_the_version_being_made() -> None:
