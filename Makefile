@@ -32,8 +32,8 @@ check: $(VENV)/.for-test  ## the static gate: lint, format, types, layers, pages
 	@echo "== layers and pages"
 	$(BIN)/python -m pytest --quiet tests/test_layers.py tests/test_pages.py
 
-bench: $(VENV)/.for-test  ## measure: each file of tests/benchmarks named bench_*.py, one after another
-	@set -e; for each in tests/benchmarks/bench_*.py; do echo "== $$each"; $(BIN)/python "$$each"; done
+bench: $(VENV)/.for-test  ## measure: each program of tests/benchmarks, one after another
+	@set -e; for each in $$(grep -l __main__ tests/benchmarks/*.py); do echo "== $$each"; $(BIN)/python "$$each"; done
 
 clean:  ## remove .venv, caches and build products
 	rm -rf $(VENV) .venv-pins build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
