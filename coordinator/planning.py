@@ -36,6 +36,7 @@ class Solved:
     units_short: int = 0  # fewer units than without minimum parts
     rounded_grains: int = 0  # what counting in coarser steps left out
     kept: KeptMarket | None = None  # where the optimum is followed instead of found anew
+    times: int = 0  # it was solved from nothing
 
 
 @dataclass(slots=True)
@@ -45,6 +46,8 @@ class Planner:
     network: Network
     book: Book
     solved: dict[Group, Solved] = field(default_factory=dict)
+    keep_pairs: int = 10_000  # a market of so many pairs ...
+    keep_after: int = 8  # ... that was solved so many times is kept from then on: below, finding the optimum anew costs less
     _portions: dict[Thing, tuple[int, int]] = field(default_factory=dict)  # thing -> day, median claim in grains
 
     def plan(self, log_us: int) -> list[Part] | None:
@@ -55,7 +58,9 @@ class Planner:
         for key in gone:
             del self.solved[key]
         for key in stale:
-            self.solved[key] = self._follow(self.solved.get(key), groups[key], log_us) or self._solve_group(groups[key], log_us)
+            known = self.solved.get(key)
+            times = known.times if known else 0
+            self.solved[key] = self._follow(known, groups[key], log_us) or self._solve_group(groups[key], log_us, times)
         self.network.changed.clear()
         self.network.changed_everywhere = False
         if not stale and not gone:
@@ -107,12 +112,12 @@ class Planner:
         if not known.kept.follow(changed, log_us, self.portion_grains):
             return None
         hidden = known.hidden + known.kept.newly_hidden()
-        return Solved(known.kept.parts(), known.kept.again_us(log_us), hidden, kept=known.kept)
+        return Solved(known.kept.parts(), known.kept.again_us(log_us), hidden, kept=known.kept, times=known.times)
 
-    def _solve_group(self, things: Sequence[Thing], log_us: int) -> Solved:
+    def _solve_group(self, things: Sequence[Thing], log_us: int, times: int) -> Solved:
         """Solve a market, one dimension at a time: kilos and pieces of one name never meet."""
         stances = sorted((stance for thing in things for stance in self.network.live(thing)), key=lambda stance: stance.ref)
-        answer = Solved([], None)
+        answer = Solved([], None, times=times + 1)
         if len({stance.is_supply for stance in stances}) < 2:
             return answer  # Nothing to give, or nobody who wants it: only a new signal can change that.
         claims = {stance.ref: self.book.claim_of(stance) for stance in stances if not stance.is_supply}
@@ -149,7 +154,8 @@ class Planner:
         step = self._step_grains(market, available, claims, portions)
         answer.rounded_grains += sum(available[stance.ref] % step for stance in (*market.offers, *market.needs))
         question = Question(self.book, market, step, available, claims, portions)
-        if not answer.rounded_grains and not answer.parts and KeptMarket.suits(question):
+        worth_keeping = answer.times > self.keep_after and len(market.offers) * len(market.needs) >= self.keep_pairs
+        if worth_keeping and not answer.rounded_grains and not answer.parts and KeptMarket.suits(question):
             answer.kept = KeptMarket(self.book, question, self._available)
             answer.parts.extend(answer.kept.parts())
             answer.hidden.update(market.hidden)
