@@ -22,8 +22,7 @@ from coordinator.charter import Charter, ProcessEntry, ResourceEntry
 from coordinator.cli import app as coordinator_app
 from coordinator.cli import main as coordinator_main
 from coordinator.commitments import LIFE
-from coordinator.signals import event_json
-from tests.support.serving import RENNES, START_US, Hand, serve, signal
+from tests.support.serving import Hand, serve, signal
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
@@ -192,7 +191,6 @@ def test_the_client_of_the_readme_speaks_with_a_server(alone: Path) -> None:
     assert DEFAULT_URL in program
     with serve(alone / "log") as served:
         served.post(signal("need", "clinique-ouest", 50))
-        served.post(event_json("agent", "agent:atelier-nord", "agent", START_US, {"place": RENNES}))
         for _ in range(2):
             exec(compile(program.replace(DEFAULT_URL, served.url), "README", "exec"), {})
             served.wait(2)
