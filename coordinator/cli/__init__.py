@@ -347,3 +347,56 @@ def why(
     from coordinator.cli.why import show_why
 
     show_why(Where(files or [], log, charter, routes), need, as_json)
+
+
+@app.command()
+def pressure(
+    resource: Annotated[str, typer.Argument(help="A resource or process; process:NAME where both have one name.")],
+    files: EventFiles = None,
+    log: EmbeddedLog = None,
+    charter: CharterFile = None,
+    routes: RoutesFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Where a resource is short: what one unit more at each offer and need would serve, the shortest place first."""
+    from coordinator.cli.field import show_pressure
+    from coordinator.cli.loading import Where
+
+    show_pressure(Where(files or [], log, charter, routes), resource, as_json)
+
+
+@app.command()
+def opportunities(
+    agent: Annotated[str, typer.Argument(help="An agent's name.")],
+    files: EventFiles = None,
+    log: EmbeddedLog = None,
+    charter: CharterFile = None,
+    routes: RoutesFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """What one unit or hour more from an agent's place would relieve, the most urgent first."""
+    from coordinator.cli.field import show_opportunities
+    from coordinator.cli.loading import Where
+
+    show_opportunities(Where(files or [], log, charter, routes), agent, as_json)
+
+
+solver_app = typer.Typer(name="solver", no_args_is_help=True, help="The solver: are its answers proven?")
+app.add_typer(solver_app)
+
+
+@solver_app.callback()
+def _solver_commands() -> None:
+    """Keep `check` a word of its own."""
+
+
+@solver_app.command("check")
+def _solver_check(
+    files: EventFiles = None, log: EmbeddedLog = None, charter: CharterFile = None, routes: RoutesFile = None, as_json: AsJson = False
+) -> None:
+    """Hold the answer of every market against every rule of optimality; exit code 1 when one is broken."""
+    from coordinator.cli.field import show_check
+    from coordinator.cli.loading import Where
+
+    if not show_check(Where(files or [], log, charter, routes), as_json):
+        raise typer.Exit(1)

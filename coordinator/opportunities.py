@@ -1,0 +1,302 @@
+"""Where one more unit or hour would help most: read off the pressures of the plan's optimum, without solving anything again.
+
+One unit more at a place would go where the pressure, less the effort of the way there, is greatest. That is exactly what all needs
+together would gain by it, because pressures are the least duals: what the next unit would add or displace.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coordinator.cycle import Coordination
+from coordinator.errors import Refused
+from coordinator.graph import build_graph
+from coordinator.making import Making, makings
+from coordinator.matching import Market
+from coordinator.network import PROCESS, Network, Stance, Thing
+from coordinator.places import Coordinates
+from coordinator.problems import mass_per_grain
+from coordinator.questions import accepted_things, amount_of, thing_named
+from coordinator.readings import Pressure, Reading, readings
+from coordinator.units import Quantity
+from coordinator.wording import near
+from solver.fairness import urgency_of
+
+__all__ = ["Opportunity", "Spot", "opportunities", "pressures", "supply_at"]
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """An offer or need of a thing, and how short the thing is there."""
+
+    ref: str
+    agent: str
+    side: str  # "need" or "offer"
+    name: str
+    place: Coordinates | None
+    stated: Quantity  # open now: what is free of an offer, what a need still asks for
+    left: Quantity  # of that in no plan: what a need stays short of, what an offer has over
+    pressure: Pressure | None  # of one unit more here; None: it would serve nobody
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Opportunity:
+    """What one unit more of a thing, from one agent's place, would relieve."""
+
+    sort: str
+    name: str
+    how: str  # "offers it", "could make it" (a hint: its inputs and hours are not counted here) or "does not offer it"
+    through: str | None  # the offer, or the recipe
+    unit: Quantity  # what one unit is: what all quantities of the market have in common, or a pack
+    pressure: Pressure
+    need: str  # where the unit would go
+    distance_m: int
+    relieves: str  # whose coverage rises by it: the same need, or one that gets what this need had until then
+    short: Quantity  # what all needs within reach stay short of
+    sentence: str
+
+
+# -- where a thing is short -------------------------------------------------------------------------------------------
+
+
+def pressures(coordination: Coordination, name: str) -> tuple[Spot, ...]:
+    """Return every offer and need of a resource or process, the shortest place first. Refused where nobody speaks of it."""
+    network = coordination.network
+    thing = thing_named(network, build_graph(network), name)
+    found = [spot for reading in readings(coordination.planner, coordination.log_us, thing) for spot in _spots(reading, thing)]
+    return tuple(sorted(found, key=_most_urgent_first))
+
+
+def _most_urgent_first(spot: Spot) -> tuple[bool, Pressure, str]:
+    return spot.pressure is None, spot.pressure or Pressure(0, 0, 0), spot.ref
+
+
+def _spots(reading: Reading, thing: Thing) -> Iterator[Spot]:
+    market, allocation = reading.question.market, reading.allocation
+    sides = (
+        ("need", market.needs, reading.needs, reading.problem.demand - reading.covered, allocation.need_pressure),
+        ("offer", market.offers, reading.offers, reading.problem.supply - reading.given, allocation.offer_pressure),
+    )
+    for side, stances, among, left, worths in sides:
+        amounts = reading.question.demand if side == "need" else reading.question.supply
+        for stance, units, position in zip(stances, amounts.tolist(), reading.positions(stances, among).tolist(), strict=True):
+            if position >= 0 and thing in accepted_things(market.network, stance):
+                pressure = reading.pressure(int(worths[position]))
+                yield Spot(
+                    ref=stance.ref,
+                    agent=stance.agent,
+                    side=side,
+                    name=market.network.canonical(stance.thing)[1],
+                    place=market.network.place_of(stance),
+                    stated=market.network.quantity(stance, units * reading.question.step),
+                    left=market.network.quantity(stance, int(left[position]) * reading.step_grains),
+                    pressure=pressure,
+                    sentence="one more here would serve nobody: no one it could reach is short"
+                    if pressure is None
+                    else f"one more here would go to {serving(reading, pressure)}",
+                )
+
+
+def serving(reading: Reading, pressure: Pressure) -> str:
+    """Return in words whom a unit of this pressure serves, and at what effort."""
+    charter = reading.question.charter
+    had = {
+        "off": "",
+        "portions": f" that has {pressure.level} portions already" if pressure.level else " that has no whole portion yet",
+        "ratio": f" covered to {pressure.level} of {reading.problem.levels} parts",
+    }[charter.fairness]
+    if (reading.question.weight == 1).all():
+        km = pressure.effort / 1000
+        way = f"{km:,.1f} km away" if km >= 0 else f"and everything together would travel {-km:,.1f} km less"
+    else:
+        way = f"at an effort of {pressure.effort:,} (metres, times the relative weight of what moves)"
+    return f"a need of tier {pressure.tier}{had}, {way}"
+
+
+# -- what an agent could relieve --------------------------------------------------------------------------------------
+
+
+def opportunities(coordination: Coordination, agent: str) -> tuple[Opportunity, ...]:
+    """Return what one unit more of each thing from this agent's place would relieve, the most urgent first.
+
+    Raises `Refused` where the agent is unknown.
+    """
+    network = coordination.network
+    if agent not in network.agents:
+        hint = near(agent, network.agents)
+        raise Refused(f"nobody here is called {agent!r}; {f'did you mean {hint}?' if hint else 'somebody who said something was expected'}")
+    offered = {network.canonical(one.thing) for one in network.living() if one.is_supply and one.agent == agent}
+    makes = _makeable(network, agent)
+    best: dict[tuple[Thing, str, str | None], Opportunity] = {}
+    for reading in readings(coordination.planner, coordination.log_us):
+        for stance, position in _would_be(reading, agent):
+            thing = network.canonical(stance.thing)
+            how = "offers it" if thing in offered else "could make it" if thing in makes else "does not offer it"
+            through = stance.ref if position is not None else makes.get(thing) if how == "could make it" else None
+            found = _opportunity(reading, stance, position, how, through)
+            key = (thing, stance.dimension, through)
+            if found is not None and (key not in best or found.pressure < best[key].pressure):
+                best[key] = found
+    return tuple(sorted(best.values(), key=lambda one: (one.pressure, one.sort, one.name, one.through or "")))
+
+
+def _makeable(network: Network, agent: str) -> dict[Thing, str]:
+    """Return what an agent could make: by its own recipes, and by any whose every step it has hours for; thing -> recipe."""
+    hours = {network.canonical(one.thing) for one in network.living() if one.is_supply and one.is_hours and one.agent == agent}
+    makes: dict[Thing, str] = {}
+    for recipe in makings(build_graph(network)):
+        steps = {thing for thing, _ in recipe.takes if thing[0] == PROCESS}
+        if _is_of(recipe, agent) or (steps and steps <= hours):
+            for thing, _ in recipe.gives:
+                makes.setdefault(thing, recipe.ref)
+    return makes
+
+
+def _is_of(recipe: Making, agent: str) -> bool:
+    return recipe.ref.partition("/")[0] == agent
+
+
+def _would_be(reading: Reading, agent: str) -> Iterator[tuple[Stance, int | None]]:
+    """Yield the agent's offers of a market with their position, and a supply of each other thing that needs here would take."""
+    network = reading.question.network
+    mine = [(offer, position) for position, offer in enumerate(reading.question.market.offers) if offer.agent == agent]
+    yield from mine
+    there = {network.canonical(offer.thing) for offer, _ in mine}
+    accepted = {thing for need in reading.question.market.needs for thing in accepted_things(network, need)}
+    for thing in sorted(accepted - there):
+        yield supply_at(agent, thing, reading.question.market.needs[0], None), None
+
+
+def supply_at(agent: str, thing: Thing, like: Stance, place: Coordinates | None) -> Stance:
+    """Return an offer that nobody said: of a thing, counted as another signal of its market, open at any time and to any distance."""
+    return Stance(
+        ref=f"{agent}/offer/…",
+        agent=agent,
+        kind="capacity" if thing[0] == PROCESS else "offer",
+        statement="",
+        said_us=0,
+        thing=thing,
+        dimension=like.dimension,
+        unit=like.unit,
+        stated_grains=0,
+        begin_us=None,
+        end_us=None,
+        due_us=None,
+        expires_us=None,
+        tier=0,
+        minimum_grains=0,
+        within_m=None,
+        total=False,
+        place=place,
+        substitutes=(),
+    )
+
+
+def _opportunity(reading: Reading, stance: Stance, position: int | None, how: str, through: str | None) -> Opportunity | None:
+    """Return what a unit more of this supply would relieve; None where it would serve nobody."""
+    question, network = reading.question, reading.question.network
+    reached, distance_m, effort = _ways(reading, stance, position)
+    if not len(reached):
+        return None
+    way, pressure = _best_way(reading, reached, effort)
+    if pressure is None:
+        return None
+    need, relieved = reading.needs[int(reached[way])], reading.needs[_relieved(reading, int(reached[way]))]
+    short = int((reading.problem.demand - reading.covered)[reached].sum()) * reading.step_grains
+    thing = network.canonical(stance.thing)
+    on = "" if relieved.ref == need.ref else f"; what it gets now would go on, so that {relieved.ref} gets more"
+    part = f"; it takes no part below {network.quantity(need, need.minimum_grains).to_json()}" if need.minimum_grains else ""
+    return Opportunity(
+        sort=thing[0],
+        name=thing[1],
+        how=how,
+        through=through,
+        unit=amount_of(network, (thing, stance.dimension), network.definition(thing).multiple_grains or question.step),
+        pressure=pressure,
+        need=need.ref,
+        distance_m=int(distance_m[way]),
+        relieves=relieved.ref,
+        short=amount_of(network, (thing, stance.dimension), short),
+        sentence=f"one more would go to {need.ref}, {distance_m[way] / 1000:,.1f} km away: {serving(reading, pressure)}{on}{part}",
+    )
+
+
+def _best_way(reading: Reading, reached: Ints, effort: Ints) -> tuple[int, Pressure | None]:
+    """Return which of these ways gains most, urgency before effort, and the pressure at its start; None where it would serve nobody.
+
+    The two are told apart first: a way longer than any that the market knows must not look like a step of urgency.
+    """
+    pressure, worth = reading.allocation.need_pressure[reached], reading.allocation.worth
+    urgency = (2 * pressure + worth) // (2 * worth)
+    whole = worth * urgency - pressure + effort
+    way = int(np.lexsort((whole, -urgency))[0])
+    there = reading.pressure(int(pressure[way]))
+    return way, None if there is None else Pressure(there.tier, there.level, int(whole[way]))
+
+
+def _ways(reading: Reading, stance: Stance, position: int | None) -> tuple[Ints, Ints, Ints]:
+    """Return which needs (positions in the reading) a unit more could go to, how far each is and at what effort."""
+    question = reading.question
+    need_at = reading.positions(question.market.needs, reading.needs)
+    if position is None:
+        alone = Market(question.network, question.book, [stance], question.market.needs, question.market.log_us)
+        reached, distance_m = alone.row(0)
+        known = need_at[reached] >= 0
+        return need_at[reached][known], distance_m[known], _efforts(reading, stance, distance_m[known])
+    arcs = question.arcs(position)
+    offer = int(reading.positions([stance], reading.offers)[0])
+    mine = reading.problem.offer == offer
+    full = reading.problem.need[mine][reading.allocation.relaxed_flow[mine] >= reading.problem.most[mine]]
+    reached = need_at[arcs.need]
+    useful = (reached >= 0) & ~np.isin(reached, full)
+    return reached[useful], (arcs.effort // question.weight[position])[useful], arcs.effort[useful]
+
+
+def _efforts(reading: Reading, stance: Stance, distance_m: Ints) -> Ints:
+    """Return the efforts of a supply that the market does not have yet, in the market's relative weights (rounded up)."""
+    question = reading.question
+    if question.charter.effort == "km" or not question.market.offers:
+        return distance_m
+    relative = mass_per_grain(question.network, stance) / mass_per_grain(question.network, question.market.offers[0])
+    weight = relative * int(question.weight[0])
+    return -(-distance_m * weight.numerator // weight.denominator)
+
+
+def _relieved(reading: Reading, start: int) -> int:
+    """Return the need whose coverage rises when one unit more arrives at a need: the end of the way that its pressure measures.
+
+    A unit that arrives where nothing is open, or where it counts for less than elsewhere, sends on another that arrived before;
+    the ways on which nothing of the pressure is lost lead to the claim whose next unit is worth just that.
+    """
+    problem, allocation, flow = reading.problem, reading.allocation, reading.allocation.relaxed_flow
+    taken, claims = np.zeros_like(problem.demand), np.arange(len(problem.tier))
+    np.add.at(taken, problem.need, flow)
+    covered = np.zeros_like(problem.tier)
+    np.add.at(covered, problem.claim, taken)
+    is_next = allocation.claim_pressure == allocation.worth * urgency_of(problem, claims, covered)
+    can_take = (taken < problem.demand) & (allocation.need_pressure == allocation.claim_pressure[problem.claim])
+    bonus = problem.hysteresis * allocation.worth
+    at_offer, at_need = allocation.offer_pressure[problem.offer], allocation.need_pressure[problem.need]
+    forth = (flow < problem.most) & (at_need - problem.effort + bonus * (flow < problem.kept) == at_offer)
+    back = (flow > 0) & (at_offer + problem.effort - bonus * (flow <= problem.kept) == at_need)
+    ways, seen = [start], {start}
+    for need in ways:
+        claim = problem.claim[need]
+        if can_take[need] and is_next[claim]:
+            return need
+        onward: list[int] = []
+        if can_take[need]:  # It counts for the claim, and another need of it lets go of one.
+            others = (problem.claim == claim) & (taken > 0) & (allocation.need_pressure == allocation.claim_pressure[claim])
+            onward += np.flatnonzero(others).tolist()
+        senders = problem.offer[back & (problem.need == need)]
+        onward += problem.need[forth & np.isin(problem.offer, senders)].tolist()
+        for each in onward:
+            if each not in seen:
+                seen.add(each)
+                ways.append(each)
+    return start
