@@ -18,9 +18,10 @@ import typer
 from connectors.cli import app as connector_app
 from connectors.cli import main as connector_main
 from coordinator.adapters.clock import wall_us
-from coordinator.charter import Charter, ProcessEntry, ResourceEntry
+from coordinator.charter import Charter, ProcessEntry, ResourceEntry, charter_from_toml
 from coordinator.cli import app as coordinator_app
 from coordinator.cli import main as coordinator_main
+from coordinator.cli.access import charter_in_force
 from coordinator.commitments import LIFE
 from tests.support.serving import Hand, serve, signal
 
@@ -201,6 +202,9 @@ def test_the_client_of_the_readme_speaks_with_a_server(alone: Path) -> None:
 def test_the_commands_of_the_readme_run_in_their_order(
     alone: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    [settings] = fences(readme(), "toml")
+    (alone / "coordinator.toml").write_text(settings, encoding="utf-8")
+    assert charter_in_force(None) == charter_from_toml(settings) != Charter()
     (alone / "stock.csv").write_text("agent,resource,quantity\natelier-nord,face-shield,120\n", encoding="utf-8")
     lines = [line for block in fences(readme(), "sh") for line in block.splitlines() if line.startswith(("coordinator", "connector"))]
     starting = lines.index("coordinator serve")
