@@ -400,3 +400,14 @@ def _solver_check(
 
     if not show_check(Where(files or [], log, charter, routes), as_json):
         raise typer.Exit(1)
+
+
+@app.command()
+def churn(
+    files: EventFiles = None, log: EmbeddedLog = None, charter: CharterFile = None, routes: RoutesFile = None, as_json: AsJson = False
+) -> None:
+    """How restless the plan is: proposals made and taken back, for each event and each cycle of a replay or a log."""
+    from coordinator.cli.field import show_churn
+    from coordinator.cli.loading import Where
+
+    show_churn(Where(files or [], log, charter, routes), as_json)

@@ -1,16 +1,28 @@
 """What the pressures of the plan tell: where a thing is short, what one more would relieve, whether every answer is proven."""
 
+from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
+from coordinator.adapters.files import read_charter, read_lines
+from coordinator.adapters.routes_csv import read_routes
+from coordinator.adapters.sqlite_log import SqliteLog
+from coordinator.churn import Spread, churn
 from coordinator.cli.loading import Where, load
 from coordinator.cli.network import amount, counted, print_json
 from coordinator.cli.output import table
+from coordinator.cycle import Coordination
+from coordinator.errors import Refused
 from coordinator.opportunities import opportunities, pressures
 from coordinator.readings import Pressure, certificates
+from coordinator.replaying import Said, in_told_order
+from coordinator.signals import Event, parse_event
+from coordinator.stream import START
 
-__all__ = ["show_check", "show_opportunities", "show_pressure"]
+__all__ = ["show_check", "show_churn", "show_opportunities", "show_pressure"]
 
 ROWS = 40  # of one table; the rest is counted, and --json has them all
+AT_ONCE = 5_000  # records read from a log in one go
 
 
 def show_pressure(where: Where, resource: str, to_json: bool) -> None:
@@ -56,6 +68,70 @@ def show_check(where: Where, to_json: bool) -> bool:
         print(f"minimum parts keep {short:,} units from moving; the optimum and its proof refer to the same question without minimum parts")
     print("every answer is feasible and proven optimal" if not wrong else f"{counted(len(wrong), 'rule')} broken; please report this")
     return not wrong
+
+
+def show_churn(where: Where, to_json: bool) -> None:
+    """Print how often proposals were made and taken back, for each event and each cycle."""
+    if (where.log is None) == (not where.files):
+        raise Refused("say where to look: files of events, or --log and one embedded log")
+    found = churn(_from_log(where) if where.log else _from_files(where))
+    if to_json:
+        print_json(found)
+        return
+    title = f"{counted(found.events, 'event')}, {counted(found.cycles, 'cycle')} that changed proposals"
+    rows = [
+        ["proposed", found.proposed, *_parts(found.proposed_per_event), *_parts(found.proposed_per_cycle)],
+        ["taken back", found.retracted, *_parts(found.retracted_per_event), *_parts(found.retracted_per_cycle)],
+    ]
+    each = [f"{part} {of}" for of in ("an event", "a cycle") for part in ("p50", "p99", "most")]
+    table(title, ["proposals", "in all", *each], rows)
+
+
+def _parts(spread: Spread) -> list[int]:
+    return [spread.p50, spread.p99, spread.most]
+
+
+def _from_log(where: Where) -> Iterator[Event]:
+    """Yield what an embedded log holds; what cannot be read is left out."""
+    assert where.log is not None  # asked before
+    with closing(SqliteLog.open_readonly(where.log)) as log:
+        place = START
+        while (batch := log.read(place, AT_ONCE)).records:
+            place = batch.place
+            for record in batch.records:
+                yield from _parsed(record.entry.event)
+
+
+def _from_files(where: Where) -> Iterator[Event]:
+    """Yield what files hold; where they hold no decisions, plan as in a replay and yield these in between."""
+    said = [Said(event, line, str(path), number) for path in where.files for number, line in read_lines(path) for event in _parsed(line)]
+    if any(one.event.kind == "proposal" for one in said):
+        yield from (one.event for one in in_told_order(said))
+        return
+    coordination = Coordination(read_charter(where.charter), table=read_routes(where.routes) if where.routes else None)
+    for one in said:
+        yield one.event
+        try:
+            coordination.take(one.event, one.line)
+        except Refused:
+            continue  # It changed nothing; `coordinator replay` tells why.
+        yield from _decided(coordination)
+    coordination.finish()
+    yield from _decided(coordination)
+
+
+def _decided(coordination: Coordination) -> Iterator[Event]:
+    decided = list(coordination.outbox)
+    coordination.outbox.clear()
+    for entry in decided:
+        yield from _parsed(entry.event)
+
+
+def _parsed(line: bytes) -> list[Event]:
+    try:
+        return [parse_event(line)]
+    except Refused:
+        return []
 
 
 def _ranks(pressure: Pressure | None) -> list[int | None]:

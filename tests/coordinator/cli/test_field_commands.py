@@ -1,0 +1,153 @@
+"""The commands `coordinator pressure`, `opportunities`, `solver check` and `churn`."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coordinator.churn import Churn, Spread, churn
+from coordinator.cli import main
+from coordinator.readings import Certificate
+from coordinator.signals import parse_event
+from tests.support.events import agent, capacity, need, offer, proposal, retracted, tick, withdraw
+from tests.support.networks import recipe
+
+HERE = {"lat": 1.0, "long": 1.0}
+LINES = [
+    agent("mill", 1.5, 1.0),
+    offer("maker", 30, "visor", place=HERE),
+    capacity("mill", 10, "rolling"),
+    recipe("mill", "visor-v1", {"visor": 1}, {"foil": 1}, {"rolling": 1}),
+    need("clinic", 50, "visor", tier=0, place=HERE),
+    need("ward", 5, "visor", place=HERE),
+]
+
+Ran = tuple[int, str, str]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Run the command line with these words; return its exit code, output and errors."""
+
+    def ran(*words: str | Path) -> Ran:
+        monkeypatch.setattr(sys, "argv", ["coordinator", *map(str, words)])
+        monkeypatch.setenv("COLUMNS", "200")
+        with pytest.raises(SystemExit) as ended:
+            main()
+        told = capsys.readouterr()
+        return int(ended.value.code or 0), told.out, told.err
+
+    return ran
+
+
+@pytest.fixture
+def events(tmp_path: Path) -> Path:
+    file = tmp_path / "events.jsonl"
+    file.write_bytes(b"\n".join(LINES))
+    return file
+
+
+@pytest.fixture
+def log(tmp_path: Path, events: Path, run: Any) -> Path:
+    """The same events with what was proposed, recorded in an embedded log."""
+    path = tmp_path / "network.log"
+    code, _, err = run("replay", events, "--out", tmp_path / "out", "--record", path)
+    assert code == 0, err
+    return path
+
+
+QUESTIONS = (["pressure", "visor"], ["opportunities", "mill"], ["solver", "check"], ["churn"])
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=" ".join)
+def test_files_and_the_log_recorded_from_them_give_one_answer(run: Any, events: Path, log: Path, question: list[str]):
+    code, out, err = run(*question, events, "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(run(*question, "--log", log, "--json")[1]) == json.loads(out)
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=" ".join)
+def test_neither_files_nor_a_log_or_both_is_refused(run: Any, events: Path, log: Path, question: list[str]):
+    for where in ([], [events, "--log", log]):
+        code, _, err = run(*question, *where)
+        assert (code, err) == (2, "coordinator: say where to look: files of events, or --log and one embedded log\n")
+
+
+@pytest.mark.parametrize(
+    ("question", "told"),
+    [
+        (["pressure", "visor"], ["where visor is short", "clinic/need/n", "maker/offer/o", "a need of tier 0", "a need of tier 1"]),
+        (["opportunities", "mill"], ["visor", "could make it (mill/recipe/visor-v1)", "55.6 km away", "a hint read off recipes"]),
+        (["solver", "check"], ["1 market checked", "2 possible pairs", "every answer is feasible and proven optimal"]),
+        (["churn"], ["6 events", "proposed", "taken back", "p99 an event"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) and len(value) < 3 else "",
+)
+def test_a_table_tells(run: Any, events: Path, question: list[str], told: list[str]):
+    code, out, err = run(*question, events)
+    assert (code, err) == (0, "")
+    assert [each for each in told if each not in out] == [], out
+
+
+def test_an_answer_that_is_not_proven_ends_with_code_1_and_the_sentence(run: Any, events: Path, monkeypatch: pytest.MonkeyPatch):
+    wrong = Certificate(("visor",), "pieces", 1, 1, 1, is_kept=True, units_short=2, broken=("offer 0 gives 2, but has 1",))
+    monkeypatch.setattr("coordinator.cli.field.certificates", lambda planner, log_us: iter([wrong]))
+    code, out, err = run("solver", "check", events)
+    assert (code, err) == (1, "")
+    assert "visor: offer 0 gives 2, but has 1" in out
+    assert "minimum parts keep 2 units from moving" in out
+    code, out, _ = run("solver", "check", events, "--json")
+    assert (code, json.loads(out)["holds"]) == (1, False)
+
+
+@pytest.mark.parametrize("question", [["pressure", "visr"], ["opportunities", "mil"]], ids=" ".join)
+def test_what_is_unknown_ends_with_code_2_and_a_near_one(run: Any, events: Path, question: list[str]):
+    code, out, err = run(*question, events)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "did you mean" in err
+
+
+# -- churn -------------------------------------------------------------------------------------------------------------
+
+
+def test_churn_counts_what_was_made_and_taken_back_for_each_event_and_each_moment():
+    lines = [offer("maker", 5), need("ward", 5), proposal("a", "maker", "ward", 5, at=1), need("ward", 4, at=2), tick(3)]
+    lines += [retracted("a", at=3), proposal("b", "maker", "ward", 4, at=3), proposal("c", "maker", "ward", 1, at=3)]
+    assert churn(map(parse_event, lines)) == Churn(
+        events=3,
+        cycles=2,
+        proposed=3,
+        retracted=1,
+        proposed_per_event=Spread(1, 2, 2),
+        retracted_per_event=Spread(0, 1, 1),
+        proposed_per_cycle=Spread(1, 2, 2),
+        retracted_per_cycle=Spread(0, 1, 1),
+    )
+
+
+def test_nothing_said_is_no_churn():
+    nothing = Spread(0, 0, 0)
+    assert churn([]) == Churn(0, 0, 0, 0, nothing, nothing, nothing, nothing)
+
+
+def test_churn_of_a_replay_is_what_its_cycles_changed(run: Any, tmp_path: Path):
+    file = tmp_path / "events.jsonl"
+    file.write_bytes(
+        b"\n".join(
+            [
+                offer("maker", 5, place=HERE),
+                need("ward", 5, place=HERE),
+                need("clinic", 5, tier=0, place=HERE, at=2),
+                withdraw("need", "clinic", "n", at=4),
+                tick(6),
+                b"{broken",
+            ]
+        )
+    )
+    charter = tmp_path / "charter.toml"
+    charter.write_text('[charter]\nfairness = "off"\n')
+    found = json.loads(run("churn", file, "--charter", charter, "--json")[1])
+    assert (found["events"], found["proposed"], found["retracted"]) == (4, 3, 2)
+    assert (found["cycles"], found["retracted_per_event"]["most"]) == (3, 2)
