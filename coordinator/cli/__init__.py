@@ -340,13 +340,16 @@ def why(
     log: EmbeddedLog = None,
     charter: CharterFile = None,
     routes: RoutesFile = None,
+    by: Annotated[
+        float | None, typer.Option("--by", help="How much to lift a short need, in its unit; else by all it is short of.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Why a need is served as it is, or short: from whom and by which reasons, what stands in the way, what could change it."""
     from coordinator.cli.loading import Where
     from coordinator.cli.why import show_why
 
-    show_why(Where(files or [], log, charter, routes), need, as_json)
+    show_why(Where(files or [], log, charter, routes), need, as_json, by)
 
 
 @app.command()

@@ -1,20 +1,30 @@
 """``coordinator why NEED``: why it is served as it is, or short."""
 
+import json
+from decimal import Decimal
+
 from coordinator.cli.loading import Where, load
-from coordinator.cli.network import amount, print_json
+from coordinator.cli.network import amount, as_json, counted
 from coordinator.cli.output import table
 from coordinator.explaining import Explanation, explain
+from coordinator.lifting import Lifting, lifting
+from coordinator.units import UNITS, to_grains
 
 __all__ = ["show_why"]
 
 ROWS = 12  # users of what could reach the need; the rest is counted, and --json has them all
 
 
-def show_why(where: Where, need: str, to_json: bool) -> None:
-    """Print who serves a need and by which reasons, what keeps the rest away, and what could change it."""
-    found = explain(load(where, quiet=to_json).coordination, need)
+def show_why(where: Where, need: str, to_json: bool, by: float | None = None) -> None:
+    """Print who serves a need and by which reasons, what keeps the rest away, what could change it and what would be enough.
+
+    `by` is how much it should be lifted, in the unit that its amounts are shown in; None: by all it is short of.
+    """
+    coordination = load(where, quiet=to_json).coordination
+    found = explain(coordination, need)
+    lift = lifting(coordination, found.need, None if by is None else to_grains(Decimal(str(by)), UNITS[found.asked.unit]))
     if to_json:
-        print_json(found)
+        print(json.dumps({**as_json(found), "lifting": as_json(lift)}, indent=2, ensure_ascii=False))
         return
     used = "" if found.tier_used == found.tier_stated else f", counts as {found.tier_used}"
     print(f"{found.need}: {amount(found.asked)} {found.name}, tier {found.tier_stated}{used}")
@@ -28,6 +38,22 @@ def show_why(where: Where, need: str, to_json: bool) -> None:
         if len(found.users) > ROWS:
             print(f"  and {len(found.users) - ROWS:,} more; --json has them all")
     _list("what could change it", found.could_change)
+    if lift is not None:
+        _show_lifting(lift)
+
+
+def _show_lifting(lift: Lifting) -> None:
+    if lift.blocking:
+        title = f"{counted(lift.blocking_offers, 'offer')} could be of use, directly or by others passing on; all of it goes to"
+        table(
+            title,
+            ["need", "takes", "tier", "level"],
+            [[one.need, amount(one.quantity), one.tier, one.level] for one in lift.blocking[:ROWS]],
+        )
+        if len(lift.blocking) > ROWS:
+            print(f"  and {len(lift.blocking) - ROWS:,} more; --json has them all")
+    _list(f"each of these alone is enough to lift it by {amount(lift.by)}", tuple(one.sentence for one in lift.enough))
+    _list("what cannot be said", lift.unsaid)
 
 
 def _show_served(found: Explanation) -> None:

@@ -109,6 +109,26 @@ def test_what_is_unknown_ends_with_code_2_and_a_near_one(run: Any, events: Path,
     assert "did you mean" in err
 
 
+# -- why, and what would be enough -------------------------------------------------------------------------------------
+
+
+def test_why_tells_who_blocks_a_short_need_and_what_would_be_enough(run: Any, events: Path):
+    code, out, err = run("why", "ward", events)
+    assert (code, err) == (0, "")
+    told = ["all of it goes to", "each of these alone is enough to lift it by 5", "at its place: to lift it by 5, 1 other rises too"]
+    assert [each for each in told if each not in out] == [], out
+    code, out, err = run("why", "ward", events, "--by", "2", "--json")
+    found = json.loads(out)["lifting"]
+    assert (code, found["by"], found["blocking"][0]["need"]) == (0, {"value": 2, "unit": "1"}, "clinic/need/n")
+    assert found["enough"][0]["supply"]["value"] == 2 + found["enough"][0]["others_rise_by"]["value"]
+
+
+def test_why_lifts_by_what_is_missing_at_most_and_refuses_parts_of_pieces(run: Any, events: Path):
+    assert json.loads(run("why", "ward", events, "--by", "99", "--json")[1])["lifting"]["by"]["value"] == 5
+    code, _, err = run("why", "ward", events, "--by", "1.5")
+    assert (code, err.count("\n")) == (2, 1)
+
+
 # -- churn -------------------------------------------------------------------------------------------------------------
 
 
