@@ -44,11 +44,10 @@ def show_why(where: Where, need: str, to_json: bool, by: float | None = None) ->
 
 def _show_lifting(lift: Lifting) -> None:
     if lift.blocking:
-        title = f"{counted(lift.blocking_offers, 'offer')} could be of use, directly or by others passing on; all of it goes to"
-        table(
-            title,
-            ["need", "takes", "tier", "level"],
-            [[one.need, amount(one.quantity), one.tier, one.level] for one in lift.blocking[:ROWS]],
+        rows = [[one.need, amount(one.quantity), one.tier, one.level] for one in lift.blocking[:ROWS]]
+        table("who blocks it", ["need", "takes", "tier", "level"], rows)
+        print(
+            f"  {counted(lift.blocking_offers, 'offer')} could be of use, directly or by others passing on what they get; these take of them"
         )
         if len(lift.blocking) > ROWS:
             print(f"  and {len(lift.blocking) - ROWS:,} more; --json has them all")

@@ -115,7 +115,12 @@ def test_what_is_unknown_ends_with_code_2_and_a_near_one(run: Any, events: Path,
 def test_why_tells_who_blocks_a_short_need_and_what_would_be_enough(run: Any, events: Path):
     code, out, err = run("why", "ward", events)
     assert (code, err) == (0, "")
-    told = ["all of it goes to", "each of these alone is enough to lift it by 5", "at its place: to lift it by 5, 1 other rises too"]
+    told = [
+        "who blocks it",
+        "1 offer could be of use",
+        "each of these alone is enough to lift it by 5",
+        "at its place: to lift it by 5, 1 other rises too",
+    ]
     assert [each for each in told if each not in out] == [], out
     code, out, err = run("why", "ward", events, "--by", "2", "--json")
     found = json.loads(out)["lifting"]
