@@ -20,7 +20,7 @@ demo: $(VENV)/.for-demo  ## stream the real COVID-19 relief data through the coo
 
 test: check  ## the static gate, then every test
 	@echo "== every test"
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadgroup
+	$(BIN)/python -m pytest --numprocesses=2 --dist=worksteal
 
 check: $(VENV)/.for-test  ## the static gate: lint, format, types, layers, pages
 	@echo "== lint"

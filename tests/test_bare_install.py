@@ -1,5 +1,6 @@
 """A plain `pip install .` in an empty environment serves the commands, and asking for help loads nothing heavy."""
 
+import fcntl
 import json
 import os
 import re
@@ -52,27 +53,35 @@ def test_a_connector_loads_no_solver() -> None:
 
 @pytest.fixture(scope="session")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bin folder of an empty environment after a plain `pip install .`; the versions are those that are pinned."""
-    folder = tmp_path_factory.mktemp("bare")
+    """The bin folder of an empty environment after a plain `pip install .`, one for all workers of this run."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "bare"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # Whoever comes second waits for the first, and finds the work done.
+        if not (folder / "done").exists():
+            install(folder)
+            (folder / "done").touch()
+    return folder / "env" / "bin"
+
+
+def install(folder: Path) -> None:
+    """Make `folder/env` and install the project in it; the versions are those that are pinned."""
     pins = re.findall(r"^[\w.-]+==[\w.]+", (ROOT / "requirements" / "run.txt").read_text(encoding="utf-8"), flags=re.M)
     constraints = folder / "constraints.txt"
     constraints.write_text("\n".join(pins) + "\n", encoding="utf-8")
-    venv.create(folder / "env", with_pip=True)
-    bin_folder = folder / "env" / "bin"
+    venv.create(folder / "env", with_pip=True, clear=True)
     quiet = ("--disable-pip-version-check", "--no-input", "install", "--quiet", "--no-compile", "--constraint", constraints)
-    run(bin_folder / "python", "-m", "pip", *quiet, ROOT, cwd=folder, seconds=600)
-    return bin_folder
+    run(folder / "env" / "bin" / "python", "-m", "pip", *quiet, ROOT, cwd=folder, seconds=600)
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("bare")  # on one worker: one install
 def test_the_commands_of_a_plain_install_say_what_they_do(bare: Path, tmp_path: Path) -> None:
     assert "replay" in run(bare / "coordinator", "--help", cwd=tmp_path)
     assert "read" in run(bare / "connector", "--help", cwd=tmp_path)
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("bare")
 def test_a_plain_install_replays_events(bare: Path, tmp_path: Path) -> None:
     place = {"lat": 48.11, "long": -1.68}
     shields = {"resource": "face-shield", "quantity": {"value": 20, "unit": "1"}, "place": place}
@@ -91,7 +100,6 @@ def test_a_plain_install_replays_events(bare: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("bare")
 def test_a_missing_file_is_said_in_a_line(bare: Path, tmp_path: Path) -> None:
     told = run(bare / "coordinator", "replay", "nowhere.jsonl", "--out", "out", cwd=tmp_path, expected=2)
     assert "nowhere.jsonl" in told
@@ -99,7 +107,6 @@ def test_a_missing_file_is_said_in_a_line(bare: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("bare")
 def test_all_that_is_not_python_is_installed_too(bare: Path) -> None:
     packages = ("coordinator", "connectors", "solver")
     ours = {path.relative_to(ROOT).as_posix() for top in packages for path in (ROOT / top).rglob("*") if path.is_file()}
