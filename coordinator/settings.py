@@ -31,6 +31,7 @@ class Settings(BaseSettings):
     port: int = Field(default=8765, ge=0, le=65_535)
     tokens: Path = Path("tokens.json")
     tick_seconds: float | None = Field(default=None, gt=0, le=86_400)  # absent: as often as the charter plans, at most every minute
+    prepare: bool = True  # `serve` compiles the solver's engine beside its start, half a minute once, so that no plan waits for it
     name: str = Field(default="main", pattern=r"^[A-Za-z0-9._-]{1,128}$")  # what this coordinator signs with
 
     @classmethod

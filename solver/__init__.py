@@ -5,7 +5,7 @@
 
 from solver.errors import BadProblem, EngineFault, SolverError, TooLarge
 from solver.fairness import Rule, staircase, total_urgency
-from solver.field import Field
+from solver.field import Field, prepare
 from solver.pressure import read_pressure
 from solver.problem import TIERS, Allocation, Gap, Problem
 from solver.rules import broken_rules
@@ -27,6 +27,7 @@ __all__ = [
     "SolverError",
     "TooLarge",
     "broken_rules",
+    "prepare",
     "read_pressure",
     "solve",
     "solve_on_demand",

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, settings
 # No deadlines: a slow machine is not a wrong answer. A failing example prints the line that replays it.
 settings.register_profile("house", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("house")
+os.environ.setdefault("STIGMERGY_PREPARE", "false")  # Servers of the tests are small and short-lived; none needs the engine compiled.
 
 
 @pytest.fixture(scope="session")

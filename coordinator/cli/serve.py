@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import multiprocessing
 import signal
 import socket
 import sys
@@ -21,6 +22,7 @@ from coordinator.adapters.tokens import Tokens
 from coordinator.cli.access import charter_in_force
 from coordinator.errors import Refused, Unavailable
 from coordinator.settings import read_settings
+from solver import prepare
 
 __all__ = ["Request", "open_port", "run"]
 
@@ -76,6 +78,8 @@ def run(request: Request) -> None:
         app = build_app(service, tokens, only_loopback=tokens is None)
         service.tick()
         service.start_ticking(every_s)
+        if settings.prepare:  # In a process of its own: what it compiles is left in the cache, and requests do not wait.
+            multiprocessing.get_context("spawn").Process(target=prepare, daemon=True).start()
         config = uvicorn.Config(
             app,
             log_config=None,
