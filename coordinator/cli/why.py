@@ -46,9 +46,7 @@ def _show_lifting(lift: Lifting) -> None:
     if lift.blocking:
         rows = [[one.need, amount(one.quantity), one.tier, one.level] for one in lift.blocking[:ROWS]]
         table("who blocks it", ["need", "takes", "tier", "level"], rows)
-        print(
-            f"  {counted(lift.blocking_offers, 'offer')} could be of use, directly or by others passing on what they get; these take of them"
-        )
+        print(f"  {counted(lift.blocking_offers, 'offer')} could be of use, directly or by others passing on; these take of them")
         if len(lift.blocking) > ROWS:
             print(f"  and {len(lift.blocking) - ROWS:,} more; --json has them all")
     _list(f"each of these alone is enough to lift it by {amount(lift.by)}", tuple(one.sentence for one in lift.enough))
