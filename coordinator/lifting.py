@@ -51,10 +51,10 @@ class Enough:
     others_rise_by: Quantity
     others_fall: int
     others_fall_by: Quantity
-    supply: Quantity | None = None  # more of it at the need's place
+    supply: Quantity | None = None  # more of it at the need's place, or in the offer named
     tier: int | None = None
     within_m: int | None = None
-    offer: str | None = None  # whose radius it is about
+    offer: str | None = None  # whose supply or radius it is about
     end_us: int | None = None
     begin_us: int | None = None
 
@@ -181,30 +181,39 @@ class _Search:
             self.unsaid.append("with minimum parts a smaller change of the same kind may be enough, although one step less is not")
 
     def _supply(self) -> Iterator[Enough]:
-        network, need = self.layout.network, self.need
-        place = network.place_of(need)
-        if place is None:
-            self.unsaid.append("how much more supply would be enough: it has no place, and routes that nobody stated are not known")
+        network, need, available = self.layout.network, self.need, self.world.available
+        place, nearest = network.place_of(need), self._nearest_offer()
+        if place is not None:
+            extra = supply_at(NEWCOMER, network.canonical(need.thing), need, place)
+            available = {**available, extra.ref: 0}
+            offers, where, what = (*self.world.offers, extra), "at its place", "supply"
+        elif nearest is not None:  # Routes from anywhere else are not known.
+            extra, offers, where, what = nearest, self.world.offers, f"in {nearest.ref}, the nearest offer", "supply of an offer"
+        else:
+            self.unsaid.append("how much more supply would be enough: it has no place, and no offer reaches it that could have more")
             return
         unit = self._smallest_grains()
-        extra = supply_at(NEWCOMER, network.canonical(need.thing), need, place)
 
         def with_more(units: int) -> _World:
-            available = {**self.world.available, extra.ref: units * unit}
-            return replace(self.world, offers=(*self.world.offers, extra), available=available)
+            return replace(self.world, offers=offers, available={**available, extra.ref: available[extra.ref] + units * unit})
 
-        most = -(-sum(self.world.available[other.ref] for other in self.world.needs) // unit)
+        most = -(-sum(available[other.ref] for other in self.world.needs) // unit)
         low, high = 0, -(-(self.target - self.before.covered[need.ref]) // unit)
         while not self.is_enough(self.planned(with_more(high))):
             if high >= most:
-                self.unsaid.append("no amount of supply at its place is enough: packs or minimum parts keep it from taking all")
+                self.unsaid.append(f"no amount of supply {where} is enough: packs or minimum parts keep it from taking all")
                 return
             low, high = high, min(2 * high, most)
         found = self._first(range(low + 1, high + 1), with_more)
         assert found is not None  # the last is enough
-        units, outcome = found
-        supply = network.quantity(need, units * unit)
-        yield self._told("supply", f"{_shown(supply)} more at its place", outcome, supply=supply)
+        supply = network.quantity(need, found[0] * unit)
+        offer = None if place is not None else extra.ref
+        yield self._told(what, f"{_shown(supply)} more {where}", found[1], supply=supply, offer=offer)
+
+    def _nearest_offer(self) -> Stance | None:
+        """Return the nearest offer that can reach the need, the first of equals."""
+        ways = self._ways(self.world.offers, self.need, self.world.network)
+        return min(((metres, offer.ref, offer) for offer, metres in ways), default=(0, "", None))[2]
 
     def _smallest_grains(self) -> int:
         """Return the step in which supply is looked for: a pack, or what all quantities here have in common."""

@@ -10,7 +10,7 @@ from coordinator.errors import Refused
 from coordinator.lifting import Enough, Lifting, lifting
 from coordinator.times import format_instant
 from tests.support.desk import Desk
-from tests.support.events import agent, answer, capacity, hours, moment_us, need, offer, resource, withdraw
+from tests.support.events import agent, answer, capacity, hours, moment_us, need, offer, resource, route, withdraw
 
 HERE = {"lat": 1.0, "long": 1.0}
 NEAR = {"lat": 1.5, "long": 1.0}
@@ -239,7 +239,19 @@ def test_a_need_that_is_served_in_full_or_gone_has_nothing_to_lift():
         lifting(desk.core, "zebra")
 
 
-def test_without_a_place_no_supply_at_its_place_is_advised():
+def test_without_a_place_more_in_the_nearest_offer_is_advised():
+    lines = [offer("near", 3), offer("far", 1), need("clinic", 9), need("ward", 9)]
+    lines += [route(who, to, km) for who, km in (("near", 5), ("far", 7)) for to, km in (("clinic", km), ("ward", km + 1))]
+    desk = planned(*lines, fairness="portions", portion={"mask": 1})
+    (supply, *_) = lifted(desk).enough
+    assert (supply.what, supply.offer) == ("supply of an offer", "near/offer/o")
+    assert supply.supply is not None
+    for less, is_enough in ((0, True), (1, False)):
+        then = planned(*lines, offer("near", 3 + supply.supply.grains - less, at=1), fairness="portions", portion={"mask": 1})
+        assert (got(then, "clinic/need/n") == 9) is is_enough
+
+
+def test_without_a_place_or_any_offer_no_supply_is_advised():
     assert "it has no place" in unsaid(planned(need("clinic", 5), offer("maker", 5, place=HERE)))
 
 
