@@ -181,7 +181,7 @@ class Coordination:
 
     def run_cycle(self) -> None:
         """Plan and propose now."""
-        self._cycle_us, self._planned = self.log_us, True
+        self._cycle_us = self.log_us
         parts = self.planner.plan(self.log_us)
         if parts is None:
             return
@@ -190,6 +190,7 @@ class Coordination:
             self._retract(proposal)
         for data in revision.proposed:
             self._propose(data)
+        self._planned = self._planned or bool(revision.proposed)
 
     def _propose(self, data: dict[str, Any]) -> None:
         name = str(data["proposal"])

@@ -178,7 +178,7 @@ class Field:
             self._attach(offer, need, efforts[x], most[x] if most is not None else UNBOUNDED)
         self._layout.net.gate[node, self._kernel.LIMIT] = supply
         self._layout.net.gate[node, self._kernel.UNITS] = supply
-        self._kernel.price_offer(self._layout.net, node)
+        self._kernel.press_offer(self._layout.net, node)
         self._settle()
         return offer
 
@@ -213,7 +213,7 @@ class Field:
         self._claim.add(claim)
         for x, offer in enumerate(offers):
             self._attach(offer, need, efforts[x], most[x] if most is not None else UNBOUNDED)
-        self._kernel.price_need(self._layout.net, node, way)
+        self._kernel.press_need(self._layout.net, node, way)
         self._open(need, demand)
         return need
 

@@ -4,6 +4,7 @@ One lock guards the coordination, for writers and readers alike; a reader waits 
 """
 
 import json
+import re
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
@@ -39,6 +40,7 @@ SHOWN_KEPT = 10_000  # records kept at hand for those who follow the stream; old
 REFUSED_KEPT = 1_000  # refusals kept at hand
 DEAD_LETTERS = 10_000  # written down in one run; more are counted only, so that nobody can fill the disk with nonsense
 EXCERPT = 500  # characters kept of a line that was refused
+_TOO_FINE = re.compile(r"(-?\d{1,3}\.\d{2})\d+")  # what is refused is shown to all, and home workshops are people's homes
 AHEAD_US = 300 * SECOND_US  # of the log: from here on a speaker is told that its clock is ahead
 
 RefusalCode = Literal["invalid", "speaker", "conflict", "late"]
@@ -291,17 +293,14 @@ class Service:
             self._counts[status] += 1
         note = None
         if event.time_us - stamp_us > AHEAD_US:
-            note = (
-                f"time is {format_instant(event.time_us)}, ahead of the log's {format_instant(stamp_us)}: check this clock, "
-                "for what it says later with an earlier time will not replace this"
-            )
+            note = f"time is {format_instant(event.time_us)}, ahead of the log's {format_instant(stamp_us)}, which counts: check this clock"
         decided = tuple(json.loads(coordination.ledger[index])["data"] for index in self._verdicts.get(statement_of(event), ()))
         return Outcome(status, event.id, event.source, note=note, decided=decided)
 
     def _refuse(self, fault: _Fault) -> Outcome:
         self._counts[f"refused:{fault.code}"] += 1
         stamp_us = self._now_us()
-        text = fault.line[: 4 * EXCERPT].decode("utf-8", "replace")[:EXCERPT]
+        text = _TOO_FINE.sub(r"\1", fault.line[: 4 * EXCERPT].decode("utf-8", "replace"))[:EXCERPT]
         data = {"code": fault.code, "reason": fault.reason, "key": fault.key, "said": text.replace("\x00", "\ufffd")}
         self._remember(stamp_us, data)
         if self._letters < DEAD_LETTERS:

@@ -196,13 +196,11 @@ def _tell_end(request: Request, story: Story, scores: Mapping[str, Mapping[str, 
                 rows.append([f"  {_title(name)}", None, None, None, *measures])
     lonely = [item for item, one in scores["off"].items() if not (one.offered and one.needed)]
     table("What was committed, by item and way of matching (all decide once a day)", COLUMNS, rows)
-    print(
-        "parcels: provider, receiver and day; first: claims that got a first portion; days: that a piece had waited since it was offered."
-    )
-    print(f"Only offered or only asked for, so not in the table: {', '.join(lonely)}." if lonely else "")
-    print(
-        f"A first portion is the median claim of its item. Refused by the coordinator: {ours.refused} (requests above 1e9 pieces: {len(story.too_large)})."
-    )
+    print("parcels: provider, receiver and day; first: claims that got a first portion, which is the median claim of the item;")
+    print("days: that a piece had waited since it was offered.")
+    if lonely:
+        print(f"Only offered or only asked for, so not in the table: {', '.join(lonely)}.")
+    print(f"Refused by the coordinator: {ours.refused} (requests above 1e9 pieces: {len(story.too_large)}).")
     print(f"Plot: {plot}   Log of everything said and decided: {log}   Figures: {request.out / 'figures.json'}")
     print("\nTry next:")
     if ours.short_need:

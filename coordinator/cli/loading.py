@@ -5,9 +5,10 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from coordinator.adapters.files import read_charter, read_lines
+from coordinator.adapters.files import read_lines
 from coordinator.adapters.routes_csv import read_routes
 from coordinator.adapters.sqlite_log import SqliteLog
+from coordinator.cli.access import charter_in_force
 from coordinator.cli.output import Progress
 from coordinator.cycle import Coordination
 from coordinator.errors import Refused
@@ -47,7 +48,7 @@ def load(where: Where, *, quiet: bool = False) -> Loaded:
     """
     if (where.log is None) == (not where.files):
         raise Refused("say where to look: files of events, or --log and one embedded log")
-    coordination = Coordination(read_charter(where.charter), table=read_routes(where.routes) if where.routes else None)
+    coordination = Coordination(charter_in_force(where.charter), table=read_routes(where.routes) if where.routes else None)
     with Progress("reading", quiet) as progress:
         read, refused = _from_log(coordination, where.log, progress) if where.log else _from_files(coordination, where.files, progress)
     return Loaded(coordination, read, refused)

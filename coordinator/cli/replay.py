@@ -14,6 +14,7 @@ from coordinator.adapters.sqlite_log import SqliteLog
 from coordinator.cli.output import Progress, table
 from coordinator.cycle import Coordination
 from coordinator.errors import Refused
+from coordinator.planning import Planner
 from coordinator.replaying import Said, in_told_order, standing_proposals, statements_judged, summarise, told
 from coordinator.signals import Proposal, event_json, parse_event
 from coordinator.stream import LEDGER, PROPOSAL, SIGNAL, START
@@ -80,9 +81,8 @@ def run(request: Request) -> None:
         coordination.finish()
         recorder.note_decisions()
     summary = summarise(coordination.network, coordination.book, coordination.ledger, events=read, refused=len(refused))
-    summary |= {"units_short": coordination.planner.units_short(), "hidden": coordination.planner.hidden_pairs()}
     _write(request.out, coordination, refused, summary)
-    _show(summary, request)
+    _show(summary, coordination.planner, request)
 
 
 def _look_through(request: Request) -> tuple[int, set[str]]:
@@ -175,14 +175,14 @@ def _write(out: Path, coordination: Coordination, refused: list[_Refusal], summa
     write_json_file(out / "summary.json", summary)
 
 
-def _show(summary: dict[str, Any], request: Request) -> None:
+def _show(summary: dict[str, Any], planner: Planner, request: Request) -> None:
     if request.as_json:
         print(json.dumps(summary, indent=2, ensure_ascii=False))
         return
     title = f"{summary['events']:,} events, {summary['refused']:,} refused; results in {request.out}"
     columns = ["resource", "unit", "offered", "needed", "proposed", "committed", "unit-km"]
     table(title, columns, [[name, *row.values()] for name, row in summary["resources"].items()])
-    if summary["units_short"]:
-        print(f"Gap: minimum parts keep {summary['units_short']:,} units from moving that could move without them.")
-    for why, pairs in summary["hidden"].items():
+    if planner.units_short():
+        print(f"Gap: minimum parts keep {planner.units_short():,} units from moving that could move without them.")
+    for why, pairs in planner.hidden_pairs().items():
         print(f"Not candidates: {pairs:,} pairs, because of: {why}.")

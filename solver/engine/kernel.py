@@ -44,8 +44,8 @@ __all__ = [
     "need_event",
     "offer_event",
     "pinned_at",
-    "price_need",
-    "price_offer",
+    "press_need",
+    "press_offer",
     "put_arc",
     "refresh",
     "regate",
@@ -421,7 +421,7 @@ def pinned_at(net: Network, u: int, offset: int) -> int:
 
 
 @lean
-def price_need(net: Network, j: int, way: int) -> None:
+def press_need(net: Network, j: int, way: int) -> None:
     """Give a need that takes nothing of its own choice the greatest pressure it can have."""
     node, span, place, gate = net.node, net.span, net.place, net.gate
     own = gate[j, WORTH] - net.state[STEP] * _level(net, j, max(0, gate[j, UNITS] - 1))
@@ -435,7 +435,7 @@ def price_need(net: Network, j: int, way: int) -> None:
 
 
 @lean
-def price_offer(net: Network, i: int) -> None:
+def press_offer(net: Network, i: int) -> None:
     """Give an offer that gives nothing yet the least pressure it can have, and let its units look for the needs it reaches."""
     node, span, place = net.node, net.span, net.place
     best = 0
@@ -884,7 +884,7 @@ def insert_needs(net: Network, needs: Ints, way: Ints, asked: Ints, first: int) 
     for x in range(first, len(needs)):
         j = needs[x]
         if net.state[WAITING] == 0:
-            price_need(net, j, way[x])
+            press_need(net, j, way[x])
             if way[x] < 0:
                 claim_opens(net, j, asked[x])
             else:
