@@ -14,7 +14,7 @@ from coordinator.signals import Answer, Event, Ledger, Line, Proposal
 from coordinator.times import DAY_US
 from coordinator.units import Quantity
 
-__all__ = ["BOUND", "ENDED", "LIFE", "OPEN", "Book", "Deal", "State", "amount_text", "statement_of"]
+__all__ = ["BOUND", "ENDED", "LIFE", "OPEN", "Book", "Claim", "Deal", "State", "amount_text", "statement_of"]
 
 
 class State(StrEnum):
@@ -79,6 +79,9 @@ BOUND = frozenset({State.COMMITTED, State.DELIVERED, State.FULFILLED, State.BROK
 ENDED = frozenset(State) - OPEN - BOUND
 
 
+Claim = tuple[str, Thing, int, str]  # agent, canonical thing, tier used, dimension
+
+
 def statement_of(event: Event) -> str:
     """Return the name by which ledger records point at what was judged: ``source/id``."""
     return f"{event.source}/{event.id}"
@@ -101,9 +104,10 @@ class Deal:
     state: State = State.PROPOSED
     promised: dict[str, str] = field(default_factory=dict)  # party -> the acceptance it said
     counts: dict[str, int] = field(default_factory=dict)  # ref -> the count a promise was taken from
-    shipped: list[int] = field(default_factory=list)
+    left: list[int] = field(default_factory=list)  # by the provider's word it is on its way
+    shipped: list[int] = field(default_factory=list)  # by the provider's word it arrived
     received: list[int] = field(default_factory=list)
-    claims: list[tuple[str, Thing, int]] = field(default_factory=list)  # whose claim each line served, once committed
+    claims: list[Claim] = field(default_factory=list)  # whose claim each line served, once committed
     committed_us: int = 0
 
     @property
@@ -134,6 +138,10 @@ class Deal:
         """Return what of a line has arrived by either side's word."""
         return max(self.shipped[line], self.received[line])
 
+    def gone(self, line: int) -> int:
+        """Return what of a line is no longer in its provider's stock."""
+        return max(self.left[line], self.delivered(line))
+
     def may(self, happening: str) -> bool:
         """Whether the table of life allows this now."""
         return happening in LIFE[self.state]
@@ -158,7 +166,7 @@ class Book:
         self.heard: dict[str, tuple[str, str]] = {}  # acceptance -> who said it, to which proposal
         self._by_ref: dict[str, dict[str, None]] = {}
         self._limits: dict[tuple[str, str], Limit] = {}
-        self._received: dict[tuple[str, Thing, int], list[tuple[int, str, int]]] = {}
+        self._received: dict[Claim, list[tuple[int, str, int]]] = {}
         self._expiries: list[tuple[int, str]] = []
         self._ends: list[tuple[int, str]] = []
 
@@ -173,7 +181,7 @@ class Book:
             return why
         self.ended.pop(proposal.proposal, None)
         count = len(proposal.lines)
-        deal = Deal(proposal.proposal, proposal, made_us, said, shipped=[0] * count, received=[0] * count)
+        deal = Deal(proposal.proposal, proposal, made_us, said, left=[0] * count, shipped=[0] * count, received=[0] * count)
         self.deals[deal.proposal] = deal
         for line in deal.lines:
             for ref in (line.offer, line.need):
@@ -321,7 +329,8 @@ class Book:
 
     def _tally(self, deal: Deal, ledger: Ledger) -> None:
         for index, moved in enumerate(ledger.moved):
-            tally = deal.shipped if ledger.agent == deal.lines[index].provider else deal.received
+            arrived = deal.shipped if ledger.agent == deal.lines[index].provider else deal.received
+            tally = deal.left if ledger.kind == "shipped" else arrived
             tally[index] += moved.grains if moved else 0
 
     def _limit(self, deal: Deal, limit_grains: int) -> None:
@@ -346,7 +355,7 @@ class Book:
     def _unmoved(self, deal: Deal, stance: Stance) -> int:
         if stance.agent not in deal.promised or deal.state is State.BROKEN:
             return 0
-        moved = deal.delivered if stance.is_supply else deal.received.__getitem__
+        moved = deal.gone if stance.is_supply else deal.received.__getitem__
         lines = enumerate(deal.lines)
         return sum(max(0, line.quantity.grains - moved(index)) for index, line in lines if stance.ref in (line.offer, line.need))
 
@@ -405,13 +414,13 @@ class Book:
         """Return every pair (offer, need) that ever declined or countered."""
         return self._limits.keys()
 
-    def claim_of(self, need: Stance) -> tuple[str, Thing, int]:
-        """Return whose claim a need belongs to: its agent, the canonical thing and the tier that counts."""
+    def claim_of(self, need: Stance) -> Claim:
+        """Return whose claim a need belongs to: its agent, the canonical thing, the tier that counts, and what it is counted in."""
         charter = self.network.charter
         classes = self.network.agents[need.agent].classes
-        return need.agent, self.network.canonical(need.thing), charter.tier_used(need.tier, need.agent, classes)
+        return need.agent, self.network.canonical(need.thing), charter.tier_used(need.tier, need.agent, classes), need.dimension
 
-    def received_grains(self, claim: tuple[str, Thing, int], log_us: int) -> int:
+    def received_grains(self, claim: Claim, log_us: int) -> int:
         """Return what a claim was committed within the charter's memory; of a broken commitment only what arrived."""
         since_us = log_us - int(self.network.charter.fairness_memory_days * DAY_US)
         received = 0
@@ -421,7 +430,7 @@ class Book:
                 received += deal.delivered(index) if deal.state is State.BROKEN else deal.lines[index].quantity.grains
         return received
 
-    def forgets_us(self, claim: tuple[str, Thing, int], log_us: int) -> int | None:
+    def forgets_us(self, claim: Claim, log_us: int) -> int | None:
         """Return when the charter's memory of this claim next fades, or None."""
         memory_us = int(self.network.charter.fairness_memory_days * DAY_US)
         times = [committed_us + memory_us for committed_us, _, _ in self._received.get(claim, ()) if committed_us + memory_us > log_us]

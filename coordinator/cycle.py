@@ -56,7 +56,7 @@ class Coordination:
         self.planner = Planner(self.network, self.book)
         self.judging = judging
         self.planning = planning
-        self.prompt = False  # live: the first cycle runs at the first tick after somebody spoke, not a whole cadence later
+        self.prompt = False  # live: until a first proposal, a cycle runs at each tick that finds news, not a whole cadence later
         self._planned = False
         self.answering: Answering | None = None
         self.log_us = BEGINNING
@@ -69,7 +69,7 @@ class Coordination:
     # -- the way in ---------------------------------------------------------------------------------------------------
 
     def take(self, event: Event, line: bytes, *, judged_elsewhere: bool = False) -> Taken:
-        """Take in one event as the log holds it; raise `Refused` (and change nothing) where it cannot be taken.
+        """Take in one event as the log holds it; raise `Refused` where it cannot be taken: then nothing happened but that time passed.
 
         `line` is the event as it was said; `judged_elsewhere` says that its ledger record will follow.
         """
@@ -84,7 +84,7 @@ class Coordination:
         stamp_us = self._stamp(event)
         self._move_to(stamp_us)
         if event.kind == "tick":  # Not remembered: a tick said twice moves time once.
-            if self.prompt and self.planning and not self._planned and self.network.stances:
+            if self.prompt and self.planning and not self._planned and self.network.changed:
                 self.run_cycle()
             return NEW
         self._apply(event, line, judged_elsewhere)
@@ -92,14 +92,14 @@ class Coordination:
         return NEW
 
     def _stamp(self, event: Event) -> int:
-        stamp_us = max(self.log_us, event.time_us) if event.logtime_us is None else event.logtime_us
+        stamp_us = max(self.log_us, event.time_us if event.logtime_us is None else event.logtime_us)
         late_us = stamp_us - event.time_us
         if event.by_agent and late_us > self.charter.late_seconds * SECOND_US:
             raise Refused(
                 f"time is {format_instant(event.time_us)}, {late_us // SECOND_US} s before the log's {format_instant(stamp_us)}; "
                 f"at most {self.charter.late_seconds} s late was expected: say it anew with the time of now"
             )
-        return max(self.log_us, stamp_us)
+        return stamp_us
 
     def _move_to(self, stamp_us: int) -> None:
         """Let log time pass: what expires goes, and a cycle runs where one is due, before the event that brought the time."""
@@ -180,9 +180,9 @@ class Coordination:
     # -- decisions ----------------------------------------------------------------------------------------------------
 
     def run_cycle(self) -> None:
-        """Plan and propose now."""
-        self._cycle_us = self.log_us
+        """Plan and propose now. Where planning fails, the cycle stays due."""
         parts = self.planner.plan(self.log_us)
+        self._cycle_us = self.log_us
         if parts is None:
             return
         revision = revise(self.network, self.book, parts, self.log_us)

@@ -223,12 +223,12 @@ class _Search:
         return lcm(*packs) if packs else gcd(self.base.step, self.target)
 
     def _tier(self) -> Iterator[Enough]:
-        agent, thing, used = self.world.claims[self.need.ref]
+        agent, thing, used, dimension = self.world.claims[self.need.ref]
         charter, classes = self.layout.network.charter, self.layout.network.agents[agent].classes
         barred = [tier for tier in range(used) if charter.tier_used(tier, agent, classes) != tier]
         for tier in reversed(range(used)):
             if tier not in barred:
-                outcome = self.planned(replace(self.world, claims={**self.world.claims, self.need.ref: (agent, thing, tier)}))
+                outcome = self.planned(replace(self.world, claims={**self.world.claims, self.need.ref: (agent, thing, tier, dimension)}))
                 if self.is_enough(outcome):
                     yield self._told("tier", f"tier {tier} instead of {used}", outcome, tier=tier)
                     return

@@ -21,7 +21,7 @@ from solver import Allocation, Field, Gap, Problem, broken_rules, solve_on_deman
 __all__ = ["KeptMarket", "check"]
 
 Ints = NDArray[np.int64]
-PortionOf = Callable[[Thing, Sequence[int], int], int]  # thing, open claims in grains, log time -> grains
+PortionOf = Callable[[Thing, str, Sequence[int], int], int]  # thing, dimension, open claims in grains, log time -> grains
 
 EACH_OFFER, EACH_NEED = 8, 4  # arcs added at most in one round, of the many that would gain
 LOOKED_AT = 4_096  # arcs that would gain, of which a round takes its few
@@ -110,8 +110,10 @@ class KeptMarket:
             offer, need = self._offer_at.get(offer_ref), self._need_at.get(need_ref)
             if offer is not None and need is not None:
                 self._limit(offer, need, None if grains is None else grains // self.step)
-        if any(portion_grains(thing, self._open_grains(thing), log_us) != portion for thing, portion in self.portions.items()):
-            return False
+        for thing, portion in self.portions.items():
+            open_grains = self._open_grains(thing)
+            if open_grains and portion_grains(thing, self.dimension, open_grains, log_us) != portion:
+                return False
         self._add_what_gains()
         return True
 

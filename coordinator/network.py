@@ -25,6 +25,7 @@ UNKNOWN_MASS_UG = 10**9  # 1 kg a unit, and said
 
 Thing = tuple[str, str]  # ("resource" or "process", name): hours of welding and a thing named welding never meet
 RESOURCE, PROCESS = "resource", "process"
+NEVER = (-(2**62), "")  # before every word
 STANCES = frozenset({"offer", "capacity", "need"})  # the kinds that can be matched
 
 
@@ -102,6 +103,7 @@ class AgentFacts:
     place: Coordinates | None = None
     classes: tuple[str, ...] = ()
     said_us: int = -(2**62)
+    refs: list[str] = field(default_factory=list)  # all it ever offered or needed
 
 
 @dataclass(slots=True)
@@ -133,7 +135,7 @@ class Network:
         self._stated_routes: dict[tuple[str, str], dict[str, tuple[int, str, RouteFacts]]] = {}  # (from, to) -> ref -> when said, id, route
         self._leads: dict[str, str] = {}  # ref of a route -> the agent it leads to
         self._first_unit: dict[Thing, tuple[int, str, str, str]] = {}
-        self._older_words: dict[str, int] = {}  # ref -> when its last word was said, for signals that are no stances
+        self._older_words: dict[str, tuple[int, str]] = {}  # ref -> when its last word was said and its id, where no stance knows
         self._expiries: list[tuple[int, str]] = []
         self._aliases: dict[str, str] | None = None
         self._accepting: dict[str, Stance] = {}  # needs that stand and name substitutes
@@ -151,9 +153,9 @@ class Network:
         if event.kind in STANCES:
             return self._stand(ref, agent, event, log_us)
         said_us = _said_us(event, log_us)
-        if said_us < self._older_words.get(ref, said_us):
+        if (said_us, event.id) < self._older_words.get(ref, NEVER):
             return []
-        self._older_words[ref] = said_us
+        self._older_words[ref] = (said_us, event.id)
         match event.data, event.kind:
             case Agent() as said, _:
                 if said_us >= facts.said_us:
@@ -186,7 +188,7 @@ class Network:
     def _stand(self, ref: str, agent: str, event: Event, log_us: int) -> list[str]:
         old = self.stances.get(ref)
         said_us = _said_us(event, log_us)
-        if said_us < (old.said_us if old else self._older_words.get(ref, said_us)):
+        if (said_us, event.id) < ((old.said_us, old.statement) if old else self._older_words.get(ref, NEVER)):
             return []
         if not isinstance(event.data, Offer | Capacity | Need):
             return self._withdraw(ref, old, event, said_us)
@@ -200,6 +202,8 @@ class Network:
             same_count = same_thing and old.stated_grains == new.stated_grains
             new.count = old.count if same_count else old.count + 1
             new.taken_grains = old.taken_grains if same_count else 0
+        else:
+            self.agents[agent].refs.append(ref)
         self.stances[ref] = new
         self._note_unit(new, event)
         if new.expires_us is not None and new.expires_us <= log_us:
@@ -242,7 +246,7 @@ class Network:
 
     def _withdraw(self, ref: str, old: Stance | None, event: Event, said_us: int) -> list[str]:
         if old is None:
-            self._older_words[ref] = said_us  # Kept, so that an older word arriving late cannot undo it.
+            self._older_words[ref] = (said_us, event.id)  # Kept, so that an older word arriving late cannot undo it.
             return []
         stood = old.stands
         old.said_us, old.statement, old.withdrawn = said_us, event.id, True
@@ -264,10 +268,14 @@ class Network:
     def _describe(self, facts: AgentFacts, said: Agent, said_us: int) -> None:
         place = self._rounded(said.place)
         if (place, said.classified_as) != (facts.place, facts.classes):
-            self.changed_everywhere = True
+            for ref in facts.refs:
+                self.touch(self.stances[ref])
         facts.name, facts.place, facts.classes, facts.said_us = said.name, place, said.classified_as, said_us
 
     def _define(self, ref: str, event: Event, said: Resource) -> None:
+        known = self._definitions.get(self._defines.get(ref, ""), {}).get(ref)
+        if known is not None and known[3] == said:
+            return  # A refresh: it was said first when it was said first.
         self._undefine(ref)
         self._definitions.setdefault(said.resource, {})[ref] = (event.time_us, event.source, event.id, said)
         self._defines[ref] = said.resource
@@ -292,7 +300,8 @@ class Network:
             self._disconnect(ref, event.name)
 
     def _connect(self, ref: str, event: Event, said: Route) -> None:
-        self._disconnect(ref, event.name)
+        if self._leads.get(ref) != said.to:
+            self._disconnect(ref, event.name)
         facts = RouteFacts(said.distance_m, said.two_way)
         self._stated_routes.setdefault((event.name, said.to), {})[ref] = (event.time_us, event.id, facts)
         self._leads[ref] = said.to
@@ -306,12 +315,13 @@ class Network:
 
     def _choose_route(self, agent: str, to: str) -> None:
         """Of an agent's routes to one other agent, the one said last counts."""
-        said = self._stated_routes[agent, to]
-        if said:
-            self.routes.setdefault(agent, {})[to] = max(said.values(), key=lambda row: row[:2])[2]
-        else:
+        said, before = self._stated_routes[agent, to], self.routes.get(agent, {}).get(to)
+        chosen = max(said.values(), key=lambda row: row[:2])[2] if said else None
+        if chosen is None:
             del self._stated_routes[agent, to], self.routes[agent][to]
-        self.changed_everywhere = True
+        else:
+            self.routes.setdefault(agent, {})[to] = chosen
+        self.changed_everywhere = self.changed_everywhere or chosen != before
 
     def _rounded(self, place: Place | None) -> Coordinates | None:
         decimals = self.charter.place_decimals

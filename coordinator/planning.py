@@ -17,7 +17,7 @@ from coordinator.network import Network, Stance, Thing
 from coordinator.problems import Claim, Part, Question
 from coordinator.times import DAY_US
 from coordinator.units import UNITS
-from solver import solve_on_demand
+from solver import TooLarge, solve_on_demand
 
 __all__ = ["Planner", "Solved"]
 
@@ -37,6 +37,7 @@ class Solved:
     rounded_grains: int = 0  # what counting in coarser steps left out
     kept: KeptMarket | None = None  # where the optimum is followed instead of found anew
     times: int = 0  # it was solved from nothing
+    failed: str | None = None  # why nothing could be planned
 
 
 @dataclass(slots=True)
@@ -48,7 +49,7 @@ class Planner:
     solved: dict[Group, Solved] = field(default_factory=dict)
     keep_pairs: int = 10_000  # a market of so many pairs ...
     keep_after: int = 8  # ... that was solved so many times is kept from then on: below, finding the optimum anew costs less
-    _portions: dict[Thing, tuple[int, int]] = field(default_factory=dict)  # thing -> day, median claim in grains
+    _portions: dict[tuple[Thing, str], tuple[int, int]] = field(default_factory=dict)  # thing, dimension -> day, median claim in grains
 
     def plan(self, log_us: int) -> list[Part] | None:
         """Return all parts of the plan that is best now, in order of offer and need; None where nothing moved since the last."""
@@ -60,7 +61,10 @@ class Planner:
         for key in stale:
             known = self.solved.get(key)
             times = known.times if known else 0
-            self.solved[key] = self._follow(known, groups[key], log_us) or self._solve_group(groups[key], log_us, times)
+            try:
+                self.solved[key] = self._follow(known, groups[key], log_us) or self._solve_group(groups[key], log_us, times)
+            except TooLarge as error:  # One market's numbers must not stop the others: it is named, and nothing is proposed in it.
+                self.solved[key] = Solved([], None, failed=str(error), times=times)
         self.network.changed.clear()
         self.network.changed_everywhere = False
         if not stale and not gone:
@@ -71,6 +75,17 @@ class Planner:
     def units_short(self) -> int:
         """Return how many units, in all markets as last planned, minimum parts keep from moving: the gap to the relaxation."""
         return sum(answer.units_short for answer in self.solved.values())
+
+    def troubles(self) -> list[str]:
+        """Return, as sentences, which markets could not be planned and where counting in coarser steps leaves something out."""
+        told: list[str] = []
+        for key, answer in sorted(self.solved.items()):
+            names = " and ".join(name for _, name in key)
+            if answer.failed:
+                told.append(f"{names}: nothing was planned, because {answer.failed}")
+            if answer.rounded_grains:
+                told.append(f"{names}: counted in whole packs, or coarser than said, so that a remainder of some quantities is left out")
+        return told
 
     def hidden_pairs(self) -> dict[str, int]:
         """Return how many pairs of offers and needs each matching rule hides, in all markets as last planned."""
@@ -151,10 +166,13 @@ class Planner:
 
     def _solve_market(self, market: Market, available: Mapping[str, int], claims: Mapping[str, Claim], answer: Solved) -> None:
         portions = self._portions_of(market.needs, available, claims, market.log_us)
+        stated = available
+        available = self._within_supply(market, stated)
         step = self._step_grains(market, available, claims, portions)
         answer.rounded_grains += sum(available[stance.ref] % step for stance in (*market.offers, *market.needs))
         question = Question(self.book, market, step, available, claims, portions)
         worth_keeping = answer.times > self.keep_after and len(market.offers) * len(market.needs) >= self.keep_pairs
+        worth_keeping = worth_keeping and available is stated
         if worth_keeping and not answer.rounded_grains and not answer.parts and KeptMarket.suits(question):
             answer.kept = KeptMarket(self.book, question, self._available)
             answer.parts.extend(answer.kept.parts())
@@ -166,6 +184,16 @@ class Planner:
         answer.hidden.update(market.hidden)
         answer.units_short += allocation.gap.units
         answer.parts.extend(question.parts(problem, allocation))
+
+    def _within_supply(self, market: Market, available: Mapping[str, int]) -> Mapping[str, int]:
+        """Return what is available, vast needs cut to all that is offered: no answer gives them more, and numbers stay small.
+
+        Under shares of what was asked the whole need counts, so it stays.
+        """
+        supply = sum(available[offer.ref] for offer in market.offers)
+        if self.network.charter.fairness == "ratio" or sum(available[need.ref] for need in market.needs) <= MOST_UNITS:
+            return available
+        return {**available, **{need.ref: min(available[need.ref], supply) for need in market.needs}}
 
     def _step_grains(self, market: Market, available: Mapping[str, int], claims: Mapping[str, Claim], portions: Mapping[Thing, int]) -> int:
         """Return how many grains the solver counts as one unit: the pack, else what all quantities and levels have in common.
@@ -195,22 +223,22 @@ class Planner:
         """Return the portion of each thing that is needed here, in grains; empty under the other rules of fairness."""
         if self.network.charter.fairness != "portions":
             return {}
-        asked: dict[Thing, Counter[Claim]] = {}
+        asked: dict[tuple[Thing, str], Counter[Claim]] = {}
         for need in needs:
             claim = claims[need.ref]
-            asked.setdefault(claim[1], Counter())[claim] += available[need.ref]
-        return {thing: self.portion_grains(thing, list(of.values()), log_us) for thing, of in sorted(asked.items())}
+            asked.setdefault((claim[1], claim[3]), Counter())[claim] += available[need.ref]
+        return {thing: self.portion_grains(thing, unit, list(of.values()), log_us) for (thing, unit), of in sorted(asked.items())}
 
-    def portion_grains(self, thing: Thing, open_grains: Sequence[int], log_us: int) -> int:
+    def portion_grains(self, thing: Thing, dimension: str, open_grains: Sequence[int], log_us: int) -> int:
         """Return the portion of a resource: the charter's, else the median of the open claims, found once a day."""
         unit = UNITS[self.network.definition(thing).unit]
         stated = self.network.charter.portion.get(thing[1])
-        if stated is not None:
+        if stated is not None and unit.dimension == dimension:
             return max(1, int(Fraction(str(stated)) * unit.grains))
         day = log_us // DAY_US
-        known = self._portions.get(thing)
+        known = self._portions.get((thing, dimension))
         if known is None or known[0] != day:
-            known = self._portions[thing] = (day, max(1, statistics.median_low(open_grains)))
+            known = self._portions[thing, dimension] = (day, max(1, statistics.median_low(open_grains)))
         return known[1]
 
 

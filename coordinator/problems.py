@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from coordinator.commitments import State
+from coordinator.commitments import Claim, State
 from coordinator.matching import Hidden, Market
 from coordinator.network import UNKNOWN_MASS_UG, Network, Stance, Thing
 from coordinator.units import UNITS
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["MOST_PAIRS", "NO_LIMIT", "Claim", "Part", "Question", "mass_per_grain", "parts_of"]
 
 Ints = NDArray[np.int64]
-Claim = tuple[str, Thing, int]  # agent, canonical thing, tier used
 
+HEAVIEST = 10_000  # of one thing's weight against another's
 NO_LIMIT = 2**40  # units that no market holds: an arc without a limit of its own
 MOST_PAIRS = 4_000_000  # of one market, held as arrays at once (48 bytes each); above, rows are made again when they are asked for
 ARC_FIELDS = ("offer", "need", "effort", "most", "minimum", "kept")
@@ -76,7 +76,7 @@ class Question:
             self.supply,
             self.demand,
             claim=self.claim,
-            tier=[tier for _, _, tier in self.claims],
+            tier=[claim[2] for claim in self.claims],
             received=received,
             staircase=self._staircases(received),
             hysteresis=self.charter.hysteresis,
@@ -112,17 +112,23 @@ class Question:
         return parts_of(problem, allocation, self.market.offers, self.market.needs, self.claims, self.weight, self.step)
 
     def _weights(self) -> Ints:
-        """Return the relative weight of one unit of each offer; with one thing in the market all weigh 1."""
+        """Return the relative weight of one unit of each offer; with one thing in the market all weigh 1.
+
+        Weights only rank ways against each other: unlike masses that no small numbers express are rounded to `HEAVIEST` parts of
+        the greatest, so that efforts stay far from what 64 bits hold. What a line says of its effort is exact all the same.
+        """
         if self.charter.effort == "km":
             return np.ones(len(self.supply), dtype=np.int64)
         masses = [mass_per_grain(self.network, offer) for offer in self.market.offers]
         common = math.lcm(*(mass.denominator for mass in masses))
         whole = [int(mass * common) for mass in masses]
-        divisor = math.gcd(*whole) or 1
-        return np.array([weight // divisor for weight in whole], dtype=np.int64)
+        divisor: int | Fraction = math.gcd(*whole) or 1
+        if max(whole, default=0) // divisor > HEAVIEST:
+            divisor = Fraction(max(whole), HEAVIEST)
+        return np.array([max(1, round(weight / divisor)) for weight in whole], dtype=np.int64)
 
     def _staircases(self, received: list[int]) -> tuple[Ints, Ints, int]:
-        open_units = np.bincount(self.claim, weights=None, minlength=len(self.claims)) * 0
+        open_units = np.zeros(len(self.claims), dtype=np.int64)
         np.add.at(open_units, self.claim, self.demand)
         asked = open_units + np.array(received, dtype=np.int64)
         rise, run = np.zeros(len(self.claims), dtype=np.int64), np.ones(len(self.claims), dtype=np.int64)

@@ -188,7 +188,7 @@ def _judge_report(book: Book, event: Event, report: Report) -> Verdict:
     mine = [line.provider == agent for line in deal.lines]
     if report.action in LEAVING and not all(mine):
         return _refused(event, deal.proposal, f"{report.action!r} is what the provider does; a receiver reports what arrived")
-    moved = _moved(deal, agent, report)
+    moved = _moved(deal, agent, report, deal.left if report.action in LEAVING else deal.shipped)
     if isinstance(moved, str):
         return _refused(event, deal.proposal, moved)
     lines = zip(deal.lines, moved, strict=True)
@@ -208,9 +208,9 @@ def _arrival(deal: Deal, agent: str, moved: list[int]) -> str:
     return "fulfilled"
 
 
-def _moved(deal: Deal, agent: str, report: Report) -> list[int] | str:
-    """Return what a report moves of each line, in grains, or why it cannot be."""
-    tally = [deal.shipped[index] if line.provider == agent else deal.received[index] for index, line in enumerate(deal.lines)]
+def _moved(deal: Deal, agent: str, report: Report, by_provider: list[int]) -> list[int] | str:
+    """Return what a report moves of each line, in grains, or why it cannot be; `by_provider` is what the provider said of it before."""
+    tally = [by_provider[index] if line.provider == agent else deal.received[index] for index, line in enumerate(deal.lines)]
     open_grains = [line.quantity.grains - said for line, said in zip(deal.lines, tally, strict=True)]
     amount = report.quantity or report.effort
     if amount is None:

@@ -184,5 +184,7 @@ def _show(summary: dict[str, Any], planner: Planner, request: Request) -> None:
     table(title, columns, [[name, *row.values()] for name, row in summary["resources"].items()])
     if planner.units_short():
         print(f"Gap: minimum parts keep {planner.units_short():,} units from moving that could move without them.")
+    for trouble in planner.troubles():
+        print(f"Note: {trouble}.")
     for why, pairs in planner.hidden_pairs().items():
         print(f"Not candidates: {pairs:,} pairs, because of: {why}.")

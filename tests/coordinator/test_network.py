@@ -407,7 +407,7 @@ def test_what_is_free_follows_the_contracts_paragraph_over_random_lives(seed):
                 committed(desk, f"p{step}", quantity, at=at)
                 taken, open_quantity = taken + quantity, open_quantity + quantity
             case "ship":
-                shippable = [deal for deal in desk.core.book.deals.values() if deal.may("shipped") and not deal.shipped[0]]
+                shippable = [deal for deal in desk.core.book.deals.values() if deal.may("shipped") and not deal.gone(0)]
                 for deal in shippable[:1]:
                     desk.take(report("a", deal.proposal, "pickup", at=at))
                     open_quantity -= deal.lines[0].quantity.grains
@@ -419,3 +419,18 @@ def test_ticks_move_time_and_nothing_else():
     desk = Desk(offer("a", 10, at=1), tick(50), event("tick", "coordinator:other", "tick", 60, {}))
     assert desk.core.log_us == moment_us(60)
     assert desk.free("a/offer/o") == 10
+
+
+def test_two_words_of_one_time_on_one_signal_stand_alike_in_any_order():
+    words = [offer("a", 60, at=1), offer("a", 100, at=1)]
+    stated = {Desk(*order).stance("a/offer/o").stated_grains for order in (words, words[::-1])}
+    assert len(stated) == 1
+
+
+def test_a_refresh_of_a_definition_or_a_route_puts_no_plan_in_question():
+    desk = Desk(resource("x", "mask", at=0), route("a", "b", 3, at=0))
+    desk.cycle()
+    desk.take(resource("x", "mask", at=1), route("a", "b", 3, at=1))
+    assert not desk.core.network.changed_everywhere
+    desk.take(route("a", "b", 4, at=2))
+    assert desk.core.network.changed_everywhere

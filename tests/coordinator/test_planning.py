@@ -454,3 +454,35 @@ def value_of(desk: Desk, parts: list[Any], rule: Rule) -> tuple[int, int]:
         had = book.received_grains(claim, log_us)
         urgency += rule.urgency(claim[2], had, units, asked[claim] + had)
     return urgency, sum(part.grains * part.distance_m for part in parts)
+
+
+# -- nobody's words stop the others --------------------------------------------------------------------------------------------
+
+
+def test_masses_that_no_small_numbers_express_stop_no_plan():
+    masses = [resource("x", "mask", mass_kg=0.333333333), resource("x", "visor", mass_kg=0.0101)]
+    things = [offer(f"g{n}", 5, ("mask", "visor")[n % 2], place={"lat": n, "long": 0}) for n in range(30)]
+    wants = [need(f"r{n}", 5, place={"lat": n, "long": 1}, substitutes=["visor"]) for n in range(30)]
+    desk = Desk(*masses, *things, *wants, effort="kg_km")
+    desk.cycle()
+    assert sum(desk.parties.values()) == 150
+
+
+def test_a_kept_market_whose_claims_are_all_served_sees_a_new_day():
+    here = {"place": {"lat": 1, "long": 1}}
+    desk = Desk(offer("a", 50, **here), need("b", 20, **here), fairness="portions")
+    desk.core.planner = Planner(desk.core.network, desk.core.book, **KEPT)
+    for deal in desk.cycle():
+        desk.take(*(answer(party, deal.proposal, at=0.1) for party in deal.parties))
+    for at in (30, 60):
+        desk.until(at)
+        assert desk.cycle() == []
+
+
+def test_what_is_counted_in_kilos_and_in_pieces_is_shared_apart():
+    here = {"place": {"lat": 1, "long": 1}}
+    kilos = [offer("k", 1, "flour", unit="kg", **here), need("b", 1, "flour", unit="kg", subject="kilos", **here)]
+    pieces = [offer("p", 50, "flour", **here), need("b", 40, "flour", **here), need("c", 40, "flour", **here)]
+    desk = Desk(*kilos, *pieces, fairness="portions")
+    desk.cycle()
+    assert sorted(units for (provider, _), units in desk.parties.items() if provider == "p") == [10, 40]

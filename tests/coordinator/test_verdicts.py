@@ -410,3 +410,13 @@ def test_every_step_a_verdict_takes_is_in_the_table_of_life():
     desk = committed()
     desk.take(report("a", "p", "pickup", at=3), report("b", "p", at=4))
     assert {kind for kind in desk.kinds if kind not in ("refused", "noted")} <= happenings
+
+
+def test_what_was_picked_up_has_not_arrived():
+    desk = committed(40)
+    desk.take(report("a", "p", "pickup", at=3))
+    assert desk.last["kind"] == "shipped"
+    desk.take(report("b", "p", "transfer", at=4, quantity=1))
+    assert desk.last["kind"] == "delivered"
+    desk.take(report("a", "p", "dropoff", at=5))
+    assert desk.last["kind"] == "fulfilled"
