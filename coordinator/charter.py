@@ -15,9 +15,9 @@ from coordinator.units import UNITS
 
 __all__ = ["Charter", "ProcessEntry", "ResourceEntry", "charter_from_toml"]
 
-Positive = Annotated[StrictInt | StrictFloat, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[StrictInt | StrictFloat, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[StrictInt, Field(ge=0, le=10**10)]
+Positive = Annotated[StrictInt | StrictFloat, Field(gt=0, le=10**9, allow_inf_nan=False)]
+NotNegative = Annotated[StrictInt | StrictFloat, Field(ge=0, le=10**6, allow_inf_nan=False)]  # days, kilometres
+Count = Annotated[StrictInt, Field(ge=0)]
 
 CLASS = "class:"  # In `may_claim_tier`, "class:hospital" stands for every agent that says it is classified as "hospital".
 
@@ -61,7 +61,7 @@ class Charter(Rules):
     effort: Literal["kg_km", "km"] = "kg_km"
     cycle_seconds: Annotated[StrictInt, Field(ge=1)] = 3_600
     late_seconds: Count = 86_400
-    proposal_seconds: Annotated[StrictInt, Field(ge=1, le=10**10)] = 604_800
+    proposal_seconds: Annotated[StrictInt, Field(ge=1)] = 604_800
     hysteresis: Annotated[StrictInt, Field(ge=0, le=10_000)] = 0  # in levels
     place_decimals: Annotated[StrictInt, Field(ge=0, le=7)] = 2
     default_life_days: NotNegative = 0  # 0: a signal without `expires` stands until withdrawn

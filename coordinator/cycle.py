@@ -4,6 +4,7 @@
 the streams; on the next start the same events, read back, lead to the same state.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -61,6 +62,7 @@ class Coordination:
         self.answering: Answering | None = None
         self.log_us = BEGINNING
         self.outbox: list[Entry] = []
+        self.unsaid: deque[str] = deque(maxlen=100)  # proposals that broke our own rules; nothing is known of them but this
         self.ledger: list[bytes] = []
         self._cycle_us = BEGINNING
         self._seen: dict[str, bytes] = {}
@@ -194,11 +196,16 @@ class Coordination:
 
     def _propose(self, data: dict[str, Any]) -> None:
         name = str(data["proposal"])
-        line = self._say("proposal", name, data, PROPOSAL, name)
-        event = parse_event(line)
-        assert isinstance(event.data, Proposal)  # said just now
-        self.book.propose(event.data, self.log_us, line)
-        self._let_answer(event.data)
+        line = event_json("proposal", self.source, name, self.log_us, data, logtime_us=self.log_us)
+        try:
+            proposal = parse_event(line).data
+        except Refused as refusal:  # What we would refuse from others is not said either; the rest of the plan stands.
+            self.unsaid.append(f"proposal {name} was not made, please report: {refusal}")
+            return
+        assert isinstance(proposal, Proposal)  # said just now
+        self.outbox.append(Entry(PROPOSAL, name, line))
+        self.book.propose(proposal, self.log_us, line)
+        self._let_answer(proposal)
 
     def _let_answer(self, proposal: Proposal) -> None:
         for answer in self.answering(proposal) if self.answering is not None else ():

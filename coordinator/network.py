@@ -14,7 +14,7 @@ from coordinator.charter import Charter
 from coordinator.places import Coordinates, Table, great_circle_m
 from coordinator.signals import Agent, Capacity, Event, Need, Offer, Place, Recipe, Resource, Route
 from coordinator.times import DAY_US
-from coordinator.units import UNITS, Quantity
+from coordinator.units import LARGEST_VALUE, UNITS, Quantity
 
 if TYPE_CHECKING:
     from coordinator.commitments import Book
@@ -430,9 +430,13 @@ class Network:
         return great_circle_m(start, end) if start and end else None
 
     def quantity(self, stance: Stance, grains: int) -> Quantity:
-        """Return so many grains of what the stance speaks of, in the unit people know its resource by (hours for a process)."""
-        unit = self.definition(self.canonical(stance.thing)).unit
-        return Quantity(grains, unit if UNITS[unit].dimension == stance.dimension else stance.unit)
+        """Return so many grains of what the stance speaks of, in the unit people know its resource by (hours for a process).
+
+        In the stance's own unit where that one does not fit, or would make more of it than a quantity may hold.
+        """
+        unit = UNITS[self.definition(self.canonical(stance.thing)).unit]
+        fits = unit.dimension == stance.dimension and grains <= LARGEST_VALUE * unit.grains
+        return Quantity(grains, unit.code if fits else stance.unit)
 
     def graph(self, book: "Book | None" = None) -> Any:
         """Return a `networkx.MultiDiGraph` of agents, resources, processes, recipes, routes and, with a book, flows.

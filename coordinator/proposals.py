@@ -10,7 +10,7 @@ import rfc8785
 from coordinator.commitments import Book, Deal, State
 from coordinator.network import Network
 from coordinator.problems import Part, mass_per_grain
-from coordinator.times import SECOND_US, format_instant
+from coordinator.times import LATEST_US, SECOND_US, format_instant
 from coordinator.units import Quantity, from_grains
 
 __all__ = ["Revision", "revise"]
@@ -54,7 +54,7 @@ def _pair_and_terms(deal: Deal) -> tuple[str, str, Terms]:
 def _proposal(network: Network, parts: Sequence[Part], log_us: int) -> dict[str, Any]:
     lines = [_line(network, part) for part in parts]
     ends = [end_us for part in parts for end_us in (part.offer.end_us, part.need.end_us) if end_us is not None]
-    expires = format_instant(min([log_us + network.charter.proposal_seconds * SECOND_US, *ends]))
+    expires = format_instant(min([LATEST_US, log_us + network.charter.proposal_seconds * SECOND_US, *ends]))
     statements = [[f"agent:{stance.agent}", stance.statement] for part in parts for stance in (part.offer, part.need)]
     name = hashlib.sha256(rfc8785.dumps([lines, statements, expires])).hexdigest()[:32]
     return {

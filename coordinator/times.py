@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from coordinator.errors import Refused
 from coordinator.wording import shown
 
-__all__ = ["DAY_US", "HOUR_US", "SECOND_US", "format_instant", "parse_instant"]
+__all__ = ["DAY_US", "HOUR_US", "LATEST_US", "SECOND_US", "format_instant", "parse_instant"]
 
 SECOND_US = 1_000_000
 HOUR_US = 3_600 * SECOND_US
@@ -14,6 +14,7 @@ DAY_US = 24 * HOUR_US
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _END_US = (datetime(2200, 1, 1, tzinfo=UTC) - _EPOCH).days * DAY_US
+LATEST_US = _END_US - SECOND_US  # the last time that can be said
 _INSTANT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
     r"(?:\.[0-9]{1,40})?"

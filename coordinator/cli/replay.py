@@ -14,7 +14,6 @@ from coordinator.adapters.sqlite_log import SqliteLog
 from coordinator.cli.output import Progress, table
 from coordinator.cycle import Coordination
 from coordinator.errors import Refused
-from coordinator.planning import Planner
 from coordinator.replaying import Said, in_told_order, standing_proposals, statements_judged, summarise, told
 from coordinator.signals import Proposal, event_json, parse_event
 from coordinator.stream import LEDGER, PROPOSAL, SIGNAL, START
@@ -82,7 +81,7 @@ def run(request: Request) -> None:
         recorder.note_decisions()
     summary = summarise(coordination.network, coordination.book, coordination.ledger, events=read, refused=len(refused))
     _write(request.out, coordination, refused, summary)
-    _show(summary, coordination.planner, request)
+    _show(summary, coordination, request)
 
 
 def _look_through(request: Request) -> tuple[int, set[str]]:
@@ -175,16 +174,17 @@ def _write(out: Path, coordination: Coordination, refused: list[_Refusal], summa
     write_json_file(out / "summary.json", summary)
 
 
-def _show(summary: dict[str, Any], planner: Planner, request: Request) -> None:
+def _show(summary: dict[str, Any], coordination: Coordination, request: Request) -> None:
     if request.as_json:
         print(json.dumps(summary, indent=2, ensure_ascii=False))
         return
     title = f"{summary['events']:,} events, {summary['refused']:,} refused; results in {request.out}"
     columns = ["resource", "unit", "offered", "needed", "proposed", "committed", "unit-km"]
     table(title, columns, [[name, *row.values()] for name, row in summary["resources"].items()])
+    planner = coordination.planner
     if planner.units_short():
         print(f"Gap: minimum parts keep {planner.units_short():,} units from moving that could move without them.")
-    for trouble in planner.troubles():
+    for trouble in (*planner.troubles(), *coordination.unsaid):
         print(f"Note: {trouble}.")
     for why, pairs in planner.hidden_pairs().items():
         print(f"Not candidates: {pairs:,} pairs, because of: {why}.")

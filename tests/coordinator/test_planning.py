@@ -486,3 +486,16 @@ def test_what_is_counted_in_kilos_and_in_pieces_is_shared_apart():
     desk = Desk(*kilos, *pieces, fairness="portions")
     desk.cycle()
     assert sorted(units for (provider, _), units in desk.parties.items() if provider == "p") == [10, 40]
+
+
+def test_a_thing_first_said_in_a_small_unit_is_proposed_in_one_that_holds_it():
+    here = {"place": {"lat": 1, "long": 1}}
+    words = [
+        offer("a", 1, "w", unit="g", **here),
+        offer("b", 2_000_000, "w", unit="kg", **here),
+        need("v", 2_000_000, "w", unit="kg", **here),
+    ]
+    desk = Desk(*words, offer("p", 5, "z", **here), need("q", 5, "z", **here))
+    desk.cycle()
+    assert desk.parties["p", "q"] == 5
+    assert sum(grains for (_, receiver), grains in desk.parties.items() if receiver == "v") == 2_000_000 * 10**9

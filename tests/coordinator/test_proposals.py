@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import rfc8785
 
+from coordinator.times import LATEST_US
 from tests.support.desk import Desk
 from tests.support.events import amount, capacity, hours, moment, need, offer, route, withdraw
 
@@ -127,3 +128,10 @@ def test_twenty_minutes_are_promised_in_hours_and_counted_exactly():
     desk = Desk(route("a", "b", 1), capacity("a", 20, unit="min"), hours("b", 20, unit="min"))
     (deal,) = desk.cycle()
     assert deal.lines[0].quantity.grains == 20 * 60_000
+
+
+def test_a_life_without_end_ends_where_times_end():
+    here = {"place": {"lat": 1, "long": 1}}
+    desk = Desk(offer("a", 5, **here), need("b", 5, **here), proposal_seconds=10**15, late_seconds=10**15, cycle_seconds=10**15)
+    (deal,) = desk.cycle()
+    assert deal.data.expires_us == LATEST_US
