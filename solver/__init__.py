@@ -4,7 +4,8 @@
 """
 
 from solver.errors import BadProblem, EngineFault, SolverError, TooLarge
-from solver.fairness import Rule, staircase, total_urgency
+from solver.exchanges import Exchange, improving_exchanges, tier_inversions
+from solver.fairness import Rule, exact_levels, staircase, total_urgency
 from solver.field import Field, prepare
 from solver.pressure import read_pressure
 from solver.problem import TIERS, Allocation, Gap, Problem
@@ -20,6 +21,7 @@ __all__ = [
     "Candidates",
     "DenseCandidates",
     "EngineFault",
+    "Exchange",
     "Field",
     "Gap",
     "Problem",
@@ -27,10 +29,13 @@ __all__ = [
     "SolverError",
     "TooLarge",
     "broken_rules",
+    "exact_levels",
+    "improving_exchanges",
     "prepare",
     "read_pressure",
     "solve",
     "solve_on_demand",
     "staircase",
+    "tier_inversions",
     "total_urgency",
 ]

@@ -1,5 +1,6 @@
 """How urgent one unit more is to a claim: the three fairness rules as one staircase, and the urgency of its steps."""
 
+import math
 from typing import Literal
 
 import numpy as np
@@ -7,7 +8,18 @@ import numpy as np
 from solver.errors import BadProblem, TooLarge
 from solver.problem import LARGEST, TIERS, Ints, Problem
 
-__all__ = ["Rule", "level_if_free", "level_of", "margin_of", "staircase", "total_urgency", "units_below", "urgency_of", "worth_of"]
+__all__ = [
+    "Rule",
+    "exact_levels",
+    "level_if_free",
+    "level_of",
+    "margin_of",
+    "staircase",
+    "total_urgency",
+    "units_below",
+    "urgency_of",
+    "worth_of",
+]
 
 Rule = Literal["portions", "ratio", "off"]
 
@@ -39,6 +51,16 @@ def staircase(rule: Rule, portion: int, unit: int, asked: Ints, levels: int) -> 
         raise BadProblem(f"fairness is {rule!r}: portions, ratio or off is expected")
     common = np.gcd(rise, run)
     return rise // common, run // common, levels
+
+
+def exact_levels(asked: Ints) -> int:
+    """Return the fewest levels known to let ``ratio`` rank any two shares of what was ``asked`` (K,) exactly.
+
+    Two unlike shares a/d and b/e lie at least 1/(d e) apart, so with more than d e levels they never fall on one. Fewer levels
+    round: exchanges within one of them are left to effort.
+    """
+    largest = np.sort(asked)[-2:].tolist()
+    return 1 + math.prod(max(1, int(units)) for units in largest)
 
 
 def level_of(problem: Problem, claim: Ints, taken: Ints) -> Ints:
@@ -120,8 +142,11 @@ def total_urgency(problem: Problem, flow: Ints) -> int:
     units = covered[claims]
     margin = margin_of(problem)
     base = (problem.levels + 2 * margin) * (3 - problem.tier[claims]) + margin + problem.levels
-    climbed = np.zeros_like(units)
-    for level in range(1, problem.levels):  # Every unit above a level's foot counts one less.
-        climbed += np.maximum(units - units_below(problem, claims, np.full_like(claims, level)), 0)
+    climbed, walked = np.zeros_like(units), np.zeros_like(units)
+    while np.any(walked < units):  # From the foot of one level to that of the next.
+        level = level_of(problem, claims, walked)
+        reached: Ints = np.minimum(units, units_below(problem, claims, level + 1))
+        climbed += level * (reached - walked)
+        walked = reached
     kept = problem.hysteresis * int(np.minimum(flow, problem.kept).sum())
     return int(sum((base * units - climbed).tolist())) + kept
