@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from solver.errors import BadProblem, EngineFault
-from solver.problem import Ints, Problem
+from solver.errors import BadProblem, EngineFault, TooLarge
+from solver.problem import LARGEST, Ints, Problem
 
 if TYPE_CHECKING:
     from solver.engine.layout import Layout
@@ -15,6 +16,7 @@ __all__ = ["Field", "prepare"]
 
 HEADROOM = 4  # times the worth and the margin that the first problem asks for, so that it may grow
 UNBOUNDED = 1 << 62
+MOST_UNITS = 1 << 60  # of all offers together
 
 
 class Field:
@@ -50,6 +52,9 @@ class Field:
         self._free_arcs: list[int] = []
         self._pins = pinned is not None and bool(pinned.any())  # whether there ever were any
         self._clipped: list[tuple[int, int]] = []  # (row, limit) of arcs whose limit waits for the end of the search
+        self._offered, self._asked = int(problem.supply.sum()), int(problem.demand.sum())
+        self._most_received, self._steepest = int(problem.received.max(initial=0)), int(problem.rise.max(initial=0))
+        self._fit()
         self._build(problem, pinned if pinned is not None else np.zeros(len(problem.offer), dtype=np.int64), farthest)
 
     def _build(self, problem: Problem, pinned: Ints, farthest: int) -> None:
@@ -57,11 +62,11 @@ class Field:
 
         self._kernel: Any = kernel
         self._engine: Any = layout
-        self._farthest = HEADROOM * max(farthest, int(problem.effort.max(initial=0))) + 1
-        self._ends = HEADROOM * min(len(problem.supply), len(problem.demand)) + 16
-        self.worth = 2 * self._farthest * self._ends + 1
-        self._margin = problem.hysteresis * self._ends
-        self._layout: Layout = layout.lay_out(problem, self.worth, self._margin)
+        farthest = HEADROOM * max(farthest, int(problem.effort.max(initial=0))) + 1
+        ends = HEADROOM * min(len(problem.supply), len(problem.demand)) + 16
+        worth, margin = 2 * farthest * ends + 1, problem.hysteresis * ends
+        self._layout: Layout = layout.lay_out(problem, worth, margin)  # Refused here if at all, before anything is changed.
+        self._farthest, self._ends, self.worth, self._margin = farthest, ends, worth, margin
         self._way, self._twin = _Column(self._layout.way), _Column(self._layout.twin)
         self._row = _Column(np.arange(len(problem.offer), dtype=np.int64))
         self._offer_node, self._need_node = _Column(self._layout.offer_node), _Column(self._layout.need_node)
@@ -145,6 +150,7 @@ class Field:
         node = self._known(self._offer_node, offer, "an offer")
         supply = int(self._layout.net.gate[node, self._kernel.LIMIT]) + units
         _no_less(supply, 0, f"offer {offer} would have")
+        self._fit(offered=units)
         self.finish()
         self._let_go(node, 0, supply)
         self._heed(self._kernel.offer_event(self._layout.net, node, units, self._visits))
@@ -154,6 +160,7 @@ class Field:
         node = self._known(self._need_node, need, "a need")
         demand = self._demand(need) + units
         _no_less(demand, 0, f"need {need} would ask for")
+        self._fit(asked=units)
         self.finish()
         self._let_go(node, 4, demand)
         self._open(need, demand)
@@ -162,16 +169,41 @@ class Field:
         """Let a claim have received so many units lately; its further units are worth less the more it had."""
         node = self._known(self._claim_node, claim, "a claim")
         _no_less(received, 0, f"claim {claim} would have received")
+        self._fit(received=received)
         self.finish()
         self._layout.net.gate[node, self._kernel.SEEN] = received
         self._kernel.regate(self._layout.net, node)
         self._settle()
 
+    def restep(self, claims: ArrayLike, rises: ArrayLike, runs: ArrayLike) -> None:
+        """Give each of the ``claims`` (C,), none of them twice, the staircase of ``rises`` (C,) levels in ``runs`` (C,) units.
+
+        One call for all: what one claim gives back goes straight to those that now want more.
+        """
+        chosen, rise, run = (np.atleast_1d(np.asarray(values, dtype=np.int64)) for values in (claims, rises, runs))
+        if not len(chosen) == len(rise) == len(run):
+            raise BadProblem(f"{len(chosen)} claims, {len(rise)} rises and {len(run)} runs: give each claim one of both")
+        if not len(chosen):
+            return
+        for outside in (int(chosen.min()), int(chosen.max())):
+            self._known(self._claim_node, outside, "a claim")
+        if len(np.unique(chosen)) < len(chosen):
+            raise BadProblem("a claim came twice: give each claim one staircase")
+        if int(rise.min()) < 0 or int(run.min()) < 1:
+            raise BadProblem(f"least rise {rise.min()}, least run {run.min()}: at least 0 and 1 are expected")
+        self._fit(rise=int(rise.max()), run=int(run.max()))
+        self.finish()
+        self._rise.values[chosen], self._run.values[chosen] = rise, run
+        self._kernel.restep(self._layout.net, self._claim_node.values[chosen], rise, run)
+        self._settle()
+
     def add_offer(self, supply: int, needs: Sequence[int] = (), efforts: Sequence[int] = (), most: Sequence[int] | None = None) -> int:
         """Return the position of a new offer, with arcs to the needs it can reach."""
         _no_less(supply, 0, "the new offer would have")
+        self._check_arcs([self._known(self._need_node, need, "a need") for need in needs], efforts, most)
         self.finish()
         self._make_room(nodes=1, arcs=len(needs), efforts=efforts)
+        self._fit(offered=supply)
         node = self._engine.new_node(self._layout, self._kernel.OFFER)
         offer = self._offer_node.add(node)
         for x, need in enumerate(needs):
@@ -186,6 +218,7 @@ class Field:
         """Return the position of a new claim, without needs."""
         if not 0 <= tier <= 3 or run < 1 or rise < 0 or received < 0:
             raise BadProblem(f"tier {tier}, rise {rise}, run {run}, received {received}: tier 0 to 3, run at least 1, no others below 0")
+        self._fit(received=received, rise=rise, run=run)
         self.finish()
         self._make_room(nodes=1, arcs=0)
         node = self._engine.new_node(self._layout, self._kernel.CLAIM)
@@ -203,8 +236,10 @@ class Field:
         """Return the position of a new need of a claim, with arcs from the offers that can reach it."""
         self._known(self._claim_node, claim, "a claim")
         _no_less(demand, 0, "the new need would ask for")
+        self._check_arcs([self._known(self._offer_node, offer, "an offer") for offer in offers], efforts, most)
         self.finish()
         self._make_room(nodes=2, arcs=len(offers) + 2, efforts=efforts)
+        self._fit(asked=demand)
         self._part(claim)
         node = self._engine.new_node(self._layout, self._kernel.NEED)
         way = self._engine.new_arc(self._layout, node, int(self._claim_node.values[claim]), 0, 0)
@@ -221,6 +256,9 @@ class Field:
 
     def add_arc(self, offer: int, need: int, effort: int, most: int | None = None) -> int:
         """Return the position of a new arc; it may carry ``most`` units, without a limit if None."""
+        self._known(self._offer_node, offer, "an offer")
+        self._known(self._need_node, need, "a need")
+        self._check_arcs([need], [effort], None if most is None else [most])
         self.finish()
         self._make_room(nodes=0, arcs=1, efforts=(effort,))
         arc = self._attach(offer, need, effort, UNBOUNDED if most is None else most)
@@ -314,6 +352,15 @@ class Field:
         self._clipped.clear()
         return True
 
+    def _fit(self, *, offered: int = 0, asked: int = 0, received: int = 0, rise: int = 0, run: int = 1) -> None:
+        """Count units that come or go, once products with them are known to fit into 64 bits."""
+        received, rise = max(received, self._most_received), max(rise, self._steepest)
+        offered, asked = offered + self._offered, asked + self._asked
+        if (received + asked + 1) * max(rise, 1) > LARGEST or self._levels * run > LARGEST or offered > MOST_UNITS:
+            told = f"{offered} units offered, {asked} asked for, {received} received, staircases of {rise} levels in {run} units"
+            raise TooLarge(f"{told}: that does not fit into 64 bits; count in larger packs or make rise / run coarser")
+        self._offered, self._asked, self._most_received, self._steepest = offered, asked, received, rise
+
     def _known(self, column: "_Column", position: int, what: str) -> int:
         if not 0 <= position < len(column.values) or column.values[position] < 0:
             raise BadProblem(f"{position} came where {what} was expected, one of {len(column.values)} counted from 0")
@@ -375,10 +422,15 @@ class Field:
                 self._clipped.append((row, limit))
         self._settle()
 
+    @staticmethod
+    def _check_arcs(ends: Sequence[int], efforts: Sequence[int], most: Sequence[int] | None) -> None:
+        if len(efforts) != len(ends) or (most is not None and len(most) != len(ends)):
+            raise BadProblem(f"{len(ends)} arcs came with {len(efforts)} efforts: give each its own, and its limit if any is given")
+        _no_less(min(efforts, default=0), 0, "the least effort of new arcs would be")
+        _no_less(min(most or (), default=0), 0, "the least limit of new arcs would be")
+
     def _attach(self, offer: int, need: int, effort: int, most: int) -> int:
-        tail, head = self._known(self._offer_node, offer, "an offer"), self._known(self._need_node, need, "a need")
-        _no_less(effort, 0, f"the effort from offer {offer} to need {need} would be")
-        _no_less(most, 0, f"the arc from offer {offer} to need {need} would carry at most")
+        tail, head = int(self._offer_node.values[offer]), int(self._need_node.values[need])
         row = self._engine.new_arc(self._layout, tail, head, effort, most)
         if self._free_arcs:
             arc = self._free_arcs.pop()
@@ -437,6 +489,7 @@ def prepare() -> None:
     field.offer_changes(0, -4)
     field.need_changes(0, 1)
     field.claim_received(0, 1)
+    field.restep([0], [1], [3])
     field.remove_arc(arc)
     field.pressures()
     single = Field(Problem.of([1], [1], [0], [0], [1]))

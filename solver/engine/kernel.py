@@ -36,6 +36,7 @@ __all__ = [
     "Network",
     "attach",
     "claim_opens",
+    "climb_by",
     "detach",
     "fill_places",
     "insert_needs",
@@ -49,6 +50,7 @@ __all__ = [
     "put_arc",
     "refresh",
     "regate",
+    "restep",
     "settle",
     "slacken",
     "spill",
@@ -240,6 +242,24 @@ def claim_opens(net: Network, u: int, limit: int) -> None:
     """Let a claim's gate take up to `limit` units."""
     net.gate[u, LIMIT] = limit
     regate(net, u)
+
+
+@lean
+def climb_by(net: Network, u: int, rise: int, run: int) -> None:
+    """Write a claim's staircase: so many levels up in so many units."""
+    gate = net.gate
+    last = net.state[LAST_LEVEL]
+    gate[u, RISE] = rise
+    gate[u, RUN] = run
+    gate[u, LAST_AT] = -(-last * run // rise) if rise > 0 else (0 if last == 0 else FAR)
+
+
+@lean
+def restep(net: Network, nodes: Ints, rise: Ints, run: Ints) -> None:
+    """Give many claims other staircases, and let their gates take what their pressures say. `settle` has to follow."""
+    for x in range(len(nodes)):
+        climb_by(net, nodes[x], rise[x], run[x])
+        regate(net, nodes[x])
 
 
 # --- arcs and their places ----------------------------------------------------------------------------------------------

@@ -252,9 +252,8 @@ def new_node(layout: Layout, kind: int) -> int:
 
 def fill_claim(layout: Layout, node: int, worth: int, received: int, rise: int, run: int) -> None:
     """Give a claim's node its staircase; ``worth`` is that of a unit on the first level."""
-    last = int(layout.net.state[kernel.LAST_LEVEL])
-    last_at = -(-last * run // rise) if rise > 0 else (0 if last == 0 else kernel.FAR)
-    layout.net.gate[node] = (0, kernel.LARGEST_FLOW, worth, received, rise, run, last_at, kernel.CLAIM)
+    layout.net.gate[node] = (0, kernel.LARGEST_FLOW, worth, received, rise, run, 0, kernel.CLAIM)
+    kernel.climb_by(layout.net, node, rise, run)
     kernel.refresh(layout.net, node)
     layout.net.node[node, kernel.PRESSURE] = layout.net.edge[node, kernel.GIVE]
 

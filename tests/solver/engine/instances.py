@@ -8,6 +8,7 @@ from solver import Problem, staircase
 from solver.field import Field
 
 RULES = ("off", "portions", "ratio")
+HAPPENINGS = ("offer", "need", "received", "restep", "add offer", "add need", "add claim", "add arc", "arc", "arc", "pin", "pin")
 
 
 def problem_of(seed: int, most_nodes: int = 12) -> Problem:
@@ -53,7 +54,9 @@ def anything_happens(field: Field, rng: np.random.Generator, alive: set[int]) ->
     """Let one random event happen to the field, and return its name; ``alive`` are the positions of its arcs."""
     problem = field.problem()
     offers, needs, claims = len(problem.supply), len(problem.demand), len(problem.tier)
-    what = str(rng.choice(["offer", "need", "received", "add offer", "add need", "add claim", "add arc", "arc", "arc", "pin", "pin"]))
+    what = str(
+        rng.choice(["offer", "need", "received", "restep", "add offer", "add need", "add claim", "add arc", "arc", "arc", "pin", "pin"])
+    )
     if what == "offer":
         i = int(rng.integers(offers))
         field.offer_changes(i, int(rng.integers(-problem.supply[i], 20)))
@@ -62,6 +65,10 @@ def anything_happens(field: Field, rng: np.random.Generator, alive: set[int]) ->
         field.need_changes(j, int(rng.integers(-problem.demand[j], 20)))
     elif what == "received":
         field.claim_received(int(rng.integers(claims)), int(rng.integers(0, 40)))
+    elif what == "restep":
+        some = rng.permutation(claims)[: int(rng.integers(claims + 1))]
+        steepest = 1 if problem.levels == 1 else 4
+        field.restep(some, rng.integers(0, steepest, len(some)), rng.integers(1, 12, len(some)))
     elif what == "add claim":
         rise = 0 if problem.levels == 1 else int(rng.integers(0, 3))
         field.add_claim(int(rng.integers(4)), rise, int(rng.integers(1, 9)), int(rng.integers(9)))

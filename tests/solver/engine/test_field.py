@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from solver import Allocation, BadProblem, Gap, Problem, broken_rules, staircase, total_urgency
+from solver import Allocation, BadProblem, Gap, Problem, TooLarge, broken_rules, staircase, total_urgency
 from solver.engine import kernel
 from solver.engine.stock import best_flow
 from solver.fairness import worth_of
@@ -77,6 +77,33 @@ def test_a_field_grows_far_beyond_what_it_was_built_from() -> None:
     verify(field)
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_other_staircases_for_all_claims_at_once_leave_what_solving_anew_would(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    count = 60
+    pairs = np.unique(rng.integers(0, count, 5 * count) * count + np.tile(np.arange(count), 5))
+    claim = rng.integers(0, count // 2, count) if seed % 2 else np.arange(count)
+    claims = int(claim.max()) + 1
+    staircase_of_10 = np.ones(claims), np.full(claims, 10), 20
+    problem = Problem.of(
+        rng.integers(1, 60, count),
+        rng.integers(1, 90, count),
+        pairs // count,
+        pairs % count,
+        rng.integers(0, 500, len(pairs)),
+        claim=claim,
+        tier=rng.integers(0, 4, claims),
+        staircase=staircase_of_10,
+    )
+    field = Field(problem)
+    for run in (11, 25, 3, 10):
+        rise, runs = rng.integers(0, 4, claims), np.full(claims, run)
+        field.restep(np.arange(claims), rise, runs)
+        verify(field)
+        anew = Field(field.problem())
+        assert value(field.problem(), field.flow()) == value(field.problem(), anew.flow())
+
+
 def test_an_arc_that_comes_and_goes_leaves_no_trace() -> None:
     problem = Problem.of([10, 10], [6, 8], [0, 1], [0, 1], [5, 5], staircase=staircase("off", 1, 1, np.zeros(2), 1))
     field = Field(problem)
@@ -128,6 +155,15 @@ def test_a_budget_bounds_a_turn_and_going_on_ends_at_the_optimum() -> None:
         lambda field: field.add_claim(4, 0, 1),
         lambda field: field.change_effort(0, -1),
         lambda field: field.add_arc(0, 0, -1),
+        lambda field: field.add_arc(0, 1, 1),
+        lambda field: field.add_offer(4, [0, 1], [1, 1]),
+        lambda field: field.add_offer(4, [0], []),
+        lambda field: field.add_need(0, 4, [1], [1]),
+        lambda field: field.add_need(0, 4, [0], [1], [-1]),
+        lambda field: field.restep([0, 0], [1, 1], [5, 5]),
+        lambda field: field.restep([1], [1], [5]),
+        lambda field: field.restep([0], [1], [0]),
+        lambda field: field.restep([0], [1, 2], [5]),
     ],
 )
 def test_what_does_not_fit_is_refused_and_changes_nothing(wrong) -> None:  # type: ignore[no-untyped-def]
@@ -136,6 +172,31 @@ def test_what_does_not_fit_is_refused_and_changes_nothing(wrong) -> None:  # typ
         wrong(field)
     verify(field)
     assert field.flow().tolist() == [6]
+    assert len(field.left_over()) == len(field.coverage()) == len(field.problem().tier) == 1
+
+
+@pytest.mark.parametrize(
+    "huge",
+    [
+        lambda field: field.offer_changes(0, 2**60),
+        lambda field: field.need_changes(0, 2**62),
+        lambda field: field.add_offer(2**61),
+        lambda field: field.add_need(0, 2**62),
+        lambda field: field.add_claim(0, 1, 2**60),
+        lambda field: field.claim_received(0, 2**62),
+        lambda field: field.restep([0], [2**60], [1]),
+        lambda field: field.change_effort(0, 2**57),
+        lambda field: field.add_arc(0, 0, 2**57),
+    ],
+)
+def test_what_64_bits_do_not_hold_is_refused_and_changes_nothing(huge) -> None:  # type: ignore[no-untyped-def]
+    field = Field(Problem.of([10], [6], [0], [0], [5], staircase=([1], [5], 10)))
+    with pytest.raises(TooLarge, match="coarser"):
+        huge(field)
+    verify(field)
+    field.offer_changes(0, -7)
+    verify(field)
+    assert field.flow().tolist() == [3]
 
 
 def test_after_preparing_no_event_compiles_anything() -> None:
