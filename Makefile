@@ -19,6 +19,8 @@ demo: $(VENV)/.for-demo  ## stream the real COVID-19 relief data through the coo
 	$(BIN)/coordinator demo
 
 test: check  ## the static gate, then every test
+	@echo "== the broker that tests run on"
+	@deploy/kafka/local fetch || echo "== NOT TESTED below: Apache Kafka" >&2
 	@echo "== every test"
 	$(BIN)/python -m pytest --numprocesses=2 --dist=worksteal
 

@@ -1,4 +1,4 @@
-"""The contract of logs, run over all three."""
+"""The contract of logs, run over all three; the one on Kafka with two brokers, Tansu and Apache's own."""
 
 import time
 
@@ -74,3 +74,9 @@ class TestKafkaLog(EventLogContract):
         yield again
         for one in opened:
             one.close()
+
+
+class TestKafkaLogOnApacheKafka(TestKafkaLog):
+    @pytest.fixture
+    def broker(self, kafka):
+        return kafka
