@@ -15,7 +15,7 @@ from coordinator.errors import Refused
 from coordinator.network import Network, reference
 from coordinator.places import Table
 from coordinator.planning import Planner
-from coordinator.proposals import revise
+from coordinator.proposals import Draft, revise
 from coordinator.signals import Answer, Capacity, Event, Ledger, Need, Offer, Proposal, Report, event_json, parse_event
 from coordinator.stream import LEDGER, PROPOSAL, SIGNAL, Entry
 from coordinator.times import SECOND_US, format_instant
@@ -190,20 +190,21 @@ class Coordination:
         revision = revise(self.network, self.book, parts, self.log_us)
         for proposal in revision.retracted:
             self._retract(proposal)
-        for data in revision.proposed:
-            self._propose(data)
+        for draft in revision.proposed:
+            self._propose(draft)
         self._planned = self._planned or bool(revision.proposed)
 
-    def _propose(self, data: dict[str, Any]) -> None:
-        name = str(data["proposal"])
-        line = event_json("proposal", self.source, name, self.log_us, data, logtime_us=self.log_us)
+    def _propose(self, draft: Draft) -> None:
+        line = event_json(
+            "proposal", self.source, draft.name, self.log_us, draft.data, logtime_us=self.log_us, plain=draft.read is not None
+        )
         try:
-            proposal = parse_event(line).data
+            proposal = draft.read or parse_event(line).data
         except Refused as refusal:  # What we would refuse from others is not said either; the rest of the plan stands.
-            self.unsaid.append(f"proposal {name} was not made, please report: {refusal}")
+            self.unsaid.append(f"proposal {draft.name} was not made, please report: {refusal}")
             return
         assert isinstance(proposal, Proposal)  # said just now
-        self.outbox.append(Entry(PROPOSAL, name, line))
+        self.outbox.append(Entry(PROPOSAL, draft.name, line))
         self.book.propose(proposal, self.log_us, line)
         self._let_answer(proposal)
 

@@ -3,29 +3,47 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from fractions import Fraction
+from typing import Any, Literal
 
 import rfc8785
 
 from coordinator.commitments import Book, Deal, State
-from coordinator.network import Network
+from coordinator.fields import FARTHEST_KM, LONGEST_TEXT, read_name
+from coordinator.jsontext import canonical_json
+from coordinator.network import Network, Stance, Thing
 from coordinator.problems import Part, mass_per_grain
+from coordinator.signals import Line, Proposal
 from coordinator.times import LATEST_US, SECOND_US, format_instant
-from coordinator.units import Quantity, from_grains
+from coordinator.units import LARGEST_VALUE, UNITS, Quantity, from_grains
 
-__all__ = ["Revision", "revise"]
+__all__ = ["Draft", "Revision", "revise"]
 
 MOST_LINES = 100  # of one proposal; a pair with more gets several
+PLAIN_FRACTIONS = (1e-4, 1e15)  # between these, every way of writing JSON gives a fraction the same digits
+READ_BACK_GRAINS = 2**50  # so many, written as a fraction of a unit, are surely read back to the grain
 
 Terms = tuple[tuple[str, str, int, int], ...]  # of each line: offer, need, grains, metres
 
 
 @dataclass(frozen=True, slots=True)
+class Draft:
+    """A proposal about to be made: its data as JSON, and what whoever reads that will have.
+
+    `read` is None where a number or a name is so unusual that only reading it back tells whether others take it.
+    """
+
+    name: str
+    data: dict[str, Any]
+    read: Proposal | None
+
+
+@dataclass(frozen=True, slots=True)
 class Revision:
-    """What a new plan changes: ids to take off the table, and the data of proposals to put on it."""
+    """What a new plan changes: ids to take off the table, and the proposals to put on it."""
 
     retracted: list[str]
-    proposed: list[dict[str, Any]]
+    proposed: list[Draft]
 
 
 def revise(network: Network, book: Book, parts: Iterable[Part], log_us: int) -> Revision:
@@ -39,7 +57,8 @@ def revise(network: Network, book: Book, parts: Iterable[Part], log_us: int) -> 
         wanted |= {(*pair, _terms_of_parts(some)): some for some in slices}
     unanswered = [deal for deal in book.deals.values() if deal.state is State.PROPOSED]
     retracted = [deal.proposal for deal in unanswered if wanted.pop(_pair_and_terms(deal), None) is None]
-    return Revision(retracted, [_proposal(network, some, log_us) for some in wanted.values()])
+    drafting = _Drafting(network, log_us)
+    return Revision(retracted, [drafting.draft(some) for some in wanted.values()])
 
 
 def _terms_of_parts(parts: Sequence[Part]) -> Terms:
@@ -51,65 +70,127 @@ def _pair_and_terms(deal: Deal) -> tuple[str, str, Terms]:
     return deal.lines[0].provider, deal.lines[0].receiver, terms
 
 
-def _proposal(network: Network, parts: Sequence[Part], log_us: int) -> dict[str, Any]:
-    lines = [_line(network, part) for part in parts]
-    ends = [end_us for part in parts for end_us in (part.offer.end_us, part.need.end_us) if end_us is not None]
-    expires = format_instant(min([LATEST_US, log_us + network.charter.proposal_seconds * SECOND_US, *ends]))
-    statements = [[f"agent:{stance.agent}", stance.statement] for part in parts for stance in (part.offer, part.need)]
-    name = hashlib.sha256(rfc8785.dumps([lines, statements, expires])).hexdigest()[:32]
-    return {
-        "proposal": name,
-        "lines": lines,
-        "expires": expires,
-        "charter": network.charter.version,
-        "reasons": {
-            "fairness": network.charter.fairness,
-            "at": format_instant(log_us),
-            "lines": [_reason(network, part, log_us) for part in parts],
-        },
+@dataclass(frozen=True, slots=True)
+class _Wording:
+    """What is the same in every line about one thing offered in one unit."""
+
+    resource: str
+    action: Literal["use", "transfer"]
+    unit: str
+    most_grains: int  # that are said in this unit; more are said in the offer's own
+    mass_per_grain: Fraction
+    mass_unknown: bool
+    is_plain: bool  # whether every reader takes the name as it is, which nobody checked in the charter's catalogue
+
+
+class _Drafting:
+    """Writes the proposals of one moment."""
+
+    def __init__(self, network: Network, log_us: int) -> None:
+        self._network, self._charter, self._log_us = network, network.charter, log_us
+        self._wordings: dict[tuple[Thing, str, str], _Wording] = {}
+        self._expires_us = min(LATEST_US, log_us + self._charter.proposal_seconds * SECOND_US)
+
+    def draft(self, parts: Sequence[Part]) -> Draft:
+        """Return the proposal of these parts, all of one pair, named by its content."""
+        lines = [self._line(part) for part in parts]
+        ends = [end_us for part in parts for end_us in (part.offer.end_us, part.need.end_us) if end_us is not None]
+        expires_us = min([self._expires_us, *ends])
+        expires = format_instant(expires_us)
+        statements = [[f"agent:{stance.agent}", stance.statement] for part in parts for stance in (part.offer, part.need)]
+        data = [_line_json(line) for line in lines]
+        is_plain = all(self._wording(part.offer).is_plain for part in parts) and all(map(_is_plain, lines, data))
+        content: list[Any] = [data, statements, expires]
+        name = hashlib.sha256(canonical_json(content) if is_plain else rfc8785.dumps(content)).hexdigest()[:32]
+        reasons = {
+            "fairness": self._charter.fairness,
+            "at": format_instant(self._log_us),
+            "lines": [self._reason(part) for part in parts],
+        }
+        version = self._charter.version
+        told = {"proposal": name, "lines": data, "expires": expires, "charter": version, "reasons": reasons}
+        return Draft(name, told, Proposal(name, tuple(lines), expires_us, version, reasons) if is_plain else None)
+
+    def _line(self, part: Part) -> Line:
+        offer, need, wording = part.offer, part.need, self._wording(part.offer)
+        quantity = Quantity(part.grains, wording.unit if part.grains <= wording.most_grains else offer.unit)
+        effort = self._effort(part, wording, quantity)
+        refs = offer.ref, need.ref
+        return Line(offer.agent, need.agent, wording.action, wording.resource, quantity, *refs, part.distance_m, effort, need.due_us)
+
+    def _wording(self, offer: Stance) -> _Wording:
+        key = offer.thing, offer.dimension, offer.unit
+        known = self._wordings.get(key)
+        if known is None:
+            thing = self._network.canonical(offer.thing)
+            definition = self._network.definition(thing)
+            unit = UNITS[definition.unit]
+            known = self._wordings[key] = _Wording(
+                resource=thing[1],
+                action="use" if offer.is_hours else "transfer",
+                unit=unit.code,
+                most_grains=int(LARGEST_VALUE * unit.grains) if unit.dimension == offer.dimension else 0,
+                mass_per_grain=mass_per_grain(self._network, offer),
+                mass_unknown=not offer.is_hours and definition.mass_ug is None and offer.dimension != "mass",
+                is_plain=_is_plain_name(thing[1]),
+            )
+        return known
+
+    def _effort(self, part: Part, wording: _Wording, quantity: Quantity) -> int | float:
+        """Return the effort in the charter's measure: kilogram-kilometres, or kilometres of each unit."""
+        if self._charter.effort == "km":
+            effort = from_grains(part.grains, quantity.unit) * part.distance_m / 1000
+        else:
+            effort = float(wording.mass_per_grain * part.grains * part.distance_m) / 1e12
+        return int(effort) if effort == int(effort) and effort < 2**53 else round(effort, 6)  # RFC 8785 has no larger whole numbers
+
+    def _reason(self, part: Part) -> dict[str, Any]:
+        offer, need = part.offer, part.need
+        reason: dict[str, Any] = {"tier_stated": need.tier, "tier_used": part.tier_used, "level": part.level}
+        if part.pressure is not None:
+            reason["pressure"] = dict(zip(("tier", "level", "effort"), part.pressure, strict=True))
+        if need.due_us is not None and max(self._log_us, offer.begin_us or self._log_us) > need.due_us:
+            reason["late"] = True
+        if self._wording(offer).mass_unknown:
+            reason["mass"] = "unknown, counted as 1 kg a unit"
+        return reason
+
+
+def _line_json(line: Line) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "provider": line.provider,
+        "receiver": line.receiver,
+        "action": line.action,
+        "resource": line.resource,
+        "quantity": line.quantity.to_json(),
+        "offer": line.offer,
+        "need": line.need,
+        "distance_km": line.distance_m // 1000 if line.distance_m % 1000 == 0 else line.distance_m / 1000,
+        "effort": line.effort,
     }
+    if line.due_us is not None:
+        told["due"] = format_instant(line.due_us)
+    return told
 
 
-def _line(network: Network, part: Part) -> dict[str, Any]:
-    offer, need = part.offer, part.need
-    quantity = network.quantity(offer, part.grains)
-    line: dict[str, Any] = {
-        "provider": offer.agent,
-        "receiver": need.agent,
-        "action": "use" if offer.is_hours else "transfer",
-        "resource": network.canonical(offer.thing)[1],
-        "quantity": quantity.to_json(),
-        "offer": offer.ref,
-        "need": need.ref,
-        "distance_km": _decimal(part.distance_m, 1000),
-        "effort": _effort(network, part, quantity),
-    }
-    if need.due_us is not None:
-        line["due"] = format_instant(need.due_us)
-    return line
+def _is_plain(line: Line, told: dict[str, Any]) -> bool:
+    """Whether the amounts of a line, and its refs, are surely taken by whoever reads it, and read as they were meant."""
+    value = told["quantity"]["value"]
+    return (
+        value <= LARGEST_VALUE
+        and (type(value) is int or line.quantity.grains < READ_BACK_GRAINS)
+        and line.distance_m <= 1000 * FARTHEST_KM
+        and max(len(line.offer), len(line.need)) <= LONGEST_TEXT
+        and all(_is_plain_number(number) for number in (value, told["distance_km"], line.effort))
+    )
 
 
-def _effort(network: Network, part: Part, quantity: Quantity) -> int | float:
-    """Return the effort in the charter's measure: kilogram-kilometres, or kilometres of each unit."""
-    if network.charter.effort == "km":
-        effort = from_grains(part.grains, quantity.unit) * part.distance_m / 1000
-    else:
-        effort = float(mass_per_grain(network, part.offer) * part.grains * part.distance_m) / 1e12
-    return int(effort) if effort == int(effort) and effort < 2**53 else round(effort, 6)  # RFC 8785 has no larger whole numbers
+def _is_plain_name(name: str) -> bool:
+    try:
+        return read_name(name) == name
+    except ValueError:
+        return False
 
 
-def _decimal(whole: int, per: int) -> int | float:
-    return whole // per if whole % per == 0 else whole / per
-
-
-def _reason(network: Network, part: Part, log_us: int) -> dict[str, Any]:
-    offer, need = part.offer, part.need
-    definition = network.definition(network.canonical(offer.thing))
-    reason: dict[str, Any] = {"tier_stated": need.tier, "tier_used": part.tier_used, "level": part.level}
-    if part.pressure is not None:
-        reason["pressure"] = dict(zip(("tier", "level", "effort"), part.pressure, strict=True))
-    if need.due_us is not None and max(log_us, offer.begin_us or log_us) > need.due_us:
-        reason["late"] = True
-    if not offer.is_hours and definition.mass_ug is None and offer.dimension != "mass":
-        reason["mass"] = "unknown, counted as 1 kg a unit"
-    return reason
+def _is_plain_number(number: int | float) -> bool:
+    return type(number) is int or (PLAIN_FRACTIONS[0] <= number < PLAIN_FRACTIONS[1] and not float(number).is_integer())

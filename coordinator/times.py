@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from coordinator.errors import Refused
 from coordinator.wording import shown
@@ -40,6 +41,7 @@ def parse_instant(text: str) -> int:
     return instant_us
 
 
+@lru_cache(maxsize=1 << 12)  # the same few moments are written again and again
 def format_instant(instant_us: int) -> str:
     """The RFC 3339 form in UTC, such as ``2026-03-08T00:00:00Z``; a fraction is written only where there is one."""
     if not 0 <= instant_us < _END_US:

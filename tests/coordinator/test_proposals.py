@@ -2,14 +2,17 @@
 
 import hashlib
 import json
+from random import Random
 from typing import Any
 
 import pytest
 import rfc8785
 
+from coordinator.jsontext import exact_numbers, write_json
+from coordinator.signals import content_id, parse_event
 from coordinator.times import LATEST_US
 from tests.support.desk import Desk
-from tests.support.events import amount, capacity, hours, moment, need, offer, route, withdraw
+from tests.support.events import amount, capacity, hours, moment, need, offer, resource, route, withdraw
 
 LINES = [route("a", "b", 12.5), offer("a", 100, at=1, id="said-o"), need("b", 60, at=1, id="said-n", due=30)]
 
@@ -135,3 +138,65 @@ def test_a_life_without_end_ends_where_times_end():
     desk = Desk(offer("a", 5, **here), need("b", 5, **here), proposal_seconds=10**15, late_seconds=10**15, cycle_seconds=10**15)
     (deal,) = desk.cycle()
     assert deal.data.expires_us == LATEST_US
+
+
+# -- what is said is taken in without being read back ------------------------------------------------------------------------
+
+
+def as_read_back(said: bytes) -> None:
+    """The line is what the careful writer writes, and names what it holds."""
+    record = json.loads(said)
+    assert write_json(exact_numbers(record)) == said
+    event = parse_event(said)
+    assert record["id"] == content_id(record["source"], "proposal", record["subject"], event.time_us, record["data"])
+    lines, expires = record["data"]["lines"], record["data"]["expires"]
+    statements = [[f"agent:{line[end]}", f"said-{line[end]}"] for line in lines for end in ("provider", "receiver")]
+    assert hashlib.sha256(rfc8785.dumps([lines, statements, expires])).hexdigest()[:32] == record["data"]["proposal"]
+
+
+@pytest.mark.parametrize("effort", ["km", "kg_km"])
+@pytest.mark.parametrize("seed", range(30))
+def test_what_is_proposed_is_what_a_reader_of_the_line_has(seed, effort):
+    draw = Random(seed)
+    unit = draw.choice(["1", "kg", "mg", "L", "m", "g", "t"])
+    sizes = [0.000001, 0.00005, 0.25, 1, 3, 12.5, 640, 10**6, 10**9]
+
+    def size() -> float:
+        return draw.randint(1, 10**9) if unit == "1" else draw.choice(sizes)
+
+    lines = [resource("x", "mask", mass_kg=draw.choice([0.000000001, 0.0101, 0.333333333, 7, 10**8]))] if draw.random() < 0.5 else []
+    for name in ("a", "c"):
+        if unit == "mg":
+            lines.append(capacity(name, draw.choice([0.001, 20, 61]), unit="min", id=f"said-{name}"))
+        else:
+            lines.append(offer(name, size(), unit=unit, id=f"said-{name}", **({"end": 9.5} if draw.random() < 0.3 else {})))
+    for name in ("b", "d"):
+        if unit == "mg":
+            lines.append(hours(name, draw.choice([0.001, 20, 50]), unit="min", id=f"said-{name}"))
+        else:
+            lines.append(need(name, size(), unit=unit, id=f"said-{name}", due=draw.choice([-0.5, 8, 8.25])))
+    lines += [route(one, other, draw.choice([0, 0.001, 1, 12.345, 999_999.999])) for one in "ac" for other in "bd"]
+    desk = Desk(*lines, effort=effort, proposal_seconds=draw.choice([60, 10**6, 10**10]))
+    deals = desk.cycle()
+    assert deals, f"seed {seed}"
+    for deal in deals:
+        as_read_back(deal.said)
+        assert parse_event(deal.said).data == deal.data
+    assert not desk.core.unsaid
+
+
+@pytest.mark.parametrize("name", ["m" * 129, "ma\u0301scara", "bad\u202ename"])
+def test_a_name_of_the_catalogue_that_no_signal_may_have_is_proposed_as_it_is_read(name):
+    desk = Desk(*LINES, resources={name: {"unit": "1", "aliases": ["mask"]}})
+    deals = desk.cycle()
+    assert len(deals) + len(desk.core.unsaid) == 1
+    for deal in deals:
+        assert parse_event(deal.said).data == deal.data
+
+
+def test_what_a_reader_would_refuse_is_not_said():
+    long = "n" * 128
+    desk = Desk(route(long, "b", 1), offer(long, 5, subject=long), need("b", 5))
+    assert desk.cycle() == []
+    (told,) = desk.core.unsaid
+    assert "at most 256" in told
