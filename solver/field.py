@@ -1,6 +1,7 @@
 """The field: an optimal flow with its pressures, kept while offers, needs and arcs come, change and go."""
 
 from collections.abc import Sequence
+from copy import copy, deepcopy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -142,6 +143,13 @@ class Field:
             kept=self._kept.values.copy(),
             hysteresis=self._hysteresis,
         )
+
+    def copy(self) -> "Field":
+        """Return a field of its own in the same state: what is tried there changes nothing here. O(nodes + arcs)."""
+        other = copy(self)
+        for name in ("_layout", "_free_arcs", "_clipped", *(name for name, value in vars(self).items() if isinstance(value, _Column))):
+            setattr(other, name, deepcopy(getattr(self, name)))
+        return other
 
     # --- what happens to offers, needs and claims ---
 

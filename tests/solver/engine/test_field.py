@@ -52,6 +52,22 @@ def test_after_every_event_the_field_is_as_good_as_solved_from_scratch(seed: int
         verify(field)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_what_happens_to_a_copy_leaves_the_field_as_it_was_and_the_other_way_round(seed: int) -> None:
+    rng, problem = np.random.default_rng(seed), problem_of(seed, most_nodes=8)
+    field, alive = Field(problem), set(range(len(problem.offer)))
+    other, others_alive, before = field.copy(), set(alive), field.flow()
+    for _ in range(15):
+        anything_happens(other, rng, others_alive)
+        verify(other)
+    assert np.array_equal(field.flow(), before)
+    verify(field)
+    after = other.flow()
+    for _ in range(15):
+        anything_happens(field, rng, alive)
+    assert np.array_equal(other.flow(), after)
+
+
 def test_the_same_calls_give_the_same_flow() -> None:
     flows = []
     for _ in range(2):
