@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench pins clean
+.PHONY: help demo test check bench fuzz pins clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -36,6 +36,9 @@ check: $(VENV)/.for-test  ## the static gate: lint, format, types, layers, pages
 
 bench: $(VENV)/.for-test  ## measure: each program of tests/benchmarks, one after another
 	@set -e; for each in $$(grep -l __main__ tests/benchmarks/*.py); do echo "== $$each"; $(BIN)/python "$$each"; done
+
+fuzz: $(VENV)/.for-test  ## answer 100 000 small questions by several solvers and compare (`make fuzz FIRST=100000` takes the next ones)
+	$(BIN)/python -m tests.solver.fuzz --first $(or $(FIRST),0)
 
 clean:  ## remove .venv, caches and build products
 	rm -rf $(VENV) .venv-pins build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
