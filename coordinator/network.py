@@ -104,6 +104,7 @@ class AgentFacts:
     classes: tuple[str, ...] = ()
     said_us: int = -(2**62)
     refs: list[str] = field(default_factory=list)  # all it ever offered or needed
+    joined_us: int = field(default=0, compare=False)  # log time of its first word, which is no part of what it said
 
 
 @dataclass(slots=True)
@@ -148,7 +149,7 @@ class Network:
         agent = event.name
         facts = self.agents.get(agent)
         if facts is None:
-            facts = self.agents[agent] = AgentFacts()
+            facts = self.agents[agent] = AgentFacts(joined_us=log_us)
         ref = reference(agent, event.kind, event.subject)
         if event.kind in STANCES:
             return self._stand(ref, agent, event, log_us)

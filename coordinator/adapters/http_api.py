@@ -18,6 +18,8 @@ from prometheus_client.registry import Collector
 
 from coordinator import views
 from coordinator.adapters.feed import Application, EventStream, Feed, Message, Receive, Scope, Send
+from coordinator.adapters.page import add_page
+from coordinator.adapters.page_questions import add_questions
 from coordinator.adapters.service import Outcome, Service
 from coordinator.adapters.tokens import Tokens
 from coordinator.cloudevents import from_binary
@@ -48,6 +50,7 @@ HEADERS = (
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cache-control", b"no-store"),
 )
 
 Limit = Annotated[int, Query(ge=1, le=views.LARGEST_PAGE, description="How many at most.")]
@@ -82,6 +85,7 @@ def build_app(service: Service, tokens: Tokens | None, *, only_loopback: bool) -
     _add_writing(app, service, tokens)
     _add_reading(app, service)
     _add_watching(app, service, feed)
+    add_page(app)
     return app
 
 
@@ -99,6 +103,13 @@ def _add_writing(app: FastAPI, service: Service, tokens: Tokens | None) -> None:
         lines = _lines_of(request.headers, await _body_of(request))
         outcomes = await run_in_threadpool(service.publish, lines, speaker)
         return _told(outcomes)
+
+    @app.get("/session", response_class=Response)
+    async def session(request: Request) -> Response:
+        """Whether speaking takes a token, and whose the token is that came with this question."""
+        asked = tokens is not None and "authorization" in request.headers
+        agent = await run_in_threadpool(_speaker, request.headers, tokens) if asked else None
+        return _json({"tokens": tokens is not None, "agent": agent})
 
 
 def _speaker(headers: Headers, tokens: Tokens | None) -> str | None:
@@ -238,6 +249,8 @@ def _add_reading(app: FastAPI, service: Service) -> None:
         found = [row for row in rows if row["number"] > after and (agent is None or row["key"] == f"agent:{agent}")]
         return _json({"counts": counts, "items": found[:limit], "next": found[limit - 1]["number"] if len(found) > limit else None})
 
+    add_questions(app, service, show)
+
 
 # -- how it does ------------------------------------------------------------------------------------------------------
 
@@ -246,8 +259,8 @@ def _add_watching(app: FastAPI, service: Service, feed: Feed) -> None:
     registry = CollectorRegistry()
     registry.register(_Figures(service, feed))
 
-    @app.get("/", response_class=HTMLResponse)
-    async def index() -> HTMLResponse:
+    @app.get("/help", response_class=HTMLResponse)
+    async def paths() -> HTMLResponse:
         """What this is, and what can be asked."""
         schema = app.openapi()["paths"]
         routes = [(path, method, told.get("description", "")) for path, ways in schema.items() for method, told in ways.items()]
@@ -337,7 +350,9 @@ class _Door:
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", []), *HEADERS]
+                own = list(message.get("headers", []))
+                said = {name for name, _ in own}
+                message["headers"] = [*own, *(header for header in HEADERS if header[0] not in said)]
             await send(message)
 
         problem = self._objection(Headers(scope=scope), scope["method"])
@@ -379,7 +394,7 @@ def _explain_errors(app: FastAPI) -> None:
     on(Refused, lambda refusal: Problem(400, "invalid", str(refusal)))
     on(Unavailable, lambda error: Problem(503, "unavailable", str(error)))
     on(RequestValidationError, lambda error: Problem(400, "invalid", _sentence(error)))
-    on(404, lambda _: Problem(404, "not-found", "there is nothing under this path; see / for what can be asked"))
+    on(404, lambda _: Problem(404, "not-found", "there is nothing under this path; see /help for what can be asked"))
     on(405, lambda _: Problem(405, "method", "this cannot be done here; events are sent to POST /signals, all else is read with GET"))
     on(Exception, lambda _: Problem(500, "defect", "a promise of this program was broken; report it with what the server logged"))
 

@@ -210,7 +210,7 @@ def test_a_name_that_was_rebound_to_this_machine_is_not_served(shut: Served, hos
     assert is_problem(shut.ask("GET", "/network", headers={"host": host}), 421, "host")
 
 
-@pytest.mark.parametrize("path", ["/", "/network", "/nowhere", "/metrics"])
+@pytest.mark.parametrize("path", ["/", "/help", "/network", "/nowhere", "/metrics"])
 def test_every_answer_forbids_scripts_and_frames(shut: Served, path: str) -> None:
     headers = shut.ask("GET", path).headers
     assert "default-src 'none'" in headers["content-security-policy"]
@@ -260,7 +260,7 @@ def test_a_path_that_is_not_there_is_told_so(shut: Served) -> None:
 
 
 def test_it_says_what_it_is_and_describes_itself(shut: Served) -> None:
-    page = shut.ask("GET", "/")
+    page = shut.ask("GET", "/help")
     described = shut.get("/openapi.json")
     assert page.headers["content-type"].startswith("text/html")
     assert all(path in page.body.decode() for path in described["paths"])

@@ -1,0 +1,130 @@
+"""What the page asks and other programs seldom do: shortage, the map, one agent's account, names that hold a text, who speaks."""
+
+import time
+from collections.abc import Callable
+from threading import Lock
+from typing import Annotated, Any
+
+import orjson
+from fastapi import FastAPI, Query, Request
+from fastapi.responses import Response
+
+from coordinator.accounts import account, find, newest
+from coordinator.adapters.page import JSON, Packed, pack, send
+from coordinator.adapters.service import Service
+from coordinator.atlas import atlas
+from coordinator.cycle import Coordination
+from coordinator.layout import Drawing, draw
+from coordinator.network import Network
+from coordinator.places import Table
+from coordinator.routes import route_table
+from coordinator.shortage import Wanted, needs_by_urgency, shortage
+
+__all__ = ["add_questions"]
+
+KEPT_S = 2.0  # a map is made anew at most so often, however many look at it
+DRAWN_S = 60.0  # a drawing takes seconds, and who joined since is listed beside it
+LARGEST = 500  # rows at once
+
+Text = Annotated[str, Query(max_length=200)]
+Name = Annotated[str | None, Query(max_length=128)]
+Show = Callable[[Callable[[Coordination], dict[str, Any]]], Response]
+
+
+def add_questions(app: FastAPI, service: Service, show: Show) -> None:
+    """Add the routes that the page asks."""
+    charts = _Charts(service)
+
+    @app.get("/shortage", response_class=Response)
+    def by_thing() -> Response:
+        """What is short, by resource or process and by the tier that counts."""
+        return show(shortage)
+
+    @app.get("/shortage/needs", response_class=Response)
+    def by_need(
+        limit: Annotated[int, Query(ge=1, le=LARGEST)] = 50,
+        skip: Annotated[int, Query(ge=0, le=10**9)] = 0,
+        agent: Name = None,
+        resource: Name = None,
+        tier: Annotated[int | None, Query(ge=0, le=3)] = None,
+        short: bool = False,
+        q: Text = "",
+    ) -> Response:
+        """Needs that stand, the most urgent and least covered first."""
+        wanted = Wanted(limit, skip, agent, resource, tier, short, q)
+        return show(lambda coordination: needs_by_urgency(coordination, wanted))
+
+    @app.get("/agents/newest", response_class=Response)
+    def joined(limit: Annotated[int, Query(ge=1, le=LARGEST)] = 8) -> Response:
+        """Who spoke for the first time last."""
+        return show(lambda coordination: {"items": newest(coordination, limit)})
+
+    @app.get("/agents/{agent}", response_class=Response)
+    def one_agent(agent: str) -> Response:
+        """What an agent promised, gave and received."""
+        return show(lambda coordination: account(coordination, agent))
+
+    @app.get("/search", response_class=Response)
+    def search(q: Text, limit: Annotated[int, Query(ge=1, le=LARGEST)] = 12) -> Response:
+        """Agents, things, needs and proposals whose name holds a text."""
+        return show(lambda coordination: {"items": find(coordination, q, limit)})
+
+    @app.get("/charter", response_class=Response)
+    def charter() -> Response:
+        """The rules in force."""
+        return show(lambda coordination: {"version": coordination.charter.version, "rules": coordination.charter.model_dump(mode="json")})
+
+    @app.get("/map", response_class=Response)
+    def chart(request: Request) -> Response:
+        """Where everybody is and what flows between them, in columns; drawn from distances where nobody said a place."""
+        return send(charts.newest(), request, JSON)
+
+
+class _Charts:
+    """The map as it was last made; made anew when the log has grown, but not more often than every `KEPT_S` seconds."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._lock = Lock()
+        self._made: tuple[int, float, Packed] | None = None
+        self._drawn: tuple[int, float, Drawing | None] | None = None  # for so many agents
+
+    def newest(self) -> Packed:
+        """Return the map, packed."""
+        with self._lock:
+            entries, now_s = self._service.status().entries, time.monotonic()
+            if self._made is None or (self._made[0] != entries and now_s - self._made[1] > KEPT_S):
+                self._made = entries, now_s, pack(orjson.dumps(self._map()), level=5)
+            return self._made[2]
+
+    def _map(self) -> dict[str, Any]:
+        with self._service.reading() as coordination:
+            told = atlas(coordination)
+            placeless = all(place is None for place in told["agents"]["lat"])
+            table = _distances(coordination.network) if placeless else None
+        drawing = self._drawing(table, told["agents"]["name"]) if table is not None else None
+        if drawing is None:
+            return {**told, "drawing": None}
+        at = {name: index for index, name in enumerate(drawing.agents)}
+        indexes = [at.get(name) for name in told["agents"]["name"]]
+        east, north = drawing.east_km.round(1).tolist(), drawing.north_km.round(1).tolist()
+        told["agents"]["east_km"] = [None if index is None else east[index] for index in indexes]
+        told["agents"]["north_km"] = [None if index is None else north[index] for index in indexes]
+        return {**told, "drawing": {"error": round(drawing.error, 4)}}
+
+    def _drawing(self, table: Table, names: list[str]) -> Drawing | None:
+        now_s = time.monotonic()
+        if self._drawn is None or (self._drawn[0] != len(names) and now_s - self._drawn[1] > DRAWN_S):
+            self._drawn = len(names), now_s, draw(table, names)
+        return self._drawn[2]
+
+
+def _distances(network: Network) -> Table | None:
+    """Return the distances known beforehand, else those that agents stated; None where there are neither."""
+    if network.table is not None or not network.routes:
+        return network.table
+    stated = [(agent, to, facts.distance_m) for agent, routes in network.routes.items() for to, facts in routes.items()]
+    names = sorted({name for agent, to, _ in stated for name in (agent, to)})
+    at = {name: index for index, name in enumerate(names)}
+    sources, targets, metres = zip(*((at[agent], at[to], far_m) for agent, to, far_m in stated), strict=True)
+    return route_table(names, sources, targets, metres)

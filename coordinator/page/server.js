@@ -1,0 +1,75 @@
+// Questions to the server, and what agents say through this page. Every answer that is an error becomes a sentence.
+
+export class Trouble extends Error {
+  constructor(status, code, sentence) {
+    super(sentence);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+const PATIENCE_MS = 30_000;
+
+// Returns what the server answers to a question; values that are empty are left out of it.
+export async function ask(path, values = {}, signal = undefined) {
+  const query = new URLSearchParams(Object.entries(values).filter(([, value]) => value !== undefined && value !== null && value !== ""));
+  const text = query.toString();
+  return read(await reach(text ? `${path}?${text}` : path, { signal: limited(signal) }));
+}
+
+// Returns the rows of all pages of a list, at most so many, and whether there are more.
+export async function all(path, values, most, signal) {
+  const items = [];
+  let after;
+  do {
+    const page = await ask(path, { ...values, limit: Math.min(1000, most - items.length), after }, signal);
+    items.push(...page.items);
+    after = page.next;
+  } while (after !== null && items.length < most);
+  return { items, more: after !== null };
+}
+
+// Says one thing for one agent; returns what became of it. Without data it takes back what was said under that subject.
+export async function say(speaker, kind, subject, data) {
+  const event = {
+    specversion: "1.0",
+    id: crypto.randomUUID(),
+    source: `agent:${speaker.agent}`,
+    type: `stigmergy.${kind}.v1`,
+    subject,
+    time: new Date().toISOString(),
+    data,
+  };
+  const headers = { "content-type": "application/cloudevents+json" };
+  if (speaker.token) headers.authorization = `Bearer ${speaker.token}`;
+  const told = await read(await reach("signals", { method: "POST", headers, body: JSON.stringify(event), signal: limited() }));
+  const [result] = told.results;
+  const refused = (result.decided ?? []).find((record) => record.kind === "refused" || record.kind === "noted");
+  if (refused) throw new Trouble(200, "refused", refused.why ?? "");
+  return result;
+}
+
+// Returns who a token speaks for, and whether speaking takes one at all.
+export async function whose(token) {
+  return read(await reach("session", { headers: token ? { authorization: `Bearer ${token}` } : {}, signal: limited() }));
+}
+
+function limited(signal) {
+  const late = AbortSignal.timeout(PATIENCE_MS);
+  return signal ? AbortSignal.any([signal, late]) : late;
+}
+
+async function reach(address, facts) {
+  try {
+    return await fetch(address, { ...facts, redirect: "error", referrerPolicy: "no-referrer" });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Trouble(0, "unreachable", "");
+  }
+}
+
+async function read(response) {
+  const told = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Trouble(response.status, told.code ?? "unknown", told.detail ?? response.statusText);
+  return told;
+}

@@ -1,0 +1,80 @@
+// The form by which a person says for whom they answer here.
+
+import { h, show } from "./dom.js";
+import { button, field, notice } from "./parts.js";
+import { t } from "./words.js";
+
+// Opens the form; it closes by Escape, by its button, or when it has done its work.
+export function openSignIn(app, place) {
+  let trouble = null;
+  const dialog = h("dialog", { class: "sheet", "aria-labelledby": "sheet-title", on: { close: () => dialog.remove() } });
+  const draw = () => show(dialog, ...inside(app, dialog, trouble, act));
+  const act = async (work) => {
+    trouble = null;
+    try {
+      await work();
+    } catch (error) {
+      trouble = error.status === 401 ? t("signin.wrong") : error.message || t("trouble.unreachable");
+    }
+    draw();
+  };
+  draw();
+  place.replaceChildren(dialog);
+  dialog.showModal();
+}
+
+function inside(app, dialog, trouble, act) {
+  const { session } = app;
+  return [
+    h("h2", { id: "sheet-title" }, t("signin.title")),
+    h("p", {}, session.needsTokens ? t("signin.tokens") : t("signin.open")),
+    trouble ? notice("trouble", trouble) : null,
+    session.names.length
+      ? h("ul", { class: "speakers" }, session.names.map((name) => h("li", { key: name }, name, button(t("signin.forget"), () => act(() => session.remove(name)), { class: "quiet", "aria-label": t("signin.forget_whom", { agent: name }) }))))
+      : null,
+    session.needsTokens ? tokenForm(session, act) : nameForm(session, act),
+    h("div", { class: "acts" }, button(t("close"), () => dialog.close(), { class: "main" })),
+  ];
+}
+
+function tokenForm(session, act) {
+  const take = (event) => {
+    event.preventDefault();
+    const [input] = event.target.elements;
+    const token = input.value.trim();
+    input.value = "";
+    act(() => session.addToken(token));
+  };
+  return h(
+    "form",
+    { class: "line", key: "token", on: { submit: take } },
+    field(t("signin.token"), h("input", { type: "password", autocomplete: "off", required: true, spellcheck: "false" })),
+    h("button", { type: "submit" }, t("signin.add")),
+  );
+}
+
+function nameForm(session, act) {
+  const take = (event) => {
+    event.preventDefault();
+    const [input] = event.target.elements;
+    const name = input.value.trim();
+    input.value = "";
+    if (name) act(() => session.addName(name));
+  };
+  return h(
+    "div",
+    { key: "name" },
+    h(
+      "label",
+      { class: "tick" },
+      h("input", { type: "checkbox", checked: session.anyone, on: { change: (event) => act(() => session.speakForAnyone(event.target.checked)) } }),
+      h("span", {}, t("signin.anyone")),
+    ),
+    h(
+      "form",
+      { class: "line", on: { submit: take } },
+      field(t("signin.agent"), h("input", { type: "text", autocomplete: "off", pattern: "[A-Za-z0-9._\\-]{1,128}", spellcheck: "false" })),
+      h("button", { type: "submit" }, t("signin.add")),
+    ),
+  );
+}

@@ -1,0 +1,98 @@
+// The stream as it grows (server-sent events), read by hand so that silence can be told from death: it resumes after the last
+// record it saw, starts anew when the log is another one, and says at any time how it does.
+
+const SILENCE_MS = 40_000; // the server says at least every 15 s that it is still there
+const AGAIN_MS = [500, 1_000, 2_000, 5_000, 10_000];
+const BACKLOG = 200; // records of before, so that the tail is not empty at first
+const KEPT = 600;
+
+export class Stream extends EventTarget {
+  records = []; // the newest last
+  state = "connecting"; // then live, lost or stale
+  heardMs = 0; // when anything came, by this machine's clock
+  position = null;
+  received = 0; // records since the page was opened
+  #controller = null;
+  #failures = 0;
+
+  start() {
+    this.#follow();
+    setInterval(() => this.#watch(), 1_000);
+    addEventListener("online", () => this.#controller?.abort());
+  }
+
+  async #follow() {
+    for (;;) {
+      try {
+        await this.#readOn();
+      } catch {
+        // Whatever ended it, it is taken up again below.
+      }
+      this.#become("lost");
+      await new Promise((done) => setTimeout(done, AGAIN_MS[Math.min(this.#failures, AGAIN_MS.length - 1)]));
+      this.#failures += 1;
+    }
+  }
+
+  async #readOn() {
+    this.#controller = new AbortController();
+    const after = this.position ?? (await this.#before());
+    const response = await fetch(`events?after=${after}`, { signal: this.#controller.signal, headers: { accept: "text/event-stream" } });
+    if (response.status === 400) this.position = null; // another log: what was seen before says nothing about this one
+    if (!response.ok) throw new Error(`${response.status}`);
+    this.#failures = 0;
+    this.#alive();
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    let rest = "";
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) return;
+      this.#alive();
+      const frames = (rest + value).split("\n\n");
+      rest = frames.pop();
+      this.#take(frames);
+    }
+  }
+
+  async #before() {
+    const response = await fetch("readyz", { signal: this.#controller.signal });
+    const { entries } = await response.json();
+    this.oldUntil = entries - 1;
+    return Math.max(-1, entries - 1 - BACKLOG);
+  }
+
+  #take(frames) {
+    const fresh = [];
+    let old = 0;
+    for (const frame of frames) {
+      const fields = Object.fromEntries(frame.split("\n").map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 2)]));
+      if (fields.id === undefined || fields.data === undefined) continue;
+      this.position = Number(fields.id);
+      const record = { stream: fields.event, ...JSON.parse(fields.data) };
+      if (this.position > this.oldUntil) fresh.push(record);
+      else old += 1;
+      this.records.push(record);
+    }
+    if (this.records.length > KEPT) this.records.splice(0, this.records.length - KEPT);
+    this.received += fresh.length;
+    if (fresh.length || old) this.dispatchEvent(new CustomEvent("records", { detail: { fresh } }));
+  }
+
+  #alive() {
+    this.heardMs = Date.now();
+    this.#become("live");
+  }
+
+  #watch() {
+    if (this.state === "live" && Date.now() - this.heardMs > SILENCE_MS) {
+      this.#become("stale");
+      this.#controller?.abort();
+    }
+  }
+
+  #become(state) {
+    if (this.state === state) return;
+    this.state = state;
+    this.dispatchEvent(new Event("state"));
+  }
+}

@@ -1,0 +1,93 @@
+// The open book: what one agent promised, gave and received, every decision in the order made, and the rules in force.
+
+import { h } from "../dom.js";
+import { agentLink, button, choice, empty, notice, section, state, table, textFilter, when } from "../parts.js";
+import { all, ask } from "../server.js";
+import { kilometres, moment, number, quantity, t } from "../words.js";
+
+const PAGE = 50;
+const OF_AGENT = 1_000;
+const KINDS = ["promised", "committed", "shipped", "delivered", "fulfilled", "declined", "countered", "released", "broken", "refused", "noted"];
+
+export const book = {
+  name: "book",
+  moves: (record) => record.stream === "ledger",
+  async load(app, signal) {
+    const { agent, more } = app.query;
+    const [charter, whole] = await Promise.all([ask("charter", {}, signal), ask("network", { limit: 1 }, signal)]);
+    const wanted = PAGE * Number(more ?? 1);
+    const records = agent ? all("ledger", { agent }, OF_AGENT, signal) : all("ledger", { after: Math.max(0, whole.ledger - wanted) }, wanted, signal);
+    const [one, account] = await Promise.all([records, agent ? ask(`agents/${encodeURIComponent(agent)}`, {}, signal).catch(noAgent) : null]);
+    return { charter, account, unknown: agent && account === undefined, items: one.items.reverse(), cut: agent ? one.more : whole.ledger > wanted, ledger: whole.ledger };
+  },
+  draw(app, data) {
+    const { agent, kind } = app.query;
+    const shown = data.items.filter((record) => !kind || record.kind === kind);
+    return h(
+      "div",
+      { class: "stack" },
+      h(
+        "div",
+        { class: "filters" },
+        textFilter(t("filter.agent"), agent, (name) => app.filter({ agent: name, more: "" })),
+        choice(t("book.kind"), kind, [["", t("filter.all")], ...KINDS.map((name) => [name, t(`state.${name}`)])], (name) => app.filter({ kind: name })),
+      ),
+      data.account ? accountOf(app, data.account) : null,
+      data.unknown ? notice("quiet", t("book.unknown")) : null,
+      section(
+        agent ? t("book.ledger_of", { agent }) : t("book.ledger"),
+        h("p", { class: "note" }, t("book.summary", { count: data.ledger })),
+        shown.length ? ledger(app, shown) : empty(t("book.none")),
+        data.cut && !agent ? button(t("more", { count: PAGE }), () => app.filter({ more: Number(app.query.more ?? 1) + 1 }), { class: "more" }) : null,
+      ),
+      rules(data.charter),
+    );
+  },
+};
+
+function noAgent(trouble) {
+  if (trouble.status === 400 || trouble.status === 404) return undefined;
+  throw trouble;
+}
+
+function accountOf(app, account) {
+  const columns = [t("column.thing"), t("column.way"), t("column.proposed"), t("column.promised"), t("column.committed"), t("column.moved")];
+  const rows = account.sums.map((sum) => [sum.name, t(`way.${sum.way}`), ...["proposed", "promised", "committed", "moved"].map((name) => (sum[name].value ? quantity(sum[name]) : "–"))]);
+  const where = account.place ? ` · ${number(account.place.lat)}°, ${number(account.place.long)}°` : "";
+  return section(
+    account.name ?? account.agent,
+    h("p", { class: "note" }, h("code", {}, account.agent), ` · ${t("overview.says", account.says)}${where} · ${t("book.joined")} `, when(account.joined), account.classified_as.length ? ` · ${account.classified_as.join(", ")}` : ""),
+    rows.length ? table(t("book.account"), columns, rows, { figures: [2, 3, 4, 5], hidden: true }) : empty(t("book.no_account")),
+    h("p", { class: "links" }, h("a", { href: app.link("proposals", { agent: account.agent }) }, t("book.proposals")), h("a", { href: app.link("needs", { q: `${account.agent}/` }) }, t("book.needs")), h("a", { href: app.link("opportunities", { agent: account.agent }) }, t("nav.opportunities"))),
+  );
+}
+
+function ledger(app, records) {
+  const columns = [t("column.number"), t("column.time"), t("column.kind"), t("column.agent"), t("column.proposal"), t("column.why")];
+  const rows = records.map((record) =>
+    Object.assign(
+      [
+        number(record.number, 0),
+        h("time", { datetime: record.time, title: record.time }, moment(record.time)),
+        state(record.kind),
+        agentLink(app, record.agent),
+        h("a", { class: "ref", href: app.link("proposals", { id: record.proposal }) }, record.proposal.slice(0, 8)),
+        h("span", { lang: "en" }, record.why ?? ""),
+      ],
+      { key: record.number },
+    ),
+  );
+  return table(t("book.ledger"), columns, rows, { figures: [0], hidden: true });
+}
+
+function rules({ version, rules: charter }) {
+  const rows = Object.entries(charter).map(([name, value]) => [h("code", {}, name), ruleOf(name, value), t(`rule.${name}`)]);
+  return section(t("book.charter"), h("p", { class: "note" }, t("book.version"), " ", h("code", {}, version)), table(t("book.charter"), [t("column.rule"), t("column.value"), t("column.meaning")], rows, { hidden: true }));
+}
+
+function ruleOf(name, value) {
+  if (value === null) return t("rule.absent");
+  if (name === "radius_km") return kilometres(value);
+  if (typeof value === "number") return number(value);
+  return typeof value === "string" ? value : Object.keys(value).length ? h("code", {}, JSON.stringify(value)) : t("rule.empty");
+}

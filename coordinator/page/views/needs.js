@@ -1,0 +1,149 @@
+// Needs, the short and urgent ones first, each with the sentence why.
+
+import { h } from "../dom.js";
+import { agentLink, bar, button, choice, empty, needLink, notice, state, table, textFilter, tick, tier, when } from "../parts.js";
+import { ask } from "../server.js";
+import { kilometres, number, quantity, t } from "../words.js";
+
+const AT_ONCE = 40;
+const TOLD_AHEAD = 6; // reasons that are asked for before anybody opens the need
+
+const reasons = new Map(); // need -> what the server said of it, or the trouble
+const open = new Set();
+
+export const needs = {
+  name: "needs",
+  moves: () => true,
+  forget: () => reasons.clear(),
+  async load(app, signal) {
+    const { resource, tier: urgency, short, q, need, more } = app.query;
+    const limit = AT_ONCE * Number(more ?? 1);
+    const [page, shortage] = await Promise.all([
+      ask("shortage/needs", { limit: Math.min(500, limit), resource, tier: urgency, short: short ? "true" : "", q: need ?? q }, signal),
+      ask("shortage", {}, signal),
+    ]);
+    reasons.clear();
+    if (need) open.add(need);
+    tellAhead(app, page.items);
+    return { ...page, names: shortage.items.map((item) => item.name).sort() };
+  },
+  draw(app, page) {
+    return h("div", { class: "stack" }, filters(app, page), summary(app, page), page.items.length ? list(app, page) : empty(t("needs.none")));
+  },
+};
+
+function filters(app, { names }) {
+  const { query } = app;
+  return h(
+    "div",
+    { class: "filters" },
+    textFilter(t("filter.text"), query.need ?? query.q, (q) => app.filter({ q, need: "", more: "" })),
+    choice(t("filter.thing"), query.resource, [["", t("filter.all")], ...names.map((name) => [name, name])], (resource) => app.filter({ resource, more: "" })),
+    choice(t("filter.tier"), query.tier, [["", t("filter.all")], ...[0, 1, 2, 3].map((each) => [String(each), t(`tier.${each}`)])], (urgency) => app.filter({ tier: urgency, more: "" })),
+    tick(t("needs.only_short"), Boolean(query.short), (on) => app.filter({ short: on ? 1 : "", more: "" })),
+  );
+}
+
+function summary(app, page) {
+  return h("p", { class: "note", role: "status" }, t("needs.summary", { count: page.total, short: page.short }));
+}
+
+function list(app, page) {
+  return [
+    h("ol", { class: "needs" }, page.items.map((need) => item(app, need))),
+    page.total > page.items.length && page.items.length < 500
+      ? button(t("more", { count: Math.min(AT_ONCE, page.total - page.items.length) }), () => app.filter({ more: Number(app.query.more ?? 1) + 1 }), { class: "more" })
+      : null,
+    page.total > page.items.length && page.items.length >= 500 ? notice("quiet", t("needs.narrow", { count: page.total - page.items.length })) : null,
+  ];
+}
+
+function item(app, need) {
+  const short = need.short.value > 0;
+  const told = reasons.get(need.ref);
+  const toggled = (event) => {
+    if (event.target.open) open.add(need.ref);
+    else open.delete(need.ref);
+    if (event.target.open) tell(app, need.ref, true);
+  };
+  return h(
+    "li",
+    { key: need.ref },
+    h(
+      "details",
+      { open: open.has(need.ref), class: short ? "need short" : "need", on: { toggle: toggled } },
+      h(
+        "summary",
+        {},
+        tier(need.tier_used, need.tier),
+        h("span", { class: "what" }, h("strong", {}, quantity(need.asked)), " ", need.resource ?? need.process),
+        h("span", { class: "for" }, need.label ?? need.agent),
+        bar(need.share_covered, short ? t("needs.short", { short: quantity(need.short) }) : t("needs.met"), short ? "short" : "covered"),
+        h("span", { class: "due" }, need.due ? [t("needs.due"), " ", when(need.due)] : need.end ? [t("needs.until"), " ", when(need.end)] : ""),
+        short && told?.reasons ? h("span", { class: "why", lang: "en" }, sentence(told)) : null,
+      ),
+      open.has(need.ref) ? inside(app, need, told) : null,
+    ),
+  );
+}
+
+// The first reason only says that it is short; the next ones say why.
+function sentence(told) {
+  const telling = told.reasons.slice(1).filter((each) => !each.startsWith("it gets a part"));
+  return (telling.length ? telling : told.reasons).slice(0, 2).join("; ");
+}
+
+function inside(app, need, told) {
+  if (told === undefined) return h("p", { class: "loading" }, t("loading"));
+  const head = h("p", { class: "note" }, h("code", {}, need.ref), " · ", t("needs.by"), " ", agentLink(app, need.agent, need.label), " · ", t("needs.said"), " ", when(need.said));
+  if (told.trouble) return [head, notice("trouble", told.trouble)];
+  return h("div", { class: "inside" }, head, sentences(t("needs.why"), told.reasons), served(app, told.served), lifting(app, told.lifting), sentences(t("needs.change"), told.could_change), users(app, told.users));
+}
+
+function sentences(title, said) {
+  if (!said?.length) return null;
+  return h("div", { class: "said" }, h("h3", {}, title), h("ul", { lang: "en" }, said.map((each) => h("li", {}, each))));
+}
+
+function served(app, lines) {
+  if (!lines?.length) return null;
+  const columns = [t("column.from"), t("column.quantity"), t("column.state"), t("column.distance"), t("column.proposal")];
+  const rows = lines.map((line) => [agentLink(app, line.provider), quantity(line.quantity), state(line.state), kilometres(line.distance_km), h("a", { class: "ref", href: app.link("proposals", { id: line.proposal }) }, line.proposal.slice(0, 8))]);
+  return table(t("needs.served"), columns, rows, { figures: [1, 3] });
+}
+
+function lifting(app, found) {
+  if (!found) return null;
+  const blockers = found.blocking.slice(0, 8).map((one) => [needLink(app, one.need), quantity(one.quantity), t(`tier.${one.tier}`), number(one.level)]);
+  return [
+    sentences(t("needs.enough", { by: quantity(found.by) }), found.enough.map((one) => one.sentence)),
+    blockers.length ? table(t("needs.blocked"), [t("column.need"), t("column.takes"), t("column.tier"), t("column.level")], blockers, { figures: [1, 3] }) : null,
+    sentences(t("needs.unsaid"), found.unsaid),
+  ];
+}
+
+function users(app, rows) {
+  if (!rows?.length) return null;
+  const shown = rows.slice(0, 8).map((one) => [needLink(app, one.need), quantity(one.quantity), state(one.state), one.tier_used === null ? "–" : t(`tier.${one.tier_used}`)]);
+  return table(t("needs.users", { count: rows.length }), [t("column.need"), t("column.takes"), t("column.state"), t("column.tier")], shown, { figures: [1] });
+}
+
+// Asks, one after another, why needs are short: the first few of the list, and those that are open.
+async function tellAhead(app, items) {
+  const first = items.filter((need) => need.short.value > 0).slice(0, TOLD_AHEAD);
+  for (const need of items.filter((each) => open.has(each.ref) || first.includes(each))) await tell(app, need.ref);
+}
+
+async function tell(app, ref, anew = false) {
+  if (reasons.has(ref) && !(anew && reasons.get(ref).trouble)) {
+    if (anew) app.redraw();
+    return;
+  }
+  try {
+    reasons.set(ref, await ask(`needs/${encodeURIComponent(ref)}/why`));
+  } catch (trouble) {
+    reasons.set(ref, { trouble: trouble.message || t("trouble.unreachable") });
+  }
+  if (app.view === needs) app.redraw();
+}
+

@@ -1,0 +1,129 @@
+// What is short, how the stream does, who joined, what was decided last.
+
+import { h } from "../dom.js";
+import { agentLink, bar, empty, section, state, when } from "../parts.js";
+import { ask } from "../server.js";
+import { number, quantity, seconds, t } from "../words.js";
+
+const SHOWN = 12;
+const LAST = 6;
+
+export const overview = {
+  name: "overview",
+  moves: () => true,
+  async load(_, signal) {
+    const [whole, shortage, joined, ready] = await Promise.all([
+      ask("network", { limit: 1 }, signal),
+      ask("shortage", {}, signal),
+      ask("agents/newest", { limit: 6 }, signal),
+      ask("readyz", {}, signal),
+    ]);
+    const ledger = await ask("ledger", { after: Math.max(0, whole.ledger - LAST), limit: LAST }, signal);
+    return { whole, shortage: shortage.items, joined: joined.items, ready, decided: ledger.items.reverse() };
+  },
+  draw(app, data) {
+    return h(
+      "div",
+      { class: "overview" },
+      headline(app, data),
+      figures(app, data),
+      h("div", { class: "split" }, shortages(app, data.shortage), h("div", { class: "stack" }, stream(app, data), happened(app, data.decided), joined(app, data.joined))),
+    );
+  },
+};
+
+function headline(app, { shortage }) {
+  const short = shortage.filter((item) => item.short_needs);
+  const needs = short.reduce((sum, item) => sum + item.short_needs, 0);
+  const vital = short.reduce((sum, item) => sum + item.tiers.filter((row) => row.tier === 0).reduce((part, row) => part + row.short_needs, 0), 0);
+  if (!needs) return h("p", { class: "headline good" }, t(shortage.length ? "overview.nothing_short" : "overview.silent"));
+  return h(
+    "p",
+    { class: "headline" },
+    h("a", { href: app.link("needs", { short: 1 }) }, t("overview.short", { count: needs })),
+    " ",
+    t("overview.of_things", { count: short.length }),
+    vital ? [" ", h("a", { class: "vital", href: app.link("needs", { short: 1, tier: 0 }) }, t("overview.vital", { count: vital }))] : null,
+  );
+}
+
+function figures(app, { whole, shortage }) {
+  const open = (whole.proposals.proposed ?? 0) + (whole.proposals.promised ?? 0);
+  const bound = ["committed", "delivered in part", "fulfilled"].reduce((sum, name) => sum + (whole.proposals[name] ?? 0), 0);
+  const needs = shortage.reduce((sum, item) => sum + item.needs, 0);
+  const rows = [
+    [t("figure.waiting"), open, app.link("proposals")],
+    [t("figure.committed"), bound, app.link("book")],
+    [t("figure.needs"), needs, app.link("needs")],
+    [t("figure.offers"), whole.offers, app.link("map")],
+    [t("figure.agents"), whole.agents, app.link("map")],
+  ];
+  return h("dl", { class: "figures" }, rows.map(([label, value, href]) => h("div", { key: label }, h("dt", {}, h("a", { href }, label)), h("dd", {}, number(value)))));
+}
+
+function shortages(app, items) {
+  const title = t("overview.shortage");
+  if (!items.length) return section(title, empty(t("overview.no_needs")));
+  const most = items.slice(0, SHOWN);
+  return section(
+    title,
+    h("p", { class: "note" }, t("overview.shortage_note")),
+    h("ul", { class: "shortages" }, most.map((item) => shortageOf(app, item))),
+    items.length > SHOWN ? h("p", { class: "note" }, t("overview.more_things", { count: items.length - SHOWN })) : null,
+  );
+}
+
+function shortageOf(app, item) {
+  return h(
+    "li",
+    { key: `${item.sort}/${item.name}` },
+    h("h3", {}, h("a", { href: app.link("needs", { resource: item.name }) }, item.name), item.sort === "process" ? h("span", { class: "sort" }, t("sort.process")) : null),
+    h(
+      "ul",
+      { class: "tiers" },
+      item.tiers.map((row) =>
+        h(
+          "li",
+          { key: row.tier },
+          h("span", { class: `tier tier-${row.tier}` }, t(`tier.${row.tier}`)),
+          bar(1 - row.share_short, row.short_needs ? t("overview.short_of", { short: quantity(row.short), asked: quantity(row.asked) }) : t("overview.covered", { asked: quantity(row.asked) }), row.short_needs ? "short" : "covered"),
+          h("span", { class: "who" }, row.short_needs ? t("overview.needs_short", { count: row.short_needs, needs: row.needs }) : t("overview.needs_met", { count: row.needs })),
+        ),
+      ),
+    ),
+  );
+}
+
+function stream(app, { ready, whole }) {
+  const lag = app.stream.heardMs ? Math.max(0, (Date.now() - app.stream.heardMs) / 1000) : null;
+  const rows = [
+    [t("health.state"), ready.ready ? t("health.ready") : ready.why],
+    [t("health.entries"), number(ready.entries)],
+    [t("health.heard"), lag === null ? "–" : seconds(lag < 1 ? 0 : Math.round(lag))],
+    [t("health.cycle"), ready.cycle_age_seconds === null ? t("health.none") : when(new Date(Date.now() - ready.cycle_age_seconds * 1000).toISOString())],
+    [t("health.log_time"), when(whole.log_time)],
+    [t("health.charter"), h("code", {}, whole.charter)],
+  ];
+  return section(t("health.title"), h("dl", { class: "facts" }, rows.map(([label, value]) => h("div", { key: label }, h("dt", {}, label), h("dd", {}, value)))));
+}
+
+function happened(app, records) {
+  if (!records.length) return null;
+  return section(
+    t("overview.decided"),
+    h(
+      "ul",
+      { class: "plain" },
+      records.map((record) => h("li", { key: record.number }, state(record.kind), " ", agentLink(app, record.agent), " ", h("a", { class: "ref", href: app.link("proposals", { id: record.proposal }) }, record.proposal.slice(0, 8)), h("span", { class: "when" }, when(record.time)))),
+    ),
+  );
+}
+
+function joined(app, agents) {
+  if (!agents.length) return null;
+  return section(
+    t("overview.joined"),
+    h("ul", { class: "plain" }, agents.map((one) => h("li", { key: one.agent }, agentLink(app, one.agent, one.name), " ", h("span", { class: "muted" }, t("overview.says", { offers: one.says.offers, needs: one.says.needs })), h("span", { class: "when" }, when(one.joined))))),
+  );
+}
+

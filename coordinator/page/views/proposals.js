@@ -1,0 +1,276 @@
+// A queue to work through: one card for each pair of partners, with who, what, when, how far, until when, and why.
+
+import { h } from "../dom.js";
+import { agentLink, button, choice, empty, field, needLink, notice, state, textFilter, tick, tier, when } from "../parts.js";
+import { Trouble, all, ask, say } from "../server.js";
+import { day, kilometres, number, quantity, t } from "../words.js";
+
+const MOST = 1_000; // proposals of each state that are held here at once
+const CARDS = 30;
+const OPEN = new Set(["proposed", "promised"]);
+const STATES = ["proposed", "promised", "committed", "delivered in part", "fulfilled", "broken"];
+
+const forms = new Map(); // proposal and agent -> which form is open: decline or counter
+const busy = new Set();
+let sure = false; // "accept all" was pressed once
+
+export const proposals = {
+  name: "proposals",
+  moves: (record) => record.stream !== "signal",
+  async load(app, signal) {
+    const { agent, resource, state: one, id } = app.query;
+    if (id) return { items: [await ask(`proposals/${encodeURIComponent(id)}`, {}, signal)], more: false };
+    const asked = one ? [one] : ["proposed", "promised"];
+    const pages = await Promise.all(asked.map((each) => all("proposals", { state: each, agent, resource }, MOST, signal)));
+    return { items: pages.flatMap((page) => page.items), more: pages.some((page) => page.more) };
+  },
+  draw(app, { items, more }) {
+    const { query } = app;
+    const wanted = items.filter((one) => (!query.mine || one.parties?.some((party) => app.session.speaker(party))) && matches(one, query.q));
+    const pairs = byPair(wanted);
+    const cards = CARDS * Number(query.more ?? 1);
+    return h(
+      "div",
+      { class: "stack" },
+      filters(app),
+      app.session.active ? null : h("p", { class: "notice quiet" }, t("proposals.sign_in"), " ", button(t("sign_in"), app.signIn, { class: "quiet" })),
+      h("div", { class: "bar-line" }, h("p", { class: "note", role: "status" }, t("proposals.summary", { count: wanted.length, pairs: pairs.length })), acceptAll(app, wanted)),
+      more ? notice("quiet", t("proposals.narrow", { count: MOST })) : null,
+      pairs.length ? h("ol", { class: "cards", on: { keydown: walk } }, pairs.slice(0, cards).map(([key, some]) => card(app, key, some))) : empty(query.id ? t("proposals.gone") : t("proposals.none")),
+      pairs.length > cards ? button(t("more", { count: Math.min(CARDS, pairs.length - cards) }), () => app.filter({ more: Number(query.more ?? 1) + 1 }), { class: "more" }) : null,
+    );
+  },
+};
+
+function matches(one, text) {
+  if (!text) return true;
+  const wanted = text.toLowerCase();
+  return [one.proposal, ...(one.parties ?? []), ...(one.lines ?? []).map((line) => line.resource)].some((each) => each.toLowerCase().includes(wanted));
+}
+
+// The most urgent pair first; among equals the one whose time is up first.
+function byPair(items) {
+  const pairs = new Map();
+  for (const one of items) {
+    const key = one.lines ? `${one.lines[0].provider} ${one.lines[0].receiver}` : one.proposal;
+    pairs.set(key, [...(pairs.get(key) ?? []), one]);
+  }
+  const urgency = ([, some]) => Math.min(...some.flatMap((one) => one.reasons?.lines?.map((reason) => reason.tier_used ?? 9) ?? [9]));
+  const expiry = ([, some]) => some.map((one) => one.expires ?? "").sort()[0];
+  return [...pairs].sort((one, other) => urgency(one) - urgency(other) || expiry(one).localeCompare(expiry(other)) || one[0].localeCompare(other[0]));
+}
+
+function filters(app) {
+  const { query } = app;
+  return h(
+    "div",
+    { class: "filters" },
+    textFilter(t("filter.text"), query.id ?? query.q, (q) => app.filter({ q, id: "", more: "" })),
+    choice(t("filter.state"), query.state, [["", t("filter.open")], ...STATES.map((name) => [name, t(`state.${name}`)])], (name) => app.filter({ state: name, id: "", more: "" })),
+    textFilter(t("filter.agent"), query.agent, (agent) => app.filter({ agent, id: "", more: "" })),
+    textFilter(t("filter.thing"), query.resource, (resource) => app.filter({ resource, id: "", more: "" })),
+    tick(t("proposals.mine"), Boolean(query.mine), (on) => app.filter({ mine: on ? 1 : "", id: "", more: "" })),
+  );
+}
+
+function acceptAll(app, wanted) {
+  const open = wanted.flatMap((one) => mine(app, one).filter((party) => !one.accepted_by.includes(party)).map((party) => [one, party]));
+  if (open.length < 2) return null;
+  const act = async () => {
+    if (!sure) {
+      sure = true;
+      app.redraw();
+      return;
+    }
+    sure = false;
+    await several(app, open);
+  };
+  return h("span", { class: "acts" }, button(sure ? t("proposals.sure", { count: open.length }) : t("proposals.accept_all", { count: open.length }), act, { class: sure ? "main" : "" }), sure ? button(t("cancel"), () => ((sure = false), app.redraw()), { class: "quiet" }) : null);
+}
+
+function mine(app, one) {
+  return OPEN.has(one.state) ? one.parties.filter((party) => app.session.speaker(party)) : [];
+}
+
+// -- a card ----------------------------------------------------------------------------------------------------------------
+
+function card(app, key, some) {
+  const [{ lines }] = some;
+  if (!lines) return h("li", { key, class: "card" }, h("p", {}, h("code", {}, some[0].proposal), " ", state(some[0].state)));
+  const { provider, receiver } = lines[0];
+  return h(
+    "li",
+    { key, class: "card pair", tabindex: "0", "aria-label": t("proposals.pair", { provider, receiver }) },
+    h("h2", { class: "partners" }, agentLink(app, provider), h("span", { class: "arrow", "aria-label": t("proposals.to") }, " → "), agentLink(app, receiver)),
+    some.map((one) => proposal(app, one)),
+  );
+}
+
+function proposal(app, one) {
+  return h(
+    "article",
+    { key: one.proposal, class: "proposal" },
+    h("ul", { class: "lines" }, one.lines.map((line, index) => lineOf(line, one.reasons?.lines?.[index], index))),
+    h(
+      "p",
+      { class: "note" },
+      state(one.state),
+      one.accepted_by.length ? [" · ", t("proposals.accepted_by", { who: one.accepted_by.join(", ") })] : null,
+      OPEN.has(one.state) ? [" · ", t("proposals.expires"), " ", when(one.expires, "left")] : null,
+      " · ",
+      h("a", { class: "ref", href: app.link("proposals", { id: one.proposal }), title: one.proposal }, one.proposal.slice(0, 8)),
+    ),
+    h("details", { class: "more-why" }, h("summary", {}, t("proposals.why")), why(app, one)),
+    actions(app, one),
+  );
+}
+
+function lineOf(line, reason, index) {
+  return h(
+    "li",
+    { key: index },
+    h("strong", {}, quantity(line.quantity)),
+    " ",
+    line.resource,
+    h("span", { class: "muted" }, ` · ${kilometres(line.distance_km)}`, line.due ? ` · ${t("proposals.due", { day: day(line.due) })}` : ""),
+    reason?.tier_used === undefined ? null : [" ", tier(reason.tier_used, reason.tier_stated)],
+    reason?.late ? [" ", h("span", { class: "tier late" }, t("proposals.late"))] : null,
+  );
+}
+
+function why(app, one) {
+  const told = one.lines.map((line, index) => h("li", { key: index }, needLink(app, line.need), ": ", reasonOf(one.reasons?.lines?.[index] ?? {}, one.reasons?.fairness), " ", t("proposals.effort", { effort: number(line.effort) })));
+  return h("div", { class: "inside" }, h("ul", {}, told), h("p", { class: "note" }, t("proposals.made"), " ", when(one.made), " · ", t("proposals.charter"), " ", h("a", { href: app.link("book") }, h("code", {}, one.charter))));
+}
+
+function reasonOf(reason, fairness) {
+  const said = [];
+  if (reason.level !== undefined && fairness !== "off") said.push(t("reason.level", { count: reason.level }));
+  said.push(reason.pressure ? t("reason.pressure", { tier: t(`tier.${reason.pressure.tier}`), level: number(reason.pressure.level) }) : t("reason.no_pressure"));
+  if (reason.mass) said.push(t("reason.mass"));
+  return said.join(" ");
+}
+
+// -- answering -------------------------------------------------------------------------------------------------------------
+
+function actions(app, one) {
+  return mine(app, one).map((party) => {
+    const form = forms.get(`${one.proposal} ${party}`);
+    const waiting = busy.has(one.proposal);
+    if (one.accepted_by.includes(party)) {
+      return h("div", { class: "acts", key: party }, h("span", { class: "muted" }, t("proposals.you_accepted", { agent: party })), button(t("proposals.take_back"), () => takeBack(app, one, party), { disabled: waiting }));
+    }
+    return h(
+      "div",
+      { key: party },
+      h(
+        "div",
+        { class: "acts" },
+        h("span", { class: "muted as" }, t("proposals.as", { agent: party })),
+        button(t("proposals.accept"), () => accept(app, one, party), { class: "main", disabled: waiting, "data-act": "accept" }),
+        button(t("proposals.decline"), () => toggle(app, one, party, "decline"), { disabled: waiting, "aria-expanded": form === "decline" ? "true" : "false", "data-act": "decline" }),
+        one.lines.length === 1 ? button(t("proposals.counter"), () => toggle(app, one, party, "counter"), { disabled: waiting, "aria-expanded": form === "counter" ? "true" : "false", "data-act": "counter" }) : null,
+      ),
+      form === "decline" ? declineForm(app, one, party) : null,
+      form === "counter" ? counterForm(app, one, party) : null,
+    );
+  });
+}
+
+function toggle(app, one, party, form) {
+  const key = `${one.proposal} ${party}`;
+  if (forms.get(key) === form) forms.delete(key);
+  else forms.set(key, form);
+  app.redraw();
+}
+
+function declineForm(app, one, party) {
+  const send = (event) => {
+    event.preventDefault();
+    const reason = event.target.elements.reason.value.trim();
+    answer(app, one, party, { answer: "decline", ...(reason ? { reason } : {}) }, t("proposals.declined", { agent: party }));
+  };
+  return h("form", { class: "line", on: { submit: send } }, field(t("proposals.reason"), h("input", { name: "reason", type: "text", maxlength: "500", autocomplete: "off" })), h("button", { type: "submit" }, t("proposals.decline_now")));
+}
+
+function counterForm(app, one, party) {
+  const { quantity: asked } = one.lines[0];
+  const send = (event) => {
+    event.preventDefault();
+    const { amount, reason } = event.target.elements;
+    const said = { answer: "counter", quantity: { value: Number(amount.value), unit: asked.unit }, ...(reason.value.trim() ? { reason: reason.value.trim() } : {}) };
+    answer(app, one, party, said, t("proposals.countered", { agent: party }));
+  };
+  return h(
+    "form",
+    { class: "line", on: { submit: send } },
+    field(t("proposals.amount", { asked: quantity(asked) }), h("input", { name: "amount", type: "number", min: "0", max: String(asked.value), step: "any", required: true })),
+    field(t("proposals.reason"), h("input", { name: "reason", type: "text", maxlength: "500", autocomplete: "off" })),
+    h("button", { type: "submit" }, t("proposals.counter_now")),
+  );
+}
+
+function accept(app, one, party) {
+  return answer(app, one, party, { answer: "accept" }, t("proposals.accepted", { agent: party }), () => takeBack(app, one, party));
+}
+
+async function answer(app, one, party, said, done, undo) {
+  busy.add(one.proposal);
+  app.redraw();
+  try {
+    await say(app.session.speaker(party), "answer", one.proposal, { proposal: one.proposal, ...said });
+    forms.delete(`${one.proposal} ${party}`);
+    const now = await ask(`proposals/${one.proposal}`);
+    app.tell(now.state === "committed" ? t("proposals.committed") : done, { undo: now.state === "promised" ? undo : undefined });
+  } catch (trouble) {
+    app.tell(sentence(trouble), { bad: true });
+  }
+  busy.delete(one.proposal);
+  app.reload();
+}
+
+async function takeBack(app, one, party) {
+  busy.add(one.proposal);
+  try {
+    await say(app.session.speaker(party), "answer", one.proposal, null);
+    app.tell(t("proposals.taken_back", { agent: party }));
+  } catch (trouble) {
+    app.tell(sentence(trouble), { bad: true });
+  }
+  busy.delete(one.proposal);
+  app.reload();
+}
+
+async function several(app, open) {
+  let done = 0;
+  const wrong = [];
+  for (const [one, party] of open) {
+    try {
+      await say(app.session.speaker(party), "answer", one.proposal, { proposal: one.proposal, answer: "accept" });
+      done += 1;
+    } catch (trouble) {
+      wrong.push(sentence(trouble));
+      if (trouble.code === "unreachable") break;
+    }
+  }
+  app.tell(t("proposals.all_accepted", { count: done }));
+  if (wrong.length) app.tell(t("proposals.some_refused", { count: wrong.length, why: wrong[0] }), { bad: true });
+  app.reload();
+}
+
+function sentence(trouble) {
+  return trouble instanceof Trouble && trouble.message ? trouble.message : t("trouble.unreachable");
+}
+
+// Arrows go from card to card; A, D and C press the card's first button of that kind. Only while a card itself has the focus.
+function walk(event) {
+  const here = event.target;
+  if (!here.classList.contains("pair") || event.ctrlKey || event.metaKey || event.altKey) return;
+  const step = { ArrowDown: "nextElementSibling", ArrowUp: "previousElementSibling" }[event.key];
+  const act = { a: "accept", d: "decline", c: "counter" }[event.key.toLowerCase()];
+  const target = step ? here[step] : null;
+  if (target) target.focus();
+  else if (act) here.querySelector(`[data-act=${act}]`)?.click();
+  else return;
+  event.preventDefault();
+}

@@ -1,0 +1,47 @@
+// What was refused at the door, each with the sentence why.
+
+import { h } from "../dom.js";
+import { choice, empty, textFilter, when } from "../parts.js";
+import { ask } from "../server.js";
+import { number, t } from "../words.js";
+
+const CODES = ["invalid", "speaker", "conflict", "late"];
+
+export const refused = {
+  name: "refused",
+  moves: () => false,
+  hear: (app, fresh) => fresh.length && soon(app),
+  async load(app, signal) {
+    const { counts, items } = await ask("refused", { limit: 1000 }, signal);
+    return { counts, items: items.reverse() };
+  },
+  draw(app, { counts, items }) {
+    const { code, q } = app.query;
+    const text = (q ?? "").toLowerCase();
+    const shown = items.filter((one) => (!code || one.code === code) && (!text || `${one.key} ${one.reason} ${one.said}`.toLowerCase().includes(text)));
+    return h(
+      "div",
+      { class: "stack" },
+      h("dl", { class: "figures" }, CODES.map((name) => h("div", { key: name }, h("dt", {}, t(`code.${name}`)), h("dd", {}, number(counts[name] ?? 0))))),
+      h("div", { class: "filters" }, textFilter(t("filter.text"), q, (value) => app.filter({ q: value })), choice(t("refused.code"), code, [["", t("filter.all")], ...CODES.map((name) => [name, t(`code.${name}`)])], (name) => app.filter({ code: name }))),
+      shown.length ? h("ol", { class: "log" }, shown.slice(0, 200).map(row)) : empty(t("refused.none")),
+    );
+  },
+};
+
+function row(one) {
+  return h(
+    "li",
+    { key: one.number },
+    h("details", {}, h("summary", {}, h("span", { class: "when" }, when(one.time)), h("code", {}, one.key), h("span", { class: "tier late" }, t(`code.${one.code}`)), h("span", { class: "why", lang: "en" }, one.reason)), h("pre", { tabindex: "0" }, one.said)),
+  );
+}
+
+// The stream does not carry what was refused; it is asked for again when anything was said, and every few seconds while one looks.
+let timer = null;
+function soon(app) {
+  timer ??= setTimeout(() => {
+    timer = null;
+    if (app.view === refused) app.reload();
+  }, 3_000);
+}

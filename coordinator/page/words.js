@@ -1,0 +1,100 @@
+// What the page says, in the reader's language: messages from plain tables, numbers, units and times as people there write them.
+
+import { english } from "./words/en.js";
+import { french } from "./words/fr.js";
+
+export const LANGUAGES = { en: english, fr: french };
+
+const UNITS = { kg: "kilogram", g: "gram", h: "hour", min: "minute", L: "liter", mL: "milliliter", m: "meter", km: "kilometer", cm: "centimeter", mm: "millimeter" };
+const DAY_MS = 86_400_000;
+const STEPS = [["day", DAY_MS], ["hour", 3_600_000], ["minute", 60_000], ["second", 1_000]];
+
+let language = chosen();
+let plural = new Intl.PluralRules(language);
+
+function chosen() {
+  const kept = localStorage.getItem("language");
+  if (kept in LANGUAGES) return kept;
+  return navigator.languages.map((each) => each.slice(0, 2)).find((each) => each in LANGUAGES) ?? "en";
+}
+
+export function currentLanguage() {
+  return language;
+}
+
+export function useLanguage(name) {
+  language = name in LANGUAGES ? name : "en";
+  plural = new Intl.PluralRules(language);
+  localStorage.setItem("language", language);
+}
+
+// Returns a message with its values in place; where `count` is one of them, the form that goes with it.
+export function t(key, values = {}) {
+  const table = LANGUAGES[language];
+  const form = "count" in values ? `${key}_${plural.select(values.count)}` : key;
+  const said = table[form] ?? table[`${key}_other`] ?? table[key] ?? english[key];
+  if (said === undefined) throw new Error(`no message ${form}`);
+  return said.replace(/\{(\w+)\}/g, (_, name) => (typeof values[name] === "number" ? number(values[name]) : String(values[name] ?? "")));
+}
+
+export function number(value, digits = 2) {
+  return new Intl.NumberFormat(language, { maximumFractionDigits: digits }).format(value);
+}
+
+export function percent(share) {
+  const part = share > 0 && share < 0.01 ? 0.01 : share < 1 && share > 0.99 ? 0.99 : share;
+  return new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 0 }).format(part);
+}
+
+export function quantity({ value, unit }) {
+  if (unit === "1") return number(value);
+  if (unit in UNITS) return new Intl.NumberFormat(language, { style: "unit", unit: UNITS[unit], unitDisplay: "short", maximumFractionDigits: 2 }).format(value);
+  return `${number(value)}\u00a0${unit}`;
+}
+
+export function kilometres(km) {
+  const digits = km < 10 ? 1 : 0;
+  return new Intl.NumberFormat(language, { style: "unit", unit: "kilometer", unitDisplay: "short", maximumFractionDigits: digits }).format(km);
+}
+
+export function bytes(count) {
+  const [value, unit] = count >= 1e6 ? [count / 1e6, "megabyte"] : [count / 1e3, "kilobyte"];
+  return new Intl.NumberFormat(language, { style: "unit", unit, maximumFractionDigits: 1 }).format(value);
+}
+
+export function moment(text) {
+  return new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" }).format(new Date(text));
+}
+
+export function clock(text) {
+  return new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", second: "2-digit" }).format(new Date(text));
+}
+
+export function day(text) {
+  return new Intl.DateTimeFormat(language, { day: "numeric", month: "short" }).format(new Date(text));
+}
+
+// Returns how far a moment lies from now, in the largest unit that fits: "in 3 days", "5 min. ago".
+export function fromNow(text, nowMs = Date.now()) {
+  const aheadMs = Date.parse(text) - nowMs;
+  const [unit, stepMs] = STEPS.find(([, each]) => Math.abs(aheadMs) >= each) ?? STEPS[3];
+  return new Intl.RelativeTimeFormat(language, { numeric: "auto", style: "short" }).format(Math.trunc(aheadMs / stepMs), unit);
+}
+
+// Returns what is left until a moment, in its two largest units: "2 d 4 h". Empty when it has passed.
+export function left(text, nowMs = Date.now()) {
+  let restMs = Date.parse(text) - nowMs;
+  if (restMs <= 0) return "";
+  const parts = [];
+  for (const [unit, stepMs] of STEPS) {
+    const count = Math.floor(restMs / stepMs);
+    if (count > 0 || parts.length) parts.push(new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "narrow" }).format(count));
+    restMs -= count * stepMs;
+    if (parts.length === 2) break;
+  }
+  return parts.join("\u00a0");
+}
+
+export function seconds(count) {
+  return new Intl.NumberFormat(language, { style: "unit", unit: "second", unitDisplay: "short", maximumFractionDigits: count < 10 ? 1 : 0 }).format(count);
+}

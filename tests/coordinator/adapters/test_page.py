@@ -1,0 +1,218 @@
+"""The page's files are served from a fixed list, under a policy that lets nothing else run, and what it asks is answered."""
+
+import gzip
+import json
+import re
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from coordinator.adapters.page import FILES, POLICY
+from coordinator.adapters.tokens import create_token
+from coordinator.signals import event_json
+from tests.support.relief import relief
+from tests.support.serving import START_US, Served, serve
+
+FOLDER = Path(str(files("coordinator"))) / "page"
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serve(tmp_path_factory.mktemp("page") / "log", radius_km=450) as served:
+        served.service.publish(list(relief(START_US)))
+        served.wait(2)
+        yield served
+
+
+def test_the_list_and_the_folder_hold_the_same_files() -> None:
+    assert sorted(FILES) == sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*") if path.is_file())
+
+
+def test_every_module_that_a_script_imports_is_on_the_list() -> None:
+    for name in FILES:
+        if name.endswith(".js"):
+            folder = (FOLDER / name).parent
+            for imported in re.findall(r'from "(.+?)"', (FOLDER / name).read_text(encoding="utf-8")):
+                assert (folder / imported).resolve().relative_to(FOLDER).as_posix() in FILES, (name, imported)
+
+
+def test_no_file_asks_another_host_or_makes_markup_out_of_text() -> None:
+    for name in FILES:
+        text = (FOLDER / name).read_text(encoding="utf-8")
+        for forbidden in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", "style=", "@import"):
+            assert forbidden not in text, (name, forbidden)
+        addresses = {word for word in text.replace('"', " ").split() if word.startswith(("http:", "https:", "//")) and len(word) > 2}
+        assert addresses <= {"http://www.w3.org/2000/svg"}, (name, addresses)
+
+
+def test_both_languages_have_the_same_messages_with_the_same_values() -> None:
+    def messages(name: str) -> dict[str, set[str]]:
+        text = (FOLDER / f"words/{name}.js").read_text(encoding="utf-8")
+        return {key: set(re.findall(r"\{(\w+)\}", said)) for key, said in re.findall(r'^  "?([\w. ]+?)"?: "(.*)",$', text, flags=re.M)}
+
+    english, french = messages("en"), messages("fr")
+    assert english.keys() == french.keys()
+    counted = {key for key in english if english[key] != french[key]}
+    assert all(key.endswith("_one") for key in counted), counted  # One may be said without its figure.
+
+
+@pytest.mark.parametrize("name", sorted(FILES))
+def test_a_file_comes_with_its_kind_and_is_known_again(told: Served, name: str) -> None:
+    address = "/" if name == "index.html" else f"/page/{name}"
+    answer = told.ask("GET", address)
+    assert (answer.status, answer.headers["content-type"]) == (200, FILES[name])
+    assert answer.body == (FOLDER / name).read_bytes()
+    assert (answer.headers["cache-control"], answer.headers["x-content-type-options"]) == ("no-cache", "nosniff")
+    again = told.ask("GET", address, headers={"if-none-match": answer.headers["etag"]})
+    assert (again.status, again.body) == (304, b"")
+    packed = told.ask("GET", address, headers={"accept-encoding": "gzip"})
+    assert gzip.decompress(packed.body) == answer.body
+
+
+def test_the_page_may_run_its_own_scripts_and_nothing_else(told: Served) -> None:
+    assert told.ask("GET", "/").headers["content-security-policy"] == POLICY
+    assert "script-src 'self';" in POLICY
+    assert "unsafe" not in POLICY
+    assert "default-src 'none'; frame-ancestors" in told.ask("GET", "/needs").headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    "name", ["", "../views.py", "..%2fviews.py", "%2e%2e/views.py", "views/../../views.py", "main.js/", "views", "nothing.js"]
+)
+def test_what_is_not_on_the_list_does_not_exist(told: Served, name: str) -> None:
+    assert told.ask("GET", f"/page/{name}").status in (307, 404)
+    assert b"coordinator" not in told.ask("GET", f"/page/{name}").body.lower().replace(b"what can be asked", b"")
+
+
+def test_answers_are_not_kept_by_caches(told: Served) -> None:
+    assert told.ask("GET", "/needs").headers["cache-control"] == "no-store"
+
+
+# -- what it asks -----------------------------------------------------------------------------------------------------
+
+
+def test_shortage_is_summed_by_thing_and_tier(told: Served) -> None:
+    items = told.get("/shortage")["items"]
+    rows = {(item["name"], tier["tier"]): tier for item in items for tier in item["tiers"]}
+    assert rows["oxygen-sensor", 0] == {
+        "tier": 0,
+        "needs": 1,
+        "short_needs": 1,
+        "short_agents": 1,
+        "asked": {"value": 30, "unit": "1"},
+        "short": {"value": 30, "unit": "1"},
+        "share_short": 1.0,
+    }
+    needs = told.get("/shortage/needs?limit=500")
+    assert sum(item["short_needs"] for item in items) == needs["short"] == sum(need["short"]["value"] > 0 for need in needs["items"])
+    assert sum(item["needs"] for item in items) == needs["total"] == len(needs["items"])
+
+
+def test_needs_come_short_ones_first_then_by_tier_then_the_least_covered(told: Served) -> None:
+    rows = told.get("/shortage/needs?limit=500")["items"]
+    order = [(need["short"]["value"] == 0, need["tier_used"], need["share_covered"]) for need in rows]
+    assert order == sorted(order)
+    assert order[0] == (False, 0, 0.0)
+    assert told.get("/shortage/needs?limit=2&skip=3")["items"] == rows[3:5]
+
+
+@pytest.mark.parametrize(
+    ("query", "holds"),
+    [
+        ("resource=gown", lambda need: need.get("resource") == "gown"),
+        ("tier=0", lambda need: need["tier_used"] == 0),
+        ("short=true", lambda need: need["short"]["value"] > 0),
+        ("agent=chu-rennes", lambda need: need["agent"] == "chu-rennes"),
+        ("q=CHU-REN", lambda need: "chu-ren" in need["ref"]),
+    ],
+)
+def test_needs_are_filtered(told: Served, query: str, holds) -> None:  # type: ignore[no-untyped-def]
+    everything = told.get("/shortage/needs?limit=500")["items"]
+    assert told.get(f"/shortage/needs?limit=500&{query}")["items"] == [need for need in everything if holds(need)] != []
+
+
+def test_the_map_has_everybody_and_every_flow(told: Served) -> None:
+    chart = told.get("/map")
+    agents, signals, flows = chart["agents"], chart["signals"], chart["flows"]
+    assert len(agents["name"]) == told.get("/network")["agents"]
+    assert [name for name, lat in zip(agents["name"], agents["lat"], strict=True) if lat is None] == ["reserve-nationale", "samu-42"]
+    assert len({len(column) for column in signals.values()}) == 1
+    lines = [line for row in told.get("/proposals?limit=1000")["items"] for line in row["lines"]]
+    drawn = [
+        (agents["name"][start], agents["name"][end], chart["things"][thing])
+        for start, end, thing in zip(flows["from"], flows["to"], flows["thing"], strict=True)
+    ]
+    assert sorted(drawn) == sorted((line["provider"], line["receiver"], line["resource"]) for line in lines)
+    assert chart["drawing"] is None
+
+
+def test_where_nobody_said_a_place_the_map_is_drawn_from_distances(tmp_path: Path) -> None:
+    corners = {"a": (0, 0), "b": (300, 0), "c": (300, 400), "d": (0, 400)}
+    with serve(tmp_path / "log") as served:
+        for name, (x, y) in corners.items():
+            for other, (u, v) in corners.items():
+                if name < other:
+                    far = {"to": other, "distance_km": ((x - u) ** 2 + (y - v) ** 2) ** 0.5}
+                    served.post(event_json("route", f"agent:{name}", other, START_US, far))
+        served.post(event_json("agent", "agent:lonely", "agent", START_US, {}))
+        served.post(event_json("agent", "agent:d", "agent", START_US, {}))
+        chart = served.get("/map")
+    at = dict(zip(chart["agents"]["name"], zip(chart["agents"]["east_km"], chart["agents"]["north_km"], strict=True), strict=True))
+    assert at.pop("lonely") == (None, None)
+    assert chart["drawing"]["error"] < 0.01
+    apart = ((at["a"][0] - at["c"][0]) ** 2 + (at["a"][1] - at["c"][1]) ** 2) ** 0.5
+    assert apart == pytest.approx(500, abs=5)
+
+
+def test_an_agents_account_is_the_sum_of_its_proposals(told: Served) -> None:
+    rows = told.get("/proposals?agent=atelier-rennes&limit=1000")["items"]
+    wanted = sum(line["quantity"]["value"] for row in rows for line in row["lines"] if line["resource"] == "face-shield")
+    account = told.get("/agents/atelier-rennes")
+    [shields] = [row for row in account["sums"] if (row["way"], row["name"]) == ("gives", "face-shield")]
+    assert shields["proposed"]["value"] == wanted > 0
+    assert (account["name"], account["classified_as"]) == ("Atelier Rennes", ["maker"])
+    assert (
+        told.ask("GET", "/agents/atelier-rennez")
+        .json["detail"]
+        .startswith("nobody here is called 'atelier-rennez'; did you mean atelier-rennes")
+    )
+
+
+def test_the_newest_agents_are_told(told: Served) -> None:
+    rows = told.get("/agents/newest?limit=3")["items"]
+    assert len(rows) == 3
+    assert rows == sorted(rows, key=lambda row: (row["joined"], row["agent"]), reverse=True) or len({row["joined"] for row in rows}) < 3
+
+
+@pytest.mark.parametrize(
+    ("text", "sort", "name"),
+    [
+        ("CHU Ren", "agent", "chu-rennes"),
+        ("face-sh", "resource", "face-shield"),
+        ("sewi", "process", "sewing"),
+        ("chu-brest/need", "need", "chu-brest/need/gown"),
+    ],
+)
+def test_names_are_found_by_a_part_of_them(told: Served, text: str, sort: str, name: str) -> None:
+    found = [(row["sort"], row["name"]) for row in told.get(f"/search?q={quote(text)}&limit=50")["items"]]
+    assert (sort, name) in found
+    assert told.get("/search?q=")["items"] == []
+
+
+def test_the_charter_in_force_is_told(told: Served) -> None:
+    charter = told.get("/charter")
+    assert charter["version"] == told.get("/network")["charter"]
+    assert charter["rules"]["radius_km"] == 450
+
+
+def test_a_session_tells_whose_a_token_is(told: Served, tmp_path: Path) -> None:
+    assert told.get("/session") == {"tokens": False, "agent": None}
+    token = create_token(tmp_path / "tokens.json", "chu-rennes")
+    with serve(tmp_path / "log", tmp_path / "tokens.json") as shut:
+        assert shut.get("/session") == {"tokens": True, "agent": None}
+        known = shut.ask("GET", "/session", headers={"authorization": f"Bearer {token}"})
+        assert json.loads(known.body) == {"tokens": True, "agent": "chu-rennes"}
+        assert shut.ask("GET", "/session", headers={"authorization": "Bearer stig_wrong"}).status == 401
