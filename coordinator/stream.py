@@ -1,9 +1,10 @@
 """The shared medium: streams of events, the port every log implements, and the log that lives in memory."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from heapq import heapify, heappop, heapreplace
 from threading import Lock
 from types import MappingProxyType
 from typing import Protocol
@@ -20,6 +21,7 @@ __all__ = [
     "START",
     "STATUS",
     "STREAMS",
+    "TURN",
     "Batch",
     "Clock",
     "Entry",
@@ -28,6 +30,7 @@ __all__ = [
     "Place",
     "Record",
     "check_entries",
+    "merged",
     "misplaced",
     "partition_of",
     "position_of",
@@ -40,10 +43,11 @@ PROPOSAL = "stigmergy.proposal.v1"
 LEDGER = "stigmergy.ledger.v1"
 STATUS = "stigmergy.status.v1"
 DEAD_LETTER = "stigmergy.dead-letter.v1"
-STREAMS = (SIGNAL, PROPOSAL, LEDGER, STATUS, DEAD_LETTER)
+TURN = "stigmergy.turn.v1"  # on Kafka: in which order a coordinator took what it read, and what it decided
+STREAMS = (SIGNAL, PROPOSAL, LEDGER, STATUS, DEAD_LETTER, TURN)
 
 # Fixed for a version of a stream: another number would move keys between partitions and lose the order of an agent's words.
-PARTITIONS: Mapping[str, int] = MappingProxyType({SIGNAL: 8, PROPOSAL: 8, LEDGER: 8, STATUS: 1, DEAD_LETTER: 1})
+PARTITIONS: Mapping[str, int] = MappingProxyType({SIGNAL: 8, PROPOSAL: 8, LEDGER: 8, STATUS: 1, DEAD_LETTER: 1, TURN: 1})
 
 LARGEST_EVENT_BYTES = 1 << 20
 
@@ -189,6 +193,25 @@ def misplaced(record: Record) -> bool:
     """Whether a record stands in another partition than its key's, where the order of its agent's words is not kept: readers refuse it."""
     stream, partition, _ = record.position.split("/")
     return int(partition) != partition_of(record.entry.key, PARTITIONS[stream])
+
+
+def merged(records: Iterable[Record]) -> list[Record]:
+    """Return records of several partitions in one order that follows from them alone: by log time, each partition in its own order."""
+    partitions: dict[str, list[Record]] = {}
+    for record in records:
+        partitions.setdefault(record.position.rpartition("/")[0], []).append(record)
+    heads = [(rows[0].logtime_us, name, 0) for name, rows in partitions.items()]
+    heapify(heads)
+    order = []
+    while heads:
+        _, name, index = heads[0]
+        rows = partitions[name]
+        order.append(rows[index])
+        if index + 1 < len(rows):
+            heapreplace(heads, (rows[index + 1].logtime_us, name, index + 1))
+        else:
+            heappop(heads)
+    return order
 
 
 @lru_cache(maxsize=1 << 16)

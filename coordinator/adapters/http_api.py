@@ -37,7 +37,7 @@ BODY_S = 30.0  # for a whole body to arrive
 LISTENERS = 1_000  # who follow the stream at once
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-STATUS_OF_REFUSAL = {"invalid": 400, "late": 400, "speaker": 403, "conflict": 409}
+STATUS_OF_REFUSAL = {"invalid": 400, "late": 400, "speaker": 403, "conflict": 409, "misplaced": 400}
 STRUCTURED, BATCH, LINES, PLAIN = (
     "application/cloudevents+json",
     "application/cloudevents-batch+json",

@@ -12,16 +12,21 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 from kafka.producer.future import FutureRecordMetadata
+from kafka.structs import OffsetAndMetadata
 
 from coordinator.cloudevents import from_binary, to_binary
 from coordinator.errors import Refused, Unavailable
-from coordinator.stream import DEAD_LETTER, PARTITIONS, PROPOSAL, STATUS, Batch, Entry, Place, Record, check_entries, partition_of
+from coordinator.stream import DEAD_LETTER, PARTITIONS, PROPOSAL, STATUS, STREAMS, Batch, Entry, Place, Record, check_entries, partition_of
 
-__all__ = ["KafkaLog", "topic_settings"]
+__all__ = ["KafkaLog", "Lost", "topic_settings"]
 
 _LARGEST_BYTES = 2 << 20  # of a record or a request: the largest event and its headers
 _WAIT_MS = 100  # for the broker to say that there is nothing new
 _HELD_RECORDS = 10_000  # of a partition that is ahead of the others, before it has to wait for them
+
+
+class Lost(Unavailable):
+    """The log is shorter than what was read of it: trying again does not help, and going on would hide a loss."""
 
 
 def topic_settings(replicas: int) -> dict[str, dict[str, str]]:
@@ -49,24 +54,37 @@ class KafkaLog:
     Log time is the broker's stamp in whole milliseconds. Brokers' clocks differ a little: a reader goes by the latest stamp so far.
     """
 
-    def __init__(self, bootstrap: str, *, replicas: int = 3, patience_ms: int = 10_000) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        *,
+        replicas: int = 3,
+        patience_ms: int = 10_000,
+        streams: Sequence[str] = STREAMS,
+        group: str | None = None,
+        prepare: bool = True,
+    ) -> None:
         """Connect to ``host:port[,host:port]``, make the topics that are missing and check those that are there.
 
-        `patience_ms` bounds every wait for the broker; an append may take three times as long, to outlast a change of leader.
+        `patience_ms` bounds every wait for the broker; an append may take three times as long, to outlast a change of leader. Reads
+        are of `streams` alone. Under the name of a `group` the broker remembers the places that `commit` tells it. Without `prepare`
+        the topics are taken as they are: another object of this process has looked after them.
         """
         self._bootstrap = bootstrap
         self._patience_ms = patience_ms
+        self._group = group
         self._producer: KafkaProducer | None = None
         self._writing_lock, self._reading_lock = Lock(), Lock()
         self._acknowledged: dict[TopicPartition, int] = {}  # the end of a partition as our own appends know it
         # Where the last read ended, what was fetched beyond it, and up to which offset.
-        self._next = {TopicPartition(stream, number): 0 for stream, count in PARTITIONS.items() for number in range(count)}
+        self._next = {TopicPartition(stream, number): 0 for stream in streams for number in range(PARTITIONS[stream])}
         self._held: dict[TopicPartition, deque[Record]] = {partition: deque() for partition in self._next}
         self._fetched = dict(self._next)
         self._sought = False
         self._heard_s = monotonic()
         with self._explained("prepare its topics"):
-            self._prepare_topics(replicas)
+            if prepare:
+                self._prepare_topics(replicas)
             self._consumer = self._new_consumer()
 
     def append(self, entries: Sequence[Entry]) -> list[Record]:
@@ -118,6 +136,18 @@ class KafkaLog:
                 elif not self._at_end(partition):
                     break  # what comes next there may be older than what the others hold
             return Batch(tuple(records), self._place())
+
+    def identity(self) -> dict[str, str]:
+        """Return what tells this log from another at the same address: the id of the cluster, and of each topic."""
+        with self._explained("say who it is"), self._administering() as admin:
+            topics = {topic["name"]: str(topic["topic_id"]) for topic in admin.describe_topics(list(PARTITIONS))}
+            return {"cluster": str(admin.describe_cluster()["cluster_id"]), **topics}
+
+    def commit(self, place: Place) -> None:
+        """Have the broker remember a place for the group, where those who run it see how far its readers are. Nothing here goes by it."""
+        offsets = {_partition(name): OffsetAndMetadata(offset, "", -1) for name, offset in place.offsets}
+        with self._reading_lock, self._explained("remember a place"):
+            self._consumer.commit(offsets, timeout_ms=self._patience_ms)
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -209,10 +239,10 @@ class KafkaLog:
             f"Kafka at {self._bootstrap} did not say within {self._patience_ms} ms what {names} holds. Check the brokers, then try again."
         )
 
-    def _rewound(self, partition: TopicPartition, now: str) -> Unavailable:
+    def _rewound(self, partition: TopicPartition, now: str) -> Lost:
         """Return what to say of a partition that lost what was read from it; what was fetched is let go of."""
         self._sought = False
-        return Unavailable(
+        return Lost(
             f"{_name(partition)} was read up to {self._fetched[partition]} and now {now}: the topic was made anew, or its broker "
             "lost data. Restore it, or read everything from the start."
         )
@@ -255,7 +285,7 @@ class KafkaLog:
         return KafkaConsumer(
             bootstrap_servers=self._bootstrap.split(","),
             client_id="coordinator",
-            group_id=None,
+            group_id=self._group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             isolation_level="read_uncommitted",
@@ -273,14 +303,8 @@ class KafkaLog:
 
     def _prepare_topics(self, replicas: int) -> None:
         """Make the topics that are missing and refuse those that would lose events or their order."""
-        admin = KafkaAdminClient(
-            bootstrap_servers=self._bootstrap.split(","),
-            client_id="coordinator",
-            request_timeout_ms=self._patience_ms,
-            bootstrap_timeout_ms=self._patience_ms,
-        )
-        try:
-            settings = topic_settings(replicas)
+        settings = topic_settings(replicas)
+        with self._administering() as admin:
             there = set(admin.list_topics())
             missing = {
                 stream: {"num_partitions": PARTITIONS[stream], "replication_factor": replicas, "configs": settings[stream]}
@@ -293,12 +317,24 @@ class KafkaLog:
             partitions = {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics(list(PARTITIONS))}
             resources = [ConfigResource(ConfigResourceType.TOPIC, stream) for stream in PARTITIONS]
             found = admin.describe_configs(resources, config_filter="all")["topic"]
-        finally:
-            admin.close()
         for stream in PARTITIONS:
             _check_topic(
                 stream, partitions.get(stream, 0), {name: str(entry["value"]) for name, entry in found[stream].items()}, settings[stream]
             )
+
+    @contextmanager
+    def _administering(self) -> Iterator[KafkaAdminClient]:
+        """Hold a client that can ask about topics and make them."""
+        admin = KafkaAdminClient(
+            bootstrap_servers=self._bootstrap.split(","),
+            client_id="coordinator",
+            request_timeout_ms=self._patience_ms,
+            bootstrap_timeout_ms=self._patience_ms,
+        )
+        try:
+            yield admin
+        finally:
+            admin.close()
 
     @contextmanager
     def _explained(self, task: str) -> Iterator[None]:
@@ -346,3 +382,9 @@ def _offset(record: Record) -> int:
 def _name(partition: TopicPartition) -> str:
     """Return the name of a partition as places write it."""
     return f"{partition.topic}/{partition.partition}"
+
+
+def _partition(name: str) -> TopicPartition:
+    """Return the partition that places write as this name."""
+    topic, _, number = name.rpartition("/")
+    return TopicPartition(topic, int(number))

@@ -32,7 +32,22 @@ from coordinator.stream import DEAD_LETTER, LEDGER, PROPOSAL, SIGNAL, START, Clo
 from coordinator.times import SECOND_US, format_instant
 from coordinator.wording import shown
 
-__all__ = ["REFUSAL_CODES", "Outcome", "Service", "Shown", "Status", "fold"]
+__all__ = [
+    "AT_ONCE",
+    "FOLLOWED",
+    "REFUSAL_CODES",
+    "WAIT_S",
+    "Fault",
+    "Outcome",
+    "Said",
+    "Service",
+    "Shown",
+    "Status",
+    "TimedCoordination",
+    "fold",
+    "kept_form",
+    "stated_source",
+]
 
 WAIT_S = 30.0  # for the lock: longer than a cycle should take
 AT_ONCE = 5_000  # records read from the log in one go
@@ -43,8 +58,8 @@ EXCERPT = 500  # characters kept of a line that was refused
 _TOO_FINE = re.compile(r"(-?\d{1,3}\.\d{2})\d+")  # what is refused is shown to all, and home workshops are people's homes
 AHEAD_US = 300 * SECOND_US  # of the log: from here on a speaker is told that its clock is ahead
 
-RefusalCode = Literal["invalid", "speaker", "conflict", "late"]
-REFUSAL_CODES: tuple[RefusalCode, ...] = ("invalid", "speaker", "conflict", "late")
+RefusalCode = Literal["invalid", "speaker", "conflict", "late", "misplaced"]
+REFUSAL_CODES: tuple[RefusalCode, ...] = ("invalid", "speaker", "conflict", "late", "misplaced")
 FOLLOWED = (SIGNAL, PROPOSAL, LEDGER)  # the streams that are shown as they grow
 
 logger = structlog.get_logger("coordinator.service")
@@ -86,21 +101,32 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class Said:
+    """An event that can be taken, and its line as the log keeps it."""
+
     event: Event
     line: bytes
+    where: str = ""  # its position, where it stood in the stream before it came here
 
 
 @dataclass(frozen=True, slots=True)
-class _Fault:
+class Fault:
+    """A line that cannot be taken, and why."""
+
     code: RefusalCode
     reason: str
     line: bytes
     key: str  # who is to answer for it: the speaker, as far as it is known
     event: Event | None = None
+    where: str = ""
+
+    def outcome(self) -> Outcome:
+        """Return what its speaker is told."""
+        event = self.event
+        return Outcome("refused", event.id if event else None, event.source if event else None, self.code, self.reason)
 
 
-class _Timed(Coordination):
+class TimedCoordination(Coordination):
     """A coordination whose cycles are counted and timed."""
 
     cycles = 0
@@ -156,9 +182,18 @@ class Service:
     ) -> None:
         """Open the log, fold all of it and take up judging where it was cut. Unavailable when another process writes to the log."""
         self._clock = clock or SteadyClock()
+        self._log = SqliteLog(path, self._clock)
+        self._set_up(TimedCoordination(charter, name=name, table=table, judging=False, planning=False), wait_s)
+        try:
+            self._start(planning)
+        except BaseException:
+            self._log.close()
+            raise
+
+    def _set_up(self, coordination: TimedCoordination, wait_s: float) -> None:
         self._wait_s = wait_s
         self._lock, self._shown_lock = Lock(), Lock()
-        self._log = SqliteLog(path, self._clock)
+        self._entries = 0
         self._pending: list[Entry] = []
         self._shown: deque[Shown] = deque(maxlen=SHOWN_KEPT)
         self._refused: deque[dict[str, Any]] = deque(maxlen=REFUSED_KEPT)
@@ -172,12 +207,7 @@ class Service:
         self._stop = Flag()
         self._ticker: Thread | None = None
         self._appended_s = time.monotonic()
-        self._coordination = _Timed(charter, name=name, table=table, judging=False, planning=False)
-        try:
-            self._start(planning)
-        except BaseException:
-            self._log.close()
-            raise
+        self._coordination = coordination
 
     def _start(self, planning: bool) -> None:
         place, self.parked = fold(self._log, self._coordination, self._remember_letter)
@@ -200,7 +230,7 @@ class Service:
         read = [self._read(line, speaker) for line in lines]
         with self._holding():
             try:
-                return [self._take(one) if isinstance(one, _Said) else self._refuse(one) for one in read]
+                return [self._take(one, self._now_us()) if isinstance(one, Said) else self._refuse(one, self._now_us()) for one in read]
             finally:
                 self._write_down()
 
@@ -210,7 +240,7 @@ class Service:
             try:
                 stamp_us = self._now_us()
                 line = event_json("tick", self._coordination.source, "tick", stamp_us, {})
-                self._take(_Said(parse_event(line), line))
+                self._take(Said(parse_event(line), line), stamp_us)
             finally:
                 self._write_down()
 
@@ -258,34 +288,32 @@ class Service:
     def _now_us(self) -> int:
         return max(self._clock(), self._coordination.log_us)
 
-    def _read(self, line: bytes, speaker: str | None) -> _Said | _Fault:
+    def _read(self, line: bytes, speaker: str | None) -> Said | Fault:
         try:
             event = parse_event(line, strict_fields=True)
         except Refused as refusal:
-            return _Fault("invalid", str(refusal), line, f"agent:{speaker}" if speaker else _stated_source(line))
+            return Fault("invalid", str(refusal), line, f"agent:{speaker}" if speaker else stated_source(line))
         if not event.by_agent:
             reason = f"source is {shown(event.source)}; here only agents speak: say it as agent:NAME."
-            return _Fault("speaker", reason, line, f"agent:{speaker}" if speaker else event.source, event)
+            return Fault("speaker", reason, line, f"agent:{speaker}" if speaker else event.source, event)
         if speaker is not None and event.name != speaker:
             reason = f"source is {shown(event.source)}, but the token is that of {speaker!r}: everybody speaks for itself alone."
-            return _Fault("speaker", reason, line, f"agent:{speaker}", event)
-        decimals = self._coordination.charter.place_decimals
-        if event.logtime_us is not None or b"\n" in line or b"\r" in line or _is_finer(event, decimals):
-            line = _as_kept(line, decimals)
-            event = parse_event(line)
-        return _Said(event, line)
+            return Fault("speaker", reason, line, f"agent:{speaker}", event)
+        return kept_form(event, line, self._coordination.charter.place_decimals)
 
-    def _take(self, said: _Said) -> Outcome:
-        coordination, stamp_us = self._coordination, self._now_us()
+    def _take(self, said: Said, stamp_us: int) -> Outcome:
+        coordination = self._coordination
         event = replace(said.event, logtime_us=stamp_us)
         try:
             taken = coordination.take(event, said.line)
         except Refused as refusal:
             is_late = stamp_us - event.time_us > coordination.charter.late_seconds * SECOND_US
-            return self._refuse(_Fault("late" if is_late else "conflict", str(refusal), said.line, event.source, event))
+            return self._refuse(
+                Fault("late" if is_late else "conflict", str(refusal), said.line, event.source, event, said.where), stamp_us
+            )
         else:
             if not taken.repeat:
-                self._pend(entry_of(event, said.line))
+                self._keep(entry_of(event, said.line))
         finally:
             self._collect()  # Also what was decided before something failed: it was folded, so it has to be written.
         status: Literal["taken", "repeat"] = "repeat" if taken.repeat else "taken"
@@ -297,22 +325,35 @@ class Service:
         decided = tuple(json.loads(coordination.ledger[index])["data"] for index in self._verdicts.get(statement_of(event), ()))
         return Outcome(status, event.id, event.source, note=note, decided=decided)
 
-    def _refuse(self, fault: _Fault) -> Outcome:
-        self._counts[f"refused:{fault.code}"] += 1
-        stamp_us = self._now_us()
+    def _refuse(self, fault: Fault, stamp_us: int) -> Outcome:
+        letter = self._letter(fault, stamp_us)
+        if letter is not None:
+            self._pend(letter, stamp_us)
+        return fault.outcome()
+
+    def _letter(self, fault: Fault, stamp_us: int) -> Entry | None:
+        """Count and remember what was refused; return what is to be written down of it, if that is not too much by now."""
+        number, data = self._note_refusal(fault, stamp_us)
+        if self._letters >= DEAD_LETTERS:
+            return None
+        self._letters += 1
+        return Entry(DEAD_LETTER, fault.key, event_json("dead-letter", self._coordination.source, str(number), stamp_us, data))
+
+    def _note_refusal(self, fault: Fault, stamp_us: int) -> tuple[int, dict[str, Any]]:
+        """Count and remember what was refused; return its number, and what there is to say of it."""
         text = _TOO_FINE.sub(r"\1", fault.line[: 4 * EXCERPT].decode("utf-8", "replace"))[:EXCERPT]
         data = {"code": fault.code, "reason": fault.reason, "key": fault.key, "said": text.replace("\x00", "\ufffd")}
-        self._remember(stamp_us, data)
-        if self._letters < DEAD_LETTERS:
-            self._letters += 1
-            subject = str(self._refusals)
-            self._pend(
-                Entry(DEAD_LETTER, fault.key, event_json("dead-letter", self._coordination.source, subject, stamp_us, data)), stamp_us
-            )
-        event = fault.event
-        return Outcome("refused", event.id if event else None, event.source if event else None, fault.code, fault.reason)
+        if fault.where:
+            data["position"] = fault.where
+        with self._shown_lock:
+            self._counts[f"refused:{fault.code}"] += 1
+        return self._remember(stamp_us, data), data
 
     # -- the log ------------------------------------------------------------------------------------------------------
+
+    def _keep(self, entry: Entry) -> None:
+        """See that what was taken stands in the log."""
+        self._pend(entry)
 
     def _pend(self, entry: Entry, stamp_us: int | None = None) -> None:
         stamp_us = self._coordination.log_us if stamp_us is None else stamp_us
@@ -385,13 +426,8 @@ class Service:
         """Return how the service does."""
         coordination, now_s = self._coordination, time.monotonic()
         ended_s = coordination.cycle_ended_s
-        why_not = self._failure
-        if self._stop.is_set():
-            why_not = "the coordinator is stopping"
-        elif self._pending and not self._lock.locked():
-            why_not = f"{len(self._pending)} records could not be written to the log; check the disk"
         return Status(
-            why_not=why_not,
+            why_not=self._why_not(),
             entries=self._entries,
             log_us=coordination.log_us,
             cycles=coordination.cycles,
@@ -400,10 +436,20 @@ class Service:
             counts=Counter(self._counts),
         )
 
-    def _remember(self, stamp_us: int, data: dict[str, Any]) -> None:
+    def _why_not(self) -> str | None:
+        """Return why the service is not ready, if it is not."""
+        if self._stop.is_set():
+            return "the coordinator is stopping"
+        if self._pending and not self._lock.locked():
+            return f"{len(self._pending)} records could not be written to the log; check the disk"
+        return self._failure
+
+    def _remember(self, stamp_us: int, data: dict[str, Any]) -> int:
+        """Keep a refusal at hand; return its number."""
         with self._shown_lock:
             self._refusals += 1
             self._refused.append({"number": self._refusals, "time": format_instant(stamp_us), **data})
+            return self._refusals
 
     def _remember_letter(self, record: Record) -> None:
         self._remember(record.logtime_us, json.loads(record.entry.event)["data"])
@@ -417,6 +463,14 @@ def _shown(record: Record) -> Shown:
     position, logtime = _offset(record), format_instant(record.logtime_us)
     text = b'{"position":%d,"logtime":"%s","event":%s}' % (position, logtime.encode(), record.entry.event)
     return Shown(position, record.entry.stream, text)
+
+
+def kept_form(event: Event, line: bytes, place_decimals: int) -> Said:
+    """Return an event as it is taken and shown: in one line, without a log time, its place no finer than the charter allows."""
+    if event.logtime_us is not None or b"\n" in line or b"\r" in line or _is_finer(event, place_decimals):
+        line = _as_kept(line, place_decimals)
+        event = parse_event(line)
+    return Said(event, line)
 
 
 def _is_finer(event: Event, place_decimals: int) -> bool:
@@ -440,7 +494,7 @@ def _as_kept(line: bytes, place_decimals: int) -> bytes:
     return write_json(record)
 
 
-def _stated_source(line: bytes) -> str:
+def stated_source(line: bytes) -> str:
     """Return who a line that cannot be taken says it is from, as far as that can be read."""
     try:
         record = read_json(line)

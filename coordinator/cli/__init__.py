@@ -20,6 +20,12 @@ CharterFile = Annotated[Path | None, typer.Option("--charter", help="The network
 RoutesFile = Annotated[Path | None, typer.Option("--routes", help="Distances: CSV with columns from,to,distance_km, both ways.")]
 Url = Annotated[str | None, typer.Option("--url", help="The coordinator's address; else the setting `url`.")]
 LogFile = Annotated[Path | None, typer.Option("--log", help="An embedded log on this machine, instead of a server.")]
+KafkaAddress = Annotated[
+    str | None, typer.Option("--kafka", help="HOST:PORT[,HOST:PORT] of Kafka, instead of an embedded log; else the setting `kafka`.")
+]
+KafkaReplicas = Annotated[
+    int | None, typer.Option("--replicas", min=1, help="Copies of each record in topics that are made; else the setting `kafka_replicas`.")
+]
 Speaker = Annotated[str | None, typer.Option("--as", help="The agent who speaks; else the setting `agent`.")]
 OneAgent = Annotated[str | None, typer.Option("--agent", help="Only what concerns this agent.")]
 OneResource = Annotated[str | None, typer.Option("--resource", help="Only this resource or process.")]
@@ -84,6 +90,8 @@ def replay(
 @app.command()
 def serve(
     log: Annotated[Path | None, typer.Option("--log", help="The embedded log; made where it is missing.")] = None,
+    kafka: KafkaAddress = None,
+    replicas: KafkaReplicas = None,
     charter: CharterFile = None,
     routes: RoutesFile = None,
     host: Annotated[str | None, typer.Option("--host", help="Where to listen; other than this machine only with tokens.")] = None,
@@ -93,10 +101,10 @@ def serve(
         float | None, typer.Option("--tick-seconds", min=0.05, help="How often time passes when nobody speaks.")
     ] = None,
 ) -> None:
-    """Take in signals over HTTP, plan as time passes, and show it all, on an embedded log."""
+    """Take in signals over HTTP, plan as time passes, and show it all, on an embedded log or on Kafka."""
     from coordinator.cli.serve import Request, run
 
-    run(Request(log, charter, routes, host, port, tokens, tick_seconds))
+    run(Request(log, charter, routes, host, port, tokens, tick_seconds, kafka, replicas))
 
 
 @app.command()

@@ -16,12 +16,15 @@ import uvicorn
 
 from coordinator.adapters.feed import Feed
 from coordinator.adapters.http_api import LOOPBACK, build_app
+from coordinator.adapters.kafka_service import KafkaService
 from coordinator.adapters.routes_csv import read_routes
 from coordinator.adapters.service import Service
 from coordinator.adapters.tokens import Tokens
+from coordinator.charter import Charter
 from coordinator.cli.access import charter_in_force
 from coordinator.errors import Refused, Unavailable
-from coordinator.settings import read_settings
+from coordinator.places import Table
+from coordinator.settings import Settings, read_settings
 from solver import prepare
 
 __all__ = ["Request", "open_port", "run"]
@@ -42,6 +45,8 @@ class Request:
     port: int | None = None
     tokens: Path | None = None
     tick_seconds: float | None = None
+    kafka: str | None = None
+    replicas: int | None = None
 
 
 class _Server(uvicorn.Server):
@@ -55,6 +60,11 @@ class _Server(uvicorn.Server):
         """Begin to stop."""
         self._feed.close()
         super().handle_exit(sig, frame)
+
+    def end(self) -> None:
+        """Begin to stop because the coordinator ended by itself."""
+        self._feed.close()
+        self.should_exit = True
 
 
 def run(request: Request) -> None:
@@ -72,11 +82,10 @@ def run(request: Request) -> None:
     _log_to_stderr()
     with contextlib.ExitStack() as stack:
         port = stack.enter_context(open_port(host, settings.port if request.port is None else request.port))
-        service = Service(request.log or settings.log, charter, table=table, name=settings.name)
+        service = _service(request, settings, charter, table)
         stack.callback(service.close)
         every_s = request.tick_seconds or settings.tick_seconds or min(LONGEST_TICK_S, float(charter.cycle_seconds))
         app = build_app(service, tokens, only_loopback=tokens is None)
-        service.tick()
         service.start_ticking(every_s)
         if settings.prepare:  # In a process of its own: what it compiles is left in the cache, and requests do not wait.
             multiprocessing.get_context("spawn").Process(target=prepare, daemon=True).start()
@@ -92,7 +101,25 @@ def run(request: Request) -> None:
         )
         who = "every agent speaks with its token" if tokens else "only this machine reaches it, and anyone on it may speak for any agent"
         print(f"coordinator on {_address(port)} plans every {charter.cycle_seconds} s; {who}. Ctrl-C stops it.", flush=True)
-        _serve(_Server(config, app.state.feed), port)
+        server = _Server(config, app.state.feed)
+        if isinstance(service, KafkaService):
+            service.when_ended(server.end)
+        _serve(server, port)
+        if isinstance(service, KafkaService) and service.ended is not None:
+            raise service.ended
+
+
+def _service(request: Request, settings: Settings, charter: Charter, table: Table | None) -> Service:
+    """Return the coordinator on the log that was asked for: Kafka where one is named, else an embedded one."""
+    if request.log is not None and request.kafka is not None:
+        raise Refused("both --log and --kafka came; say one of them: the file, or the address of Kafka")
+    bootstrap = request.kafka or (settings.kafka if request.log is None else None)
+    if bootstrap is None:
+        service = Service(request.log or settings.log, charter, table=table, name=settings.name)
+        service.tick()
+        return service
+    replicas = request.replicas or settings.kafka_replicas
+    return KafkaService(bootstrap, charter, memory=settings.kafka_memory, replicas=replicas, table=table, name=settings.name)
 
 
 def _serve(server: uvicorn.Server, port: socket.socket) -> None:

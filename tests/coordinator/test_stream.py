@@ -23,7 +23,7 @@ def test_partitions_never_change_from_release_to_release(key, partition):
 
 
 def test_every_stream_has_its_number_of_partitions():
-    assert dict(PARTITIONS) == dict(zip(STREAMS, (8, 8, 8, 1, 1), strict=True))
+    assert dict(PARTITIONS) == dict(zip(STREAMS, (8, 8, 8, 1, 1, 1), strict=True))
 
 
 @given(st.dictionaries(st.text(alphabet=st.characters(exclude_categories=["Cs"])), st.integers(0, 2**62)))

@@ -139,7 +139,7 @@ def test_a_packed_body_is_not_unpacked(shut: Served) -> None:
 def test_what_was_refused_is_listed_by_kind_of_reason(server: Served) -> None:
     server.post(b"\n".join([OFFER, b"{}", b"{"]), LINES)
     told = server.get("/refused")
-    assert told["counts"] == {"invalid": 2, "speaker": 0, "conflict": 0, "late": 0}
+    assert told["counts"] == {"invalid": 2, "speaker": 0, "conflict": 0, "late": 0, "misplaced": 0}
     assert [row["said"] for row in told["items"]] == ["{}", "{"]
     page = server.get("/refused?limit=1")
     assert server.get(f"/refused?after={page['next']}")["items"] == told["items"][1:]

@@ -100,7 +100,7 @@ def test_each_refusal_has_its_kind_its_sentence_and_a_dead_letter(tmp_path: Path
     assert [one.status for one in told] == ["refused"] * 5
     assert [one.code for one in told] == ["invalid", "invalid", "speaker", "conflict", "late"]
     assert all(one.reason and len(one.reason) > 30 for one in told)
-    assert counts == {"invalid": 2, "speaker": 1, "conflict": 1, "late": 1}
+    assert counts == {"invalid": 2, "speaker": 1, "conflict": 1, "late": 1, "misplaced": 0}
     assert [row["key"] for row in rows] == ["unknown", "agent:atelier-nord", "coordinator:main", "agent:atelier-nord", "agent:atelier-nord"]
     assert streams(path) == [SIGNAL] + [DEAD_LETTER] * 5
     with closing(service_at(path)) as service:
