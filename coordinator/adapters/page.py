@@ -18,7 +18,7 @@ SCRIPT, STYLE, JSON, HTML, ICON = (
     "image/svg+xml",
 )
 SHELL = ("main", "dom", "words", "words/en", "words/fr", "server", "stream", "session", "signin", "parts")
-VIEWS = ("overview", "needs", "proposals", "signals", "book", "refused")
+VIEWS = ("overview", "map", "needs", "proposals", "signals", "book", "refused")
 FILES = {
     "index.html": HTML,
     "style.css": STYLE,
@@ -26,6 +26,7 @@ FILES = {
     "world.json": JSON,
     **{f"{name}.js": SCRIPT for name in SHELL},
     **{f"views/{name}.js": SCRIPT for name in VIEWS},
+    **{f"map/{name}.js": SCRIPT for name in ("canvas", "scene", "projection")},
 }
 POLICY = "; ".join(
     (

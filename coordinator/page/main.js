@@ -8,13 +8,14 @@ import { Stream } from "./stream.js";
 import { LANGUAGES, currentLanguage, fromNow, left, number, seconds, t, useLanguage } from "./words.js";
 import { openSignIn } from "./signin.js";
 import { overview } from "./views/overview.js";
+import { map } from "./views/map.js";
 import { needs } from "./views/needs.js";
 import { proposals } from "./views/proposals.js";
 import { signals } from "./views/signals.js";
 import { book } from "./views/book.js";
 import { refused } from "./views/refused.js";
 
-const VIEWS = [overview, needs, proposals, signals, book, refused];
+const VIEWS = [overview, map, needs, proposals, signals, book, refused];
 const AT_MOST_EVERY_MS = 1_500; // a view is read anew
 const TIMES_ITS_LENGTH = 8; // and never more often than this many times what reading it took
 const SEARCH_AFTER_MS = 180;
@@ -104,7 +105,7 @@ async function load({ anew = false } = {}) {
 // Something happened that the view shows: it is read anew, soon, but not for every single record.
 function soon() {
   if (timer !== null || document.hidden) return;
-  const waitMs = Math.max(AT_MOST_EVERY_MS, tookMs * TIMES_ITS_LENGTH) - (performance.now() - loadedMs);
+  const waitMs = Math.max(app.view.everyMs ?? AT_MOST_EVERY_MS, tookMs * TIMES_ITS_LENGTH) - (performance.now() - loadedMs);
   timer = setTimeout(() => {
     timer = null;
     load();
