@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 
 from coordinator import views
 from coordinator.adapters.feed import Application, EventStream, Feed, Message, Receive, Scope, Send
+from coordinator.adapters.network_questions import add_network_questions
 from coordinator.adapters.page import add_page
 from coordinator.adapters.page_questions import add_questions
 from coordinator.adapters.service import Outcome, Service
@@ -250,6 +251,7 @@ def _add_reading(app: FastAPI, service: Service) -> None:
         return _json({"counts": counts, "items": found[:limit], "next": found[limit - 1]["number"] if len(found) > limit else None})
 
     add_questions(app, service, show)
+    add_network_questions(app, show, lambda refusal: Problem(404, "not-found", str(refusal)))
 
 
 # -- how it does ------------------------------------------------------------------------------------------------------

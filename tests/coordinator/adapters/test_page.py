@@ -12,6 +12,7 @@ import pytest
 
 from coordinator.adapters.page import FILES, POLICY
 from coordinator.adapters.tokens import create_token
+from coordinator.explaining import explain
 from coordinator.signals import event_json
 from tests.support.relief import relief
 from tests.support.serving import START_US, Served, serve
@@ -216,3 +217,40 @@ def test_a_session_tells_whose_a_token_is(told: Served, tmp_path: Path) -> None:
         known = shut.ask("GET", "/session", headers={"authorization": f"Bearer {token}"})
         assert json.loads(known.body) == {"tokens": True, "agent": "chu-rennes"}
         assert shut.ask("GET", "/session", headers={"authorization": "Bearer stig_wrong"}).status == 401
+
+
+# -- what the commands tell, over HTTP --------------------------------------------------------------------------------
+
+
+def test_why_a_need_is_short_is_told_as_the_command_tells_it(told: Served) -> None:
+    answer = told.get("/needs/samu-42/need/mask-ffp2/why")
+    with told.service.reading() as coordination:
+        assert answer["reasons"] == list(explain(coordination, "samu-42/need/mask-ffp2").reasons)
+    assert answer["short"] == {"value": 80, "unit": "1"}
+    assert "lifting" not in answer
+    assert told.get("/needs/samu-42%2Fneed%2Fmask-ffp2/why") == answer
+    assert told.get("/needs/samu-42/need/mask-ffp2/why?lift=true")["lifting"]["need"] == "samu-42/need/mask-ffp2"
+
+
+@pytest.mark.parametrize(
+    ("path", "holds"),
+    [
+        ("/network/stats", lambda body: body["agents"] > 80),
+        ("/network/upstream/gown", lambda body: {row["name"] for row in body["items"]} >= {"gown", "fabric-sms", "sewing"}),
+        ("/network/downstream/atelier-rennes", lambda body: body["items"]),
+        ("/network/weak-points", lambda body: body["bottlenecks"]),
+        ("/network/unreachable", lambda body: "samu-42/need/mask-ffp2" in {row["need"] for row in body["items"]}),
+        ("/opportunities/atelier-rennes", lambda body: body["items"][0]["sentence"]),
+        ("/pressure/ventilator-valve", lambda body: body["items"][0]["pressure"]),
+    ],
+)
+def test_questions_about_the_network_are_answered(told: Served, path: str, holds) -> None:  # type: ignore[no-untyped-def]
+    assert holds(told.get(path))
+
+
+@pytest.mark.parametrize(
+    "path", ["/needs/nobody/need/x/why", "/network/upstream/gowm", "/network/downstream/x", "/opportunities/x", "/pressure/x"]
+)
+def test_a_name_that_nobody_has_is_told_so(told: Served, path: str) -> None:
+    answer = told.ask("GET", path)
+    assert (answer.status, answer.json["code"]) == (404, "not-found")

@@ -1,0 +1,76 @@
+"""Over HTTP, what `coordinator why`, `network`, `pressure` and `opportunities` tell on the command line, in the same words and fields."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Query
+from fastapi.responses import Response
+
+from coordinator.cli.network import as_json
+from coordinator.cycle import Coordination
+from coordinator.errors import Refused
+from coordinator.explaining import explain
+from coordinator.lifting import lifting
+from coordinator.opportunities import opportunities, pressures
+from coordinator.questions import downstream, stats, unreachable, upstream
+from coordinator.weakness import weak_points
+
+__all__ = ["add_network_questions"]
+
+Show = Callable[[Callable[[Coordination], dict[str, Any]]], Response]
+Missing = Callable[[Refused], Exception]  # what is raised where a name is unknown
+
+
+def add_network_questions(app: FastAPI, show: Show, missing: Missing) -> None:
+    """Add the routes."""
+
+    def tell(question: Callable[[Coordination], Any]) -> Response:
+        try:
+            return show(lambda coordination: as_json(question(coordination)))
+        except Refused as refusal:
+            raise missing(refusal) from None
+
+    @app.get("/needs/{need:path}/why", response_class=Response)
+    def why(need: str, lift: Annotated[bool, Query(description="Also what would lift it: plans are tried for that.")] = False) -> Response:
+        """Why a need is served as it is, or short."""
+
+        def told(coordination: Coordination) -> dict[str, Any]:
+            found: dict[str, Any] = as_json(explain(coordination, need))
+            return {**found, "lifting": as_json(lifting(coordination, found["need"]))} if lift else found
+
+        return tell(told)
+
+    @app.get("/opportunities/{agent}", response_class=Response)
+    def of_agent(agent: str) -> Response:
+        """What one unit or hour more from an agent's place would relieve, the most urgent first."""
+        return tell(lambda coordination: {"items": opportunities(coordination, agent)})
+
+    @app.get("/pressure/{name}", response_class=Response)
+    def of_thing(name: str) -> Response:
+        """What one unit more at each offer and need of a thing would serve, the shortest place first."""
+        return tell(lambda coordination: {"items": pressures(coordination, name)})
+
+    @app.get("/network/stats", response_class=Response)
+    def how_it_stands() -> Response:
+        """Counts of all that stands, what is free and open of each thing, and names that only one agent uses."""
+        return tell(lambda coordination: stats(coordination.network, coordination.book))
+
+    @app.get("/network/upstream/{name}", response_class=Response)
+    def feeds(name: str) -> Response:
+        """Everything that feeds a thing, through recipes, by level."""
+        return tell(lambda coordination: {"items": upstream(coordination.network, name, coordination.book)})
+
+    @app.get("/network/downstream/{agent}", response_class=Response)
+    def hangs(agent: str) -> Response:
+        """What and who could be served from an agent's offers and hours, and what it alone carries."""
+        return tell(lambda coordination: {"items": downstream(coordination.network, agent, coordination.book)})
+
+    @app.get("/network/weak-points", response_class=Response)
+    def weak() -> Response:
+        """Agents whose loss cuts needs off, and things of which too little can get through."""
+        return tell(lambda coordination: weak_points(coordination.network, coordination.book, coordination.log_us))
+
+    @app.get("/network/unreachable", response_class=Response)
+    def out_of_reach() -> Response:
+        """Open needs that no offer and no recipe can serve, with the reason."""
+        return tell(lambda coordination: {"items": unreachable(coordination.network, coordination.book, coordination.log_us)})
