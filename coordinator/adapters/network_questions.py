@@ -11,6 +11,7 @@ from coordinator.cycle import Coordination
 from coordinator.errors import Refused
 from coordinator.explaining import explain
 from coordinator.lifting import lifting
+from coordinator.network import RESOURCE
 from coordinator.opportunities import opportunities, pressures
 from coordinator.questions import downstream, stats, unreachable, upstream
 from coordinator.weakness import weak_points
@@ -57,8 +58,18 @@ def add_network_questions(app: FastAPI, show: Show, missing: Missing) -> None:
 
     @app.get("/network/upstream/{name}", response_class=Response)
     def feeds(name: str) -> Response:
-        """Everything that feeds a thing, through recipes, by level."""
-        return tell(lambda coordination: {"items": upstream(coordination.network, name, coordination.book)})
+        """Everything that feeds a thing, through recipes, by level; and what these recipes give."""
+
+        def told(coordination: Coordination) -> dict[str, Any]:
+            network = coordination.network
+            items = upstream(network, name, coordination.book)
+            refs = {ref for item in items for ref in item.into}
+            gives = {
+                ref: [network.canonical((RESOURCE, each.resource))[1] for each in network.recipes[ref].outputs] for ref in sorted(refs)
+            }
+            return {"items": items, "recipes": {ref: {"outputs": outputs} for ref, outputs in gives.items()}}
+
+        return tell(told)
 
     @app.get("/network/downstream/{agent}", response_class=Response)
     def hangs(agent: str) -> Response:

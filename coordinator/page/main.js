@@ -11,12 +11,15 @@ import { overview } from "./views/overview.js";
 import { map } from "./views/map.js";
 import { needs } from "./views/needs.js";
 import { proposals } from "./views/proposals.js";
+import { network } from "./views/network.js";
+import { opportunities } from "./views/opportunities.js";
 import { signals } from "./views/signals.js";
 import { book } from "./views/book.js";
 import { refused } from "./views/refused.js";
 
-const VIEWS = [overview, map, needs, proposals, signals, book, refused];
+const VIEWS = [overview, map, needs, proposals, network, opportunities, signals, book, refused];
 const AT_MOST_EVERY_MS = 1_500; // a view is read anew
+const ANYWAY_MS = 30_000; // time alone changes things too
 const TIMES_ITS_LENGTH = 8; // and never more often than this many times what reading it took
 const SEARCH_AFTER_MS = 180;
 
@@ -318,13 +321,14 @@ async function begin() {
   stream.addEventListener("state", draw);
   stream.addEventListener("records", ({ detail: { fresh } }) => {
     app.view.hear?.(app, fresh);
-    if (fresh.some((record) => app.view.moves?.(record))) soon();
+    if (fresh.some((record) => !record.event.type.startsWith("stigmergy.tick.") && app.view.moves?.(record))) soon();
     if (fresh.some((record) => record.stream !== "signal")) count().catch(() => undefined);
   });
   session.addEventListener("change", draw);
   route();
   stream.start();
   setInterval(passTime, 1_000);
+  setInterval(soon, ANYWAY_MS);
   await Promise.allSettled([session.open(), count()]);
 }
 

@@ -1,7 +1,7 @@
 // The open book: what one agent promised, gave and received, every decision in the order made, and the rules in force.
 
 import { h } from "../dom.js";
-import { agentLink, button, choice, empty, notice, section, state, table, textFilter, when } from "../parts.js";
+import { agentLink, button, choice, empty, notice, section, state, table, textFilter } from "../parts.js";
 import { all, ask } from "../server.js";
 import { kilometres, moment, number, quantity, t } from "../words.js";
 
@@ -36,7 +36,7 @@ export const book = {
       data.unknown ? notice("quiet", t("book.unknown")) : null,
       section(
         agent ? t("book.ledger_of", { agent }) : t("book.ledger"),
-        h("p", { class: "note" }, t("book.summary", { count: data.ledger })),
+        agent ? null : h("p", { class: "note" }, t("book.summary", { count: data.ledger })),
         shown.length ? ledger(app, shown) : empty(t("book.none")),
         data.cut && !agent ? button(t("more", { count: PAGE }), () => app.filter({ more: Number(app.query.more ?? 1) + 1 }), { class: "more" }) : null,
       ),
@@ -56,7 +56,7 @@ function accountOf(app, account) {
   const where = account.place ? ` · ${number(account.place.lat)}°, ${number(account.place.long)}°` : "";
   return section(
     account.name ?? account.agent,
-    h("p", { class: "note" }, h("code", {}, account.agent), ` · ${t("overview.says", account.says)}${where} · ${t("book.joined")} `, when(account.joined), account.classified_as.length ? ` · ${account.classified_as.join(", ")}` : ""),
+    h("p", { class: "note" }, h("code", {}, account.agent), ` · ${t("overview.says", account.says)}${where} · ${t("book.joined")} ${moment(account.joined)}`, account.classified_as.length ? ` · ${account.classified_as.join(", ")}` : ""),
     rows.length ? table(t("book.account"), columns, rows, { figures: [2, 3, 4, 5], hidden: true }) : empty(t("book.no_account")),
     h("p", { class: "links" }, h("a", { href: app.link("proposals", { agent: account.agent }) }, t("book.proposals")), h("a", { href: app.link("needs", { q: `${account.agent}/` }) }, t("book.needs")), h("a", { href: app.link("opportunities", { agent: account.agent }) }, t("nav.opportunities"))),
   );

@@ -10,6 +10,7 @@ const TOLD_AHEAD = 6; // reasons that are asked for before anybody opens the nee
 
 const reasons = new Map(); // need -> what the server said of it, or the trouble
 const open = new Set();
+let round = 0; // of asking
 
 export const needs = {
   name: "needs",
@@ -22,7 +23,6 @@ export const needs = {
       ask("shortage/needs", { limit: Math.min(500, limit), resource, tier: urgency, short: short ? "true" : "", q: need ?? q }, signal),
       ask("shortage", {}, signal),
     ]);
-    reasons.clear();
     if (need) open.add(need);
     tellAhead(app, page.items);
     return { ...page, names: shortage.items.map((item) => item.name).sort() };
@@ -130,20 +130,21 @@ function users(app, rows) {
 
 // Asks, one after another, why needs are short: the first few of the list, and those that are open.
 async function tellAhead(app, items) {
+  round += 1; // what was said before stays until it is said anew
   const first = items.filter((need) => need.short.value > 0).slice(0, TOLD_AHEAD);
-  for (const need of items.filter((each) => open.has(each.ref) || first.includes(each))) await tell(app, need.ref);
+  for (const need of items.filter((each) => open.has(each.ref) || first.includes(each))) await tell(app, need.ref, open.has(need.ref));
 }
 
-async function tell(app, ref, anew = false) {
-  if (reasons.has(ref) && !(anew && reasons.get(ref).trouble)) {
-    if (anew) app.redraw();
-    return;
-  }
+async function tell(app, ref, whole) {
+  const known = reasons.get(ref);
+  if (known?.round === round && !(whole && known.lifting === undefined)) return app.redraw();
+  const mine = round;
   try {
-    reasons.set(ref, await ask(`needs/${encodeURIComponent(ref)}/why`));
+    reasons.set(ref, { ...(await ask(`needs/${encodeURIComponent(ref)}/why`, { lift: whole ? "true" : "" })), round: mine });
   } catch (trouble) {
-    reasons.set(ref, { trouble: trouble.message || t("trouble.unreachable") });
+    reasons.set(ref, { trouble: trouble.message || t("trouble.unreachable"), round: mine });
   }
   if (app.view === needs) app.redraw();
+  return undefined;
 }
 
