@@ -96,7 +96,7 @@ class KafkaLog:
         messages = [(entry, *to_binary(entry.event)) for entry in entries]  # all of them before the first is sent: one may be refused
         if not messages:
             return []
-        with self._writing_lock:
+        with self._writing_lock, self._explained("take the entries"):
             producer = self._producer = self._producer or self._new_producer()
         try:
             with self._explained("take the entries"):
@@ -152,7 +152,7 @@ class KafkaLog:
     def close(self) -> None:
         """Let go of the connections."""
         if self._producer is not None:
-            self._producer.close(timeout=self._patience_ms / 1000)
+            _let_go(self._producer, self._patience_ms / 1000)
         self._consumer.close(autocommit=False, timeout_ms=self._patience_ms)
 
     def _drop(self, producer: KafkaProducer) -> None:
@@ -160,7 +160,7 @@ class KafkaLog:
         with self._writing_lock:
             if self._producer is producer:
                 self._producer = None
-        producer.close(timeout=0)
+        _let_go(producer, 0)
 
     def _go_to(self, after: Place) -> None:
         """Make `after` the place to read on from; nothing to do where the last read ended there."""
@@ -356,6 +356,16 @@ def _check_topic(stream: str, partitions: int, found: Mapping[str, str], expecte
     wrong = [f"{name}={found.get(name)} (expected {value})" for name, value in expected.items() if found.get(name) != value]
     if wrong:
         raise Refused(f"The topic {stream} is set up to lose or misdate events: {', '.join(wrong)}. Set these with kafka-configs.")
+
+
+def _let_go(producer: KafkaProducer, wait_s: float) -> None:
+    """Close a producer, with what it could not send in time."""
+    try:
+        producer.close(timeout=wait_s)
+    except KafkaError:
+        # Where the last records cannot be sent, `close` gives up half-way and leaves a thread that goes on sending them, long after
+        # others were sent in their place.
+        producer._sender.force_close()
 
 
 def _send(producer: KafkaProducer, entry: Entry, headers: list[tuple[str, bytes]], value: bytes | None) -> FutureRecordMetadata:

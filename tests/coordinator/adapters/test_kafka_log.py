@@ -2,6 +2,7 @@
 
 import json
 import socket
+import threading
 import tomllib
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +14,7 @@ from coordinator.adapters.kafka_log import KafkaLog, topic_settings
 from coordinator.errors import Refused, Unavailable
 from coordinator.stream import PARTITIONS, SIGNAL, START, Entry, misplaced
 from tests.contracts.event_log import entry, mixed, read_all, said
+from tests.support.apache import running_kafka
 from tests.support.tansu import running_broker
 
 TOPICS = Path(__file__).parents[3] / "deploy" / "kafka" / "topics.toml"
@@ -153,13 +155,31 @@ def test_a_writer_is_told_of_a_lost_broker_and_goes_on_with_the_next(tmp_path):
         log = KafkaLog(address, replicas=1, patience_ms=500)
         log.append(mixed(10))
     with closing(log):
-        with pytest.raises(Unavailable, match="did not take the entries"):
-            log.append([entry(1)])
+        for _ in range(2):  # with the producer it had, and with none
+            with pytest.raises(Unavailable, match="did not take the entries"):
+                log.append([entry(1)])
         with running_broker(tmp_path, WHAT, at=address):
             KafkaLog(address, replicas=1).close()  # makes the topics, for this broker kept nothing
             assert log.append([entry(2)])[0].position.endswith("/0")
             with closing(KafkaLog(address, replicas=1)) as reader:
                 assert [said(record) for record in read_all(reader)] == [said(entry(2))]
+
+
+def test_a_writer_that_gave_up_sends_nothing_any_more(tmp_path):
+    before = set(threading.enumerate())
+    with running_kafka(tmp_path, "what a writer leaves behind that gave up") as broker:
+        log = KafkaLog(broker.address, replicas=1, patience_ms=500)
+        log.append([entry(0)])
+        senders = [thread for thread in threading.enumerate() if thread not in before and "network-thread" in thread.name]
+        assert senders
+        broker.pause()
+        with pytest.raises(Unavailable, match="did not take the entries"):
+            log.append([entry(1)])
+        broker.resume()
+        for thread in senders:
+            thread.join(30)
+        assert not any(thread.is_alive() for thread in senders)
+        log.close()
 
 
 def test_a_reader_is_told_that_a_topic_was_made_anew(tmp_path):

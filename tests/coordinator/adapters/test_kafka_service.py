@@ -1,0 +1,301 @@
+"""The coordinator on Kafka, on two brokers: what it takes, refuses and decides, and what a second start makes of it."""
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+import pytest
+from kafka import KafkaProducer
+
+from coordinator.adapters.clock import wall_us
+from coordinator.adapters.kafka_log import KafkaLog
+from coordinator.adapters.kafka_memory import Memory
+from coordinator.adapters.kafka_service import KafkaService
+from coordinator.charter import Charter
+from coordinator.cloudevents import to_binary
+from coordinator.commitments import State
+from coordinator.errors import Refused, Unavailable
+from coordinator.replaying import digest, standing_proposals
+from coordinator.signals import event_json
+from coordinator.stream import DEAD_LETTER, LEDGER, PROPOSAL, SIGNAL, START, TURN, Entry, Record, partition_of
+from coordinator.turns import Turn, TurnJudge, turn_lines
+from tests.support.apache import running_kafka
+from tests.support.serving import RENNES
+from tests.support.tansu import running_broker
+
+READY_S = 60.0
+Start = Callable[..., KafkaService]
+
+
+@pytest.fixture(params=["apache", "tansu"])
+def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "apache":
+        yield request.getfixturevalue("kafka")
+        return
+    with running_broker(tmp_path, "the coordinator on a broker that keeps fewer promises") as address:
+        yield address
+
+
+@pytest.fixture
+def start(broker: str, tmp_path: Path) -> Iterator[Start]:
+    """Starts coordinators, each ready, and closes those that are left."""
+    with ExitStack() as stack:
+
+        def started(memory: str = "memory.json", *, wait: bool = True, **rules: Any) -> KafkaService:
+            charter = Charter.model_validate({"cycle_seconds": 1, "fairness": "off"} | rules)
+            service = KafkaService(broker, charter, memory=tmp_path / memory, replicas=1, patience_ms=5_000)
+            stack.callback(service.close)
+            return ready(service) if wait else service
+
+        yield started
+
+
+@pytest.fixture
+def stranger(broker: str) -> Iterator[KafkaProducer]:
+    with closing(KafkaProducer(bootstrap_servers=broker)) as producer:
+        yield producer
+
+
+def ready(service: KafkaService) -> KafkaService:
+    until(lambda: service.status().why_not is None or service.ended is not None)
+    assert service.ended is None, service.ended
+    return service
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline_s = monotonic() + READY_S
+    while not condition():
+        assert monotonic() < deadline_s, "it did not come about"
+        sleep(0.01)
+
+
+def pieces(kind: str, agent: str, quantity: float, resource: str = "face-shield", **more: Any) -> bytes:
+    data = {"resource": resource, "quantity": {"value": quantity, "unit": "1"}, "place": RENNES, **more}
+    return event_json(kind, f"agent:{agent}", resource, wall_us(), data)
+
+
+def answer(agent: str, proposal: str, word: str = "accept") -> bytes:
+    return event_json("answer", f"agent:{agent}", proposal, wall_us(), {"proposal": proposal, "answer": word})
+
+
+def put(producer: KafkaProducer, line: bytes, **more: Any) -> None:
+    """Say something straight into Kafka, as any of its clients would."""
+    headers, value = to_binary(line)
+    key = json.loads(line)["source"].partition(":")[2].encode()
+    producer.send(SIGNAL, **({"key": key, "value": value, "headers": headers} | more)).get(timeout=20)
+
+
+def state(service: KafkaService) -> str:
+    with service.reading() as coordination:
+        return digest(coordination.ledger, standing_proposals(coordination.book))
+
+
+def all_of(broker: str, *streams: str) -> list[Record]:
+    with closing(KafkaLog(broker, streams=streams, prepare=False)) as log:
+        records, place = [], START
+        while (batch := log.read(place, 1_000)).records:
+            records += batch.records
+            place = batch.place
+        return records
+
+
+def agree(service: KafkaService) -> str:
+    """Make one commitment; return its proposal."""
+    service.publish([pieces("offer", "atelier-nord", 120), pieces("need", "clinique-ouest", 50)])
+    service.tick()
+    with service.reading() as coordination:
+        [proposal] = coordination.book.deals
+    told = [service.publish([answer(agent, proposal)])[0] for agent in ("atelier-nord", "clinique-ouest")]
+    assert [[each["kind"] for each in one.decided] for one in told] == [["promised"], ["promised", "committed"]]
+    return proposal
+
+
+def test_what_two_parties_accept_is_committed_published_and_there_after_a_second_start(start: Start, broker: str) -> None:
+    service = start()
+    proposal = agree(service)
+    before, shown = state(service), service.follow(-1)
+    service.close()
+    published = {stream: [json.loads(one.entry.event) for one in all_of(broker, stream)] for stream in (PROPOSAL, LEDGER)}
+    assert [one["subject"] for one in published[PROPOSAL]] == [proposal]
+    assert Counter(one["data"]["kind"] for one in published[LEDGER]) == {"promised": 2, "committed": 1}
+    assert all(int(one["epoch"]) == 1 and "stigmergy.signal.v1/" in one["basis"] for one in published[LEDGER])
+    service = start()
+    assert state(service) == before
+    assert service.follow(-1) == shown
+    assert service.parked == []
+    with service.reading() as coordination:
+        assert coordination.book.deals[proposal].state is State.COMMITTED
+
+
+def test_words_straight_from_kafka_count_like_those_over_http(start: Start, stranger: KafkaProducer) -> None:
+    service = start()
+    put(stranger, pieces("offer", "atelier-nord", 120))
+    line = pieces("need", "clinique-ouest", 50)
+    put(stranger, line)
+    put(stranger, line)
+    until(lambda: service.status().counts["repeat"] == 1)
+    assert [one.status for one in service.publish([line])] == ["repeat"]
+    service.tick()
+    with service.reading() as coordination:
+        [deal] = coordination.book.deals.values()
+    for agent in deal.parties:
+        put(stranger, answer(agent, deal.proposal))
+    until(lambda: service.status().counts["taken"] == 4)
+    with service.reading() as coordination:
+        assert coordination.book.deals[deal.proposal].state is State.COMMITTED
+
+
+def test_what_cannot_be_taken_from_kafka_is_refused_counted_and_shown_also_after_a_second_start(
+    start: Start, stranger: KafkaProducer
+) -> None:
+    service = start()
+    offer = pieces("offer", "atelier-nord", 120)
+    partition = partition_of("atelier-nord", 8)
+    put(stranger, offer, value=b"\xff\x00", headers=[])
+    put(stranger, offer, key=b"\xff\xfe")
+    put(stranger, offer, key=None)
+    put(stranger, offer, key=b"clinique-ouest")
+    put(stranger, offer, partition=(partition + 1) % 8)
+    put(stranger, event_json("ledger", "coordinator:main", "x.committed", wall_us(), {"kind": "committed", "agent": "a", "proposal": "x"}))
+    put(stranger, offer)
+    until(lambda: service.status().counts["taken"] == 1)
+    counts, rows = service.refused()
+    assert counts == {"invalid": 1, "speaker": 1, "conflict": 0, "late": 0, "misplaced": 4}
+    assert all(row["position"].startswith("stigmergy.signal.v1/") and len(row["reason"]) > 30 for row in rows)
+    service.close()
+    again = start()
+    assert again.refused()[0] == counts
+    assert sorted(row["position"] for row in again.refused()[1]) == sorted(row["position"] for row in rows)
+    with again.reading() as coordination:
+        assert coordination.ledger == []
+
+
+def test_what_is_refused_at_the_door_never_enters_the_stream_and_leaves_a_dead_letter(start: Start, broker: str) -> None:
+    service = start()
+    told = service.publish([b"{", pieces("offer", "atelier-nord", 1), pieces("need", "b", 1)], speaker="atelier-nord")
+    assert [(one.status, one.code) for one in told] == [("refused", "invalid"), ("taken", None), ("refused", "speaker")]
+    service.close()
+    assert len(all_of(broker, SIGNAL)) == 1
+    assert len(all_of(broker, DEAD_LETTER)) == 2
+    assert [row["code"] for row in start().refused()[1]] == ["invalid", "speaker"]
+
+
+def test_forged_decisions_and_turns_change_nothing(start: Start, stranger: KafkaProducer) -> None:
+    service = start()
+    forged = event_json("ledger", "coordinator:main", "x", wall_us(), {"kind": "committed", "agent": "a", "proposal": "x"})
+    claim = turn_lines(Turn(99, 99, "forger", START, START), "coordinator:main", wall_us())[0]
+    for stream, line in ((LEDGER, forged), (PROPOSAL, forged), (TURN, b"\x00"), (TURN, claim)):
+        stranger.send(stream, key=b"a", value=line).get(timeout=20)
+    agree(service)
+    before = state(service)
+    service.close()
+    assert state(start()) == before
+
+
+def test_a_place_is_shown_no_finer_than_the_charter_allows_wherever_it_was_said(start: Start, stranger: KafkaProducer) -> None:
+    service = start()
+    put(stranger, pieces("offer", "atelier-nord", 1, place={"lat": 48.114722, "long": -1.679444}))
+    until(lambda: len(service.follow(-1)[0]) == 1)
+    [shown], _ = service.follow(-1)
+    assert json.loads(shown.text)["event"]["data"]["place"] == {"lat": 48.11, "long": -1.68}
+
+
+def test_a_second_coordinator_takes_over_and_the_first_ends_without_effect(start: Start, broker: str) -> None:
+    first = start()
+    proposal = agree(first)
+    second = start("other.json")
+    assert state(second) == state(first)
+    with pytest.raises(Unavailable, match="another coordinator writes turns now"):
+        first.publish([pieces("offer", "atelier-sud", 7)])
+    until(lambda: first.ended is not None)
+    assert isinstance(first.ended, Refused)
+    second.publish([pieces("need", "clinique-est", 9)])
+    until(lambda: second.status().counts["taken"] >= 2)
+    second.close()
+    ledger = Counter((one["data"]["kind"], one["data"]["agent"], one["data"]["proposal"]) for one in map(event_of, all_of(broker, LEDGER)))
+    assert set(ledger.values()) == {1}
+    assert ("committed", "atelier-nord", proposal) in ledger
+
+
+def event_of(record: Record) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(record.entry.event)
+    return told
+
+
+def test_what_was_decided_and_not_published_is_published_by_the_next_once(
+    start: Start, broker: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = start()
+    service.publish([pieces("offer", "atelier-nord", 120), pieces("need", "clinique-ouest", 50)])
+    monkeypatch.setattr(service, "_publish_outbox", lambda: None)  # as if it were ended before
+    service.tick()
+    with service.reading() as coordination:
+        [proposal] = coordination.book.deals
+    service.close()
+    assert all_of(broker, PROPOSAL) == []
+    start().close()
+    assert [event_of(one)["subject"] for one in all_of(broker, PROPOSAL)] == [proposal]
+    start().close()
+    assert len(all_of(broker, PROPOSAL)) == 1
+
+
+def test_a_turn_that_is_cut_short_or_void_is_no_part_of_history(start: Start, broker: str, tmp_path: Path) -> None:
+    service = start()
+    agree(service)
+    before = state(service)
+    service.close()
+    judge = TurnJudge()
+    for record in all_of(broker, TURN):
+        judge.take(record.entry.event)
+    stale = Turn(judge.epoch, judge.number + 1, "another writer", judge.end, judge.end)
+    with closing(KafkaLog(broker, prepare=False, streams=(TURN,))) as log:
+        log.append([Entry(TURN, "main", line) for line in turn_lines(stale, "coordinator:main", wall_us())])
+    assert state(start()) == before
+
+
+def test_history_without_turns_is_taken_up_without_proposing_for_the_past(start: Start, broker: str, stranger: KafkaProducer) -> None:
+    KafkaLog(broker, replicas=1).close()
+    for number in range(30):
+        put(stranger, pieces("offer" if number % 2 else "need", f"agent-{number}", 5))
+    service = start()
+    until(lambda: service.status().counts["taken"] == 30)
+    service.tick()
+    with service.reading() as coordination:
+        assert len(coordination.book.deals) == 15
+
+
+def test_a_memory_of_another_kafka_ends_the_start(start: Start, tmp_path: Path) -> None:
+    service = start()
+    agree(service)
+    service.close()
+    known = json.loads((tmp_path / "memory.json").read_text())
+    Memory(tmp_path / "memory.json").keep({**known["log"], "cluster": "another"}, known["turns"])
+    with pytest.raises(Refused, match="this is not the Kafka that this coordinator knows: cluster has the id"):
+        start()
+    Memory(tmp_path / "memory.json").keep(known["log"], known["turns"] + 5)
+    late = start(wait=False)
+    until(lambda: late.ended is not None)
+    assert "turns were" not in str(late.ended)
+    assert "it lost data" in str(late.ended)
+
+
+@pytest.mark.slow
+def test_a_broker_that_was_wiped_ends_the_coordinator(tmp_path: Path) -> None:
+    charter = Charter.model_validate({"cycle_seconds": 1, "fairness": "off"})
+    with running_kafka(tmp_path / "kafka", "what becomes of a coordinator whose broker loses all") as broker:
+        service = KafkaService(broker.address, charter, memory=tmp_path / "memory", replicas=1, patience_ms=3_000)
+        agree(ready(service))
+        broker.kill()
+        shutil.rmtree(broker.folder / "data")
+        broker.start()
+        KafkaLog(broker.address, replicas=1).close()
+        until(lambda: service.ended is not None)
+        assert "knows" in str(service.ended) or "lost data" in str(service.ended)
+        service.close()
+        with pytest.raises(Refused, match="this is not the Kafka"):
+            KafkaService(broker.address, charter, memory=tmp_path / "memory", replicas=1)
