@@ -168,7 +168,7 @@ def test_a_writer_is_told_of_a_lost_broker_and_goes_on_with_the_next(tmp_path):
 def test_a_writer_that_gave_up_sends_nothing_any_more(tmp_path):
     before = set(threading.enumerate())
     with running_kafka(tmp_path, "what a writer leaves behind that gave up") as broker:
-        log = KafkaLog(broker.address, replicas=1, patience_ms=500)
+        log = KafkaLog(broker.address, replicas=1, patience_ms=3_000)
         log.append([entry(0)])
         senders = [thread for thread in threading.enumerate() if thread not in before and "network-thread" in thread.name]
         assert senders
