@@ -5,6 +5,7 @@ Nothing here commits an agent but a ledger record that names that agent's own ac
 """
 
 import heapq
+from collections import deque
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -165,8 +166,10 @@ class Book:
         self.ended: dict[str, State] = {}
         self.heard: dict[str, tuple[str, str]] = {}  # acceptance -> who said it, to which proposal
         self._by_ref: dict[str, dict[str, None]] = {}
-        self._limits: dict[tuple[str, str], Limit] = {}
-        self._received: dict[Claim, list[tuple[int, str, int]]] = {}
+        self._limits: dict[tuple[str, str], Limit] = {}  # offer, need
+        self._limited: dict[str, dict[tuple[str, str], None]] = {}  # ref -> the limits it is part of
+        self._received: dict[Claim, deque[tuple[int, str, int]]] = {}
+        self._remembered: deque[tuple[int, Claim]] = deque()  # when each entry of `_received` was committed, in order
         self._expiries: list[tuple[int, str]] = []
         self._ends: list[tuple[int, str]] = []
 
@@ -319,13 +322,24 @@ class Book:
 
     def _commit(self, deal: Deal, log_us: int) -> None:
         deal.committed_us = log_us
+        self._forget_received(log_us)
         for index, line in enumerate(deal.lines):
             claim = self.claim_of(self.network.stances[line.need])
             deal.claims.append(claim)
-            self._received.setdefault(claim, []).append((log_us, deal.proposal, index))
+            self._received.setdefault(claim, deque()).append((log_us, deal.proposal, index))
+            self._remembered.append((log_us, claim))
             end_us = self.network.stances[line.need].end_us
             if end_us is not None:
                 heapq.heappush(self._ends, (end_us, deal.proposal))
+
+    def _forget_received(self, log_us: int) -> None:
+        """Drop what the charter's memory does not reach back to any more."""
+        since_us = log_us - int(self.network.charter.fairness_memory_days * DAY_US)
+        while self._remembered and self._remembered[0][0] <= since_us:
+            _, claim = self._remembered.popleft()
+            self._received[claim].popleft()
+            if not self._received[claim]:
+                del self._received[claim]
 
     def _tally(self, deal: Deal, ledger: Ledger) -> None:
         for index, moved in enumerate(ledger.moved):
@@ -338,7 +352,10 @@ class Book:
             offer, need = self.network.stances.get(line.offer), self.network.stances.get(line.need)
             if offer is not None and need is not None:
                 before = frozenset(deal.proposal for deal in self.naming(offer.ref))
-                self._limits[offer.ref, need.ref] = Limit((offer.count, need.count), limit_grains, before)
+                pair = (offer.ref, need.ref)
+                self._limits[pair] = Limit((offer.count, need.count), limit_grains, before)
+                for ref in pair:
+                    self._limited.setdefault(ref, {})[pair] = None
 
     # -- what `basis: total` means ------------------------------------------------------------------------------------
 
@@ -410,9 +427,25 @@ class Book:
         taken = sum(line.quantity.grains for deal in since for line in deal.lines if (line.offer, line.need) == pair)
         return max(0, limit.grains - taken)
 
-    def limits(self) -> Collection[tuple[str, str]]:
-        """Return every pair (offer, need) that ever declined or countered."""
-        return self._limits.keys()
+    @property
+    def has_limits(self) -> bool:
+        """Whether any pair declined or countered at the counts that stand."""
+        return bool(self._limits)
+
+    def limits_of(self, ref: str) -> Collection[tuple[str, str]]:
+        """Return every pair (offer, need) of this signal that declined or countered."""
+        return self._limited.get(ref, {}).keys()
+
+    def forget_limits(self, ref: str) -> None:
+        """Drop what the pairs of this signal said about counts that are over: nothing brings those back."""
+        stances = self.network.stances
+        for pair in list(self.limits_of(ref)):
+            if self._limits[pair].counts != (stances[pair[0]].count, stances[pair[1]].count):
+                del self._limits[pair]
+                for end in pair:
+                    del self._limited[end][pair]
+                    if not self._limited[end]:
+                        del self._limited[end]
 
     def claim_of(self, need: Stance) -> Claim:
         """Return whose claim a need belongs to: its agent, the canonical thing, the tier that counts, and what it is counted in."""

@@ -6,6 +6,7 @@ So a plan moves only as far as a change matters, and partners are not asked anew
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,17 +15,16 @@ from coordinator.commitments import Book
 from coordinator.errors import Defect
 from coordinator.matching import FOREVER, Hidden, Market
 from coordinator.network import Stance, Thing
-from coordinator.problems import MOST_PAIRS, NO_LIMIT, Claim, Part, Question, parts_of
+from coordinator.possible import PossibleArcs
+from coordinator.problems import MOST_PAIRS, NO_LIMIT, Claim, Part, Question, mass_of, pack_of, parts_of, proposed_grains, staircases
 from coordinator.times import DAY_US
-from solver import Allocation, Field, Gap, Problem, broken_rules, solve_on_demand, staircase
+from solver import Allocation, Field, Gap, Problem, broken_rules, least_pressures, solve_on_demand
 
-__all__ = ["KeptMarket", "check"]
+__all__ = ["KeptMarket", "again_us", "check"]
 
 Ints = NDArray[np.int64]
 PortionOf = Callable[[Thing, str, Sequence[int], int], int]  # thing, dimension, open claims in grains, log time -> grains
 
-EACH_OFFER, EACH_NEED = 8, 4  # arcs added at most in one round, of the many that would gain
-LOOKED_AT = 4_096  # arcs that would gain, of which a round takes its few
 DEAD_SHARE = 2  # the field is built anew when it holds so many times more of the past than of the present
 
 
@@ -35,19 +35,28 @@ def check(problem: Problem, allocation: Allocation) -> None:
         raise Defect(f"the solver's answer breaks its own rules, so nothing was proposed; please report: {'; '.join(wrong[:3])}")
 
 
+def again_us(log_us: int, ends_us: Iterable[int], fades_us: Iterable[int], *, by_day: bool) -> int | None:
+    """Return when time alone will change a market: a window closes, a memory fades, or, `by_day`, a day's median is due."""
+    times = [end_us for end_us in ends_us if log_us < end_us < FOREVER]
+    times.extend(fades_us)
+    if by_day:
+        times.append((log_us // DAY_US + 1) * DAY_US)
+    return min(times, default=None)
+
+
 class KeptMarket:
     """Offers, needs and claims of one market by their positions in the field, and every arc the matching rules allow."""
 
     @staticmethod
     def suits(question: Question) -> bool:
-        """Whether this market can be kept: minimum parts, hysteresis, shares of what was asked and unlike masses are solved anew."""
-        charter, market = question.charter, question.market
-        plain = charter.fairness != "ratio" and not charter.hysteresis and len(market.offers) * len(market.needs) <= MOST_PAIRS
-        return plain and bool((question.weight == 1).all()) and not any(one.minimum_grains for one in (*market.offers, *market.needs))
+        """Whether this market can be kept: minimum parts, too many pairs and weights that had to be rounded are solved anew."""
+        market = question.market
+        small = len(market.offers) * len(market.needs) <= MOST_PAIRS
+        return small and question.weighs_exactly and not any(one.minimum_grains for one in (*market.offers, *market.needs))
 
     def __init__(self, book: Book, question: Question, available: Callable[[Stance], int]) -> None:
-        """Solve the market from nothing and keep the answer."""
-        self.book, self.step, self.portions = book, question.step, question.portions
+        """Solve the market from nothing and keep the answer. `TooLarge` where no field can hold it."""
+        self.book, self.step, self.portions = book, question.step, dict(question.portions)
         self.network, self.charter = book.network, question.charter
         self._available = available
         self.dimension = question.market.needs[0].dimension
@@ -57,27 +66,29 @@ class KeptMarket:
         self._claims = list(question.claims)
         self._claim_at = {claim: position for position, claim in enumerate(self._claims)}
         self._terms = {stance.ref: self._terms_of(stance) for stance in (*self.offers, *self.needs)}
+        self._weight_of, self._weight = question.weight_of, question.weight.copy()
+        self._kinds = self._kinds_of(self.offers)
+        self._multiple = self._smallest_change()
         problem, _ = solve_on_demand(question.nodes(), question.candidates())
-        self._received = problem.received.tolist()
-        self._claim = problem.claim.tolist()
-        self.field = Field(problem, farthest=question.market.farthest_m())
+        self._received, self._claim, self._rise, self._run = problem.received, problem.claim, problem.rise, problem.run
+        self.field = Field(problem, farthest=question.market.farthest_m() * int(self._weight.max(initial=1)))
         self._supply, self._demand = problem.supply.copy(), problem.demand.copy()
         self._offer_end = np.array([_end_us(offer) for offer in self.offers], dtype=np.int64)
         self._need_end = np.array([_end_us(need) for need in self.needs], dtype=np.int64)
         self._fades: dict[Claim, int] = {}
         for claim in self._claims:
             self._note_fading(claim, question.market.log_us)
-        shape = (len(self.offers), len(self.needs))
-        self._effort = np.zeros(shape, dtype=np.int64)
-        self._most = np.zeros(shape, dtype=np.int64)  # 0 where no arc is possible
-        self._arc = np.full(shape, -1, dtype=np.int64)
-        self._limited: dict[tuple[int, int], int] = {}
+        self._limited: dict[tuple[int, int], int] = {}  # units, of pairs that declined or countered
+        self._held = dict(zip(zip(problem.offer.tolist(), problem.need.tolist(), strict=True), problem.kept.tolist(), strict=True))
+        self._held = {pair: units for pair, units in self._held.items() if units}
         self._hidden: Counter[Hidden] = Counter()
-        self._arc[problem.offer, problem.need] = np.arange(len(problem.offer))
+        self._possible = PossibleArcs(len(self.offers), len(self.needs))
+        self._possible.put(problem.offer, problem.need, np.arange(len(problem.offer)))
+        self._note(question.market, np.arange(len(self.offers)), np.arange(len(self.needs)))
         for position in range(len(self.offers)):
-            self._note_row(question.market, position, position, np.arange(len(self.needs)))
             for need, grains in question.market.limits_of(position):
                 self._limit(position, need, grains // self.step)
+        self._add_what_gains()
 
     def newly_hidden(self) -> Counter[Hidden]:
         """Return how many pairs the rules hid among what came since this was last asked."""
@@ -85,20 +96,17 @@ class KeptMarket:
         return hidden  # Fewer than none where a declined pair speaks to each other again.
 
     def again_us(self, log_us: int) -> int | None:
-        """Return when time alone will change this market: a window closes, a memory fades, a day's median is due."""
-        ends = [
-            int(closing.min()) for ends in (self._offer_end, self._need_end) if len(closing := ends[(ends > log_us) & (ends < FOREVER)])
-        ]
-        times = [*ends, *self._fades.values()]
-        if any(thing[1] not in self.charter.portion for thing in self.portions):
-            times.append((log_us // DAY_US + 1) * DAY_US)
-        return min(times, default=None)
+        """Return when time alone will change this market."""
+        ends_us = np.concatenate((self._offer_end, self._need_end))
+        by_day = any(thing[1] not in self.charter.portion for thing in self.portions)
+        return again_us(log_us, ends_us[(ends_us > log_us) & (ends_us < FOREVER)].tolist(), self._fades.values(), by_day=by_day)
 
     # -- following what changed -----------------------------------------------------------------------------------------
 
     def follow(self, changed: Iterable[str], log_us: int, portion_grains: PortionOf) -> bool:
         """Tell the field what became of these signals and what time ended; return False where that needs a market built anew."""
-        news = self._news({*changed, *self._closed(log_us)}, log_us)
+        refs = {*changed, *self._closed(log_us)}
+        news = self._news(refs, log_us)
         if news is None:
             return False
         for stance, ref, units in news.changes:
@@ -110,10 +118,11 @@ class KeptMarket:
             offer, need = self._offer_at.get(offer_ref), self._need_at.get(need_ref)
             if offer is not None and need is not None:
                 self._limit(offer, need, None if grains is None else grains // self.step)
-        for thing, portion in self.portions.items():
-            open_grains = self._open_grains(thing)
-            if open_grains and portion_grains(thing, self.dimension, open_grains, log_us) != portion:
-                return False
+        if not self._find_portions(portion_grains, log_us):
+            return False
+        self._restep()
+        if self.charter.hysteresis and not self._hold():
+            return False
         self._add_what_gains()
         return True
 
@@ -125,15 +134,16 @@ class KeptMarket:
 
     def _news(self, refs: set[str], log_us: int) -> "_News | None":
         """Return what changed, in units; None where units or rules do not fit this market any more."""
-        news = _News(limits=self._limits_of(refs))
+        stances = self.network.stances
+        pairs = {pair for ref in refs for pair in self.book.limits_of(ref)} if self.book.has_limits else set()
+        news = _News(limits=[(*pair, self.book.limit_grains(stances[pair[0]], stances[pair[1]])) for pair in sorted(pairs)])
         claims = {claim for claim, fades_us in self._fades.items() if fades_us <= log_us}
         for ref in sorted(refs):
-            stance = self.network.stances[ref]
-            units, rest = divmod(self._available(stance), self.step)
-            if rest or stance.minimum_grains or (stance.stands and stance.dimension != self.dimension):
+            stance = stances[ref]
+            grains = self._available(stance)
+            if grains % self._multiple or stance.minimum_grains or (stance.stands and stance.dimension != self.dimension):
                 return None
-            if stance.end_us is not None and stance.end_us <= log_us:
-                units = 0
+            units = 0 if stance.end_us is not None and stance.end_us <= log_us else grains // self.step
             if not stance.is_supply:
                 claims.add(self.book.claim_of(stance))
             known = ref in self._terms
@@ -145,25 +155,50 @@ class KeptMarket:
             elif units:
                 (news.offers if stance.is_supply else news.needs).append(stance)
         for claim in sorted(claims):
-            news.received[claim], rest = divmod(self.book.received_grains(claim, log_us), self.step)
-            if rest or (self.portions and claim[1] not in self.portions):
+            grains = self.book.received_grains(claim, log_us)
+            if grains % self._multiple:
                 return None
-        if any(grains is not None and grains % self.step for _, _, grains in news.limits):
+            news.received[claim] = grains // self.step
+        if any(grains is not None and grains % self._multiple for _, _, grains in news.limits):
             return None
-        return None if self._is_mostly_past(len(news.offers), len(news.needs)) else news
+        return news if self._stays_alike(news) and not self._is_mostly_past(len(news.offers), len(news.needs)) else None
 
-    def _open_grains(self, thing: Thing) -> list[int]:
-        """Return what each claim for a thing still asks for, where it asks for anything."""
-        open_units = np.zeros(len(self._claims), dtype=np.int64)
-        np.add.at(open_units, np.array(self._claim, dtype=np.int64), self._demand)
-        units = [int(open_units[position]) for claim, position in self._claim_at.items() if claim[1] == thing]
-        return [each * self.step for each in units if each]
+    def _stays_alike(self, news: "_News") -> bool:
+        """Whether the offers come in the packs and masses that units and weights were chosen by, no more and no fewer of them."""
+        gone = {ref for stance, ref, units in news.changes if stance is None or not units}
+        come = {ref for _, ref, units in news.changes if units}
+        held = zip(self.offers, self._supply.tolist(), strict=True)
+        offers = [one for one, units in held if (units and one.ref not in gone) or one.ref in come] + news.offers
+        return not offers or self._kinds_of(offers) == self._kinds
+
+    def _kinds_of(self, offers: Sequence[Stance]) -> set[tuple[int | None, Fraction]]:
+        """Return every pack, in grains, and mass of a grain that offers come in."""
+        alike = {(one.thing, one.dimension, one.unit): one for one in offers}
+        return {(pack_of(self.network, one), mass_of(self.network, one)) for one in alike.values()}
+
+    def _smallest_change(self) -> int:
+        """Return of how many grains every amount has to be a multiple, so that some optimum is whole in units.
+
+        Shares of what was asked have their levels at so many parts of it, unless only whole packs move at all.
+        """
+        in_shares = self.charter.fairness == "ratio" and self.step > 1 and not any(pack for pack, _ in self._kinds)
+        return self.step * self.charter.fairness_levels if in_shares else self.step
 
     def _terms_of(self, stance: Stance) -> tuple[object, ...]:
         """Return everything about a signal, but for its amounts, that its arcs rest on."""
         claim = None if stance.is_supply else self.book.claim_of(stance)
         place = self.network.place_of(stance)
-        return (stance.thing, stance.dimension, stance.begin_us, stance.end_us, stance.within_m, place, stance.substitutes, claim)
+        return (
+            stance.thing,
+            stance.dimension,
+            stance.unit,
+            stance.begin_us,
+            stance.end_us,
+            stance.within_m,
+            place,
+            stance.substitutes,
+            claim,
+        )
 
     def _is_mostly_past(self, offers: int, needs: int) -> bool:
         live = int((self._supply > 0).sum()) + int((self._demand > 0).sum()) + offers + needs
@@ -178,6 +213,8 @@ class KeptMarket:
             self._supply[position] = units
             if more:
                 self.field.offer_changes(position, more)
+            if more == units:  # It had nothing.
+                self._possible.look_at_offer(position)
         else:
             position = self._need_at[ref]
             self.needs[position] = stance or self.needs[position]
@@ -185,6 +222,8 @@ class KeptMarket:
             self._demand[position] = units
             if more:
                 self.field.need_changes(position, more)
+            if more == units:
+                self._possible.look_at_need(position)
         if stance is None:  # What it said before is over; what it says now begins as another node.
             del self._terms[ref]
             (self._offer_at if ref in self._offer_at else self._need_at).pop(ref)
@@ -193,22 +232,24 @@ class KeptMarket:
         self._note_fading(claim, log_us)
         position = self._claim_at.get(claim)
         if position is None:
-            portion = self.portions.get(claim[1], 1)
-            asked = np.ones(1, dtype=np.int64)
-            rise, run, _ = staircase(self.charter.fairness, portion, self.step, asked, self.charter.fairness_levels)
+            asked = np.array([units], dtype=np.int64)
+            rise, run, _ = staircases(self.charter, [claim], self.portions, self.step, asked)
             self._claim_at[claim] = self.field.add_claim(claim[2], int(rise[0]), int(run[0]), units)
             self._claims.append(claim)
-            self._received.append(units)
+            self._received = np.append(self._received, units)
+            self._rise, self._run = np.append(self._rise, rise), np.append(self._run, run)
         elif self._received[position] != units:
             self.field.claim_received(position, units)
             self._received[position] = units
 
     def _note_fading(self, claim: Claim, log_us: int) -> None:
-        fades_us = self.book.forgets_us(claim, log_us)
+        fades_us = None if self.charter.fairness == "off" else self.book.forgets_us(claim, log_us)
         if fades_us is None:
             self._fades.pop(claim, None)
         else:
             self._fades[claim] = fades_us
+
+    # -- what is new ----------------------------------------------------------------------------------------------------
 
     def _admit(self, offers: Sequence[Stance], needs: Sequence[Stance], log_us: int) -> None:
         """Give new offers and needs their nodes, and note every arc that the rules allow them."""
@@ -217,7 +258,7 @@ class KeptMarket:
             units = self._available(need) // self.step
             self._need_at[need.ref] = self.field.add_need(claim, units)
             self.needs.append(need)
-            self._claim.append(claim)
+            self._claim = np.append(self._claim, claim)
             self._demand = np.append(self._demand, units)
             self._need_end = np.append(self._need_end, _end_us(need))
         for offer in offers:
@@ -226,9 +267,10 @@ class KeptMarket:
             self.offers.append(offer)
             self._supply = np.append(self._supply, units)
             self._offer_end = np.append(self._offer_end, _end_us(offer))
+            self._weight = np.append(self._weight, self._weight_of[mass_of(self.network, offer)])
         for stance in (*offers, *needs):
             self._terms[stance.ref] = self._terms_of(stance)
-        self._grow()
+        self._possible.make_room(len(self.offers), len(self.needs))
         known_offers = sorted(set(self._offer_at.values()) - {self._offer_at[offer.ref] for offer in offers})
         if needs:
             self._note_arcs(known_offers, [self._need_at[need.ref] for need in needs], log_us)
@@ -237,78 +279,112 @@ class KeptMarket:
 
     def _note_arcs(self, offers: Sequence[int], needs: Sequence[int], log_us: int) -> None:
         market = Market(self.network, self.book, [self.offers[each] for each in offers], [self.needs[each] for each in needs], log_us)
-        columns = np.array(needs, dtype=np.int64)
-        for position, offer in enumerate(offers):
-            self._note_row(market, position, offer, columns, counting=True)
+        self._note(market, np.array(offers, dtype=np.int64), np.array(needs, dtype=np.int64), counting=True)
         self._hidden += market.hidden
 
-    def _note_row(self, market: Market, position: int, offer: int, columns: Ints, *, counting: bool = False) -> None:
-        """Note the arcs of one offer to the needs of a market; `columns` says where each of those stands here."""
-        reached, distance_m = market.row(position, counting=counting)
-        self._effort[offer, columns[reached]] = distance_m
-        self._most[offer, columns[reached]] = NO_LIMIT
-
-    def _grow(self) -> None:
-        """Make room for every offer and need, and a quarter more, so that room is rarely made."""
-        wanted = (len(self.offers), len(self.needs))
-        extra = [max(0, count - held) + (held // 4 if count > held else 0) for count, held in zip(wanted, self._arc.shape, strict=True)]
-        if any(extra):
-            margin = [(0, more) for more in extra]
-            self._effort, self._most = np.pad(self._effort, margin), np.pad(self._most, margin)
-            self._arc = np.pad(self._arc, margin, constant_values=-1)
+    def _note(self, market: Market, offer_at: Ints, need_at: Ints, *, counting: bool = False) -> None:
+        """Note what a market's rules allow; `offer_at` and `need_at` say where each of its offers and needs stands here."""
+        for offers, needs, distance_m in market.pairs(counting=counting):
+            chosen = offer_at[offers]
+            self._possible.allow(chosen, need_at[needs], distance_m * self._weight[chosen])
 
     # -- pairs that declined or countered -------------------------------------------------------------------------------
 
-    def _limits_of(self, changed: set[str]) -> list[tuple[str, str, int | None]]:
-        """Return what the pairs of changed signals said they would still exchange: offer, need, grains or None for no limit."""
-        stances = self.network.stances
-        return [
-            (offer, need, self.book.limit_grains(stances[offer], stances[need]))
-            for offer, need in self.book.limits()
-            if offer in changed or need in changed
-        ]
-
     def _limit(self, offer: int, need: int, units: int | None) -> None:
-        possible = self._most[offer, need] > 0 or (offer, need) in self._limited
-        if not possible or self._limited.get((offer, need)) == units:
+        """Let a pair exchange so many units, without a limit if None."""
+        before = self._limited.get((offer, need))
+        if before == units or not (before is not None or self._possible.is_allowed(offer, need)):
             return
-        self._hidden[Hidden.DECLINED] += (units == 0) - (self._limited.get((offer, need)) == 0)
-        self._most[offer, need] = NO_LIMIT if units is None else units
+        self._hidden[Hidden.DECLINED] += (units == 0) - (before == 0)
         if units is None:
             del self._limited[offer, need]
         else:
             self._limited[offer, need] = units
-        if self._arc[offer, need] >= 0:
-            self.field.change_most(int(self._arc[offer, need]), int(self._most[offer, need]))
+        arc = self._possible.arc(offer, need)
+        if arc >= 0:
+            self.field.change_most(arc, NO_LIMIT if units is None else units)
+        elif units == 0:
+            self._possible.close(offer, need)
+        else:
+            self._possible.open(offer, need)
 
-    # -- arcs on demand -------------------------------------------------------------------------------------------------
+    # -- fairness and stability -----------------------------------------------------------------------------------------
 
-    def _add_what_gains(self) -> None:
-        """Add arcs until none of those left out would gain: then the answer is the optimum over all of them."""
-        rows, columns = len(self.offers), len(self.needs)
-        while True:
-            offer_pressure, need_pressure, _ = self.field.pressures()
-            loss = self._effort[:rows, :columns] + offer_pressure[:, None] - need_pressure[None, :]
-            open_arcs = (loss < 0) & (self._most[:rows, :columns] > 0) & (self._arc[:rows, :columns] < 0)
-            open_arcs &= (self._supply > 0)[:, None] & (self._demand > 0)[None, :]
-            offers, needs = np.nonzero(open_arcs)
-            if not len(offers):
-                return
-            for chosen in _best_few(loss[offers, needs], offers, needs):
-                offer, need = int(offers[chosen]), int(needs[chosen])
-                arc = self.field.add_arc(offer, need, int(self._effort[offer, need]), int(self._most[offer, need]))
-                self._arc[offer, need] = arc
+    def _find_portions(self, portion_grains: PortionOf, log_us: int) -> bool:
+        """Find the portions of today; return whether they are whole in this market's units."""
+        if self.charter.fairness != "portions":
+            return True
+        asked: dict[Thing, list[int]] = {}
+        for claim, units in zip(self._claims, self._open_units().tolist(), strict=True):
+            if units:
+                asked.setdefault(claim[1], []).append(units * self.step)
+        for thing, open_grains in sorted(asked.items()):
+            self.portions[thing] = portion_grains(thing, self.dimension, open_grains, log_us)
+        return not any(self.portions[thing] % self.step for thing in asked)
+
+    def _restep(self) -> None:
+        """Tell the field every staircase that changed with a portion, or with what its claim asks for."""
+        if self.charter.fairness == "off":
+            return
+        rise, run, _ = staircases(self.charter, self._claims, self.portions, self.step, self._open_units() + self._received)
+        changed = np.flatnonzero((rise != self._rise) | (run != self._run))
+        self.field.restep(changed, rise[changed], run[changed])
+        self._rise, self._run = rise, run
+
+    def _open_units(self) -> Ints:
+        """Return (claims,) how much each claim still asks for."""
+        open_units = np.zeros(len(self._claims), dtype=np.int64)
+        np.add.at(open_units, self._claim, self._demand)
+        return open_units
+
+    def _hold(self) -> bool:
+        """Tell the field what is proposed now, which only moves where that gains enough; return whether all of it is whole in units."""
+        grains = proposed_grains(self.book, self._offer_at, self._need_at)
+        if any(each % self._multiple for each in grains.values()):
+            return False
+        proposed = {pair: each // self.step for pair, each in grains.items()}
+        for pair in sorted(proposed.keys() | self._held.keys()):
+            units = proposed.get(pair, 0)
+            if units == self._held.get(pair, 0):
+                continue
+            arc = self._possible.arc(*pair)
+            if arc < 0 and self._possible.is_allowed(*pair):
+                arc = self._add_arc(*pair)
+            if arc >= 0:
+                self.field.keep(arc, units)
+        self._held = proposed
+        return True
 
     # -- the answer -----------------------------------------------------------------------------------------------------
 
+    def _add_what_gains(self) -> None:
+        """Add arcs until none of those left out would gain: then the answer is the optimum over all of them."""
+        has_some, wants = self._supply > 0, self._demand > 0
+        while True:
+            offer_pressure, need_pressure, _ = self._pressures = self.field.pressures()
+            gaining = self._possible.gaining(offer_pressure, need_pressure, has_some, wants)
+            if not gaining:
+                return
+            for offer, need in gaining:
+                self._add_arc(offer, need)
+
+    def _add_arc(self, offer: int, need: int) -> int:
+        arc = self.field.add_arc(offer, need, self._possible.effort(offer, need), self._limited.get((offer, need), NO_LIMIT))
+        self._possible.put(offer, need, arc)
+        return arc
+
+    def answer(self) -> tuple[Problem, Allocation]:
+        """Return the market as the field holds it, and its optimum."""
+        problem, flow, worth = self.field.problem(), self.field.flow(), self.field.worth
+        # Where something is kept the field counts with a wider margin than the problem states, which moves no unit, but all pressures.
+        pressures = least_pressures(problem, flow, worth) if problem.hysteresis else self._pressures
+        return problem, Allocation(flow, *pressures, worth, Gap(0, 0, 0), flow)
+
     def parts(self) -> list[Part]:
         """Return what moves, once the answer has been checked."""
-        problem = self.field.problem()
-        flow = self.field.flow()
-        allocation = Allocation(flow, *self.field.pressures(), self.field.worth, Gap(0, 0, 0), flow)
+        problem, allocation = self.answer()
         check(problem, allocation)
-        alike = np.ones(len(self.offers), dtype=np.int64)
-        return parts_of(problem, allocation, self.offers, self.needs, self._claims, alike, self.step)
+        return parts_of(problem, allocation, self.offers, self.needs, self._claims, self._weight, self.step)
 
 
 @dataclass(slots=True)
@@ -324,18 +400,3 @@ class _News:
 
 def _end_us(stance: Stance) -> int:
     return FOREVER if stance.end_us is None else stance.end_us
-
-
-def _best_few(loss: Ints, offers: Ints, needs: Ints) -> list[int]:
-    """Return the positions of the arcs that gain most, a few of each offer and of each need, in order of gain."""
-    chosen: list[int] = []
-    of_offer: dict[int, int] = {}
-    of_need: dict[int, int] = {}
-    most = np.argpartition(loss, LOOKED_AT)[:LOOKED_AT] if len(loss) > LOOKED_AT else np.arange(len(loss))
-    for position in np.sort(most)[np.argsort(loss[np.sort(most)], kind="stable")].tolist():
-        offer, need = int(offers[position]), int(needs[position])
-        if of_offer.get(offer, 0) < EACH_OFFER and of_need.get(need, 0) < EACH_NEED:
-            of_offer[offer] = of_offer.get(offer, 0) + 1
-            of_need[need] = of_need.get(need, 0) + 1
-            chosen.append(position)
-    return chosen

@@ -1,4 +1,4 @@
-"""Who could serve whom: the contract's matching rules, one offer at a time against all needs of the same thing.
+"""Who could serve whom: the contract's matching rules, some offers at a time against all needs of the same thing.
 
 A pair that no rule excludes is a candidate. What is excluded is counted by the rule that did it, never dropped in silence.
 """
@@ -15,10 +15,14 @@ from coordinator.commitments import Book
 from coordinator.network import Network, Stance
 from coordinator.places import HALF_AROUND_M, UNCONNECTED, PlaceIndex, great_circles_m
 
-__all__ = ["Hidden", "Market"]
+__all__ = ["Hidden", "Market", "Pairs"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Pairs = tuple[Ints, Ints, Ints]  # offers and needs by position, in order of both, and how far each pair is in metres
+
+AT_ONCE = 200_000  # pairs compared in one go
 
 WORTH_AN_INDEX = 50_000  # pairs of a market; below, comparing all is quicker than building an index
 FARTHEST_M = 2**60  # beyond every stated distance
@@ -54,53 +58,65 @@ class Market:
 
     def __post_init__(self) -> None:
         """Lay the needs out as arrays, so that one offer is compared with all of them at once."""
-        places = [self.network.place_of(need) or (np.nan, np.nan) for need in self.needs]
-        self._latitude: Floats = np.array([place[0] for place in places], dtype=float)
-        self._longitude: Floats = np.array([place[1] for place in places], dtype=float)
-        self._begin_us = _array(need.begin_us for need in self.needs)
-        self._begin_us[self._begin_us == FOREVER] = -FOREVER
-        self._end_us = _array(need.end_us for need in self.needs)
+        self._latitude, self._longitude = self._coordinates(self.needs)
+        self._begin_us, self._end_us = _windows(self.needs)
         self._within_m = _array(need.within_m for need in self.needs)
         self._positions: dict[str, list[int]] = {}
         for position, need in enumerate(self.needs):
             self._positions.setdefault(need.agent, []).append(position)
-        self._things = sorted({self.network.canonical(stance.thing) for stance in (*self.offers, *self.needs)})
+        self._things = sorted({self.network.canonical(thing) for thing in {stance.thing for stance in (*self.offers, *self.needs)}})
         self._accepts = self._accepted() if len(self._things) > 1 else None
-        self._in_table = self._table_positions()
-        self._routes_back = self._two_way_routes()
+        self._in_table = self._table_positions(self.needs)
+        self._routes_back = self._two_way_routes() if self.network.routes else {}
         self._index: PlaceIndex | None = None
         self._limits: dict[str, list[tuple[int, int]]] | None = None
 
-    # -- one offer against all needs ----------------------------------------------------------------------------------
+    # -- some offers against all needs --------------------------------------------------------------------------------
 
     def row(self, position: int, *, counting: bool = False) -> tuple[Ints, Ints]:
         """Return the needs an offer could serve (positions, ascending) and how far each is in metres.
 
         With `counting`, what each rule hides is added to `hidden`.
         """
-        offer = self.offers[position]
-        distance_m = self.distances_m(offer)
-        able = np.ones(len(self.needs), dtype=bool)
-        for why, allowed in self.rules(offer, distance_m):
-            narrower = able & allowed
-            if counting:
-                self.hide(why, int(able.sum()) - int(narrower.sum()))
-            able = narrower
-        needs = np.flatnonzero(able)
-        return needs, distance_m[needs]
+        _, needs, distance_m = self._compared([position], counting)
+        return needs, distance_m
 
-    def rules(self, offer: Stance, distance_m: Ints) -> Iterator[tuple[Hidden, NDArray[np.bool_]]]:
-        """Yield each rule with the needs it allows this offer."""
-        others = np.ones(len(self.needs), dtype=bool)
-        others[self._positions.get(offer.agent, [])] = False
+    def pairs(self, *, counting: bool = False) -> Iterator[Pairs]:
+        """Yield every pair that the rules allow, all of some offers at a time; `counting` as in `row`."""
+        rows = max(1, AT_ONCE // max(1, len(self.needs)))
+        for start in range(0, len(self.offers), rows):
+            yield self._compared(range(start, min(start + rows, len(self.offers))), counting)
+
+    def _compared(self, positions: Sequence[int], counting: bool) -> Pairs:
+        offers = [self.offers[position] for position in positions]
+        distance_m = self.distances_m(offers)
+        able = np.ones(distance_m.shape, dtype=bool)
+        count = able.size
+        for why, allowed in self.rules(offers, distance_m):
+            able &= allowed
+            if counting:
+                left = int(np.count_nonzero(able))
+                self.hide(why, count - left)
+                count = left
+        rows, needs = np.nonzero(able)
+        return np.asarray(positions, dtype=np.int64)[rows], needs, distance_m[rows, needs]
+
+    def rules(self, offers: Sequence[Stance], distance_m: Ints) -> Iterator[tuple[Hidden, Bools]]:
+        """Yield each rule with the pairs of these offers and all needs that it allows."""
+        others = np.ones(distance_m.shape, dtype=bool)
+        for row, offer in enumerate(offers):
+            own = self._positions.get(offer.agent)
+            if own:
+                others[row, own] = False
         yield Hidden.OWN, others
         if self._accepts is not None:
-            yield Hidden.OTHER_THING, self._accepts[self._things.index(self.network.canonical(offer.thing))]
-        begin_us = max(self.log_us, -FOREVER if offer.begin_us is None else offer.begin_us)
-        end_us = FOREVER if offer.end_us is None else offer.end_us
-        yield Hidden.WINDOW, np.maximum(self._begin_us, begin_us) < np.minimum(self._end_us, end_us)
+            yield Hidden.OTHER_THING, self._accepts[[self._things.index(self.network.canonical(offer.thing)) for offer in offers]]
+        begin_us, end_us = _windows(offers)
+        begin_us = np.maximum(begin_us, self.log_us)
+        yield Hidden.WINDOW, np.maximum(self._begin_us, begin_us[:, None]) < np.minimum(self._end_us, end_us[:, None])
         yield Hidden.NO_ROUTE, distance_m != UNCONNECTED
-        yield Hidden.TOO_FAR, distance_m <= np.minimum(self._within_m, self._reach_m(offer))
+        reach_m = np.array([self._reach_m(offer) for offer in offers], dtype=np.int64)
+        yield Hidden.TOO_FAR, distance_m <= np.minimum(self._within_m, reach_m[:, None])
 
     def farthest_m(self) -> int:
         """Return a distance that no pair here exceeds."""
@@ -108,36 +124,56 @@ class Market:
         table_m = self.network.table.farthest_m if self.network.table is not None else 0
         return max(HALF_AROUND_M, table_m, *stated, 0)
 
-    def distances_m(self, offer: Stance) -> Ints:
-        """Return how far each need is from an offer, in metres by the contract's order of sources.
+    def distances_m(self, offers: Sequence[Stance]) -> Ints:
+        """Return (offers, needs) how far each pair is, in metres by the contract's order of sources.
 
         `UNCONNECTED` stands where it is unknown, `FOREVER` where the place index found it beyond the offer's reach.
         """
-        metres = self._by_place_m(offer)
-        if self.network.table is not None and self._in_table is not None:
-            connected, stated_m = self.network.table.row(offer.agent)
-            by_agent = np.full(len(self.network.table.agents) + 1, UNCONNECTED, dtype=np.int64)
-            by_agent[connected] = stated_m
-            from_table = by_agent[self._in_table]
-            metres = np.where(from_table == UNCONNECTED, metres, from_table)
-        for positions, distance_m in self._routes_back.get(offer.agent, ()):
-            metres[positions] = distance_m
-        for receiver, route in self.network.routes.get(offer.agent, {}).items():
-            metres[self._positions.get(receiver, [])] = route.distance_m
+        metres = self._by_place_m(offers)
+        if self._in_table is not None:
+            self._look_up(offers, metres)
+        for row, offer in enumerate(offers if self.network.routes else ()):
+            for positions, distance_m in self._routes_back.get(offer.agent, ()):
+                metres[row, positions] = distance_m
+            for receiver, route in self.network.routes.get(offer.agent, {}).items():
+                metres[row, self._positions.get(receiver, [])] = route.distance_m
         return metres
 
-    def _by_place_m(self, offer: Stance) -> Ints:
-        place, reach_m = self.network.place_of(offer), self._reach_m(offer)
-        if place is None:
-            return np.full(len(self.needs), UNCONNECTED, dtype=np.int64)
-        if reach_m >= HALF_AROUND_M or len(self.offers) * len(self.needs) < WORTH_AN_INDEX:
-            return great_circles_m(place, self._latitude, self._longitude)
+    def _look_up(self, offers: Sequence[Stance], metres: Ints) -> None:
+        """Set the distances that the table knows. It knows them both ways, so the fewer of offers and needs are looked up."""
+        assert self.network.table is not None  # the caller asked
+        assert self._in_table is not None
+        if len(offers) <= len(self.needs):
+            agents, wanted, into = [offer.agent for offer in offers], self._in_table, metres
+        else:
+            in_table = self._table_positions(offers)
+            assert in_table is not None  # as above
+            agents, wanted, into = [need.agent for need in self.needs], in_table, metres.T
+        for row, agent in enumerate(agents):
+            partners, stated_m = self.network.table.row(agent)
+            if len(partners):
+                found = np.minimum(np.searchsorted(partners, wanted), len(partners) - 1)
+                known = np.flatnonzero(partners[found] == wanted)
+                into[row, known] = stated_m[found[known]]
+
+    def _by_place_m(self, offers: Sequence[Stance]) -> Ints:
+        latitude, longitude = self._coordinates(offers)
+        if np.isnan(latitude).all() or np.isnan(self._latitude).all():
+            return np.full((len(offers), len(self.needs)), UNCONNECTED, dtype=np.int64)
+        few = len(self.offers) * len(self.needs) < WORTH_AN_INDEX
+        if few or min(self._reach_m(offer) for offer in offers) >= HALF_AROUND_M:
+            return great_circles_m((latitude[:, None], longitude[:, None]), self._latitude, self._longitude)
         if self._index is None:
             self._index = PlaceIndex(self._latitude, self._longitude)
+        return np.stack([self._near_m(offer, self._index) for offer in offers])
+
+    def _near_m(self, offer: Stance, index: PlaceIndex) -> Ints:
+        place, reach_m = self.network.place_of(offer), self._reach_m(offer)
         metres = np.full(len(self.needs), UNCONNECTED, dtype=np.int64)
-        metres[self._index.known] = FOREVER
-        near, near_m = self._index.within(place, reach_m)
-        metres[near] = near_m
+        if place is not None:
+            metres[index.known] = FOREVER
+            near, near_m = index.within(place, min(reach_m, HALF_AROUND_M))
+            metres[near] = near_m
         return metres
 
     def _reach_m(self, offer: Stance) -> int:
@@ -158,20 +194,25 @@ class Market:
         return self._limits.get(self.offers[position].ref, [])
 
     def _limits_by_offer(self) -> dict[str, list[tuple[int, int]]]:
-        offers = {offer.ref: offer for offer in self.offers}
-        needs = {need.ref: (position, need) for position, need in enumerate(self.needs)}
+        needs = {need.ref: (position, need) for position, need in enumerate(self.needs)} if self.book.has_limits else {}
         limits: dict[str, list[tuple[int, int]]] = {}
-        for offer_ref, need_ref in self.book.limits():
-            if offer_ref in offers and need_ref in needs:
-                position, need = needs[need_ref]
-                grains = self.book.limit_grains(offers[offer_ref], need)
-                if grains is not None:
-                    limits.setdefault(offer_ref, []).append((position, grains))
+        for offer in self.offers if needs else ():
+            for _, need_ref in self.book.limits_of(offer.ref):
+                if need_ref in needs:
+                    position, need = needs[need_ref]
+                    grains = self.book.limit_grains(offer, need)
+                    if grains is not None:
+                        limits.setdefault(offer.ref, []).append((position, grains))
         return limits
 
     # -- arrays of the needs ------------------------------------------------------------------------------------------
 
-    def _accepted(self) -> NDArray[np.bool_]:
+    def _coordinates(self, stances: Sequence[Stance]) -> tuple[Floats, Floats]:
+        places = [self.network.place_of(stance) or (np.nan, np.nan) for stance in stances]
+        latitudes_longitudes = np.array(places, dtype=float).reshape(-1, 2)
+        return latitudes_longitudes[:, 0], latitudes_longitudes[:, 1]
+
+    def _accepted(self) -> Bools:
         """Return (things, needs): whether a need takes a thing, its own or a binding substitute."""
         index = {thing: position for position, thing in enumerate(self._things)}
         accepts = np.zeros((len(self._things), len(self.needs)), dtype=bool)
@@ -182,11 +223,11 @@ class Market:
                     accepts[index[thing], position] = True
         return accepts
 
-    def _table_positions(self) -> Ints | None:
+    def _table_positions(self, stances: Sequence[Stance]) -> Ints | None:
         if self.network.table is None:
             return None
-        unknown = len(self.network.table.agents)  # one past the end, where rows hold UNCONNECTED
-        return np.array([self.network.table_position(need.agent, unknown) for need in self.needs], dtype=np.int64)
+        unknown = len(self.network.table.agents)  # one past the end: no partner of anybody
+        return np.array([self.network.table_position(stance.agent, unknown) for stance in stances], dtype=np.int64)
 
     def _two_way_routes(self) -> dict[str, list[tuple[list[int], int]]]:
         """Return, for each provider, the needs whose agents stated a two-way route to it."""
@@ -196,6 +237,11 @@ class Market:
                 if route.two_way:
                     back.setdefault(provider, []).append((positions, route.distance_m))
         return back
+
+
+def _windows(stances: Sequence[Stance]) -> tuple[Ints, Ints]:
+    begins = [-FOREVER if stance.begin_us is None else stance.begin_us for stance in stances]
+    return np.array(begins, dtype=np.int64), _array(stance.end_us for stance in stances)
 
 
 def _array(values: Iterable[int | None]) -> Ints:

@@ -14,6 +14,7 @@ HALF_AROUND_M = 20_015_115  # no two places are farther apart
 UNCONNECTED = -1  # in arrays of distances
 
 Coordinates = tuple[float, float]  # latitude, longitude in degrees
+Degrees = float | NDArray[np.float64]
 
 
 class Table(Protocol):
@@ -72,11 +73,13 @@ def great_circle_m(start: Coordinates, end: Coordinates) -> int:
     return int(great_circles_m(start, latitudes, np.array([end[1]]))[0])
 
 
-def great_circles_m(start: Coordinates, latitudes: NDArray[np.float64], longitudes: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the distances from `start` to (N,) places in whole metres, `UNCONNECTED` where a place is not a number."""
-    latitude, longitude = math.radians(start[0]), math.radians(start[1])
-    ends = np.radians(latitudes)
+def great_circles_m(start: tuple[Degrees, Degrees], latitudes: Degrees, longitudes: Degrees) -> NDArray[np.int64]:
+    """Return the distances from `start` to places in whole metres, `UNCONNECTED` where a place is not a number.
+
+    Any of them may be arrays: they are paired as numpy broadcasts them.
+    """
+    latitude, longitude, ends = np.radians(start[0]), np.radians(start[1]), np.radians(latitudes)
     half = np.sin((ends - latitude) / 2) ** 2
-    half += math.cos(latitude) * np.cos(ends) * np.sin((np.radians(longitudes) - longitude) / 2) ** 2
+    half = half + np.cos(latitude) * np.cos(ends) * np.sin((np.radians(longitudes) - longitude) / 2) ** 2
     metres = 2 * EARTH_RADIUS_M * np.arcsin(np.sqrt(np.minimum(half, 1.0)))
     return np.where(np.isnan(metres), UNCONNECTED, np.rint(np.nan_to_num(metres))).astype(np.int64)

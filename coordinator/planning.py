@@ -6,15 +6,15 @@ A market whose offers, needs and rules did not move since the last cycle keeps i
 import math
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
 from coordinator.commitments import Book
-from coordinator.markets import KeptMarket, check
+from coordinator.markets import KeptMarket, again_us, check
 from coordinator.matching import Hidden, Market
 from coordinator.network import Network, Stance, Thing
-from coordinator.problems import Claim, Part, Question
+from coordinator.problems import Claim, Part, Question, pack_of, proposed_grains
 from coordinator.times import DAY_US
 from coordinator.units import UNITS
 from solver import TooLarge, solve_on_demand
@@ -65,6 +65,9 @@ class Planner:
                 self.solved[key] = self._follow(known, groups[key], log_us) or self._solve_group(groups[key], log_us, times)
             except TooLarge as error:  # One market's numbers must not stop the others: it is named, and nothing is proposed in it.
                 self.solved[key] = Solved([], None, failed=str(error), times=times)
+        if self.book.has_limits:
+            for ref in sorted(set[str]().union(*self.network.changed.values())):
+                self.book.forget_limits(ref)  # Every market has seen them by now.
         self.network.changed.clear()
         self.network.changed_everywhere = False
         if not stale and not gone:
@@ -124,7 +127,11 @@ class Planner:
         if known is None or known.kept is None or self.network.changed_everywhere:
             return None
         changed = set[str]().union(*(self.network.changed.get(thing, ()) for thing in things))
-        if not known.kept.follow(changed, log_us, self.portion_grains):
+        try:
+            followed = known.kept.follow(changed, log_us, self.portion_grains)
+        except TooLarge:  # What was kept grew out of its numbers; laid out anew it may fit.
+            followed = False
+        if not followed:
             return None
         hidden = known.hidden + known.kept.newly_hidden()
         return Solved(known.kept.parts(), known.kept.again_us(log_us), hidden, kept=known.kept, times=known.times)
@@ -154,13 +161,14 @@ class Planner:
         return max(0, stance.free_grains - self.book.held_grains(stance))
 
     def _again_us(self, stances: Sequence[Stance], claims: set[Claim], log_us: int) -> int | None:
-        """Return when time alone will change this market: a window closes, a memory fades, a day's median is due."""
-        times = [stance.end_us for stance in stances if stance.end_us is not None and stance.end_us > log_us]
-        times += [fades_us for claim in claims if (fades_us := self.book.forgets_us(claim, log_us)) is not None]
         charter = self.network.charter
-        if charter.fairness == "portions" and any(claim[1][1] not in charter.portion for claim in claims):
-            times.append((log_us // DAY_US + 1) * DAY_US)
-        return min(times, default=None)
+        fades_us = (self.book.forgets_us(claim, log_us) for claim in claims) if charter.fairness != "off" else ()
+        return again_us(
+            log_us,
+            (stance.end_us for stance in stances if stance.end_us is not None),
+            (each_us for each_us in fades_us if each_us is not None),
+            by_day=charter.fairness == "portions" and any(claim[1][1] not in charter.portion for claim in claims),
+        )
 
     # -- one market as a problem ----------------------------------------------------------------------------------------
 
@@ -174,16 +182,25 @@ class Planner:
         worth_keeping = answer.times > self.keep_after and len(market.offers) * len(market.needs) >= self.keep_pairs
         worth_keeping = worth_keeping and available is stated
         if worth_keeping and not answer.rounded_grains and not answer.parts and KeptMarket.suits(question):
-            answer.kept = KeptMarket(self.book, question, self._available)
+            answer.kept = self._kept(question)
+        else:
+            answer.kept = None
+        if answer.kept is not None:
             answer.parts.extend(answer.kept.parts())
             answer.hidden.update(market.hidden)
             return
-        answer.kept = None
         problem, allocation = solve_on_demand(question.nodes(), question.candidates())
         check(problem, allocation)
         answer.hidden.update(market.hidden)
         answer.units_short += allocation.gap.units
         answer.parts.extend(question.parts(problem, allocation))
+
+    def _kept(self, question: Question) -> KeptMarket | None:
+        try:
+            return KeptMarket(self.book, question, self._available)
+        except TooLarge:  # A field leaves itself room to grow; solved anew each time, the market needs none.
+            question.market.hidden.clear()
+            return None
 
     def _within_supply(self, market: Market, available: Mapping[str, int]) -> Mapping[str, int]:
         """Return what is available, vast needs cut to all that is offered: no answer gives them more, and numbers stay small.
@@ -201,21 +218,28 @@ class Planner:
         The worth of a claim's units changes only at multiples of such a unit, so some optimum is whole in it.
         """
         amounts = [available[stance.ref] for stance in (*market.offers, *market.needs)]
-        packs = [self.network.definition(self.network.canonical(offer.thing)).multiple_grains for offer in market.offers]
-        stated = {pack for pack in packs if pack}
+        stated = {pack for pack in {offer.thing: pack_of(self.network, offer) for offer in market.offers}.values() if pack}
         if stated:
             step = math.lcm(*stated)
         else:
             limits = [grains for position in range(len(market.offers)) for _, grains in market.limits_of(position)]
             minimums = [stance.minimum_grains for stance in (*market.offers, *market.needs)]
             received = [self.book.received_grains(claims[need.ref], market.log_us) for need in market.needs]
-            step = math.gcd(*amounts, *limits, *minimums, *received, *portions.values())
+            step = math.gcd(*amounts, *limits, *minimums, *received, *portions.values(), *self._held_grains(market))
             if self.network.charter.fairness == "ratio":  # Its levels are so many parts of what each claim asked for.
                 levels = self.network.charter.fairness_levels
                 step = step // levels if step % levels == 0 else 1
         while sum(amounts) // step > MOST_UNITS:
             step *= 10
         return step
+
+    def _held_grains(self, market: Market) -> Iterable[int]:
+        """Return what is proposed now between pairs of this market, where moving it has to gain something."""
+        if not self.network.charter.hysteresis:
+            return ()
+        offers = {offer.ref: position for position, offer in enumerate(market.offers)}
+        needs = {need.ref: position for position, need in enumerate(market.needs)}
+        return proposed_grains(self.book, offers, needs).values()
 
     def _portions_of(
         self, needs: Sequence[Stance], available: Mapping[str, int], claims: Mapping[str, Claim], log_us: int

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from coordinator.charter import Charter
 from coordinator.commitments import Claim, State
-from coordinator.matching import Hidden, Market
+from coordinator.matching import Hidden, Market, Pairs
 from coordinator.network import UNKNOWN_MASS_UG, Network, Stance, Thing
 from coordinator.units import UNITS
 from solver import Allocation, Arcs, Candidates, DenseCandidates, Problem, read_pressure, staircase
@@ -19,7 +20,19 @@ from solver import Allocation, Arcs, Candidates, DenseCandidates, Problem, read_
 if TYPE_CHECKING:
     from coordinator.commitments import Book
 
-__all__ = ["MOST_PAIRS", "NO_LIMIT", "Claim", "Part", "Question", "mass_per_grain", "parts_of"]
+__all__ = [
+    "MOST_PAIRS",
+    "NO_LIMIT",
+    "Claim",
+    "Part",
+    "Question",
+    "mass_of",
+    "mass_per_grain",
+    "pack_of",
+    "parts_of",
+    "proposed_grains",
+    "staircases",
+]
 
 Ints = NDArray[np.int64]
 
@@ -63,8 +76,10 @@ class Question:
         self.claims = sorted(set(of_needs))
         position = {claim: index for index, claim in enumerate(self.claims)}
         self.claim = np.array([position[claim] for claim in of_needs], dtype=np.int64)
-        self.weight = self._weights()
-        self._offer_minimum = [-(-offer.minimum_grains // step_grains) for offer in market.offers]
+        masses = [mass_of(self.network, offer) for offer in market.offers]
+        self.weight_of, self.weighs_exactly = relative_weights(set(masses))
+        self.weight = np.array([self.weight_of[mass] for mass in masses], dtype=np.int64)
+        self._offer_minimum = np.array([-(-offer.minimum_grains // step_grains) for offer in market.offers], dtype=np.int64)
         self._need_minimum = np.array([-(-need.minimum_grains // step_grains) for need in market.needs], dtype=np.int64)
         self._kept = self._proposed_now() if self.charter.hysteresis else {}
 
@@ -86,69 +101,76 @@ class Question:
         """Return every arc the matching rules allow: all at once where they fit into memory, else row by row on demand."""
         if len(self.supply) * len(self.demand) > MOST_PAIRS:
             return RowCandidates(self)
-        return DenseCandidates(joined([self.arcs(position, counting=True) for position in range(len(self.supply))]))
+        return DenseCandidates(joined([self._arcs(pairs, counting=True) for pairs in self.market.pairs(counting=True)]))
 
     def arcs(self, position: int, *, counting: bool = False) -> Arcs:
         """Return the arcs of one offer, in order of need; `counting` counts what the rules hide, which is wanted once."""
         need, distance_m = self.market.row(position, counting=counting)
+        return self._arcs((np.full(len(need), position, dtype=np.int64), need, distance_m), counting)
+
+    def _arcs(self, pairs: Pairs, counting: bool) -> Arcs:
+        offer, need, distance_m = pairs
         most = np.full(len(need), NO_LIMIT, dtype=np.int64)  # Not the smaller quantity: a unit more has to find its way too.
-        for limited, grains in self.market.limits_of(position):
-            most[need == limited] = grains // self.step
-        largest = np.minimum(np.minimum(self.supply[position], self.demand[need]), most)
-        minimum = np.maximum(self._offer_minimum[position], self._need_minimum[need])
+        kept = np.zeros(len(need), dtype=np.int64)
+        if self.book.has_limits or self._kept:
+            for position in np.unique(offer).tolist():
+                self._note_pairs(position, slice(*np.searchsorted(offer, (position, position + 1))), need, most, kept)
+        largest = np.minimum(np.minimum(self.supply[offer], self.demand[need]), most)
+        minimum = np.maximum(self._offer_minimum[offer], self._need_minimum[need])
         useful = (largest > 0) & (largest >= minimum)
         if counting:
             self.market.hide(Hidden.DECLINED, int((most == 0).sum()))
             self.market.hide(Hidden.MINIMUM, int(((largest < minimum) & (most > 0)).sum()))
-        need = need[useful]
-        kept = np.zeros(len(need), dtype=np.int64)
+        return picked(Arcs(offer, need, distance_m * self.weight[offer], most, minimum, kept), np.flatnonzero(useful))
+
+    def _note_pairs(self, position: int, row: slice, need: Ints, most: Ints, kept: Ints) -> None:
+        """Note what pairs of one offer, whose arcs stand in `row`, said they would still exchange, and what is proposed to them."""
+        for limited, grains in self.market.limits_of(position):
+            most[row][need[row] == limited] = grains // self.step
         for other, units in self._kept.get(self.market.offers[position].ref, {}).items():
-            kept[need == other] = units
-        effort = distance_m[useful] * self.weight[position]
-        return Arcs(np.full(len(need), position, dtype=np.int64), need, effort, most[useful], minimum[useful], kept)
+            kept[row][need[row] == other] = units
 
     def parts(self, problem: Problem, allocation: Allocation) -> list[Part]:
         """Return what the answer moves, each part with its level and pressure."""
         return parts_of(problem, allocation, self.market.offers, self.market.needs, self.claims, self.weight, self.step)
 
-    def _weights(self) -> Ints:
-        """Return the relative weight of one unit of each offer; with one thing in the market all weigh 1.
-
-        Weights only rank ways against each other: unlike masses that no small numbers express are rounded to `HEAVIEST` parts of
-        the greatest, so that efforts stay far from what 64 bits hold. What a line says of its effort is exact all the same.
-        """
-        if self.charter.effort == "km":
-            return np.ones(len(self.supply), dtype=np.int64)
-        masses = [mass_per_grain(self.network, offer) for offer in self.market.offers]
-        common = math.lcm(*(mass.denominator for mass in masses))
-        whole = [int(mass * common) for mass in masses]
-        divisor: int | Fraction = math.gcd(*whole) or 1
-        if max(whole, default=0) // divisor > HEAVIEST:
-            divisor = Fraction(max(whole), HEAVIEST)
-        return np.array([max(1, round(weight / divisor)) for weight in whole], dtype=np.int64)
-
     def _staircases(self, received: list[int]) -> tuple[Ints, Ints, int]:
         open_units = np.zeros(len(self.claims), dtype=np.int64)
         np.add.at(open_units, self.claim, self.demand)
-        asked = open_units + np.array(received, dtype=np.int64)
-        rise, run = np.zeros(len(self.claims), dtype=np.int64), np.ones(len(self.claims), dtype=np.int64)
-        levels = 1
-        for thing in sorted({claim[1] for claim in self.claims}):
-            mine = np.array([claim[1] == thing for claim in self.claims])
-            portion = self.portions.get(thing, 1)
-            rise[mine], run[mine], levels = staircase(self.charter.fairness, portion, self.step, asked[mine], self.charter.fairness_levels)
-        return rise, run, levels
+        return staircases(self.charter, self.claims, self.portions, self.step, open_units + np.array(received, dtype=np.int64))
 
     def _proposed_now(self) -> dict[str, dict[int, int]]:
         """Return what is proposed and unanswered: offer -> need position -> units."""
+        offers = {offer.ref: position for position, offer in enumerate(self.market.offers)}
         needs = {need.ref: position for position, need in enumerate(self.market.needs)}
-        proposed: dict[str, Counter[int]] = {}
-        for deal in self.book.deals.values():
-            if deal.state is State.PROPOSED:
-                for line in deal.lines:
-                    if line.need in needs:
-                        proposed.setdefault(line.offer, Counter())[needs[line.need]] += line.quantity.grains // self.step
-        return {ref: dict(units) for ref, units in proposed.items()}
+        proposed: dict[str, dict[int, int]] = {}
+        for (offer, need), grains in proposed_grains(self.book, offers, needs).items():
+            proposed.setdefault(self.market.offers[offer].ref, {})[need] = grains // self.step
+        return proposed
+
+
+def staircases(charter: Charter, claims: Sequence[Claim], portions: Mapping[Thing, int], step: int, asked: Ints) -> tuple[Ints, Ints, int]:
+    """Return (rise, run, levels) of the claims, of whom each asked for so many units in all; `portions` are in grains."""
+    rise, run = np.zeros(len(claims), dtype=np.int64), np.ones(len(claims), dtype=np.int64)
+    levels = 1
+    of_thing: dict[Thing, list[int]] = {}
+    for position, claim in enumerate(claims):
+        of_thing.setdefault(claim[1], []).append(position)
+    for thing, mine in of_thing.items():
+        portion = portions.get(thing, 1)
+        rise[mine], run[mine], levels = staircase(charter.fairness, portion, step, asked[mine], charter.fairness_levels)
+    return rise, run, levels
+
+
+def proposed_grains(book: "Book", offer_at: Mapping[str, int], need_at: Mapping[str, int]) -> dict[tuple[int, int], int]:
+    """Return what is proposed and unanswered between these offers and needs, by their positions."""
+    grains: Counter[tuple[int, int]] = Counter()
+    for ref, offer in offer_at.items():
+        for deal in book.naming(ref):
+            for line in deal.lines if deal.state is State.PROPOSED else ():
+                if line.offer == ref and line.need in need_at:
+                    grains[offer, need_at[line.need]] += line.quantity.grains
+    return dict(grains)
 
 
 def parts_of(
@@ -231,6 +253,32 @@ def joined(rows: Sequence[Arcs]) -> Arcs:
     """Return all rows one after the other."""
     empty = np.zeros(0, dtype=np.int64)
     return Arcs(*(np.concatenate([empty, *(getattr(row, name) for row in rows)]) for name in ARC_FIELDS))
+
+
+def relative_weights(masses: Set[Fraction]) -> tuple[dict[Fraction, int], bool]:
+    """Return the weight of one unit by the mass of a grain, and whether weights rank ways exactly; one mass alone weighs 1.
+
+    Unlike masses that no small numbers express are rounded to `HEAVIEST` parts of the greatest, so that efforts stay far from
+    what 64 bits hold. What a line says of its effort is exact all the same.
+    """
+    common = math.lcm(*(mass.denominator for mass in masses))
+    whole = {mass: int(mass * common) for mass in masses}
+    divisor: int | Fraction = math.gcd(*whole.values()) or 1
+    greatest = max(whole.values(), default=0)
+    exact = greatest // divisor <= HEAVIEST and all(whole.values())
+    if greatest // divisor > HEAVIEST:
+        divisor = Fraction(greatest, HEAVIEST)
+    return {mass: max(1, round(weight / divisor)) for mass, weight in whole.items()}, exact
+
+
+def pack_of(network: Network, offer: Stance) -> int | None:
+    """Return how many grains a pack of what an offer gives holds, None where it has no packs."""
+    return network.definition(network.canonical(offer.thing)).multiple_grains
+
+
+def mass_of(network: Network, offer: Stance) -> Fraction:
+    """Return what one grain of an offer counts in the charter's measure of effort: its mass, or 1 where only the way counts."""
+    return Fraction(1) if network.charter.effort == "km" else mass_per_grain(network, offer)
 
 
 def mass_per_grain(network: Network, offer: Stance) -> Fraction:

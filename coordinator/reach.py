@@ -95,7 +95,8 @@ class _Rules:
     def of(self, position: int) -> Iterator[tuple[Hidden, Bools]]:
         """Yield each rule with the needs it allows this offer, in the order in which planning applies them."""
         offer = self._market.offers[position]
-        yield from self._market.rules(offer, self._market.distances_m(offer))
+        for why, allowed in self._market.rules([offer], self._market.distances_m([offer])):
+            yield why, allowed[0]
         most = np.minimum(self._wanted, self._supply[position])
         for limited, limit_grains in self._market.limits_of(position):
             most[limited] = min(int(most[limited]), limit_grains)

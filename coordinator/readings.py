@@ -13,7 +13,7 @@ from coordinator.matching import Market
 from coordinator.network import Network, Stance, Thing
 from coordinator.planning import Group, Planner
 from coordinator.problems import Claim, Question
-from solver import Allocation, Gap, Problem, broken_rules, read_pressure, solve_on_demand
+from solver import Allocation, Problem, broken_rules, read_pressure, solve_on_demand
 
 __all__ = ["Certificate", "Layout", "Pressure", "Reading", "certificates", "readings"]
 
@@ -118,8 +118,7 @@ def _kept(planner: Planner, key: Group, question: Question) -> Reading | None:
     kept = known.kept
     if kept.dimension != question.market.needs[0].dimension:
         return None
-    problem, flow = kept.field.problem(), kept.field.flow()
-    allocation = Allocation(flow, *kept.field.pressures(), kept.field.worth, Gap(0, 0, 0), flow)
+    problem, allocation = kept.answer()
     reading = Reading(key, question, kept.offers, kept.needs, problem, allocation, kept.step, is_kept=True)
     return None if _has_moved(reading, planner.network) else reading
 

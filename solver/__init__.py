@@ -7,7 +7,7 @@ from solver.errors import BadProblem, EngineFault, SolverError, TooLarge
 from solver.exchanges import Exchange, improving_exchanges, tier_inversions
 from solver.fairness import Rule, exact_levels, staircase, total_urgency
 from solver.field import Field, prepare
-from solver.pressure import read_pressure
+from solver.pressure import least_pressures, read_pressure
 from solver.problem import TIERS, Allocation, Gap, Problem
 from solver.rules import broken_rules
 from solver.sifting import Arcs, Candidates, DenseCandidates, solve_on_demand
@@ -31,6 +31,7 @@ __all__ = [
     "broken_rules",
     "exact_levels",
     "improving_exchanges",
+    "least_pressures",
     "prepare",
     "read_pressure",
     "solve",

@@ -399,7 +399,7 @@ class Field:
         return sum(int(self._layout.net.arc[row, self._kernel.PINNED]) for row in self._rows(arc))
 
     def _put(self, arc: int, flow_pinned: int) -> None:
-        """Share the units of an arc out between its kept part and the rest; `_adjust` has to follow."""
+        """Share the units of an arc out between its kept part and the rest; `_adjust` has to follow before anything is settled."""
         flow, kept = self._flow_on(arc), int(self._kept.values[arc])
         net, row = self._layout.net, int(self._row.values[arc])
         if kept and self._twin.values[arc] < 0:
@@ -424,7 +424,6 @@ class Field:
         ]
         for row, limit, cost in parts:
             if row >= 0:
-                self.finish()
                 pinned = min(int(self._layout.net.arc[row, self._kernel.PINNED]), limit)
                 self._kernel.slacken(self._layout.net, row, cost, limit, pinned, useful)
                 self._clipped.append((row, limit))
