@@ -1,0 +1,187 @@
+"""Kept markets: over random lives, every plan that follows what changed is worth what one made from nothing is."""
+
+from collections import Counter
+from collections.abc import Iterator
+from fractions import Fraction
+from random import Random
+from typing import Any
+
+import pytest
+
+from coordinator.network import Stance
+from coordinator.planning import Planner
+from coordinator.problems import Part, mass_of
+from coordinator.signals import parse_event
+from tests.support.desk import Desk
+from tests.support.events import agent, answer, need, offer, resource, withdraw
+
+NEVER_KEPT = 10**12
+
+
+class Compared(Planner):
+    """Keeps every market it can; beside each of its plans it has the same made from nothing, and both must be worth the same."""
+
+    compared = followed = 0
+
+    def plan(self, log_us: int) -> list[Part] | None:
+        """Plan twice on the same state."""
+        fields = {key: answer.kept for key, answer in self.solved.items() if answer.kept is not None}
+        parts = super().plan(log_us)
+        if parts is not None:
+            Compared.followed += sum(self.solved[key].kept is kept for key, kept in fields.items() if key in self.solved)
+            fresh = Planner(self.network, self.book, keep_pairs=NEVER_KEPT, _portions=dict(self._portions))
+            mine, anew = self.worth(parts, log_us), self.worth(fresh.plan(log_us) or [], log_us)
+            assert mine == anew, f"kept {mine}, from nothing {anew}"
+            Compared.compared += 1
+        return parts
+
+    def worth(self, parts: list[Part], log_us: int) -> tuple[Fraction, Fraction]:
+        """(urgency in all with what is kept, effort), a grain at a time."""
+        charter, held = self.network.charter, self.proposed()
+        levels = 1 if charter.fairness == "off" else charter.fairness_levels
+        margin = charter.hysteresis * 100  # offers and needs here are fewer
+        covered, asked, moved, effort = Counter[Any](), Counter[Any](), Counter[tuple[str, str]](), Fraction(0)
+        for stance in self.standing():
+            asked[self.book.claim_of(stance)] += max(0, stance.free_grains - self.book.held_grains(stance))
+        for part in parts:
+            covered[self.book.claim_of(part.need)] += part.grains
+            moved[part.offer.ref, part.need.ref] += part.grains
+            effort += part.grains * part.distance_m * mass_of(self.network, part.offer)
+        urgency = Fraction(sum(charter.hysteresis * min(units, held[pair]) for pair, units in moved.items()))
+        for claim, units in covered.items():
+            had = self.book.received_grains(claim, log_us)
+            base = (levels + 2 * margin) * (3 - claim[2]) + margin + levels
+            urgency += sum(base - self.level(had + nth, asked[claim] + had, levels, claim) for nth in range(units))
+        return urgency, effort
+
+    def level(self, before: int, asked: int, levels: int, claim: Any) -> int:
+        charter = self.network.charter
+        if charter.fairness == "off":
+            return 0
+        if charter.fairness == "ratio":
+            return min(levels - 1, levels * before // asked)
+        stated = charter.portion.get(claim[1][1])
+        portion = int(stated) if stated else self._portions[claim[1], claim[3]][1]
+        return min(levels - 1, before // portion)
+
+    def standing(self) -> Iterator[Stance]:
+        """Needs."""
+        return (stance for stance in self.network.stances.values() if stance.stands and not stance.is_supply)
+
+    def proposed(self) -> Counter[tuple[str, str]]:
+        """What is proposed and unanswered."""
+        held = Counter[tuple[str, str]]()
+        for deal in self.book.deals.values():
+            for line in deal.lines if deal.state == "proposed" else ():
+                held[line.offer, line.need] += line.quantity.grains
+        return held
+
+
+def life(draw: Random, desk: Desk, step: int, things: list[str]) -> None:
+    """Let one thing happen, at twice the step in hours."""
+    at = step * 2
+    where = {"place": {"lat": draw.randint(0, 3), "long": draw.randint(0, 3)}}
+    who, other = f"g{draw.randint(0, 4)}", f"r{draw.randint(0, 4)}"
+    match draw.choice(["offer", "offer", "need", "need", "accept", "accept", "decline", "counter", "withdraw", "move"]):
+        case "offer":
+            end = {"end": at + draw.randint(1, 30)} if draw.random() < 0.3 else {}
+            desk.take(offer(who, 2 * draw.randint(1, 6), draw.choice(things), at=at, subject=f"o{draw.randint(0, 1)}", **where, **end))
+        case "need":
+            more = {"substitutes": things[1:]} if draw.random() < 0.7 else {}
+            within = {"within_km": 200} if draw.random() < 0.2 else {}
+            units, tier = 2 * draw.randint(1, 8), draw.choice([0, 1, 1, 2])
+            desk.take(need(other, units, things[0], at=at, subject=f"n{draw.randint(0, 1)}", tier=tier, **where, **more, **within))
+        case "withdraw":
+            desk.take(withdraw("need", other, f"n{draw.randint(0, 1)}", at=at))
+        case "move":
+            desk.take(agent(draw.choice([who, other]), draw.randint(0, 3), 0, at=at))
+        case word if desk.open:
+            deal = draw.choice(desk.open)
+            single = len(deal.lines) == 1 and deal.lines[0].quantity.grains > 1
+            if word != "counter":
+                desk.take(answer(draw.choice(deal.parties), deal.proposal, word, at=at))
+            elif single:
+                some = draw.randint(1, deal.lines[0].quantity.grains - 1)
+                desk.take(answer(draw.choice(deal.parties), deal.proposal, "counter", at=at, quantity=some))
+    desk.until(at)
+
+
+@pytest.mark.parametrize("hysteresis", [0, 3])
+@pytest.mark.parametrize(
+    "rules",
+    [
+        pytest.param({"fairness": "off"}, id="off"),
+        pytest.param({"fairness": "portions", "portion": {"mask": 3}}, id="portions stated"),
+        pytest.param({"fairness": "portions"}, id="the median portion"),
+        pytest.param({"fairness": "ratio"}, id="ratio"),
+        pytest.param({"fairness": "ratio", "fairness_levels": 2}, id="ratio in halves"),
+    ],
+)
+@pytest.mark.parametrize("seed", range(4))
+def test_every_plan_of_a_kept_market_is_worth_what_one_from_nothing_is(seed, rules, hysteresis):
+    draw = Random(seed)
+    desk = Desk(**rules, hysteresis=hysteresis, proposal_seconds=100_000, fairness_memory_days=2)
+    desk.core.planner = planner = Compared(desk.core.network, desk.core.book, keep_pairs=0, keep_after=0)
+    Compared.compared = Compared.followed = 0
+    for step in range(40):
+        life(draw, desk, step, ["mask"])
+        desk.cycle()
+    assert Compared.compared > 20
+    assert Compared.followed > 10
+    assert planner.solved
+
+
+@pytest.mark.parametrize("rules", [{"effort": "kg_km"}, {"effort": "km"}, {"effort": "kg_km", "fairness": "ratio", "hysteresis": 1}])
+@pytest.mark.parametrize("packs", [None, 4])
+@pytest.mark.parametrize("seed", range(3))
+def test_so_is_one_whose_things_weigh_and_are_packed_unlike(seed, rules, packs):
+    draw = Random(100 + seed)
+    more = {"multiple": packs} if packs else {}
+    desk = Desk(resource("x", "mask", mass_kg=0.02, **more), resource("x", "visor", mass_kg=0.05), **{"fairness": "portions"} | rules)
+    desk.core.planner = Compared(desk.core.network, desk.core.book, keep_pairs=0, keep_after=0)
+    Compared.compared = Compared.followed = 0
+    for step in range(40):
+        life(draw, desk, step, ["mask", "visor"])
+        desk.cycle()
+        packed = {
+            part.grains % (packs or 1) for answer in desk.core.planner.solved.values() for part in answer.parts if part.offer.name == "mask"
+        }
+        assert packed <= {0}
+    assert Compared.compared > 15
+
+
+def test_what_a_new_offer_weighs_counts_in_a_kept_market():
+    """First only heavy things, in a kept market; then light ones come, farther away, and are preferred."""
+    lines = [resource("x", "iron", mass_kg=10), resource("x", "paper", mass_kg=1)]
+    lines += [offer("a", 4, "iron", place={"lat": 0, "long": 1}), need("b", 4, "paper", substitutes=["iron"], place={"lat": 0, "long": 0})]
+    desk = Desk(*lines, effort="kg_km")
+    desk.core.planner = Planner(desk.core.network, desk.core.book, keep_pairs=0, keep_after=0)
+    desk.cycle()
+    assert desk.parties == {("a", "b"): 4}
+    desk.take(offer("c", 4, "paper", at=1, place={"lat": 0, "long": 3}))
+    desk.cycle()
+    assert desk.parties == {("c", "b"): 4}
+
+
+def test_a_market_too_vast_for_a_field_is_planned_all_the_same():
+    here = {"place": {"lat": 1, "long": 1}}
+    lines = [offer("a", 10**9, unit="t", **here), need("b", 10**9, unit="t", **here)]
+    desk = Desk(*lines, fairness="ratio", hysteresis=10_000, fairness_levels=10_000)
+    desk.core.planner = Planner(desk.core.network, desk.core.book, keep_pairs=0, keep_after=0)
+    desk.cycle()
+    assert len(desk.parties) == 1
+
+
+def test_what_declined_pairs_said_is_forgotten_with_the_counts_it_was_about():
+    here = {"place": {"lat": 1, "long": 1}}
+    desk = Desk(offer("a", 5, **here), need("b", 5, **here), need("c", 5, **here))
+    for _ in range(2):
+        (deal,) = desk.cycle()
+        line = answer("a", deal.proposal, "decline", at=0)
+        desk.core.take(parse_event(line), line)
+    desk.cycle()
+    assert (desk.parties, desk.core.book.has_limits) == ({}, True)
+    desk.take(offer("a", 6, at=1, **here))
+    desk.cycle()
+    assert (sum(desk.parties.values()), desk.core.book.has_limits) == (6, False)
+    assert not desk.core.book.limits_of("a/offer/o")
