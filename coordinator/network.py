@@ -8,6 +8,7 @@ import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from coordinator.charter import Charter
@@ -27,6 +28,10 @@ Thing = tuple[str, str]  # ("resource" or "process", name): hours of welding and
 RESOURCE, PROCESS = "resource", "process"
 NEVER = (-(2**62), "")  # before every word
 STANCES = frozenset({"offer", "capacity", "need"})  # the kinds that can be matched
+STANCE_MODELS = (Offer, Capacity, Need)
+
+# Correct rounding of a double is slow, and the same few degrees are said again and again.
+_round = lru_cache(maxsize=1 << 16)(round)
 
 
 def reference(agent: str, kind: str, subject: str) -> str:
@@ -151,9 +156,10 @@ class Network:
         if facts is None:
             facts = self.agents[agent] = AgentFacts(joined_us=log_us)
         ref = reference(agent, event.kind, event.subject)
+        # A word counts as said when it claims, but never after the log took it, so that a wrong clock silences nobody later.
+        said_us = event.time_us if event.time_us < log_us else log_us
         if event.kind in STANCES:
-            return self._stand(ref, agent, event, log_us)
-        said_us = _said_us(event, log_us)
+            return self._stand(ref, agent, event, said_us, log_us)
         if (said_us, event.id) < self._older_words.get(ref, NEVER):
             return []
         self._older_words[ref] = (said_us, event.id)
@@ -184,65 +190,75 @@ class Network:
 
     def touch(self, stance: Stance) -> None:
         """Note that what is free of this stance changed, so that the next plan looks at it again."""
-        self.changed.setdefault(stance.thing, set()).add(stance.ref)
+        moved = self.changed.get(stance.thing)
+        if moved is None:
+            moved = self.changed[stance.thing] = set()
+        moved.add(stance.ref)
 
-    def _stand(self, ref: str, agent: str, event: Event, log_us: int) -> list[str]:
-        old = self.stances.get(ref)
-        said_us = _said_us(event, log_us)
-        if (said_us, event.id) < ((old.said_us, old.statement) if old else self._older_words.get(ref, NEVER)):
+    def _stand(self, ref: str, agent: str, event: Event, said_us: int, log_us: int) -> list[str]:
+        old, said = self.stances.get(ref), event.data
+        last = self._older_words.get(ref) if old is None else (old.said_us, old.statement)
+        if last is not None and (said_us, event.id) < last:
             return []
-        if not isinstance(event.data, Offer | Capacity | Need):
+        if not isinstance(said, STANCE_MODELS):
             return self._withdraw(ref, old, event, said_us)
-        new = self._stance(ref, agent, event, event.data, log_us)
-        ceased: list[str] = []
-        if old is not None:
-            same_thing = (old.thing, old.dimension) == (new.thing, new.dimension) and not old.withdrawn
-            if old.stands and not same_thing:
-                ceased.append(ref)
-            self._unlist(old)
-            same_count = same_thing and old.stated_grains == new.stated_grains
-            new.count = old.count if same_count else old.count + 1
-            new.taken_grains = old.taken_grains if same_count else 0
-        else:
-            self.agents[agent].refs.append(ref)
-        self.stances[ref] = new
+        new = self.stances[ref] = self._stance(ref, agent, event, said, said_us, log_us)
         self._note_unit(new, event)
-        if new.expires_us is not None and new.expires_us <= log_us:
-            new.stands = False
-            return [ref] if old is not None and old.stands else ceased
-        self._live.setdefault(new.thing, {})[ref] = new
+        if old is None:
+            self.agents[agent].refs.append(ref)
+            ceased = False
+        else:
+            ceased = self._replace(old, new)
+        if new.expires_us is not None:
+            if new.expires_us <= log_us:
+                new.stands = False
+                return [ref] if old is not None and old.stands else []
+            heapq.heappush(self._expiries, (new.expires_us, ref))
+        live = self._live.get(new.thing)
+        if live is None:
+            live = self._live[new.thing] = {}
+        live[ref] = new
         if new.substitutes:
             self._accepting[ref] = new
         self.touch(new)
-        if new.expires_us is not None:
-            heapq.heappush(self._expiries, (new.expires_us, ref))
-        return ceased
+        return [ref] if ceased else []
 
-    def _stance(self, ref: str, agent: str, event: Event, said: Offer | Capacity | Need, log_us: int) -> Stance:
+    def _replace(self, old: Stance, new: Stance) -> bool:
+        """Carry over what was promised of a count that is said again; return whether what stood before ceased by this word."""
+        same_thing = (old.thing, old.dimension) == (new.thing, new.dimension) and not old.withdrawn
+        if same_thing and old.stated_grains == new.stated_grains:
+            new.count, new.taken_grains = old.count, old.taken_grains
+        else:
+            new.count = old.count + 1
+        self._unlist(old)
+        return old.stands and not same_thing
+
+    def _stance(self, ref: str, agent: str, event: Event, said: Offer | Capacity | Need, said_us: int, log_us: int) -> Stance:
         need = said if isinstance(said, Need) else None
-        expires_us = said.expires_us
+        amount, expires_us = said.amount, said.expires_us
         if expires_us is None and self.charter.default_life_days:
             expires_us = log_us + int(self.charter.default_life_days * DAY_US)
+        # By position, in the order of the class: by name, this call takes three times as long, and it is most of the fold.
         return Stance(
-            ref=ref,
-            agent=agent,
-            kind=event.kind,
-            statement=event.id,
-            said_us=_said_us(event, log_us),
-            thing=(PROCESS if event.kind == "capacity" or (need and need.process) else RESOURCE, said.name),
-            dimension=said.amount.dimension,
-            unit=said.amount.unit,
-            stated_grains=said.amount.grains,
-            begin_us=said.begin_us,
-            end_us=said.end_us,
-            due_us=need.due_us if need else None,
-            expires_us=expires_us,
-            tier=need.tier if need else 0,
-            minimum_grains=said.minimum_grains,
-            within_m=said.within_m,
-            total=said.basis == "total",
-            place=self._rounded(said.place),
-            substitutes=need.substitutes if need else (),
+            ref,
+            agent,
+            event.kind,
+            event.id,
+            said_us,
+            (PROCESS if event.kind == "capacity" or (need is not None and need.process is not None) else RESOURCE, said.name),
+            amount.dimension,
+            amount.unit,
+            amount.grains,
+            said.begin_us,
+            said.end_us,
+            need.due_us if need is not None else None,
+            expires_us,
+            need.tier if need is not None else 0,
+            said.minimum_grains,
+            said.within_m,
+            said.basis == "total",
+            None if said.place is None else self._rounded(said.place),
+            need.substitutes if need is not None else (),
         )
 
     def _withdraw(self, ref: str, old: Stance | None, event: Event, said_us: int) -> list[str]:
@@ -326,12 +342,13 @@ class Network:
 
     def _rounded(self, place: Place | None) -> Coordinates | None:
         decimals = self.charter.place_decimals
-        return None if place is None else (round(place.lat, decimals), round(place.long, decimals))
+        return None if place is None else (_round(place.lat, decimals), _round(place.long, decimals))
 
     def _note_unit(self, stance: Stance, event: Event) -> None:
-        mark = (event.time_us, event.source, event.id, stance.unit)
-        if stance.thing not in self._first_unit or mark < self._first_unit[stance.thing]:
-            self._first_unit[stance.thing] = mark
+        first = self._first_unit.get(stance.thing)
+        if first is None or event.time_us <= first[0]:
+            mark = (event.time_us, event.source, event.id, stance.unit)
+            self._first_unit[stance.thing] = mark if first is None else min(first, mark)
 
     # -- what a name means --------------------------------------------------------------------------------------------
 
@@ -447,8 +464,3 @@ class Network:
         from coordinator.graph import build_graph  # noqa: PLC0415  networkx is loaded by those who ask
 
         return build_graph(self, book)
-
-
-def _said_us(event: Event, log_us: int) -> int:
-    """Return when a word counts as said: when it claims, but never after the log took it, so that a wrong clock silences nobody later."""
-    return min(event.time_us, log_us)

@@ -413,12 +413,17 @@ class Event:
     @property
     def name(self) -> str:
         """The speaker's name, without ``agent:`` or ``coordinator:``."""
-        return self.source.partition(":")[2]
+        return _name_in(self.source)
 
     @property
     def by_agent(self) -> bool:
         """Whether an agent speaks, not a coordinator."""
         return self.source.startswith("agent:")
+
+
+@lru_cache(maxsize=1 << 16)  # the same speakers come again and again, and share one string
+def _name_in(source: str) -> str:
+    return source.partition(":")[2]
 
 
 def parse_event(line: bytes | str, *, strict_fields: bool = False) -> Event:
@@ -513,7 +518,7 @@ def _read_source(record: dict[str, object], kind: str) -> str:
     return _checked_source(source, speaker)
 
 
-@lru_cache(maxsize=1 << 14)  # the same speakers come again and again, and share one string
+@lru_cache(maxsize=1 << 16)  # the same speakers come again and again, and share one string
 def _checked_source(source: str, speaker: str) -> str:
     role, _, name = source.partition(":")
     if role not in ("agent", "coordinator"):

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from coordinator.adapters.memory import collect_rarely
 from coordinator.errors import Defect, Refused, Unavailable
 
 __all__ = ["app", "main"]
@@ -37,6 +38,7 @@ Reason = Annotated[str | None, typer.Option("--reason", help="Why, for the other
 
 def main() -> None:
     """Run the command line; whatever goes wrong ends in one sentence and an exit code: 2 mend the input, 3 try again, 4 call us."""
+    collect_rarely()
     try:
         app(standalone_mode=True)
     except Refused as error:
