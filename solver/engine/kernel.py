@@ -15,7 +15,9 @@ What holds at rest, with `slack` = cost + pressure[tail] - pressure[head]:
 An event takes units off arcs and gates until these rules hold again, and writes the imbalance at the nodes (`HELD`). Each
 imbalance is then moved to the root, or to an opposite imbalance, along shortest ways by slack (Jewell; Iri; Busacker and Gowen).
 Pressures move only where the search went. The search is not started anew after each way: the tree stays, and only what hung on
-the arcs that ran full is put elsewhere, as the tree is regrown in max-flow by Boykov and Kolmogorov (2004).
+the arcs that ran full is put elsewhere, as the tree is regrown in max-flow by Boykov and Kolmogorov (2004). As most of a tree is
+cut off so, no node is looked into before it has to be: units leave as soon as a way out is reached, and where a node lay on a way
+out before (`hint`), that way is followed first, however far it leads at the same distance.
 """
 
 from collections.abc import Callable
@@ -81,9 +83,9 @@ FLOW, MOST, PINNED, PLACES = range(4)
 START, COUNT, SPACE, LOOSE = range(4)
 
 # Entries of `Network.state`.
-ROOT, SIDE, SINCE, CLOCK, BOUND, HEAP, LABELS, STACK, WAITING, POOL, LAST_LEVEL, STEP, LAST, FILLED, FREE = range(15)
-SEARCHES, SETTLED, SCANNED, WAYS, CHANGED, ORPHANS = range(15, 21)  # counted since the network was made
-STATES = 24
+ROOT, SIDE, SINCE, CLOCK, BOUND, HEAP, LABELS, STACK, WAITING, POOL, LAST_LEVEL, STEP, LAST, FILLED, FREE, ALIVE, WIDEST = range(17)
+SEARCHES, SETTLED, SCANNED, WAYS, CHANGED, ORPHANS = range(17, 23)  # counted since the network was made
+STATES = 32
 
 # What `settle` ends with.
 AT_REST, UNFINISHED, TIGHT, STUCK = range(4)
@@ -112,6 +114,7 @@ class Network(NamedTuple):
 
     node: NDArray[np.int64]  # (nodes, 4) what a search looks at of each node it comes by
     edge: NDArray[np.int64]  # (nodes, 4) and of those it settles
+    hint: NDArray[np.int64]  # (nodes,) next node towards an exit << 32 | arc << 1 | whether the arc leads there; -1 for none
     span: NDArray[np.int32]  # (nodes, 8) where the node's places are, those out first: start, count, space, loose ones
     gate: NDArray[np.int64]  # (nodes, 8)
     arc: NDArray[np.int64]  # (arcs, 4)
@@ -120,7 +123,8 @@ class Network(NamedTuple):
     link: NDArray[np.int32]  # the entry of the heap after this one in its bucket
     bucket: NDArray[np.int32]  # (64,) the first entry of the heap whose distance parts from the last one at this bit
     label: NDArray[np.int32]  # nodes whose distance is final, in order
-    stack: NDArray[np.int32]  # (nodes,) nodes at the present distance, or cut off from the tree
+    stack: NDArray[np.int32]  # nodes at the present distance
+    cut: NDArray[np.int32]  # (nodes,) nodes cut off from the tree
     waiting: NDArray[np.int32]  # nodes with an imbalance
     state: NDArray[np.int64]  # (STATES,)
 
@@ -358,6 +362,8 @@ def attach(net: Network, a: int, tail: int, head: int, cost: int, most: int) -> 
     into = span[head, 4 + START] + span[head, 4 + COUNT]
     span[tail, COUNT] += 1
     span[head, 4 + COUNT] += 1
+    for u in (tail, head):
+        net.state[WIDEST] = max(net.state[WIDEST], span[u, COUNT] + span[u, 4 + COUNT])
     place[out, 0], place[out, 1] = head << 32 | a, cost
     place[into, 0], place[into, 1] = tail << 32 | a, cost
     if most <= 0:
@@ -373,6 +379,9 @@ def detach(net: Network, a: int) -> None:
     """Take an arc without flow out of the network."""
     span = net.span
     tail, head, out, into = _ends(net, a)
+    for u in (tail, head):
+        if net.hint[u] >= 0 and (net.hint[u] & LOW) >> 1 == a:
+            net.hint[u] = -1
     span[tail, COUNT] -= 1
     _swap(net, out, span[tail, START] + span[tail, COUNT], 32)
     span[head, 4 + COUNT] -= 1
@@ -586,7 +595,8 @@ def _bottleneck(net: Network, u: int, side: int, sign: int) -> int:
 def _expand(net: Network, u: int, side: int, sign: int) -> None:
     """Label what can be reached from `u`, whose distance is final."""
     node, span, place, stack, state = net.node, net.span, net.place, net.stack, net.state
-    since, clock, bound, deep = state[SINCE], state[CLOCK], state[BOUND], state[STACK]
+    since, bound, deep = state[SINCE], state[BOUND], state[STACK]
+    clock = node[u, STAMP] & ~3
     distance = node[u, DISTANCE]
     base = distance + sign * node[u, PRESSURE]
     here = u << 32
@@ -632,8 +642,9 @@ def _expand(net: Network, u: int, side: int, sign: int) -> None:
 @lean
 def _send(net: Network, u: int, sign: int, units: int) -> int:
     """Move units from the root of the search through `u` and out; return how many nodes lost their way to the root."""
-    node, arc, stack, gate, state = net.node, net.arc, net.stack, net.gate, net.state
+    node, arc, gate, state = net.node, net.arc, net.gate, net.state
     root = state[ROOT]
+    net.hint[u] = -1
     if net.edge[u, HELD] * sign < 0:
         net.edge[u, HELD] += sign * units
     else:
@@ -649,9 +660,10 @@ def _send(net: Network, u: int, sign: int, units: int) -> int:
         arc[a, FLOW] += -units if parent & 1 else units
         _mark(net, a, full, loose)
         if (arc[a, FLOW] <= arc[a, PINNED]) if parent & 1 else (arc[a, FLOW] >= arc[a, MOST]):
-            stack[cut] = u
+            net.cut[cut] = u
             cut += 1
         state[CHANGED] += 1
+        net.hint[parent >> 32] = u << 32 | (parent & LOW) ^ 1 ^ state[SIDE]
         u = parent >> 32
     state[WAYS] += 1
     return cut
@@ -675,7 +687,7 @@ def _join(net: Network, u: int, side: int, sign: int) -> None:
             reached = node[w, DISTANCE] + sign * node[w, PRESSURE] + place[y, 1] + base
             if reached < best:
                 best = reached
-                stamp = node[w, STAMP] - 1
+                stamp = node[w, STAMP] & ~3
                 node[u, PARENT] = w << 32 | (key & LOW) << 1
     start = span[u, 4 * side + START]
     for y in range(start, start + span[u, 4 * side + LOOSE]):
@@ -687,7 +699,7 @@ def _join(net: Network, u: int, side: int, sign: int) -> None:
             reached = node[w, DISTANCE] + sign * node[w, PRESSURE] - place[y, 1] + base
             if reached < best:
                 best = reached
-                stamp = node[w, STAMP] - 1
+                stamp = node[w, STAMP] & ~3
                 node[u, PARENT] = w << 32 | (key & LOW) << 1 | 1
     node[u, STAMP] = stamp
     if stamp:
@@ -712,38 +724,54 @@ def _unlink(net: Network, u: int) -> None:
 
 @lean
 def _regrow(net: Network, cut: int, side: int, sign: int, distance: int) -> None:
-    """Take off the tree all that hangs on the first `cut` nodes of the stack, and label it from what is left of the tree.
+    """Take off the tree all that hangs on the first `cut` nodes of that list, and label it from what is left of the tree.
 
-    Their pressures move now as far as the search has come, `distance`, for their new labels will be no nearer than that. What
-    was only labelled from there is not looked for: it is found out when its turn comes.
+    The arcs between the two are looked for from the smaller part. The pressures of what is cut off move now as far as the search
+    has come, `distance`, for its new labels will be no nearer than that. What was only labelled from there is not looked for: it
+    is found out when its turn comes.
     """
-    node, stack, state = net.node, net.stack, net.state
-    _unlink(net, int(stack[cut - 1]))  # The others hang on it.
+    node, gone, state = net.node, net.cut, net.state
+    _unlink(net, int(gone[cut - 1]))  # The others hang on it.
     for x in range(cut):
-        node[stack[x], STAMP] = 0
+        node[gone[x], STAMP] = 0
     x = 0
     while x < cut:
-        u = stack[x]
+        u = gone[x]
         x += 1
         node[u, PRESSURE] += sign * (node[u, DISTANCE] - distance)
         branch = net.edge[u, KIN] >> 32
         while branch:
             if node[branch - 1, STAMP]:
                 node[branch - 1, STAMP] = 0
-                stack[cut] = branch - 1
+                gone[cut] = branch - 1
                 cut += 1
             branch = net.edge[branch - 1, KIN] & LOW
-    for x in range(cut):
-        _join(net, int(stack[x]), side, sign)
     state[ORPHANS] += cut
+    state[ALIVE] -= cut
+    space = min(len(net.heap) - state[HEAP], len(net.stack) - state[STACK])
+    if cut <= state[ALIVE] or space < (state[ALIVE] + 2) * state[WIDEST]:
+        for x in range(cut):
+            _join(net, int(gone[x]), side, sign)
+        return
+    alive = 0
+    for x in range(state[LABELS]):
+        u = int(net.label[x])
+        if node[u, STAMP] & 1:
+            net.label[alive] = u
+            alive += 1
+            if node[u, STAMP] & 2:
+                _expand(net, u, side, sign)
+    state[SETTLED] += state[LABELS] - alive
+    state[LABELS] = alive
 
 
 @lean
 def _begin(net: Network, root: int) -> None:
     """Start a search that moves the imbalance of `root`."""
     node, state = net.node, net.state
-    state[CLOCK] += 2
+    state[CLOCK] += 4
     state[SINCE] = state[CLOCK]
+    state[ALIVE] = 0
     state[ROOT] = root
     state[SIDE] = 0 if net.edge[root, HELD] > 0 else 1
     state[BOUND] = FAR
@@ -791,27 +819,72 @@ def _leave(net: Network, u: int, side: int, sign: int, distance: int) -> bool:
 
 
 @inner
-def _visit(net: Network, u: int, side: int, sign: int) -> None:
-    """Make the distance of `u` final, note its way out and label what it reaches."""
+def _slide(net: Network, u: int, hint: int, side: int, sign: int) -> bool:
+    """Label the node that lay next on the way out when units last came by, if it is as near as `u`; return whether it is."""
+    if hint < 0:
+        return False
+    node, arc, state = net.node, net.arc, net.state
+    w = hint >> 32
+    distance = node[u, DISTANCE]
+    stamp = node[w, STAMP]
+    if stamp >= state[SINCE] and (stamp & 1 or node[w, DISTANCE] < distance):
+        return False
+    a = (hint & LOW) >> 1
+    back = (hint & 1) ^ 1 ^ side
+    places = arc[a, PLACES]
+    cost = net.place[places & LOW, 1]
+    if back:
+        if arc[a, FLOW] <= arc[a, PINNED]:
+            return False
+        cost = -cost
+    elif arc[a, FLOW] >= arc[a, MOST]:
+        return False
+    if cost + sign * (node[u, PRESSURE] - node[w, PRESSURE]) != 0 or distance >= state[BOUND]:
+        return False
+    node[w, DISTANCE] = distance
+    node[w, STAMP] = node[u, STAMP] & ~3
+    node[w, PARENT] = u << 32 | (hint & LOW) & ~1 | back
+    net.stack[state[STACK]] = ~u
+    net.stack[state[STACK] + 1] = w
+    state[STACK] += 2
+    return True
+
+
+@inner
+def _visit(net: Network, u: int, side: int, sign: int) -> bool:
+    """Make the distance of `u` final, and note its way out and what it reaches; return whether the imbalance is gone."""
     node, label, state = net.node, net.label, net.state
-    state[CLOCK] += 2
+    state[CLOCK] += 4
     node[u, STAMP] = state[CLOCK] + 1
     label[state[LABELS]] = u
     state[LABELS] += 1
+    state[ALIVE] += 1
     net.edge[u, KIN] = 0
+    hint = net.hint[u]
     if u != state[ROOT]:
-        parent = node[u, PARENT] >> 32
+        up = node[u, PARENT]
+        parent = up >> 32
         net.edge[u, KIN] = net.edge[parent, KIN] >> 32
         net.edge[parent, KIN] = (u + 1) << 32 | (net.edge[parent, KIN] & LOW)
+        net.hint[u] = parent << 32 | (up & LOW) ^ side
+    distance = node[u, DISTANCE]
     reached = _exit(net, u, side, sign)
-    if reached < state[BOUND]:
+    if reached == distance:  # Out at once: most of what hangs on this way may be cut off by it, and need not be looked into.
+        if _leave(net, u, side, sign, distance):
+            return True
+        if not node[u, STAMP] & 1:
+            return False
+    elif reached < state[BOUND]:
         _push(net, reached, ~u)
         # If all that is to be moved can leave here, nothing farther counts: what leaves elsewhere before takes no more room than
         # its share. Looking into it costs a walk to the root, so the bound has to come down by much.
-        nearer = 4 * (reached - node[u, DISTANCE]) <= state[BOUND] - node[u, DISTANCE]
+        nearer = 4 * (reached - distance) <= state[BOUND] - distance
         if nearer and _bottleneck(net, u, side, sign) >= abs(net.edge[state[ROOT], HELD]):
             state[BOUND] = reached
-    _expand(net, u, side, sign)
+    if not _slide(net, u, hint, side, sign):
+        node[u, STAMP] |= 2
+        _expand(net, u, side, sign)
+    return False
 
 
 @inner
@@ -824,35 +897,44 @@ def _search(net: Network, budget: int) -> tuple[int, int]:
     while True:
         if budget <= 0:
             return UNFINISHED, budget
-        if state[LABELS] + 1 > len(net.label) or state[HEAP] + len(stack) > len(heap):
+        most = state[ALIVE] + 2 * state[WIDEST] + 4  # entries that one turn of this loop makes
+        if state[LABELS] + 1 > len(net.label) or state[HEAP] + most > len(heap) or state[STACK] + most > len(stack):
             return TIGHT, budget
+        before = state[ORPHANS]
         if state[STACK] > 0:
             state[STACK] -= 1
             u = int(stack[state[STACK]])
-        elif _nearest(net):
-            u = _take(net)
-            distance = state[LAST]
             if u < 0:
                 u = ~u
-                if node[u, STAMP] & 1 and _exit(net, u, side, sign) == distance:
-                    before = state[ORPHANS]
-                    if _leave(net, u, side, sign, distance):
-                        _end(net, distance)
-                        return AT_REST, budget
-                    budget -= 20 + state[ORPHANS] - before
+                if node[u, STAMP] & 3 == 1:
+                    node[u, STAMP] |= 2
+                    _expand(net, u, side, sign)
                 continue
-            stamp = node[u, STAMP]
-            if stamp < since or stamp & 1 or node[u, DISTANCE] != distance:
-                continue
-            if node[node[u, PARENT] >> 32, STAMP] != stamp + 1:  # The branch it was labelled from was cut off since.
-                budget -= 1
-                _join(net, u, side, sign)
-                continue
+        elif _nearest(net):
+            u = _take(net)
         else:
             _end(net, node[root, DISTANCE])
             return STUCK, budget
+        distance = state[LAST]
+        if u < 0:
+            u = ~u
+            if node[u, STAMP] & 1 and _exit(net, u, side, sign) == distance:
+                if _leave(net, u, side, sign, distance):
+                    _end(net, distance)
+                    return AT_REST, budget
+                budget -= 20 + state[ORPHANS] - before
+            continue
+        stamp = node[u, STAMP]
+        if stamp < since or stamp & 1 or node[u, DISTANCE] != distance:
+            continue
         budget -= 1
-        _visit(net, u, side, sign)
+        if u != root and node[node[u, PARENT] >> 32, STAMP] & ~2 != stamp + 1:  # The branch it was labelled from was cut off since.
+            _join(net, u, side, sign)
+            continue
+        if _visit(net, u, side, sign):
+            _end(net, distance)
+            return AT_REST, budget
+        budget -= state[ORPHANS] - before
 
 
 @lean
@@ -923,7 +1005,7 @@ def least(net: Network, count: int) -> Ints:
     entry for each node and each place. A need that nothing can leave has no least pressure: it gets 0, or less if it has less.
     """
     node, stack, state = net.node, net.stack, net.state
-    state[CLOCK] += 2
+    state[CLOCK] += 4
     state[SINCE] = since = state[CLOCK]
     state[BOUND] = FAR
     _clear(net)
@@ -945,7 +1027,7 @@ def least(net: Network, count: int) -> Ints:
             u = _take(net)
             if node[u, STAMP] & 1 or node[u, DISTANCE] != state[LAST]:
                 continue
-        state[CLOCK] += 2
+        state[CLOCK] += 4
         node[u, STAMP] = state[CLOCK] + 1
         _expand(net, u, 1, -1)
     pressure = np.empty(count, dtype=np.int64)
@@ -1005,7 +1087,9 @@ def fill_places(net: Network, rank: Ints, tail: Ints, head: Ints, cost: Ints, mo
         span[rank[tail[a]], COUNT] += 1
         span[rank[head[a]], 4 + COUNT] += 1
     total = 0
+    net.state[WIDEST] = 0
     for u in range(nodes):
+        net.state[WIDEST] = max(net.state[WIDEST], span[u, COUNT] + span[u, 4 + COUNT])
         for offset in (0, 4):
             span[u, offset + START] = total
             span[u, offset + SPACE] = span[u, offset + COUNT]

@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 LARGEST_WORTH = 1 << 58  # of one unit; distances stay below 8 times that
+LEAST_HEAP = 1 << 15  # entries, so that small dense networks need not wait for more
 SPARE = 3  # rows made for each row filled: pages that are never touched cost nothing
 
 
@@ -92,15 +93,17 @@ def _empty_network(nodes: int, arcs: int) -> Network:
     return Network(
         node=np.empty((rows, 4), dtype=np.int64),
         edge=np.empty((rows, 4), dtype=np.int64),
+        hint=np.empty(rows, dtype=np.int64),
         span=np.empty((rows, 8), dtype=np.int32),
         gate=np.empty((rows, 8), dtype=np.int64),
         arc=np.empty((lines, 4), dtype=np.int64),
         place=np.empty((3 * lines + 64, 2), dtype=np.int64),
-        heap=np.empty((3 * rows, 2), dtype=np.int64),
-        link=np.empty(3 * rows, dtype=np.int32),
+        heap=np.empty((3 * rows + LEAST_HEAP, 2), dtype=np.int64),
+        link=np.empty(3 * rows + LEAST_HEAP, dtype=np.int32),
         bucket=np.empty(64, dtype=np.int32),
         label=np.empty(2 * rows, dtype=np.int32),
-        stack=np.empty(rows, dtype=np.int32),
+        stack=np.empty(2 * rows + LEAST_HEAP, dtype=np.int32),
+        cut=np.empty(rows, dtype=np.int32),
         waiting=np.empty(rows + 64, dtype=np.int32),
         state=state,
     )
@@ -110,6 +113,7 @@ def _fill_nodes(layout: Layout, problem: Problem, step: int, margin: int) -> Non
     net, claims = layout.net, layout.claim_node
     net.node[: layout.nodes] = 0
     net.edge[: layout.nodes] = 0
+    net.hint[: layout.nodes] = -1
     net.gate[: layout.nodes] = 0
     net.state[kernel.STEP] = step
     net.state[kernel.LAST_LEVEL] = problem.levels - 1
@@ -147,8 +151,8 @@ def settle(layout: Layout, budget: int, how: int = kernel.TIGHT) -> int:
 def widen(layout: Layout) -> None:
     """Give the heap and the labels twice the space."""
     net = layout.net
-    tables = {name: _longer(table, 2 * len(table)) for name, table in (("heap", net.heap), ("link", net.link), ("label", net.label))}
-    layout.net = net._replace(**tables)
+    tables = {name: getattr(net, name) for name in ("heap", "link", "label", "stack")}
+    layout.net = net._replace(**{name: _longer(table, 2 * len(table)) for name, table in tables.items()})
 
 
 def solve_cold(layout: Layout, problem: Problem, pinned: Ints | None = None) -> None:
@@ -221,12 +225,14 @@ def make_room(layout: Layout, nodes: int, arcs: int) -> None:
         layout.net = net = net._replace(
             node=_longer(net.node, rows),
             edge=_longer(net.edge, rows),
+            hint=_longer(net.hint, rows),
             span=_longer(net.span, rows),
             gate=_longer(net.gate, rows),
             heap=_longer(net.heap, 3 * rows),
             link=_longer(net.link, 3 * rows),
             label=_longer(net.label, 2 * rows),
-            stack=_longer(net.stack, rows),
+            stack=_longer(net.stack, 2 * rows),
+            cut=_longer(net.cut, rows),
             waiting=_longer(net.waiting, rows + 64),
         )
     if layout.arcs + arcs > len(net.arc):
@@ -246,6 +252,7 @@ def new_node(layout: Layout, kind: int) -> int:
     for table in (net.node, net.edge, net.span, net.gate):
         table[node] = 0
     net.gate[node, kernel.KIND] = kind
+    net.hint[node] = -1
     kernel.refresh(net, node)
     return node
 

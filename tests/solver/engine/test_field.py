@@ -21,8 +21,22 @@ def value(problem: Problem, flow: np.ndarray) -> tuple[int, int]:
     return total_urgency(problem, flow), -sum((problem.effort * flow).tolist())
 
 
+def not_at_rest(field: Field) -> list[tuple[int, int]]:
+    """Return (arc, slack) of each arc that breaks the kernel's own rules, pinned units or not."""
+    net, wrong = field._layout.net, []
+    for row in set(range(field._layout.arcs)) - set(field._layout.free_rows):
+        flow, most, pinned, places = (int(entry) for entry in net.arc[row])
+        out, into = net.place[places >> 32], net.place[places & 0xFFFFFFFF]
+        head, tail = (int(end[0] if end[0] >= 0 else ~end[0]) >> 32 for end in (out, into))
+        slack = int(out[1] + net.node[tail, kernel.PRESSURE] - net.node[head, kernel.PRESSURE])
+        if (slack < 0 and flow < most) or (slack > 0 and flow > pinned):
+            wrong.append((row, slack))
+    return wrong
+
+
 def verify(field: Field) -> None:
     """Check the field against another solver and the rules, and what it says of itself against its flow."""
+    assert not_at_rest(field) == []
     problem, flow, pinned = field.problem(), field.flow(), field.pinned()
     assert (flow >= pinned).all()
     free, chosen = without_pinned(problem, pinned), flow - pinned
