@@ -65,11 +65,14 @@ def demo(
     answers: Annotated[str, typer.Option("--answers", help="real: declines and silence at the real rates; or accept.")] = "real",
     seed: Annotated[int, typer.Option("--seed", help="Of the drawn answers.")] = 7,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON instead of a table.")] = False,
+    write: Annotated[
+        Path | None, typer.Option("--write", help="Only write stream, distances and charter as files here, to replay.")
+    ] = None,
 ) -> None:
     """Stream a real relief effort through the coordinator and compare it with two simple rivals."""
     from coordinator.cli.demo import Request, run
 
-    run(Request(out, answers, seed, as_json))
+    run(Request(out, answers, seed, as_json, write))
 
 
 @app.command()

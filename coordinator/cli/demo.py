@@ -10,6 +10,7 @@ from coordinator.adapters.plot import plot_first_portions
 from coordinator.adapters.ppe_match import Story, event_of, read_ppe_distances, read_story
 from coordinator.adapters.recorder import Recorder
 from coordinator.charter import Charter
+from coordinator.cli.demo_files import write_demo_files
 from coordinator.cli.output import Progress, table
 from coordinator.commitments import BOUND
 from coordinator.cycle import Coordination
@@ -35,6 +36,7 @@ class Request:
     answers: str
     seed: int
     as_json: bool
+    write: Path | None = None  # the folder for stream, distances and charter as files; then nothing is streamed
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,10 @@ class _Run:
 
 
 def run(request: Request) -> None:
-    """Stream, propose, answer, compare; leave the log, the plot and the figures in a folder."""
+    """Stream, propose, answer, compare; leave the log, the plot and the figures in a folder. Or write what goes in as files."""
+    if request.write is not None:
+        _write(request.write)
+        return
     if request.answers not in {"real", "accept"}:
         raise Refused(f"--answers is {request.answers!r}; say real or accept")
     quiet = request.as_json
@@ -75,6 +80,12 @@ def run(request: Request) -> None:
     plot_path = request.out / "first-portions.png"
     plot_first_portions(plot_path, lines, scores["off"][ALL_ITEMS].claims, (min(dates), max(dates)))
     _tell_end(request, story, scores, runs["portions"], log_path, plot_path)
+
+
+def _write(folder: Path) -> None:
+    _say(quiet=False, text="Reading what donors and recipients said, and the distances between them; writing all of it ...")
+    command = write_demo_files(folder, read_story(), read_ppe_distances(), _charter("portions"))
+    print(f"Written to {folder}: events.jsonl, routes.csv.gz, charter.toml. Everybody accepts in a replay. Try next:\n  {command}")
 
 
 def _charter(fairness: str) -> Charter:
