@@ -134,6 +134,17 @@ def worth_of(problem: Problem, farthest: int | None = None) -> int:
     return worth
 
 
+def levels_climbed(problem: Problem, claim: Ints, units: Ints) -> Ints:
+    """Return the levels of each claim's next ``units`` added up, for each pair of ``claim`` and ``units``."""
+    climbed, walked = np.zeros_like(units), np.zeros_like(units)
+    while np.any(walked < units):  # From the foot of one level to that of the next.
+        level = level_of(problem, claim, walked)
+        reached: Ints = np.minimum(units, units_below(problem, claim, level + 1))
+        climbed += level * (reached - walked)
+        walked = reached
+    return climbed
+
+
 def total_urgency(problem: Problem, flow: Ints) -> int:
     """Return the urgency of all units in ``flow`` together, with what keeping adds."""
     covered = np.zeros(len(problem.tier), dtype=np.int64)
@@ -142,11 +153,5 @@ def total_urgency(problem: Problem, flow: Ints) -> int:
     units = covered[claims]
     margin = margin_of(problem)
     base = (problem.levels + 2 * margin) * (3 - problem.tier[claims]) + margin + problem.levels
-    climbed, walked = np.zeros_like(units), np.zeros_like(units)
-    while np.any(walked < units):  # From the foot of one level to that of the next.
-        level = level_of(problem, claims, walked)
-        reached: Ints = np.minimum(units, units_below(problem, claims, level + 1))
-        climbed += level * (reached - walked)
-        walked = reached
     kept = problem.hysteresis * int(np.minimum(flow, problem.kept).sum())
-    return int(sum((base * units - climbed).tolist())) + kept
+    return int(sum((base * units - levels_climbed(problem, claims, units)).tolist())) + kept

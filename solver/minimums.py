@@ -2,12 +2,13 @@
 
 With minimum parts the exact problem is NP-hard. The optimum is therefore taken without them, and mended in one pass:
 
-1. Small parts are looked at by tier, then effort, then position.
-2. Each is topped up to its minimum where that is possible: at its offer from what is left over, then from other parts there;
+1. As long as a part is too small, the first by tier, effort and position is held at its minimum, or its pair is closed, whichever
+   leaves the better optimum of all the rest (`solver.holding`): `LOOKS` times at most.
+2. Small parts that are left after that many are looked at in the same order, without solving anything again.
+3. Each is topped up to its minimum where that is possible: at its offer from what is left over, then from other parts there;
    at its need from what is unmet, then in place of other parts there. Another part gives only what it has above its own
-   minimum, and only to a need at least as vital as its own.
-3. Where it is not possible, the part is dropped.
-4. What is free again is offered once more by tier, effort and position, wherever the minimum is reached.
+   minimum, and only to a need at least as vital as its own. Where it is not possible, the part is dropped.
+4. What is free then is offered once more by tier, effort and position, wherever the minimum is reached.
 """
 
 from dataclasses import replace
@@ -16,9 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solver.fairness import total_urgency
+from solver.holding import hold_or_close
 from solver.problem import Gap, Ints, Problem
 
 __all__ = ["close_hopeless", "mend"]
+
+LOOKS = 300  # small parts decided by solving again, which takes two or three local searches each
 
 
 def close_hopeless(problem: Problem) -> Problem:
@@ -31,22 +35,33 @@ def close_hopeless(problem: Problem) -> Problem:
 
 
 def mend(problem: Problem, flow: Ints) -> tuple[Ints, Gap]:
-    """Return ``flow`` without parts below their minimum, and how far that is from ``flow``."""
-    small = np.flatnonzero((flow > 0) & (flow < problem.minimum))
-    if not len(small):
+    """Return a flow without parts below their minimum, and how far it is from ``flow``, the optimum without minimum parts."""
+    if not _too_small(problem, flow).any():
         return flow, Gap(0, 0, 0)
-    mending = _Mending(problem, flow)
-    for arc in small[mending.order(small)].tolist():
-        if not mending.top_up(arc):
-            mending.drop(arc)
-    mending.offer_again()
-    mended = mending.flow
+    mended = hold_or_close(problem, LOOKS)
+    left = np.flatnonzero(_too_small(problem, mended))
+    if len(left):
+        mended = _topped_up(problem, mended, left)
     gap = Gap(
         units=int(flow.sum() - mended.sum()),
         urgency=total_urgency(problem, flow) - total_urgency(problem, mended),
         effort=sum(((mended - flow) * problem.effort).tolist()),
     )
     return mended, gap
+
+
+def _too_small(problem: Problem, flow: Ints) -> NDArray[np.bool_]:
+    return (flow > 0) & (flow < problem.minimum)
+
+
+def _topped_up(problem: Problem, flow: Ints, small: Ints) -> Ints:
+    """Return the flow with each of the ``small`` parts topped up or dropped, and what that frees offered again."""
+    mending = _Mending(problem, flow)
+    for arc in small[mending.order(small)].tolist():
+        if not mending.top_up(arc):
+            mending.drop(arc)
+    mending.offer_again()
+    return mending.flow
 
 
 class _Mending:
