@@ -19,6 +19,7 @@ from coordinator.questions import accepted_things, nothing_there
 from coordinator.reach import first_obstacles
 from coordinator.times import format_instant
 from coordinator.units import Quantity
+from coordinator.wording import amount, counted
 
 __all__ = ["Explanation", "HiddenOffers", "Served", "User", "explain", "need_named"]
 
@@ -272,9 +273,9 @@ def _reasons(view: _View, short: int, names: Sequence[NearName]) -> Iterable[str
         yield from _nobody(view, names)
         return
     if not view.reached:
-        yield f"none of the {_count(len(view.offers), 'offer')} can reach it"
+        yield f"none of the {counted(len(view.offers), 'offer')} can reach it"
     for kept in view.hidden:
-        yield f"{_count(kept.offers, 'offer')} with {_shown(kept.free)} free: {kept.why}"
+        yield f"{counted(kept.offers, 'offer')} with {amount(kept.free)} free: {kept.why}"
     if view.reached:
         yield from _used_up(view)
 
@@ -294,13 +295,13 @@ def _nobody(view: _View, names: Sequence[NearName]) -> Iterable[str]:
 
 def _used_up(view: _View) -> Iterable[str]:
     offered = sum(offer.stated_grains for offer in view.reached)
-    yield f"{_count(len(view.reached), 'offer')} with {_told(view, offered)} in all could reach it"
+    yield f"{counted(len(view.reached), 'offer')} with {_told(view, offered)} in all could reach it"
     mine = [deal for deal in view.book.naming(view.need.ref) if deal.state not in ENDED]
     if mine:
-        yield f"it gets a part of that, from {_count(len({deal.lines[0].provider for deal in mine}), 'agent')}"
+        yield f"it gets a part of that, from {counted(len({deal.lines[0].provider for deal in mine}), 'agent')}"
     for title, users in _by_urgency(view):
         grains = sum(user.quantity.grains for user in users)
-        needs = _count(len({user.need for user in users}), "need")
+        needs = counted(len({user.need for user in users}), "need")
         yield f"{_told(view, grains)} goes to {needs} {title}"
     if view.spare_grains:
         yield f"{_told(view, view.spare_grains)} is free and in no proposal: {_why_spare(view)}"
@@ -361,7 +362,7 @@ def _could_change(view: _View, short: int, names: Sequence[NearName]) -> Iterabl
 
 
 def _without_rule(kept: HiddenOffers) -> Iterable[str]:
-    free, offers = _shown(kept.free), _count(kept.offers, "offer")
+    free, offers = amount(kept.free), counted(kept.offers, "offer")
     match kept.why:
         case Hidden.TOO_FAR if kept.nearest_m is not None:
             yield f"a wider radius: {offers} with {free} free, the nearest {kept.nearest_m / 1000:,.1f} km away"
@@ -376,13 +377,4 @@ def _without_rule(kept: HiddenOffers) -> Iterable[str]:
 
 
 def _told(view: _View, grains: int) -> str:
-    return _shown(view.network.quantity(view.need, grains))
-
-
-def _shown(quantity: Quantity) -> str:
-    told = quantity.to_json()
-    return f"{told['value']:,}" if told["unit"] == "1" else f"{told['value']:,} {told['unit']}"
-
-
-def _count(count: int, of: str) -> str:
-    return f"{count:,} {of}" if count == 1 else f"{count:,} {of}s"
+    return amount(view.network.quantity(view.need, grains))

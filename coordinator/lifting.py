@@ -1,32 +1,38 @@
-"""What would be enough to lift a short need, found by planning its market again with each change, and who stands in its way.
+"""What would be enough to lift a short need, tried on its market's optimum change by change, and who stands in its way.
 
 A change is stated as it turns out after re-optimisation: more supply is shared with others, a more urgent tier takes from others.
 Where several plans are equally good, the one that gives this need least is counted on, so that whichever is made, it holds.
 """
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import gcd, lcm
 
 import numpy as np
+from numpy.typing import NDArray
 
 from coordinator.charter import Charter
+from coordinator.commitments import OPEN
 from coordinator.cycle import Coordination
 from coordinator.explaining import covered_grains, need_named
 from coordinator.matching import Market
 from coordinator.network import Network, Stance
 from coordinator.opportunities import supply_at
-from coordinator.problems import MOST_PAIRS, Claim, Question, joined
+from coordinator.problems import MOST_PAIRS, Claim, Question, joined, picked
 from coordinator.readings import Layout
 from coordinator.times import format_instant
+from coordinator.trials import Trial
 from coordinator.units import Quantity
-from solver import Allocation, DenseCandidates, Problem, TooLarge, solve_on_demand
+from coordinator.wording import amount, counted
+from solver import Arcs, TooLarge
 
 __all__ = ["Blocker", "Enough", "Lifting", "lifting"]
 
+Ints = NDArray[np.int64]
+
 NEWCOMER = "…"  # no agent is called so
-OFFERS_TRIED = 6  # whose own radius is too small, the nearest first; each is planned with
+OFFERS_TRIED = 6  # whose own radius is too small, the nearest first
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,46 +92,23 @@ def lifting(coordination: Coordination, asked: str, by_grains: int | None = None
     questions = layout.questions(coordination.log_us, network.canonical(need.thing))
     question = next((one for _, one in questions if any(other is need for other in one.market.needs)), None)
     if question is None:
-        return Lifting(need.ref, network.quantity(need, by), 0, (), (), ("all of it is kept for others' answers: nothing is left to plan",))
-    search = _Search(layout, question, need, short, by)
-    enough = tuple(search.changes())
-    blocking_offers, blocking = _blocking(search.world.question(layout), need)
+        return _unsaid(network, need, by, "all of it is kept for others' answers: nothing is left to plan")
+    try:
+        search = _Search(layout, question, need, short, by)
+        enough = tuple(search.changes())
+    except TooLarge:
+        return _unsaid(network, need, by, "what would be enough: the market's amounts and ways are too large for changes to be tried")
+    blocking_offers, blocking = search.blocking()
     return Lifting(need.ref, network.quantity(need, by), blocking_offers, blocking, enough, tuple(search.unsaid))
 
 
-@dataclass(frozen=True, slots=True)
-class _World:
-    """A market as it could be."""
-
-    network: Network
-    log_us: int
-    offers: tuple[Stance, ...]
-    needs: tuple[Stance, ...]
-    available: dict[str, int]
-    claims: dict[str, Claim]
-
-    def question(self, layout: Layout) -> Question:
-        """Return it as a question to the solver."""
-        offers, needs = (sorted(side, key=lambda stance: stance.ref) for side in (self.offers, self.needs))
-        return layout.question(Market(self.network, layout.book, offers, needs, self.log_us), self.available, self.claims)
-
-    def with_stance(self, old: Stance, new: Stance) -> "_World":
-        """Return the same with one signal saying something else."""
-        swapped = [tuple(new if one.ref == old.ref else one for one in side) for side in (self.offers, self.needs)]
-        return replace(self, offers=swapped[0], needs=swapped[1])
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    """What every need gets when a market is planned."""
-
-    covered: dict[str, int]  # grains
-    is_sure: bool  # whether no equally good plan gives the need less
+def _unsaid(network: Network, need: Stance, by: int, why: str) -> Lifting:
+    return Lifting(need.ref, network.quantity(need, by), 0, (), (), (why,))
 
 
 @dataclass
 class _Search:
-    """Plans a market again and again, each time with another change."""
+    """Tries changes of one kind after the other on copies of a market's optimum."""
 
     layout: Layout
     base: Question
@@ -135,31 +118,29 @@ class _Search:
     unsaid: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Plan what stands, to which every change is compared."""
-        market, network, book = self.base.market, self.layout.network, self.layout.book
+        """Find the optimum of what stands, to which every change is compared."""
+        market, book = self.base.market, self.layout.book
+        self.network, self.log_us = self.layout.network, market.log_us
         signals = (*market.offers, *market.needs)
-        available = {one.ref: max(0, one.free_grains - book.held_grains(one)) for one in signals}
-        claims = {one.ref: book.claim_of(one) for one in market.needs}
-        self.world = _World(network, market.log_us, tuple(market.offers), tuple(market.needs), available, claims)
-        self.target = available[self.need.ref] - self.short + self.by
-        self.before = self.planned(self.world)
-        if not self.before.is_sure:
-            self.unsaid.append(
-                "the market is too large to tell equally good plans apart: another of them may give it less than is said here"
-            )
+        self.available = {one.ref: max(0, one.free_grains - book.held_grains(one)) for one in signals}
+        self.claims = {one.ref: book.claim_of(one) for one in market.needs}
+        self.target = self.available[self.need.ref] - self.short + self.by
+        packed = any(self.network.definition(self.network.canonical(offer.thing)).multiple_grains for offer in market.offers)
+        self.base = self._laid_out(market, self.base.step if packed else gcd(self.base.step, self.target))
+        self.likely = {(line.offer, line.need) for deal in book.deals.values() if deal.state in OPEN for line in deal.lines}
+        self.trial = Trial(self.base, self.need, self.likely)
+        self.before = self.trial.covered_grains()
 
-    def planned(self, world: _World) -> _Outcome:
-        """Return what a market's optimum gives to each need."""
-        question = world.question(self.layout)
-        problem, allocation, is_sure = _solved(question, self.need)
-        units = np.zeros(len(question.market.needs), dtype=np.int64)
-        np.add.at(units, problem.need, allocation.flow)
-        covered = {need.ref: count * question.step for need, count in zip(question.market.needs, units.tolist(), strict=True)}
-        return _Outcome(covered, is_sure)
+    def _laid_out(self, market: Market, step: int, claims: Mapping[str, Claim] | None = None) -> Question:
+        """Return a market as a question, in units of `step` grains."""
+        whole = self.layout.question(market, self.available, claims or self.claims)
+        return (
+            whole if whole.step == step else Question(self.layout.book, market, step, self.available, claims or self.claims, whole.portions)
+        )
 
-    def is_enough(self, outcome: _Outcome) -> bool:
+    def is_enough(self, covered: Ints) -> bool:
         """Return whether the need gets what was asked for it."""
-        return outcome.covered[self.need.ref] >= self.target
+        return int(covered[self.trial.here]) >= self.target
 
     # -- each kind of change ------------------------------------------------------------------------------------------
 
@@ -168,7 +149,7 @@ class _Search:
         if self.is_enough(self.before):
             self.unsaid.append("planning again gives it that much already: something came free since the last plan")
             return
-        closed = self.need.end_us is not None and self.need.end_us <= self.world.log_us
+        closed = self.need.end_us is not None and self.need.end_us <= self.log_us
         if not closed:
             yield from self._supply()
             yield from self._tier()
@@ -177,245 +158,282 @@ class _Search:
             yield from self._charter_radius()
         yield from self._end()
         yield from self._begin()
-        if any(one.minimum_grains for one in (*self.world.offers, *self.world.needs)):
+        if any(one.minimum_grains for one in (*self.base.market.offers, *self.base.market.needs)):
             self.unsaid.append("with minimum parts a smaller change of the same kind may be enough, although one step less is not")
 
     def _supply(self) -> Iterator[Enough]:
-        network, need, available = self.layout.network, self.need, self.world.available
+        network, need = self.network, self.need
         place, nearest = network.place_of(need), self._nearest_offer()
         if place is not None:
-            extra = supply_at(NEWCOMER, network.canonical(need.thing), need, place)
-            available = {**available, extra.ref: 0}
-            offers, where, what = (*self.world.offers, extra), "at its place", "supply"
+            extra, where, what = supply_at(NEWCOMER, network.canonical(need.thing), need, place), "at its place", "supply"
         elif nearest is not None:  # Routes from anywhere else are not known.
-            extra, offers, where, what = nearest, self.world.offers, f"in {nearest.ref}, the nearest offer", "supply of an offer"
+            extra, where, what = nearest, f"in {nearest.ref}, the nearest offer", "supply of an offer"
         else:
             self.unsaid.append("how much more supply would be enough: it has no place, and no offer reaches it that could have more")
             return
-        unit = self._smallest_grains()
+        trial, offer = self._with_supplier(extra)
+        unit, before = trial.question.step, trial.covered_grains()
+        most = -(-sum(self.available[other.ref] for other in self.base.market.needs) // unit)
+        outcomes: dict[int, Ints] = {}
 
-        def with_more(units: int) -> _World:
-            return replace(self.world, offers=offers, available={**available, extra.ref: available[extra.ref] + units * unit})
+        def nearly(units: int) -> bool:
+            """Return whether that much is enough over the pairs laid out so far."""
+            tried = trial.copy()
+            tried.supply(offer, units)
+            return self.is_enough(tried.covered_grains())
 
-        most = -(-sum(available[other.ref] for other in self.world.needs) // unit)
-        low, high = 0, -(-(self.target - self.before.covered[need.ref]) // unit)
-        while not self.is_enough(self.planned(with_more(high))):
-            if high >= most:
-                self.unsaid.append(f"no amount of supply {where} is enough: packs or minimum parts keep it from taking all")
-                return
-            low, high = high, min(2 * high, most)
-        found = self._first(range(low + 1, high + 1), with_more)
-        assert found is not None  # the last is enough
-        supply = network.quantity(need, found[0] * unit)
-        offer = None if place is not None else extra.ref
-        yield self._told(what, f"{_shown(supply)} more {where}", found[1], supply=supply, offer=offer)
+        def surely(units: int) -> bool:
+            tried = trial.copy()
+            tried.supply(offer, units)
+            tried.widen(units)
+            trial.learn(tried)
+            outcomes[units] = tried.covered_grains()
+            return self.is_enough(outcomes[units])
+
+        guess = _least(nearly, max(1, -(-(self.target - int(before[trial.here])) // unit)), most)
+        units = _least(surely, most if guess is None else guess, most)
+        if units is None:
+            self.unsaid.append(f"no amount of supply {where} is enough: packs or minimum parts keep it from taking all")
+            return
+        supply = network.quantity(need, units * unit)
+        yield self._told(
+            what, f"{amount(supply)} more {where}", outcomes[units], before, supply=supply, offer=None if place is not None else extra.ref
+        )
+
+    def _with_supplier(self, extra: Stance) -> tuple[Trial, int]:
+        """Return a trial in which this offer may have more, and its position there; what it could reach then opens as it grows."""
+        base, market, is_new = self.base, self.base.market, extra.ref not in self.available
+        self.available.setdefault(extra.ref, 0)
+        packs = [
+            pack
+            for thing in sorted({self.network.canonical(one.thing) for one in (*market.offers, extra, self.need)})
+            if (pack := self.network.definition(thing).multiple_grains)
+        ]
+        step = lcm(*packs) if packs else base.step
+        offers = (*market.offers, extra) if is_new else market.offers
+        wider = self._laid_out(Market(self.network, self.layout.book, offers, market.needs, self.log_us), step)
+        alike = step == base.step and np.array_equal(wider.weight[: len(market.offers)], base.weight)
+        trial = self.trial.copy() if alike else Trial(wider, self.need, self.likely)
+        arcs = self._possible(wider, Market(self.network, self.layout.book, [extra], market.needs, self.log_us), {extra.ref: 2**60})
+        opens = np.maximum(arcs.minimum, 1) - self.available[extra.ref] // step
+        if alike and is_new:
+            position = trial.add_offer(picked(arcs, np.flatnonzero(opens <= 1)))
+        else:
+            position = [one.ref for one in offers].index(extra.ref)
+            trial.lay_out(position)
+        trial.extend(replace(arcs, offer=np.full_like(arcs.offer, position)), opens)
+        return trial, position
 
     def _nearest_offer(self) -> Stance | None:
         """Return the nearest offer that can reach the need, the first of equals."""
-        ways = self._ways(self.world.offers, self.need, self.world.network)
+        ways = self._ways(self.base.market.offers)
         return min(((metres, offer.ref, offer) for offer, metres in ways), default=(0, "", None))[2]
 
-    def _smallest_grains(self) -> int:
-        """Return the step in which supply is looked for: a pack, or what all quantities here have in common."""
-        network = self.layout.network
-        stocks = {network.canonical(one.thing) for one in (*self.world.offers, self.need)}
-        packs = [pack for thing in sorted(stocks) if (pack := network.definition(thing).multiple_grains)]
-        return lcm(*packs) if packs else gcd(self.base.step, self.target)
-
     def _tier(self) -> Iterator[Enough]:
-        agent, thing, used, dimension = self.world.claims[self.need.ref]
-        charter, classes = self.layout.network.charter, self.layout.network.agents[agent].classes
+        agent, thing, used, dimension = self.claims[self.need.ref]
+        charter, classes = self.network.charter, self.network.agents[agent].classes
         barred = [tier for tier in range(used) if charter.tier_used(tier, agent, classes) != tier]
         for tier in reversed(range(used)):
-            if tier not in barred:
-                outcome = self.planned(replace(self.world, claims={**self.world.claims, self.need.ref: (agent, thing, tier, dimension)}))
-                if self.is_enough(outcome):
-                    yield self._told("tier", f"tier {tier} instead of {used}", outcome, tier=tier)
-                    return
+            if tier in barred:
+                continue
+            claims = {**self.claims, self.need.ref: (agent, thing, tier, dimension)}
+            question = self.layout.question(self.base.market, self.available, claims)
+            if question.step % self.base.step:  # What the other claim received before is not whole in the units of now.
+                trial = Trial(question, self.need, self.likely)
+            else:
+                trial = self.trial.copy()
+                trial.reclaim(self._laid_out(self.base.market, self.base.step, claims))
+            if self.is_enough(covered := trial.covered_grains()):
+                yield self._told("tier", f"tier {tier} instead of {used}", covered, self.before, tier=tier)
+                return
         if barred:
             self.unsaid.append(f"tier {' or '.join(map(str, barred))}: the charter does not let {agent} claim it")
 
     def _within(self) -> Iterator[Enough]:
         need = self.need
         if need.within_m is not None:
-            open_need = replace(need, within_m=None)
-            distances = [metres for _, metres in self._ways(self.world.offers, open_need, self.world.network) if metres > need.within_m]
-            found = self._first(sorted(set(distances)), lambda metres: self.world.with_stance(need, replace(need, within_m=metres)))
+            farther = self._of_need(replace(need, within_m=None))
+            found = self._first(farther, self._metres(farther), need.within_m)
             if found:
-                yield self._told("within_km of the need", f"a radius of {found[0] / 1000:,.3f} km of its own", found[1], within_m=found[0])
+                yield self._told(
+                    "within_km of the need", f"a radius of {found[0] / 1000:,.3f} km of its own", found[1], self.before, within_m=found[0]
+                )
 
     def _offers_within(self) -> Iterator[Enough]:
-        bound = {offer.ref: offer for offer in self.world.offers if offer.within_m is not None}
+        bound = {offer.ref: offer for offer in self.base.market.offers if offer.within_m is not None}
         unbound = [replace(offer, within_m=None) for offer in bound.values()]
-        beyond = [
-            (metres, offer.ref)
-            for offer, metres in self._ways(unbound, self.need, self.world.network)
-            if metres > (bound[offer.ref].within_m or 0)
-        ]
+        beyond = [(metres, offer.ref) for offer, metres in self._ways(unbound) if metres > (bound[offer.ref].within_m or 0)]
         for _, ref in sorted(beyond)[:OFFERS_TRIED]:
             found = self._offer_within(bound[ref])
             if found:
                 said = f"a radius of {found[0] / 1000:,.3f} km of {ref}"
-                yield self._told("within_km of an offer", said, found[1], within_m=found[0], offer=ref)
+                yield self._told("within_km of an offer", said, found[1], self.before, within_m=found[0], offer=ref)
                 return
         if len(beyond) > OFFERS_TRIED:
             self.unsaid.append(f"whether a wider radius of one offer alone is enough: of {len(beyond)}, the nearest {OFFERS_TRIED} are not")
 
-    def _offer_within(self, offer: Stance) -> tuple[int, _Outcome] | None:
+    def _offer_within(self, offer: Stance) -> tuple[int, Ints] | None:
         """Return the least radius of an offer that is enough: what it gives to others nearer by may be so, as they let go of something."""
-        market = Market(self.world.network, self.layout.book, [replace(offer, within_m=None)], self.world.needs, self.world.log_us)
-        farther = [metres for metres in market.row(0)[1].tolist() if metres > (offer.within_m or 0)]
-        return self._first(sorted(set(farther)), lambda metres: self.world.with_stance(offer, replace(offer, within_m=metres)))
+        market = Market(self.network, self.layout.book, [replace(offer, within_m=None)], self.base.market.needs, self.log_us)
+        arcs = self._possible(self.base, market)
+        return self._first(arcs, self._metres(arcs), offer.within_m or 0)
 
     def _charter_radius(self) -> Iterator[Enough]:
-        radius_m = self.layout.network.charter.radius_m
+        radius_m, market = self.network.charter.radius_m, self.base.market
         if radius_m is None:
             return
-        market = Market(self._with_radius(None), self.layout.book, self.world.offers, self.world.needs, self.world.log_us)
-        distances = [market.row(position)[1] for position in range(len(market.offers))]
-        farther = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *distances]))
-        candidates = farther[farther > radius_m].tolist()
-        found = self._first(candidates, lambda metres: replace(self.world, network=self._with_radius(metres)))
+        if len(market.offers) * len(market.needs) > MOST_PAIRS:
+            self.unsaid.append("whether a wider radius in the charter is enough: the market is too large to try that")
+            return
+        network = copy.copy(self.network)
+        network.charter = Charter.model_validate({**network.charter.model_dump(), "radius_km": None})
+        arcs = self._possible(self.base, Market(network, self.layout.book, market.offers, market.needs, self.log_us))
+        found = self._first(arcs, self._metres(arcs), radius_m)
         if found:
             said = f"a radius of {found[0] / 1000:,.3f} km in the charter"
-            yield self._told("radius_km of the charter", said, found[1], within_m=found[0])
-
-    def _with_radius(self, metres: int | None) -> Network:
-        """Return the same network under a charter with another radius."""
-        other = copy.copy(self.layout.network)
-        rules = {**self.layout.network.charter.model_dump(), "radius_km": None if metres is None else metres / 1000}
-        other.charter = Charter.model_validate(rules)
-        return other
+            yield self._told("radius_km of the charter", said, found[1], self.before, within_m=found[0])
 
     def _end(self) -> Iterator[Enough]:
-        need, log_us = self.need, self.world.log_us
+        need, offers = self.need, self.base.market.offers
         if need.end_us is not None:
-            begins = [max(log_us, offer.begin_us or log_us, need.begin_us or log_us) for offer in self.world.offers]
-            ends = sorted({begin_us + 1 for begin_us in begins if begin_us + 1 > need.end_us})
-            found = self._first(ends, lambda end_us: self.world.with_stance(need, replace(need, end_us=end_us)))
+            arcs = self._of_need(replace(need, end_us=None))
+            begins = [max(self.log_us, offers[each].begin_us or self.log_us, need.begin_us or self.log_us) for each in arcs.offer.tolist()]
+            found = self._first(arcs, np.array(begins, dtype=np.int64) + 1, need.end_us)
             if found:
-                yield self._told("end", f"an end after {format_instant(found[0] - 1)}", found[1], end_us=found[0])
+                yield self._told("end", f"an end after {format_instant(found[0] - 1)}", found[1], self.before, end_us=found[0])
 
     def _begin(self) -> Iterator[Enough]:
-        need, log_us = self.need, self.world.log_us
+        need, offers = self.need, self.base.market.offers
         if need.begin_us is not None:
-            ends = [offer.end_us for offer in self.world.offers if offer.end_us is not None]
-            begins = sorted({end_us - 1 for end_us in ends if log_us < end_us <= need.begin_us}, reverse=True)
-            found = self._first(begins, lambda begin_us: self.world.with_stance(need, replace(need, begin_us=begin_us)))
+            arcs = self._of_need(replace(need, begin_us=None))
+            ends = [offers[each].end_us for each in arcs.offer.tolist()]
+            before = np.array([-need.begin_us if end_us is None else 1 - end_us for end_us in ends], dtype=np.int64)
+            found = self._first(arcs, before, -need.begin_us)  # The nearer to now, the later in order.
             if found:
-                yield self._told("begin", f"a begin before {format_instant(found[0] + 1)}", found[1], begin_us=found[0])
+                begin_us = -found[0]
+                yield self._told("begin", f"a begin before {format_instant(begin_us + 1)}", found[1], self.before, begin_us=begin_us)
 
-    # -- how the smallest is found and told ---------------------------------------------------------------------------
+    # -- what becomes possible ----------------------------------------------------------------------------------------
 
-    def _ways(self, offers: Sequence[Stance], need: Stance, network: Network) -> Iterator[tuple[Stance, int]]:
-        """Yield which of some offers could serve a need, and how far each is."""
-        market = Market(network, self.layout.book, offers, [need], self.world.log_us)
+    def _ways(self, offers: Sequence[Stance]) -> Iterator[tuple[Stance, int]]:
+        """Yield which of some offers could serve the need, and how far each is."""
+        market = Market(self.network, self.layout.book, offers, [self.need], self.log_us)
         for position, offer in enumerate(offers):
             for metres in market.row(position)[1].tolist():
                 yield offer, metres
 
-    def _first(self, candidates: Sequence[int], world: Callable[[int], _World]) -> tuple[int, _Outcome] | None:
-        """Return a candidate that is enough while the one before it is not, by halving; None where the last is not enough."""
-        if not len(candidates):
+    def _of_need(self, need: Stance) -> Arcs:
+        """Return which offers could serve the need, if it said something else."""
+        return self._possible(self.base, Market(self.network, self.layout.book, self.base.market.offers, [need], self.log_us))
+
+    def _possible(self, question: Question, market: Market, more: Mapping[str, int] | None = None) -> Arcs:
+        """Return all pairs of another market by their positions and efforts in a question."""
+        available = {**self.available, **(more or {})}
+        other = Question(self.layout.book, market, question.step, available, self.claims, question.portions)
+        offers = {one.ref: position for position, one in enumerate(question.market.offers)}
+        needs = {one.ref: position for position, one in enumerate(question.market.needs)}
+        need_at = np.array([needs[one.ref] for one in market.needs], dtype=np.int64)
+        rows: list[Arcs] = []
+        for position, offer in enumerate(market.offers):
+            arcs, at = other.arcs(position), offers[offer.ref]
+            effort = arcs.effort // other.weight[position] * question.weight[at]
+            rows.append(replace(arcs, offer=np.full_like(arcs.offer, at), need=need_at[arcs.need], effort=effort))
+        return joined(rows)
+
+    def _metres(self, arcs: Arcs) -> Ints:
+        metres: Ints = arcs.effort // self.base.weight[arcs.offer]
+        return metres
+
+    # -- how the smallest is found and told ---------------------------------------------------------------------------
+
+    def _first(self, arcs: Arcs, opens: Ints, beyond: int) -> tuple[int, Ints] | None:
+        """Return a value up to which opening pairs is enough while up to the one before it is not, by halving; None where none is."""
+        farther = np.flatnonzero(opens > beyond)
+        values = np.unique(opens[farther]).tolist()
+        if not values:
             return None
-        low, high = -1, len(candidates) - 1
-        best = self.planned(world(candidates[high]))
+        trial = self.trial.copy()
+        trial.extend(picked(arcs, farther), opens[farther])
+        low, high = -1, len(values) - 1
+        best = _widened(trial, values[high]).covered_grains()
         if not self.is_enough(best):
             return None
         while high - low > 1:
             middle = (low + high) // 2
-            outcome = self.planned(world(candidates[middle]))
-            if self.is_enough(outcome):
-                high, best = middle, outcome
+            tried = _widened(trial, values[middle])
+            if self.is_enough(covered := tried.covered_grains()):
+                high, best = middle, covered
             else:
-                low = middle
-        return candidates[high], best
+                trial, low = tried, middle
+        return values[high], best
 
-    def _told(self, what: str, said: str, outcome: _Outcome, **values: object) -> Enough:
-        need, network = self.need, self.layout.network
-        more = {ref: grains - self.before.covered[ref] for ref, grains in outcome.covered.items() if ref != need.ref}
-        rising, falling = [one for one in more.values() if one > 0], [-one for one in more.values() if one < 0]
-        lift = network.quantity(need, outcome.covered[need.ref] - (self.target - self.by))
-        rise, fall = network.quantity(need, sum(rising)), network.quantity(need, sum(falling))
-        others = [f"{_others(len(rising))} too, by {_shown(rise)} in all"] if rising else []
-        others += [f"{len(falling):,} other{'s get' if len(falling) > 1 else ' gets'} {_shown(fall)} less"] if falling else []
-        sentence = f"{said}: to lift it by {_shown(lift)}, {' and '.join(others) or 'nobody else gets more or less'}"
+    def _told(self, what: str, said: str, covered: Ints, before: Ints, **values: object) -> Enough:
+        need, network, here = self.need, self.network, self.trial.here
+        more = np.delete(covered - before, here)
+        rising, falling = more[more > 0], -more[more < 0]
+        lift = network.quantity(need, int(covered[here]) - (self.target - self.by))
+        rise, fall = network.quantity(need, int(rising.sum())), network.quantity(need, int(falling.sum()))
+        others = (
+            [f"{counted(len(rising), 'other')} rise{'' if len(rising) > 1 else 's'} too, by {amount(rise)} in all"] if len(rising) else []
+        )
+        others += [f"{counted(len(falling), 'other')} get{'' if len(falling) > 1 else 's'} {amount(fall)} less"] if len(falling) else []
+        sentence = f"{said}: to lift it by {amount(lift)}, {' and '.join(others) or 'nobody else gets more or less'}"
         counts = {"others_rise": len(rising), "others_rise_by": rise, "others_fall": len(falling), "others_fall_by": fall}
         return Enough(what=what, sentence=sentence, lift=lift, **counts, **values)  # type: ignore[arg-type]
 
+    # -- who stands in its way ----------------------------------------------------------------------------------------
 
-def _others(count: int) -> str:
-    return f"{count:,} other{'s rise' if count > 1 else ' rises'}"
-
-
-def _shown(quantity: Quantity) -> str:
-    told = quantity.to_json()
-    return f"{told['value']:,}" if told["unit"] == "1" else f"{told['value']:,} {told['unit']}"
-
-
-def _solved(question: Question, need: Stance) -> tuple[Problem, Allocation, bool]:
-    """Return the optimum that gives a need least among all optima, and whether it is sure to be that.
-
-    Efforts are multiplied beyond what all of the need's units weigh together, and each of these weighs one more.
-    """
-    position = next(index for index, one in enumerate(question.market.needs) if one.ref == need.ref)
-    if len(question.supply) * len(question.demand) <= MOST_PAIRS:
-        arcs = joined([question.arcs(offer) for offer in range(len(question.supply))])
-        effort = arcs.effort * (int(question.demand[position]) + 1) + (arcs.need == position)
-        try:
-            return *solve_on_demand(question.nodes(), DenseCandidates(replace(arcs, effort=effort))), True
-        except TooLarge:
-            pass  # Some optimum is better than no word.
-    return *solve_on_demand(question.nodes(), question.candidates()), False
-
-
-# -- who stands in its way --------------------------------------------------------------------------------------------
-
-
-def _blocking(question: Question, need: Stance) -> tuple[int, tuple[Blocker, ...]]:
-    """Return how many offers could be of use to a need, and who takes of them: all are worth no less than its next unit.
-
-    An offer is of use if it can reach the need, or can reach somebody who then lets go of one that is.
-    """
-    market = question.market
-    problem, allocation, _ = _solved(question, need)
-    rows = [question.arcs(position) for position in range(len(market.offers))]
-    flow = {(offer, end): units for offer, end, units in _moves(problem, allocation)}
-    here = next(index for index, one in enumerate(market.needs) if one.ref == need.ref)
-    of_use, wanting = np.zeros(len(market.offers), dtype=bool), np.zeros(len(market.needs), dtype=bool)
-    wanting[here] = True
-    growing = True
-    while growing:
-        for position, arcs in enumerate(rows):
-            room = np.array(
-                [flow.get((position, end), 0) < most for end, most in zip(arcs.need.tolist(), arcs.most.tolist(), strict=True)], bool
+    def blocking(self) -> tuple[int, tuple[Blocker, ...]]:
+        """Return how many offers could be of use to the need, and who takes of them: all are worth no less than its next unit."""
+        of_use, given = self.trial.of_use()
+        needs, problem = self.base.market.needs, self.base.nodes()
+        claim_units = np.zeros_like(problem.tier)
+        np.add.at(claim_units, problem.claim, self.trial.covered_units())
+        taken: dict[int, int] = {}
+        for need, units in given:
+            if need != self.trial.here:
+                taken[need] = taken.get(need, 0) + units
+        blockers = []
+        for position, units in taken.items():
+            claim = int(problem.claim[position])
+            had = int(problem.received[claim] + claim_units[claim]) - 1
+            blockers.append(
+                Blocker(
+                    need=needs[position].ref,
+                    agent=needs[position].agent,
+                    tier=int(problem.tier[claim]),
+                    level=min(problem.levels - 1, had * int(problem.rise[claim]) // int(problem.run[claim])),
+                    quantity=self.network.quantity(needs[position], units * self.base.step),
+                )
             )
-            of_use[position] |= bool((wanting[arcs.need] & room).any())
-        users = [end for offer, end in flow if of_use[offer] and not wanting[end]]
-        wanting[users] = True
-        growing = bool(users)
-    covered = np.zeros_like(problem.tier)
-    np.add.at(covered, problem.claim[problem.need], allocation.flow)
-    taken: dict[int, int] = {}
-    for (offer, end), units in flow.items():
-        if of_use[offer] and end != here:
-            taken[end] = taken.get(end, 0) + units
-    blockers = [_blocker(question, problem, end, units, int(covered[problem.claim[end]])) for end, units in taken.items()]
-    return int(of_use.sum()), tuple(sorted(blockers, key=lambda one: (one.tier, one.level, one.need)))
+        return len(of_use), tuple(sorted(blockers, key=lambda one: (one.tier, one.level, one.need)))
 
 
-def _moves(problem: Problem, allocation: Allocation) -> Iterable[tuple[int, int, int]]:
-    carrying = np.flatnonzero(allocation.flow)
-    return zip(problem.offer[carrying].tolist(), problem.need[carrying].tolist(), allocation.flow[carrying].tolist(), strict=True)
+def _widened(trial: Trial, until: int) -> Trial:
+    """Return a trial with further pairs open up to a value."""
+    tried = trial.copy()
+    tried.widen(until)
+    return tried
 
 
-def _blocker(question: Question, problem: Problem, position: int, units: int, covered: int) -> Blocker:
-    need, claim = question.market.needs[position], int(problem.claim[position])
-    climbed = (int(problem.received[claim]) + covered - 1) * int(problem.rise[claim]) // int(problem.run[claim])
-    return Blocker(
-        need=need.ref,
-        agent=need.agent,
-        tier=int(problem.tier[claim]),
-        level=min(problem.levels - 1, climbed),
-        quantity=question.network.quantity(need, units * question.step),
-    )
+def _least(enough: Callable[[int], bool], guess: int, most: int) -> int | None:
+    """Return a number that is enough while one less is not, looked for from a guess on; None where `most` is not enough."""
+    low, high, step = 0, min(guess, most), 1
+    if enough(high):
+        while high - step > low and enough(high - step):
+            high, step = high - step, 2 * step
+        low = max(low, high - step)
+    else:
+        while high < most:
+            low, high, step = high, min(high + step, most), 2 * step
+            if enough(high):
+                break
+        else:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        if enough(middle):
+            high = middle
+        else:
+            low = middle
+    return high

@@ -1,11 +1,15 @@
-"""How values and names are shown in the sentences of `Refused`."""
+"""How values, names, amounts and counts are shown in sentences."""
 
 import json
 from collections.abc import Iterable
 from decimal import Decimal
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
 
-__all__ = ["near", "shown"]
+if TYPE_CHECKING:
+    from coordinator.units import Quantity
+
+__all__ = ["amount", "counted", "near", "shown"]
 
 _LONGEST = 60  # characters of what came; enough to find it again in a file
 
@@ -32,3 +36,16 @@ def shown(value: object) -> str:
 def near(word: str, known: Iterable[str], at_most: int = 3) -> str:
     """The known words that look like `word`, joined with "or"; "" when none does."""
     return " or ".join(get_close_matches(word[:_LONGEST], list(known), n=at_most))
+
+
+def amount(quantity: "Quantity") -> str:
+    """A quantity for people: thousands apart, to six digits where it is no whole number, pieces without their unit."""
+    told = quantity.to_json()
+    value = told["value"]
+    text = f"{value:,.6g}" if isinstance(value, float) and value < 10**6 else f"{value:,}"
+    return text if quantity.unit == "1" else f"{text} {quantity.unit}"
+
+
+def counted(count: int, of: str) -> str:
+    """A count with its word, in the plural where there are none or several."""
+    return f"{count:,} {of}" if count == 1 else f"{count:,} {of}s"

@@ -9,7 +9,7 @@ from coordinator.adapters.routes_csv import read_routes
 from coordinator.adapters.sqlite_log import SqliteLog
 from coordinator.churn import Spread, churn
 from coordinator.cli.loading import Where, load
-from coordinator.cli.network import amount, counted, print_json
+from coordinator.cli.network import print_json
 from coordinator.cli.output import table
 from coordinator.cycle import Coordination
 from coordinator.errors import Refused
@@ -18,6 +18,7 @@ from coordinator.readings import Pressure, certificates
 from coordinator.replaying import Said, in_told_order
 from coordinator.signals import Event, parse_event
 from coordinator.stream import START
+from coordinator.wording import amount, counted
 
 __all__ = ["show_check", "show_churn", "show_opportunities", "show_pressure"]
 

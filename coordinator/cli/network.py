@@ -12,8 +12,9 @@ from coordinator.questions import downstream, stats, unreachable, upstream
 from coordinator.times import format_instant
 from coordinator.units import Quantity
 from coordinator.weakness import Bottleneck, weak_points
+from coordinator.wording import amount, counted
 
-__all__ = ["amount", "as_json", "print_json", "show_downstream", "show_stats", "show_unreachable", "show_upstream", "show_weak_points"]
+__all__ = ["as_json", "print_json", "show_downstream", "show_stats", "show_unreachable", "show_upstream", "show_weak_points"]
 
 LISTED = 6  # names in one cell of a table; the rest is counted, and --json has them all
 ROWS = 60  # of one table, likewise
@@ -140,18 +141,6 @@ def _bottleneck(row: Bottleneck) -> str:
 
 
 # -- how results are shown --------------------------------------------------------------------------------------------
-
-
-def amount(quantity: Quantity) -> str:
-    """Return a quantity for people; pieces go without their unit."""
-    told: Any = quantity.to_json()
-    value = f"{told['value']:,}" if isinstance(told["value"], int) else f"{told['value']:,.6g}"
-    return value if told["unit"] == "1" else f"{value} {told['unit']}"
-
-
-def counted(count: int, of: str) -> str:
-    """Return a count with its word, in the plural where there are several."""
-    return f"{count:,} {of}" if count == 1 else f"{count:,} {of}s"
 
 
 def as_json(value: Any) -> Any:

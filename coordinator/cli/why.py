@@ -4,11 +4,12 @@ import json
 from decimal import Decimal
 
 from coordinator.cli.loading import Where, load
-from coordinator.cli.network import amount, as_json, counted
+from coordinator.cli.network import as_json
 from coordinator.cli.output import table
 from coordinator.explaining import Explanation, explain
 from coordinator.lifting import Lifting, lifting
 from coordinator.units import UNITS, to_grains
+from coordinator.wording import amount, counted
 
 __all__ = ["show_why"]
 
