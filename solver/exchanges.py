@@ -63,7 +63,19 @@ def improving_exchanges(problem: Problem, flow: Ints, *, asked: Ints | None = No
 def tier_inversions(problem: Problem, flow: Ints) -> list[Exchange]:
     """Return an exchange for each claim that could get a unit from a later tier, or from what is left over; none: no tier gives way.
 
-    Parameters, cost and source are those of `improving_exchanges`.
+    Cost and source are those of `improving_exchanges`.
+
+    Parameters
+    ----------
+    problem : Problem
+        What was asked; only who may exchange with whom, and tiers, are looked at.
+    flow : (A,) int64
+        Units on each arc, from any solver.
+
+    Returns
+    -------
+    list of Exchange
+        One for each claim that could gain, with the giver of the latest tier.
     """
     tier = problem.tier.tolist()
     return _exchanges(problem, flow, lambda k, _: (tier[k],))

@@ -25,14 +25,35 @@ Rule = Literal["portions", "ratio", "off"]
 
 
 def staircase(rule: Rule, portion: int, unit: int, asked: Ints, levels: int) -> tuple[Ints, Ints, int]:
-    """Return (rise, run, levels) for the claims of one resource; ``rise`` and ``run`` are (K,), coprime.
+    """Return (rise, run, levels) for the claims of one resource.
 
     - ``portions``: everybody gets a first portion before anybody a second; what was asked does not count.
-      level(q) = min(levels - 1, floor((q - 1) * unit / portion)), with ``unit`` and ``portion`` in grains.
+      level(q) = min(levels - 1, floor((q - 1) * unit / portion)).
     - ``ratio``: everybody's coverage of what was asked rises together. level(q) = floor(levels * (q - 1) / asked).
     - ``off``: one level, so that only tiers and effort count.
 
-    ``asked`` is (K,) in units. Whoever asks for nothing takes nothing, so any staircase does for them.
+    Parameters
+    ----------
+    rule : {"portions", "ratio", "off"}
+        Which of the three.
+    portion, unit : int
+        What a portion and a unit hold, both in grains; only ``portions`` looks at them.
+    asked : (K,) int64
+        Units each claim asked for. Whoever asks for nothing takes nothing, so any staircase does for them.
+    levels : int
+        How finely urgency is told apart; 1 is ``off``. `exact_levels` says how many let ``ratio`` round nothing.
+
+    Returns
+    -------
+    rise, run : (K,) int64
+        Levels climbed in so many units, coprime.
+    levels : int
+        As given, or 1.
+
+    Raises
+    ------
+    BadProblem
+        For a rule, portion, unit or number of levels that makes no sense.
     """
     count = len(asked)
     if levels < 1:
@@ -58,6 +79,16 @@ def exact_levels(asked: Ints) -> int:
 
     Two unlike shares a/d and b/e lie at least 1/(d e) apart, so with more than d e levels they never fall on one. Fewer levels
     round: exchanges within one of them are left to effort.
+
+    Parameters
+    ----------
+    asked : (K,) int64
+        Units each claim asked for, with what it received before.
+
+    Returns
+    -------
+    int
+        One more than the product of the two largest.
     """
     largest = np.sort(asked)[-2:].tolist()
     return 1 + math.prod(max(1, int(units)) for units in largest)
@@ -146,7 +177,20 @@ def levels_climbed(problem: Problem, claim: Ints, units: Ints) -> Ints:
 
 
 def total_urgency(problem: Problem, flow: Ints) -> int:
-    """Return the urgency of all units in ``flow`` together, with what keeping adds."""
+    """Return the urgency of all units in ``flow`` together, with what keeping adds.
+
+    Parameters
+    ----------
+    problem : Problem
+        What was asked.
+    flow : (A,) int64
+        Units on each arc.
+
+    Returns
+    -------
+    int
+        Without bound: summed in Python's own integers.
+    """
     covered = np.zeros(len(problem.tier), dtype=np.int64)
     np.add.at(covered, problem.claim[problem.need], flow)
     claims = np.flatnonzero(covered)

@@ -33,17 +33,40 @@ class Field:
     room for them, pins are let go, the arc of the highest position first. Among equal ways the first found is taken, arcs
     being looked through as they lie; so the same calls in the same order give the same flow.
 
-    Methods raise `BadProblem` for positions and units that do not fit, `TooLarge` beyond 64 bits.
+    Parameters
+    ----------
+    problem : Problem
+        Where to begin, solved at once; may be empty. Minimum parts are not looked at.
+    pinned : (A,) int64, optional
+        Units already pinned on its arcs.
+    budget : int, optional
+        Nodes visited in one call, about; without it every call goes on to the end.
+    farthest : int
+        The greatest effort of arcs yet to come. Whoever adds arcs only where pressures say they gain states it: a step of
+        urgency outweighs what is known to be possible.
 
-    References: R. Busacker, P. Gowen (1960), successive shortest paths; N. Tomizawa (1971), J. Edmonds, R. Karp (1972), with
-    potentials; Y. Boykov, V. Kolmogorov (2004), a search tree kept over augmentations.
+    Raises
+    ------
+    BadProblem
+        By any method, for positions and units that do not fit; nothing has changed then.
+    TooLarge
+        By any method, beyond 64 bits.
+
+    Notes
+    -----
+    An event of q units takes at most q searches, each over the arcs of those nodes alone that lie nearer than the change
+    matters, however large the network is. Reading `flow` or `pressures` is O(A). Building one is a cold solve.
+
+    References
+    ----------
+    R. Busacker, P. Gowen, A procedure for determining a family of minimal-cost network flow patterns, 1960: successive paths.
+    N. Tomizawa, On some techniques useful for solution of transportation network problems, Networks 1, 1971;
+    J. Edmonds, R. Karp, Theoretical improvements in algorithmic efficiency for network flow problems, JACM 19, 1972: potentials.
+    Y. Boykov, V. Kolmogorov, An experimental comparison of min-cut/max-flow algorithms, IEEE TPAMI 26, 2004: a search tree kept.
     """
 
     def __init__(self, problem: Problem, *, pinned: Ints | None = None, budget: int | None = None, farthest: int = 0) -> None:
-        """Solve `problem`, with ``pinned`` (A,) units on its arcs given; ``farthest`` is the greatest effort of arcs yet to come.
-
-        Whoever adds arcs only where pressures say they gain states it: a step of urgency outweighs what is known to be possible.
-        """
+        """Solve `problem`."""
         self.budget = budget
         self._levels, self._hysteresis = problem.levels, problem.hysteresis
         self._tier, self._rise, self._run = _Column(problem.tier), _Column(problem.rise), _Column(problem.run)

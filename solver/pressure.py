@@ -80,8 +80,20 @@ class _Ways:
 def read_pressure(pressure: int, problem: Problem, allocation: Allocation) -> tuple[int, int, int] | None:
     """Return (tier, level, effort) of the least urgent coverage that one unit more would displace or add.
 
-    ``effort`` is what that unit's whole chain of exchanges adds (less than 0 where it saves some). With hysteresis, the level
-    counts what the chain breaks or mends of the kept, within 0 to levels - 1. None: it would gain nothing in urgency.
+    Parameters
+    ----------
+    pressure : int
+        One entry of the allocation's pressures.
+    problem : Problem
+        What was asked.
+    allocation : Allocation
+        Its answer, for what a step of urgency weighs.
+
+    Returns
+    -------
+    tuple of int, or None
+        ``effort`` is what that unit's whole chain of exchanges adds (less than 0 where it saves some). With hysteresis, the
+        level counts what the chain breaks or mends of the kept, within 0 to levels - 1. None: it would gain nothing in urgency.
     """
     urgency = (2 * pressure + allocation.worth) // (2 * allocation.worth)  # To the nearest: efforts are less than half a worth.
     if urgency < 1:

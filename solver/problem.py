@@ -74,10 +74,41 @@ class Problem:
         kept: ArrayLike | None = None,
         hysteresis: int = 0,
     ) -> "Problem":
-        """Return a checked problem from anything like arrays.
+        """Return a checked problem from anything like arrays; what is left out is harmless.
 
-        What is left out is harmless: every need its own claim, all in the default tier, nothing received, fairness off, no
-        minimum, nothing kept, and a pair may carry whatever its offer and its need allow.
+        Parameters
+        ----------
+        supply : (M,)
+            Units each offer can give, of any size that is whole: pieces, packs, milliseconds.
+        demand : (N,)
+            Units each need can take.
+        offer, need : (A,)
+            Where each arc starts and ends, as positions; no two arcs share both.
+        effort : (A,)
+            What one unit takes on each arc, in whole numbers of any unit, never negative.
+        claim : (N,), optional
+            The claim of each need; else every need is its own.
+        tier : (K,), optional
+            0 to 3 for each claim, 0 served first; else 1.
+        received : (K,), optional
+            Units each claim received lately; else none.
+        staircase : (K,), (K,), int, optional
+            Rise, run and number of levels, as from `solver.staircase`; else fairness is off.
+        most : (A,), optional
+            Units each pair may carry; else whatever its offer and its need allow.
+        minimum : (A,), optional
+            Units below which a part is of no use; else none.
+        kept : (A,), optional
+            Units proposed now, which count ``hysteresis`` more each; else none.
+        hysteresis : int
+            In levels.
+
+        Raises
+        ------
+        BadProblem
+            Where arrays do not fit together, leave their ranges or hold fractions.
+        TooLarge
+            Where 64 bits do not hold the levels or the units.
         """
         supplies, demands, claims = _ints(supply), _ints(demand), None if claim is None else _ints(claim)
         if claims is None:

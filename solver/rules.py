@@ -16,7 +16,29 @@ def broken_rules(problem: Problem, allocation: Allocation) -> list[str]:
     """Return a sentence for each broken rule; none if the allocation is feasible and proven optimal.
 
     Optimal means: `Allocation.relaxed_flow` has the greatest total urgency and then the least effort of all flows of the
-    problem without minimum parts. O(arcs); trusts nothing that was said, computes all of it anew.
+    problem without minimum parts. Trusts nothing that was said, computes all of it anew.
+
+    Parameters
+    ----------
+    problem : Problem
+        What was asked.
+    allocation : Allocation
+        What was answered, by whatever engine.
+
+    Returns
+    -------
+    list of str
+        Sentences with positions and figures, at most three places for each rule.
+
+    Notes
+    -----
+    Complementary slackness, O(A + K levels). Of an arc with effort c, offer pressure p and need pressure n: c + p - n >= 0 if
+    one unit more fits, <= 0 if it carries any. p >= 0, and 0 where the offer has some left; n <= the claim's pressure, equal
+    where the need is not full; a claim's pressure lies between the worth of its next and of its last unit.
+
+    References
+    ----------
+    R. Ahuja, T. Magnanti, J. Orlin, Network Flows, 1993, chapter 9: reduced cost optimality.
     """
     wrong = _wrong_shapes(problem, allocation)
     if wrong:

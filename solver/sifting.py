@@ -109,7 +109,24 @@ class DenseCandidates:
 def solve_on_demand(nodes: Problem, candidates: Candidates) -> tuple[Problem, Allocation]:
     """Return the problem with the arcs that mattered and its allocation, which is optimal over all the candidates.
 
-    ``nodes`` has no arcs yet. The same arrays give the same answer. Raises as `solver.solve` does.
+    Parameters
+    ----------
+    nodes : Problem
+        Offers, needs and claims; no arcs yet.
+    candidates : Candidates
+        All arcs there may be: `DenseCandidates` from arrays, or whatever finds them when asked.
+
+    Returns
+    -------
+    problem : Problem
+        ``nodes`` with the arcs that mattered.
+    allocation : Allocation
+        Its answer; the pressures prove it over all candidates, and the same arrays give the same one.
+
+    Raises
+    ------
+    TooLarge, EngineFault
+        As `solver.solve` does.
     """
     known = _united(nodes, candidates.nearest(FIRST_ARCS))
     worth = worth_of(_with_arcs(nodes, known), candidates.farthest)

@@ -12,8 +12,34 @@ __all__ = ["answer", "relax", "solve"]
 def solve(problem: Problem) -> Allocation:
     """Return the allocation of the greatest total urgency and, among those, of the least effort, with the pressures that prove it.
 
-    Exact without minimum parts; with them, the exact answer mended in one pass (`solver.minimums`) and the gap. The same
-    arrays give the same answer. Raises `TooLarge` where 64 bits do not hold the question, `EngineFault` for a defect.
+    Parameters
+    ----------
+    problem : Problem
+        M offers, N needs, K claims and A arcs; units and efforts are whole numbers.
+
+    Returns
+    -------
+    Allocation
+        Units on each arc (A,) and the least pressures of offers (M,), needs (N,) and claims (K,). Exact without minimum parts;
+        with them, the exact answer mended in one pass (`solver.minimums`) and the gap. The same arrays give the same answer.
+
+    Raises
+    ------
+    TooLarge
+        Where 64 bits do not hold the weight of urgency over effort: give effort in a coarser unit.
+    EngineFault
+        Where the flow found is not optimal: a defect.
+
+    Notes
+    -----
+    A minimum-cost flow over M + N + K nodes and A arcs, with an arc for each level that a claim may end in. The certificate is
+    checked by `broken_rules` in O(A). Where most arcs never matter, `solve_on_demand` looks at few; where little changes from
+    one question to the next, `Field` repairs the answer instead.
+
+    References
+    ----------
+    A. Goldberg, An efficient implementation of a scaling minimum-cost flow algorithm, Journal of Algorithms 22, 1997.
+    R. Ahuja, T. Magnanti, J. Orlin, Network Flows, 1993: optimality conditions, and convex costs as parallel arcs.
     """
     worth = worth_of(problem)
     flow, pressures = relax(problem, worth)
