@@ -135,11 +135,11 @@ class KafkaService(Service):
         return [next(outcomes) if isinstance(one, Said) else one.outcome() for one in read]
 
     def tick(self) -> None:
-        """Let time pass by a word of this coordinator in the stream."""
-        self._must_be_ready()
-        line = event_json("tick", self._coordination.source, "tick", self._clock(), {})
-        event = parse_event(line)
-        self._say([entry_of(event, line)], [statement_of(event)], [])
+        """Let time pass by a word of this coordinator in the stream; before it is ready, others' words do."""
+        if self._why_not() is None:
+            line = event_json("tick", self._coordination.source, "tick", self._clock(), {})
+            event = parse_event(line)
+            self._say([entry_of(event, line)], [statement_of(event)], [])
 
     def _say(self, entries: list[Entry], statements: list[str], letters: list[Entry]) -> list[Outcome]:
         waiter = _Waiter(Counter(statements))

@@ -259,6 +259,7 @@ class Service:
         self._tell_listeners()
 
     def _tick_on(self, seconds: float) -> None:
+        failed = False
         while not self._stop.wait(seconds):
             if time.monotonic() - self._appended_s < seconds:
                 continue
@@ -267,10 +268,10 @@ class Service:
             except Unavailable as error:
                 logger.warning("no tick", reason=str(error))
             except Exception as error:  # A thread that ended silently would leave a server that looks alive: it is said, and tried again.
-                self._failure = f"a cycle failed: {error}"
+                self._failure, failed = f"a cycle failed: {error}", True
                 logger.exception("a tick failed")
             else:
-                self._failure = None
+                self._failure, failed = None if failed else self._failure, False
 
     @contextmanager
     def _holding(self) -> Iterator[None]:

@@ -3,7 +3,7 @@
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -64,8 +64,9 @@ def running_kafka(folder: Path, what: str) -> Iterator[Broker]:
     try:
         yield broker
     finally:
-        broker.resume()
-        broker.kill()
+        with suppress(ProcessLookupError):  # ended by the test already
+            broker.resume()
+            broker.kill()
 
 
 def forget_topics(address: str) -> None:
