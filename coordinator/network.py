@@ -8,7 +8,6 @@ import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from coordinator.charter import Charter
@@ -29,9 +28,7 @@ RESOURCE, PROCESS = "resource", "process"
 NEVER = (-(2**62), "")  # before every word
 STANCES = frozenset({"offer", "capacity", "need"})  # the kinds that can be matched
 STANCE_MODELS = (Offer, Capacity, Need)
-
-# Correct rounding of a double is slow, and the same few degrees are said again and again.
-_round = lru_cache(maxsize=1 << 16)(round)
+MOST_DEGREES = 1 << 16  # remembered with their rounding
 
 
 def reference(agent: str, kind: str, subject: str) -> str:
@@ -120,6 +117,20 @@ class RouteFacts:
     two_way: bool
 
 
+class _Degrees(dict[float, float]):
+    """Degrees as said -> as the charter lets them be kept. Rounding a double rightly is slow, and the same degrees come again and again."""
+
+    def __init__(self, decimals: int) -> None:
+        super().__init__()
+        self._decimals = decimals
+
+    def __missing__(self, degrees: float) -> float:
+        if len(self) >= MOST_DEGREES:
+            self.clear()
+        kept = self[degrees] = round(degrees, self._decimals)
+        return kept
+
+
 @dataclass
 class Network:
     """Live signals in plain dicts; every lookup the matching needs is one step away."""
@@ -135,6 +146,7 @@ class Network:
 
     def __post_init__(self) -> None:
         """Prepare the indexes that follow from the public parts."""
+        self._degrees = _Degrees(self.charter.place_decimals)
         self._live: dict[Thing, dict[str, Stance]] = {}  # thing as said -> ref -> stance
         self._definitions: dict[str, dict[str, tuple[int, str, str, Resource]]] = {}
         self._defines: dict[str, str] = {}  # ref of a definition -> the resource it defines
@@ -341,8 +353,7 @@ class Network:
         self.changed_everywhere = self.changed_everywhere or chosen != before
 
     def _rounded(self, place: Place | None) -> Coordinates | None:
-        decimals = self.charter.place_decimals
-        return None if place is None else (_round(place.lat, decimals), _round(place.long, decimals))
+        return None if place is None else (self._degrees[place.lat], self._degrees[place.long])
 
     def _note_unit(self, stance: Stance, event: Event) -> None:
         first = self._first_unit.get(stance.thing)

@@ -1,23 +1,24 @@
 """How fast the stream is taken in: validated, appended durably, folded, replayed; on the real relief data and on synthetic signals.
 
-    python tests/benchmarks/bench_stream.py [--signals 1000000]
+    python tests/benchmarks/bench_stream.py [--signals 1000000] [--minutes 5]
 
 CPU seconds of one process, so that a busy machine does not blur them (appending also waits for the disk: wall seconds). Each stage
-runs on its own; peak memory is that of a process that does nothing else.
+prints its row as it ends. Synthetic signals and replays run in a process of their own, whose peak memory is told too. Where the
+minutes are up, what still runs is ended and its row says so.
 """
 
 import argparse
-import gc
 import itertools
 import multiprocessing
 import resource
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from random import Random
 
+from coordinator.adapters.memory import collect_rarely
 from coordinator.adapters.ppe_match import event_of, read_ppe_distances, read_story
 from coordinator.adapters.recorder import entry_of
 from coordinator.adapters.sqlite_log import SqliteLog
@@ -26,8 +27,6 @@ from coordinator.cycle import Coordination
 from coordinator.errors import Refused
 from coordinator.routes import RouteTable
 from coordinator.signals import event_json, parse_event
-
-Lines = Callable[[], Iterable[bytes]]
 
 SAMPLE = 50_000  # synthetic events that the stages other than folding are measured on
 BATCH = 1_000
@@ -82,7 +81,7 @@ def folded(lines: Iterable[bytes]) -> float:
     """Return the CPU seconds of taking valid events into the network, without planning."""
     coordination = Coordination(Charter(), planning=False)
     seconds = 0.0
-    for some in itertools.batched(parsed(lines), 10_000) if sys.version_info >= (3, 12) else _batched(parsed(lines), 10_000):
+    for some in _batched(parsed(lines), 10_000):
         start = time.process_time()
         for line, event in some:
             coordination.take(event, line)
@@ -110,54 +109,73 @@ def replayed(lines: list[bytes], routes: RouteTable | None, charter: Charter) ->
     return time.process_time() - start, first, proposals
 
 
-def peak_gb_of(stage: Callable[[], object]) -> float:
-    """Return the peak resident memory, in GB, of a fresh process that runs one stage."""
+def in_own_process(what: str, until: float, stage: Callable[[], str]) -> None:
+    """Run one stage in a fresh process and print its row and its peak resident memory; end it when the time is up."""
     context = multiprocessing.get_context("fork")
     receiving, sending = context.Pipe(duplex=False)
 
     def run() -> None:
-        stage()
-        sending.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6)
+        row = stage()
+        sending.send((row, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6))
 
     process = context.Process(target=run)
     process.start()
-    peak = float(receiving.recv())
-    process.join()
-    return peak
+    sending.close()  # else its end would not be seen here
+    try:
+        if not receiving.poll(max(0.0, until - time.monotonic())):
+            print(f"  {what:<42} {'ended: the minutes are up':>32}", flush=True)
+            return
+        row, peak_gb = receiving.recv()
+        print(row)
+        print(f"  {'    peak memory of that':<42} {peak_gb:>12.2f} GB", flush=True)
+    except EOFError:
+        print(f"  {what:<42} {'broke off':>32}", flush=True)
+    finally:
+        process.terminate()
+        process.join()
+
+
+def row(what: str, count: int, seconds: float) -> str:
+    """Return one line of the table."""
+    return f"  {what:<42} {count / seconds:>12,.0f} /s   {seconds:>8.2f} s"
 
 
 def show(what: str, count: int, seconds: float) -> None:
-    """Print one row."""
-    print(f"  {what:<42} {count / seconds:>12,.0f} /s   {seconds:>8.2f} s", flush=True)
+    """Print one line of the table."""
+    print(row(what, count, seconds), flush=True)
+
+
+def replay_row(what: str, lines: list[bytes], routes: RouteTable, charter: Charter) -> str:
+    """Replay, and return the line of the table with what came of it."""
+    seconds, first, proposals = replayed(lines, routes, charter)
+    return f"{row(what, len(lines), seconds)}\n  {'    first decision after':<42} {first:>12.2f} s    {proposals:,} decisions in all"
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--signals", type=int, default=1_000_000, help="synthetic signals to fold")
-    count = parser.parse_args().signals
+    parser.add_argument("--minutes", type=float, default=5, help="after so many, stages that still run are ended")
+    asked = parser.parse_args()
+    count, until = asked.signals, time.monotonic() + asked.minutes * 60
+    collect_rarely()  # as every command does
 
-    print(f"{count:,} synthetic signals")
-    peak = peak_gb_of(lambda: show("folded (CPU)", count, folded(synthetic(count))))
-    print(f"  {'peak memory, all of them live':<42} {peak:>12.2f} GB")
     sample = list(synthetic(SAMPLE))
+    print(f"{count:,} synthetic signals, all of them live at the end; the first {SAMPLE:,} where nothing is folded", flush=True)
     show("validated (CPU)", SAMPLE, validated(sample))
     show("appended durably, 1 000 at a time (wall)", SAMPLE, appended(sample))
     del sample
-    gc.collect()
+    in_own_process("folded (CPU)", until, lambda: row("folded (CPU)", count, folded(synthetic(count))))
 
     lines, routes = list(relief()), read_ppe_distances()
-    print(f"{len(lines):,} offers and requests of the relief data, {routes.pairs:,} distances")
+    print(f"{len(lines):,} offers and requests of the relief data, {routes.pairs:,} distances", flush=True)
     show("validated (CPU)", len(lines), validated(lines))
     show("appended durably, 1 000 at a time (wall)", len(lines), appended(lines))
     show("folded (CPU)", len(lines), folded(lines))
     for fairness in ("off", "portions"):
         charter = Charter(fairness=fairness, effort="km", cycle_seconds=86_400)
-        seconds, first, proposals = replayed(lines, routes, charter)
-        show(f"replayed, daily cycles, fairness {fairness} (CPU)", len(lines), seconds)
-        print(f"  {'first decision after':<42} {first:>12.2f} s    {proposals:,} decisions in all")
-    peak = peak_gb_of(lambda: replayed(lines, routes, Charter(effort="km", cycle_seconds=86_400)))
-    print(f"  {'peak memory of the replay':<42} {peak:>12.2f} GB")
+        what = f"replayed, daily cycles, {fairness} (CPU)"
+        in_own_process(what, until, partial(replay_row, what, lines, routes, charter))
 
 
 if __name__ == "__main__":
