@@ -273,7 +273,7 @@ def _reasons(view: _View, short: int, names: Sequence[NearName]) -> Iterable[str
         yield from _nobody(view, names)
         return
     if not view.reached:
-        yield f"none of the {counted(len(view.offers), 'offer')} can reach it"
+        yield "the only offer cannot reach it" if len(view.offers) == 1 else f"none of the {len(view.offers):,} offers can reach it"
     for kept in view.hidden:
         yield f"{counted(kept.offers, 'offer')} with {amount(kept.free)} free: {kept.why}"
     if view.reached:
@@ -356,7 +356,7 @@ def _could_change(view: _View, short: int, names: Sequence[NearName]) -> Iterabl
             yield from _without_rule(kept)
     if not view.offers:
         meant = " or ".join(f"`{name.name}`" for name in names)
-        yield f"somebody offering {network.canonical(need.thing)[1]}" + (
+        yield f"somebody offering {network.canonical(need.thing)[1]}, counted in {need.dimension}" + (
             f", or agreeing that it is {meant} (an alias in the charter)" if meant else ""
         )
 

@@ -20,6 +20,7 @@ from coordinator.matching import Market
 from coordinator.network import Network, Stance
 from coordinator.opportunities import supply_at
 from coordinator.problems import MOST_PAIRS, Claim, Question, joined, picked
+from coordinator.questions import accepted_things
 from coordinator.readings import Layout
 from coordinator.times import format_instant
 from coordinator.trials import Trial
@@ -169,7 +170,7 @@ class _Search:
         elif nearest is not None:  # Routes from anywhere else are not known.
             extra, where, what = nearest, f"in {nearest.ref}, the nearest offer", "supply of an offer"
         else:
-            self.unsaid.append("how much more supply would be enough: it has no place, and no offer reaches it that could have more")
+            self.unsaid.append("how much more supply would be enough: it has no place, and no offer reaches it")
             return
         trial, offer = self._with_supplier(extra)
         unit, before = trial.question.step, trial.covered_grains()
@@ -225,9 +226,11 @@ class _Search:
         return trial, position
 
     def _nearest_offer(self) -> Stance | None:
-        """Return the nearest offer that can reach the need, the first of equals."""
-        ways = self._ways(self.base.market.offers)
-        return min(((metres, offer.ref, offer) for offer, metres in ways), default=(0, "", None))[2]
+        """Return the nearest offer that can reach the need, whether it has anything left or not, the first of equals."""
+        accepted = accepted_things(self.network, self.need)
+        said = [thing for thing in self.network.live_things() if self.network.canonical(thing) in accepted]
+        offers = [one for thing in said for one in self.network.live(thing) if one.is_supply and one.dimension == self.need.dimension]
+        return min(((metres, offer.ref, offer) for offer, metres in self._ways(offers)), default=(0, "", None))[2]
 
     def _tier(self) -> Iterator[Enough]:
         agent, thing, used, dimension = self.claims[self.need.ref]

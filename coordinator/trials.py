@@ -50,7 +50,8 @@ class Trial:
         problem = replace(
             question.nodes(), offer=arcs.offer, need=arcs.need, effort=effort, most=arcs.most, minimum=nothing, kept=arcs.kept
         )
-        self.field = Field(problem, farthest=2 * self._farthest() + 1)
+        self._farthest = self._longest_way()
+        self.field = Field(problem, farthest=2 * self._farthest + 1)
         self._note(arcs, 0)
         self.settle()
 
@@ -66,6 +67,7 @@ class Trial:
 
     def add_offer(self, arcs: Arcs) -> int:
         """Return the position of a new offer that has nothing yet, with these arcs."""
+        self._reach(arcs)
         offer = self.field.add_offer(0, self._need_at[arcs.need].tolist(), self._tilted(arcs).tolist(), arcs.most.tolist())
         self._note(replace(arcs, offer=np.full_like(arcs.need, offer)), len(self._minimum))
         return offer
@@ -83,6 +85,7 @@ class Trial:
 
     def extend(self, arcs: Arcs, opens: Ints) -> None:
         """Make further pairs possible (instead of those of an earlier call), each from the value on at which it `opens`."""
+        self._reach(arcs)
         self._extra, self._opens, self._until = arcs, opens, int(opens.min(initial=1)) - 1
 
     def widen(self, until: int) -> None:
@@ -177,10 +180,18 @@ class Trial:
     def _row(self, offer: int) -> Arcs:
         return self.question.arcs(offer) if self._rows is None else self._rows[offer]
 
-    def _farthest(self) -> int:
+    def _longest_way(self) -> int:
+        """Return an effort that no pair of the question exceeds."""
         if self._rows is None:
             return self.question.market.farthest_m() * int(self.question.weight.max(initial=1))
         return max((int(row.effort.max(initial=0)) for row in self._rows), default=0)
+
+    def _reach(self, arcs: Arcs) -> None:
+        """Let a step of urgency outweigh longer ways than were possible before: else none of these would seem to gain."""
+        longest = int(arcs.effort.max(initial=0))
+        if longest > self._farthest:
+            self._farthest = longest
+            self.field = Field(self.field.problem(), farthest=2 * longest + 1)
 
     def _at_first(self, offer: int, likely: list[int]) -> Arcs:
         arcs = self._row(offer)

@@ -277,3 +277,19 @@ def test_a_need_kept_for_others_answers_is_not_planned():
     found = lifted(desk)
     assert found.by.grains == 4
     assert found.enough[0].supply == found.by
+
+
+def test_an_offer_farther_than_any_way_there_was_is_reached_by_a_wider_radius():
+    desk = planned(offer("maker", 9, place={"lat": 9.0, "long": 1.0}, within_km=100), need("clinic", 7, place=HERE))
+    (_, wider) = lifted(desk).enough
+    assert (wider.what, wider.offer) == ("within_km of an offer", "maker/offer/o")
+    assert wider.sentence == "a radius of 889.561 km of maker/offer/o: to lift it by 7, nobody else gets more or less"
+
+
+def test_without_a_place_more_is_advised_of_the_nearest_offer_also_where_all_of_it_is_committed():
+    desk = planned(offer("maker", 5), need("ward", 5), route("maker", "ward", 3), route("maker", "clinic", 4))
+    (deal,) = desk.open
+    desk.take(*(answer(who, deal.proposal, at=1) for who in deal.parties), need("clinic", 5, at=1))
+    desk.cycle()
+    (supply,) = lifted(desk).enough
+    assert supply.sentence == "5 more in maker/offer/o, the nearest offer: to lift it by 5, nobody else gets more or less"
