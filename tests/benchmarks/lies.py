@@ -1,6 +1,6 @@
 """What lying gains under portions and under ratio: seeded networks, solved with the truth told and with one agent's lie.
 
-Run it to print the table: ``python tests/benchmarks/lies.py [networks]``.
+python tests/benchmarks/lies.py [networks]
 """
 
 import sys
@@ -120,18 +120,25 @@ def told_lies(rule: str, seeds: range, farthest: int = 10**6) -> Iterator[Lie]:
             yield Lie(kind, rule, int(network.wanted[liar]), honest, _played(network, rule, says, liar))
 
 
+def row(kind: str, rule: str, called: str, lies: list[Lie]) -> str:
+    """Return a line of the table: how many lies, the share of them that gained, and how much those did."""
+    gains = [lie.gain for lie in lies]
+    won = [gain for gain in gains if gain > 0]
+    share, most = len(won) / len(gains), max(won, default=0)
+    size = f"{mean(won) if won else 0:10.1f} {most:5} {mean(gains):10.2f}"
+    return f"{kind:30} {rule:9} {called:10} {len(gains):6} {share:7.1%} {size}"
+
+
 def main() -> None:
     """Print, for each kind of lie and each rule, the share of lies that gained and how much they gained."""
-    networks = int(sys.argv[1]) if len(sys.argv) > 1 else 300
-    print(f"Units of use that a lie gained; a portion is {PORTION}.")
-    print(f"{'lie':30} {'rule':9} {'efforts':10} {'lies':>5} {'gained':>7} {'mean gain':>10} {'most':>5}")
+    networks = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000
+    print(f"Units of use that lies gained, each told on {networks} networks; a portion is {PORTION}.")
+    print(f"{'lie':30} {'rule':9} {'efforts':10} {'lies':>6} {'gained':>7} {'mean gain':>10} {'most':>5} {'on average':>10}")
     for rule, farthest, called in (("portions", 10**6, "all differ"), ("portions", 3, "often tie"), ("ratio", 10**6, "all differ")):
         lies = list(told_lies(rule, range(networks), farthest))
         for kind in LIES:
-            gains = [lie.gain for lie in lies if lie.kind == kind]
-            won = [gain for gain in gains if gain > 0]
-            share = len(won) / len(gains)
-            print(f"{kind:30} {rule:9} {called:10} {len(gains):5} {share:7.1%} {mean(won) if won else 0:10.1f} {max(won, default=0):5}")
+            print(row(kind, rule, called, [lie for lie in lies if lie.kind == kind]))
+        print(row("all of these", rule, called, lies), flush=True)
 
 
 if __name__ == "__main__":
