@@ -1,7 +1,7 @@
 """The book: what became of every proposal. What may follow what is one table, read by the code and by the pages alike.
 
 The book is a fold over proposals and ledger records. It never decides; `coordinator.verdicts` does, and says so in the ledger.
-Nothing here commits an agent but a ledger record that names that agent's own acceptance.
+Nothing here commits an agent, frees its signals or counts its deliveries but a ledger record that names that agent's own word.
 """
 
 import heapq
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from coordinator.network import Network, Stance, Thing
-from coordinator.signals import Answer, Event, Ledger, Line, Proposal
+from coordinator.signals import Answer, Event, Ledger, Line, Proposal, Report
 from coordinator.times import DAY_US
 from coordinator.units import Quantity
 
@@ -76,6 +76,17 @@ OPEN = frozenset({State.PROPOSED, State.PROMISED})
 SAID_ONLY = frozenset({"refused", "noted"})  # ledger kinds that change nothing
 NEVER_SAID = frozenset({"lapsed", "retracted", "taken back"})  # happenings that are no ledger kinds
 BY_JUDGE = frozenset({"committed", "released", "broken"})  # decided by the judge of the first line's provider alone
+# What happens by an agent's own word alone -> that word. Nothing else moves its signals.
+OWN_WORDS: Mapping[str, str] = {
+    "promised": "accept",
+    "taken back": "withdrawal",
+    "declined": "decline",
+    "countered": "counter",
+    "shipped": "report",
+    "delivered": "report",
+    "fulfilled": "report",
+}
+WORDS_SHOWN = {"accept": "acceptance"}
 BOUND = frozenset({State.COMMITTED, State.DELIVERED, State.FULFILLED, State.BROKEN})
 ENDED = frozenset(State) - OPEN - BOUND
 
@@ -164,7 +175,7 @@ class Book:
         self.network = network
         self.deals: dict[str, Deal] = {}
         self.ended: dict[str, State] = {}
-        self.heard: dict[str, tuple[str, str]] = {}  # acceptance -> who said it, to which proposal
+        self.heard: dict[str, tuple[str, str, str]] = {}  # statement -> who said it, to which proposal, which word
         self._by_ref: dict[str, dict[str, None]] = {}
         self._limits: dict[tuple[str, str], Limit] = {}  # offer, need
         self._limited: dict[str, dict[tuple[str, str], None]] = {}  # ref -> the limits it is part of
@@ -198,10 +209,14 @@ class Book:
         if deal is not None and deal.may("retracted"):
             self._move(deal, "retracted")
 
-    def hear(self, event: Event, answer: Answer) -> None:
-        """Remember an agent's acceptance, so that a ledger record can be held against it."""
-        if answer.answer == "accept":
-            self.heard[statement_of(event)] = (event.name, answer.proposal)
+    def hear(self, event: Event) -> None:
+        """Remember what an agent said to a proposal, so that a ledger record can be held against it."""
+        proposal, word = event.subject, "withdrawal"
+        if isinstance(event.data, Answer):
+            proposal, word = event.data.proposal, event.data.answer
+        elif isinstance(event.data, Report):
+            proposal, word = event.data.commitment, "report"
+        self.heard[statement_of(event)] = (event.name, proposal, word)
 
     def record(self, ledger: Ledger, log_us: int) -> str | None:
         """Obey one ledger record; return why it can not be obeyed, or None when it was."""
@@ -230,16 +245,21 @@ class Book:
         if happening == "promised":
             if ledger.agent in deal.promised:
                 return f"{ledger.agent!r} has promised {deal.proposal!r} already"
-            if self.heard.get(ledger.statement or "") != (ledger.agent, deal.proposal):
-                return f"{ledger.agent!r} is said to have promised {deal.proposal!r}, but no acceptance of its own says so"
-            return self.cannot_promise(deal, ledger.agent)
+            return self._not_its_word(deal, happening, ledger) or self.cannot_promise(deal, ledger.agent)
         if happening == "committed" and any(party not in deal.promised for party in deal.parties):
             missing = [party for party in deal.parties if party not in deal.promised]
             return f"{deal.proposal!r} is said to be committed, but {', '.join(missing)} never accepted it"
         moved = zip(ledger.moved, deal.lines, strict=False)
         if len(ledger.moved) > len(deal.lines) or any(part and part.dimension != line.quantity.dimension for part, line in moved):
             return f"what is said to have moved does not fit the {len(deal.lines)} lines of {deal.proposal!r}"
-        return None
+        return self._not_its_word(deal, happening, ledger) if happening in OWN_WORDS else None
+
+    def _not_its_word(self, deal: Deal, happening: str, ledger: Ledger) -> str | None:
+        """Return why a record does not rest on what its agent said itself, or None."""
+        word = OWN_WORDS[happening]
+        if self.heard.get(ledger.statement or "") == (ledger.agent, deal.proposal, word):
+            return None
+        return f"{ledger.kind!r} is said of {ledger.agent!r} and {deal.proposal!r}, but no {WORDS_SHOWN.get(word, word)} of its own says so"
 
     def cannot_promise(self, deal: Deal, agent: str) -> str | None:
         """Return why an agent's signals do not give what the plan takes of them, or None."""

@@ -145,8 +145,7 @@ class Coordination:
     # -- answers ------------------------------------------------------------------------------------------------------
 
     def _hear(self, event: Event, judged_elsewhere: bool) -> None:
-        if isinstance(event.data, Answer):
-            self.book.hear(event, event.data)
+        self.book.hear(event)
         if judged_elsewhere or not self.judging:
             self._unjudged[statement_of(event)] = event
         else:

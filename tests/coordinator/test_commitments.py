@@ -104,6 +104,17 @@ def test_a_log_cut_between_a_decline_and_what_it_frees_frees_it_when_it_goes_on(
             "no acceptance of its own",
             id="of a decline",
         ),
+        pytest.param([], record("declined", "a", "agent:a/no"), "no decline of its own", id="a decline nobody spoke"),
+        pytest.param(
+            [ACCEPTANCES[0]], record("declined", "a", "agent:a/ya"), "no decline of its own", id="a decline that was an acceptance"
+        ),
+        pytest.param([], record("countered", "a", limit=amount(1)), "no counter of its own", id="a counter nobody spoke"),
+        pytest.param(
+            [ACCEPTANCES[0], PROMISES[0]], record("released", "a", "agent:a/ya"), "no withdrawal of its own", id="taken back by nobody"
+        ),
+        pytest.param(
+            [*ACCEPTANCES, *PROMISES, COMMITTED], record("fulfilled", "a"), "no report of its own", id="a delivery nobody reported"
+        ),
         pytest.param([answer("x", "p", at=1, id="yx")], record("promised", "x", "agent:x/yx"), "not a party", id="by a stranger"),
         pytest.param([ACCEPTANCES[0], PROMISES[0]], record("promised", "a", "agent:a/ya", at=3), "promised 'p' already", id="twice"),
         pytest.param([], COMMITTED, "may not follow", id="a commitment out of nothing"),
