@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from coordinator.matching import Market
+from coordinator.matching import Group, Market, groups
 from coordinator.network import Network, Stance, Thing
-from coordinator.planning import Group, Planner
+from coordinator.planning import Planner
 from coordinator.problems import Claim, Question
 from solver import Allocation, Problem, broken_rules, read_pressure, solve_on_demand
 
@@ -40,7 +40,7 @@ class Layout(Planner):
 
     def questions(self, log_us: int, only: Thing | None = None) -> Iterator[tuple[Group, Question]]:
         """Yield each market that has open needs (of one canonical thing, if asked), one dimension at a time."""
-        for key, things in self._groups().items():
+        for key, things in groups(self.network).items():
             if only is not None and only not in key:
                 continue
             stances = sorted((stance for thing in things for stance in self.network.live(thing)), key=lambda stance: stance.ref)
@@ -174,9 +174,12 @@ class Certificate:
     broken: tuple[str, ...]
 
 
-def certificates(planner: Planner, log_us: int) -> Iterator[Certificate]:
-    """Yield the full check of each market: the rules on every arc the engine knows, then that none of all others would gain."""
-    for reading in readings(planner, log_us):
+def certificates(planner: Planner, log_us: int, only: Thing | None = None) -> Iterator[Certificate]:
+    """Yield the full check of each market (of that of one canonical thing, if asked).
+
+    First the rules on every arc the engine knows, then that none of all others would gain.
+    """
+    for reading in readings(planner, log_us, only):
         arcs, gaining = _left_out(reading)
         market = reading.question.market
         yield Certificate(

@@ -21,6 +21,7 @@ from coordinator.adapters.feed import Application, EventStream, Feed, Message, R
 from coordinator.adapters.network_questions import add_network_questions
 from coordinator.adapters.page import add_page
 from coordinator.adapters.page_questions import add_questions
+from coordinator.adapters.proofs import Proofs
 from coordinator.adapters.service import Outcome, Service
 from coordinator.adapters.tokens import Tokens
 from coordinator.cloudevents import from_binary
@@ -76,7 +77,7 @@ class Problem(Exception):
         return Response(orjson.dumps(body), self.status, headers, "application/problem+json")
 
 
-def build_app(service: Service, tokens: Tokens | None, *, only_loopback: bool) -> FastAPI:
+def build_app(service: Service, tokens: Tokens | None, *, only_loopback: bool, proofs: Proofs | None = None) -> FastAPI:
     """Return the application; without tokens anyone who reaches it speaks for any agent, so let only this machine reach it."""
     feed = Feed(service)
     app = FastAPI(title="Stigmergic Coordinator", version="1", docs_url=None, redoc_url=None, lifespan=feed.lifespan)
@@ -85,7 +86,7 @@ def build_app(service: Service, tokens: Tokens | None, *, only_loopback: bool) -
     _explain_errors(app)
     _add_writing(app, service, tokens)
     _add_reading(app, service)
-    _add_watching(app, service, feed)
+    _add_watching(app, service, feed, proofs or Proofs(service))
     add_page(app)
     return app
 
@@ -257,9 +258,9 @@ def _add_reading(app: FastAPI, service: Service) -> None:
 # -- how it does ------------------------------------------------------------------------------------------------------
 
 
-def _add_watching(app: FastAPI, service: Service, feed: Feed) -> None:
+def _add_watching(app: FastAPI, service: Service, feed: Feed, proofs: Proofs) -> None:
     registry = CollectorRegistry()
-    registry.register(_Figures(service, feed))
+    registry.register(_Figures(service, feed, proofs))
 
     @app.get("/help", response_class=HTMLResponse)
     async def paths() -> HTMLResponse:
@@ -280,13 +281,14 @@ def _add_watching(app: FastAPI, service: Service, feed: Feed) -> None:
 
     @app.get("/readyz", response_class=Response)
     async def readyz() -> Response:
-        """Whether the log is read and can be written, and how long ago the last cycle was."""
+        """Whether the log is read and can be written, how long ago the last cycle was, and markets whose answer failed its proof."""
         status = service.status()
         told = {
             "ready": status.why_not is None,
             "entries": status.entries,
             "cycles": status.cycles,
             "cycle_age_seconds": status.cycle_age_s,
+            "unproven": {name: list(broken) for name, broken in sorted(proofs.broken.items())},
         }
         return _json(told if status.why_not is None else {**told, "why": status.why_not}, 200 if status.why_not is None else 503)
 
@@ -312,8 +314,8 @@ def _add_watching(app: FastAPI, service: Service, feed: Feed) -> None:
 class _Figures(Collector):
     """The service's own counts, read when a monitor asks."""
 
-    def __init__(self, service: Service, feed: Feed) -> None:
-        self._service, self._feed = service, feed
+    def __init__(self, service: Service, feed: Feed, proofs: Proofs) -> None:
+        self._service, self._feed, self._proofs = service, feed, proofs
 
     def collect(self) -> Iterator[Metric]:
         """Yield every figure."""
@@ -324,7 +326,10 @@ class _Figures(Collector):
         for name, count in sorted(status.counts.items()):
             sort, _, which = name.partition(":")
             {"refused": refused, "decided": decided}.get(sort, lines).add_metric([which or sort], count)
-        yield from (lines, refused, decided)
+        proofs = CounterMetricFamily("stigmergy_proofs", "Markets held against their proof, by what came of it.", labels=["result"])
+        for name, count in sorted(self._proofs.counts.items()):
+            proofs.add_metric([name], count)
+        yield from (lines, refused, decided, proofs)
         yield GaugeMetricFamily("stigmergy_log_entries", "Entries in the log.", value=status.entries)
         yield GaugeMetricFamily("stigmergy_log_time_seconds", "Log time, in seconds since 1970.", value=max(0, status.log_us) / 1e6)
         yield CounterMetricFamily("stigmergy_cycles", "Cycles of planning.", value=status.cycles)

@@ -17,6 +17,7 @@ import uvicorn
 from coordinator.adapters.feed import Feed
 from coordinator.adapters.http_api import LOOPBACK, build_app
 from coordinator.adapters.kafka_service import KafkaService
+from coordinator.adapters.proofs import Proofs
 from coordinator.adapters.routes_csv import read_routes
 from coordinator.adapters.service import Service
 from coordinator.adapters.tokens import Tokens
@@ -30,6 +31,7 @@ from solver import prepare
 __all__ = ["Request", "open_port", "run"]
 
 LONGEST_TICK_S = 60.0
+PROOF_S = 60.0  # a market is held against its proof so often
 CONNECTIONS = 2_000
 STOP_S = 5
 
@@ -85,8 +87,11 @@ def run(request: Request) -> None:
         service = _service(request, settings, charter, table)
         stack.callback(service.close)
         every_s = request.tick_seconds or settings.tick_seconds or min(LONGEST_TICK_S, float(charter.cycle_seconds))
-        app = build_app(service, tokens, only_loopback=tokens is None)
+        proofs = Proofs(service)
+        stack.callback(proofs.close)
+        app = build_app(service, tokens, only_loopback=tokens is None, proofs=proofs)
         service.start_ticking(every_s)
+        proofs.start(PROOF_S)
         if settings.prepare:  # In a process of its own: what it compiles is left in the cache, and requests do not wait.
             multiprocessing.get_context("spawn").Process(target=prepare, daemon=True).start()
         config = uvicorn.Config(

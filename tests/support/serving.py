@@ -13,6 +13,7 @@ from typing import Any
 import uvicorn
 
 from coordinator.adapters.http_api import build_app
+from coordinator.adapters.proofs import Proofs
 from coordinator.adapters.service import Service
 from coordinator.adapters.tokens import Tokens
 from coordinator.charter import Charter
@@ -53,6 +54,7 @@ class Served:
     clock: Hand
     host: str
     port: int
+    proofs: Proofs
 
     @property
     def url(self) -> str:
@@ -87,7 +89,8 @@ def serve(path: Path, tokens: Path | None = None, clock: Hand | None = None, **r
     """A server on a free port of 127.0.0.1 until the block ends; it plans when it is told to wait for a second or more."""
     clock = clock or Hand()
     service = Service(path, Charter.model_validate({"cycle_seconds": 1} | rules), clock=clock)
-    app = build_app(service, Tokens(tokens) if tokens else None, only_loopback=True)
+    proofs = Proofs(service)
+    app = build_app(service, Tokens(tokens) if tokens else None, only_loopback=True, proofs=proofs)
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=5))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -98,7 +101,7 @@ def serve(path: Path, tokens: Path | None = None, clock: Hand | None = None, **r
             time.sleep(0.01)
         host, port = server.servers[0].sockets[0].getsockname()
         service.tick()
-        yield Served(service, clock, host, port)
+        yield Served(service, clock, host, port, proofs)
     finally:
         app.state.feed.close()
         server.should_exit = True
