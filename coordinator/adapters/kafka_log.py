@@ -18,7 +18,7 @@ from coordinator.cloudevents import from_binary, to_binary
 from coordinator.errors import Refused, Unavailable
 from coordinator.stream import DEAD_LETTER, PARTITIONS, PROPOSAL, STATUS, STREAMS, Batch, Entry, Place, Record, check_entries, partition_of
 
-__all__ = ["KafkaLog", "Lost", "topic_settings"]
+__all__ = ["KafkaLog", "Lost", "check_topics", "topic_settings"]
 
 _LARGEST_BYTES = 2 << 20  # of a record or a request: the largest event and its headers
 _WAIT_MS = 100  # for the broker to say that there is nothing new
@@ -305,22 +305,14 @@ class KafkaLog:
         """Make the topics that are missing and refuse those that would lose events or their order."""
         settings = topic_settings(replicas)
         with self._administering() as admin:
-            there = set(admin.list_topics())
             missing = {
                 stream: {"num_partitions": PARTITIONS[stream], "replication_factor": replicas, "configs": settings[stream]}
-                for stream in PARTITIONS
-                if stream not in there
+                for stream in check_topics(admin, replicas)
             }
             if missing:
                 with suppress(TopicAlreadyExistsError):  # another coordinator starts at the same time
                     admin.create_topics(missing, timeout_ms=self._patience_ms, wait_for_metadata=True)
-            partitions = {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics(list(PARTITIONS))}
-            resources = [ConfigResource(ConfigResourceType.TOPIC, stream) for stream in PARTITIONS]
-            found = admin.describe_configs(resources, config_filter="all")["topic"]
-        for stream in PARTITIONS:
-            _check_topic(
-                stream, partitions.get(stream, 0), {name: str(entry["value"]) for name, entry in found[stream].items()}, settings[stream]
-            )
+                check_topics(admin, replicas)
 
     @contextmanager
     def _administering(self) -> Iterator[KafkaAdminClient]:
@@ -345,6 +337,19 @@ class KafkaLog:
             raise Unavailable(
                 f"Kafka at {self._bootstrap} did not {task}: {error or type(error).__name__}. Check the brokers, then try again."
             ) from error
+
+
+def check_topics(admin: KafkaAdminClient, replicas: int) -> list[str]:
+    """Return the streams that have no topic yet; refuse a topic that would lose events or their order."""
+    named = set(admin.list_topics())
+    there = [stream for stream in PARTITIONS if stream in named]
+    if there:
+        partitions = {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics(there)}
+        found = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, stream) for stream in there], config_filter="all")["topic"]
+        for stream in there:
+            values = {name: str(entry["value"]) for name, entry in found[stream].items()}
+            _check_topic(stream, partitions.get(stream, 0), values, topic_settings(replicas)[stream])
+    return [stream for stream in PARTITIONS if stream not in named]
 
 
 def _check_topic(stream: str, partitions: int, found: Mapping[str, str], expected: Mapping[str, str]) -> None:

@@ -245,12 +245,25 @@ def decline(
     run("decline", proposal, agent=agent, reason=reason, url=url, log=log, charter=charter, as_json=as_json)
 
 
-@app.command()
-def doctor(log: LogFile = None, charter: CharterFile = None, as_json: AsJson = False) -> None:
+doctor_app = typer.Typer(name="doctor", invoke_without_command=True)
+app.add_typer(doctor_app)
+
+
+@doctor_app.callback()
+def doctor(context: typer.Context, log: LogFile = None, charter: CharterFile = None, as_json: AsJson = False) -> None:
     """Check that all this machine needs is in order; exit code 1 when something is wrong."""
     from coordinator.cli.doctor import run
 
-    if not run(log=log, charter=charter, as_json=as_json):
+    if context.invoked_subcommand is None and not run(log=log, charter=charter, as_json=as_json):
+        raise typer.Exit(1)
+
+
+@doctor_app.command("kafka")
+def doctor_kafka(kafka: KafkaAddress = None, replicas: KafkaReplicas = None, as_json: AsJson = False) -> None:
+    """Try out what Kafka really does, on topics that are removed again; exit code 1 when it lacks what the coordinator needs."""
+    from coordinator.cli.doctor import run_kafka
+
+    if not run_kafka(kafka=kafka, replicas=replicas, as_json=as_json):
         raise typer.Exit(1)
 
 

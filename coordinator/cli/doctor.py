@@ -22,7 +22,7 @@ from coordinator.settings import Settings, config_path, read_settings
 from coordinator.stream import START
 from coordinator.times import SECOND_US, format_instant
 
-__all__ = ["Finding", "run"]
+__all__ = ["Finding", "run", "run_kafka"]
 
 PARTS = ("fastapi", "kafka-python", "numba", "numpy", "ortools", "pydantic", "uvicorn")
 EARLIEST_US = 1_767_225_600 * SECOND_US  # the beginning of 2026: a clock before that was never set
@@ -37,16 +37,34 @@ class Finding:
     what: str
     sound: bool
     told: str
+    needed: bool = True  # else nothing here leans on it; it is only not claimed
+
+
+def run_kafka(*, kafka: str | None, replicas: int | None, as_json: bool) -> bool:
+    """Print what a broker really does; return whether it does all that the coordinator needs."""
+    from coordinator.adapters.kafka_probes import probe
+
+    settings = read_settings()
+    bootstrap = kafka or settings.kafka
+    if bootstrap is None:
+        raise Refused("no broker was named; say --kafka HOST:PORT, or set `kafka`")
+    tried = probe(bootstrap, replicas or settings.kafka_replicas)
+    return _print("doctor kafka", [Finding(one.what, sound, told, one.needed) for one, sound, told in tried], as_json)
 
 
 def run(*, log: Path | None, charter: Path | None, as_json: bool) -> bool:
     """Print all findings; return whether nothing is wrong."""
-    findings = list(_findings(log, charter))
+    return _print("doctor", list(_findings(log, charter)), as_json)
+
+
+def _print(title: str, findings: list[Finding], as_json: bool) -> bool:
+    sound = all(one.sound for one in findings if one.needed)
     if as_json:
-        print(json.dumps({"sound": all(one.sound for one in findings), "findings": [asdict(one) for one in findings]}, ensure_ascii=False))
+        print(json.dumps({"sound": sound, "findings": [asdict(one) for one in findings]}, ensure_ascii=False))
     else:
-        table("doctor", ["what", "", "finding"], [[one.what, "ok" if one.sound else "WRONG", one.told] for one in findings])
-    return all(one.sound for one in findings)
+        words = {(True, True): "ok", (True, False): "ok", (False, True): "WRONG", (False, False): "not claimed"}
+        table(title, ["what", "", "finding"], [[one.what, words[one.sound, one.needed], one.told] for one in findings])
+    return sound
 
 
 def _findings(log: Path | None, charter: Path | None) -> Iterator[Finding]:
