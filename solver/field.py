@@ -5,7 +5,7 @@ from copy import copy, deepcopy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from solver.errors import BadProblem, EngineFault, TooLarge
 from solver.problem import LARGEST, Ints, Problem
@@ -76,6 +76,7 @@ class Field:
         self._free_arcs: list[int] = []
         self._pins = pinned is not None and bool(pinned.any())  # whether there ever were any
         self._clipped: list[tuple[int, int]] = []  # (row, limit) of arcs whose limit waits for the end of the search
+        self._event = np.zeros((3, 1), dtype=np.int64)
         self._offered, self._asked = int(problem.supply.sum()), int(problem.demand.sum())
         self._most_received, self._steepest = int(problem.received.max(initial=0)), int(problem.rise.max(initial=0))
         self._fit()
@@ -184,7 +185,7 @@ class Field:
         self._fit(offered=units)
         self.finish()
         self._let_go(node, 0, supply)
-        self._heed(self._kernel.offer_event(self._layout.net, node, units, self._visits))
+        self._happen(node, -1, supply)
 
     def need_changes(self, need: int, units: int) -> None:
         """Let a need ask for so many units more, or fewer below 0."""
@@ -194,7 +195,48 @@ class Field:
         self._fit(asked=units)
         self.finish()
         self._let_go(node, 4, demand)
-        self._open(need, demand)
+        self._happen(node, int(self._way.values[need]), demand)
+
+    def take_in(self, at_offer: ArrayLike, position: ArrayLike, units: ArrayLike) -> int:
+        """Return how many of many events were taken in, in their order: each offer then has, or need asks for, so many units in all.
+
+        (E,) each: whether it is an offer, its position, its units. All of them are taken in, unless a ``budget`` is used up
+        before: then the rest is to come again. What many calls would do, without the time that calls take.
+        """
+        offers = np.atleast_1d(np.asarray(at_offer, dtype=bool))
+        positions, amounts = (np.atleast_1d(np.asarray(values, dtype=np.int64)) for values in (position, units))
+        if not len(offers) == len(positions) == len(amounts):
+            raise BadProblem(f"{len(offers)} sides, {len(positions)} positions and {len(amounts)} units: give each event one of each")
+        for ours, known, what in ((offers, self._offer_node, "an offer"), (~offers, self._need_node, "a need")):
+            for outside in {int(pick(positions[ours])) for pick in (np.min, np.max) if ours.any()}:
+                self._known(known, outside, what)
+        _no_less(int(amounts.min(initial=0)), 0, "the least units of events would be")
+        asked, offered = int(amounts[~offers].astype(object).sum()), int(amounts[offers].astype(object).sum())
+        self._fit(offered=offered, asked=asked)  # At most so many at any time.
+        self._fit(offered=-offered, asked=-asked)
+        self.finish()
+        if self._pins:
+            return self._take_in_singly(offers, positions, amounts)
+        node = np.empty_like(positions)
+        way = np.full_like(positions, -1)
+        node[offers] = self._offer_node.values[positions[offers]]
+        node[~offers] = self._need_node.values[positions[~offers]]
+        way[~offers] = self._way.values[positions[~offers]]
+        done, how = self._engine.happen(self._layout, node, way, amounts, self._visits)
+        self._heed(how)
+        self._count()
+        return int(done)
+
+    def _take_in_singly(self, offers: NDArray[np.bool_], positions: Ints, amounts: Ints) -> int:
+        for done, (at_offer, position, units) in enumerate(zip(offers.tolist(), positions.tolist(), amounts.tolist(), strict=True)):
+            if not self.at_rest:
+                return done
+            if at_offer:
+                node = int(self._offer_node.values[position])
+                self.offer_changes(position, units - int(self._layout.net.gate[node, self._kernel.LIMIT]))
+            else:
+                self.need_changes(position, units - self._demand(position))
+        return len(positions)
 
     def claim_received(self, claim: int, received: int) -> None:
         """Let a claim have received so many units lately; its further units are worth less the more it had."""
@@ -279,8 +321,7 @@ class Field:
         self._claim.add(claim)
         for x, offer in enumerate(offers):
             self._attach(offer, need, efforts[x], most[x] if most is not None else UNBOUNDED)
-        self._kernel.press_need(self._layout.net, node, way)
-        self._open(need, demand)
+        self._happen(node, way, demand)
         return need
 
     # --- what happens to arcs ---
@@ -355,7 +396,8 @@ class Field:
 
     def go_on(self, budget: int | None = None) -> bool:
         """Go on with what is not settled yet, about ``budget`` visits of nodes long; return whether it is at rest."""
-        return self._heed(self._kernel.TIGHT, UNBOUNDED if budget is None else budget)
+        _, how = self._engine.happen(self._layout, budget=UNBOUNDED if budget is None else budget)
+        return self._heed(how)
 
     def finish(self) -> None:
         """Go on until all is settled."""
@@ -369,11 +411,16 @@ class Field:
         return UNBOUNDED if self.budget is None else self.budget
 
     def _settle(self) -> None:
-        self._heed(self._kernel.TIGHT)
+        self.go_on(self.budget)
 
-    def _heed(self, how: int, visits: int | None = None) -> bool:
+    def _happen(self, node: int, way: int, units: int) -> None:
+        """Let one offer have, or one need ask for, so many units in all."""
+        self._event[:, 0] = node, way, units
+        _, how = self._engine.happen(self._layout, *self._event, self._visits)
+        self._heed(how)
+
+    def _heed(self, how: int) -> bool:
         """Go on from what a search ended with, and return whether all is settled."""
-        how = self._engine.settle(self._layout, self._visits if visits is None else visits, how)
         if how == self._kernel.STUCK:
             raise EngineFault("units have nowhere to go although nothing pinned holds them: keep the problem and report it")
         if how != self._kernel.AT_REST:
@@ -392,6 +439,14 @@ class Field:
             raise TooLarge(f"{told}: that does not fit into 64 bits; count in larger packs or make rise / run coarser")
         self._offered, self._asked, self._most_received, self._steepest = offered, asked, received, rise
 
+    def _count(self) -> None:
+        """Count anew what is offered and asked for."""
+        net, way = self._layout.net, self._way.values
+        self._offered = int(net.gate[self._offer_node.values, self._kernel.LIMIT].sum())
+        self._asked = int(
+            net.gate[self._need_node.values[way < 0], self._kernel.LIMIT].sum() + net.arc[way[way >= 0], self._kernel.MOST].sum()
+        )
+
     def _known(self, column: "_Column", position: int, what: str) -> int:
         if not 0 <= position < len(column.values) or column.values[position] < 0:
             raise BadProblem(f"{position} came where {what} was expected, one of {len(column.values)} counted from 0")
@@ -400,10 +455,6 @@ class Field:
     def _demand(self, need: int) -> int:
         net, way = self._layout.net, int(self._way.values[need])
         return int(net.gate[self._need_node.values[need], self._kernel.LIMIT] if way < 0 else net.arc[way, self._kernel.MOST])
-
-    def _open(self, need: int, demand: int) -> None:
-        node, way = int(self._need_node.values[need]), int(self._way.values[need])
-        self._heed(self._kernel.need_event(self._layout.net, node, way, demand, self._visits))
 
     def _summed(self, column: int) -> Ints:
         rows = self._layout.net.arc[:, column]
@@ -519,6 +570,7 @@ def prepare() -> None:
     field.offer_changes(0, -4)
     field.need_changes(0, 1)
     field.claim_received(0, 1)
+    field.take_in([True, False], [0, 1], [3, 2])
     field.restep([0], [1], [3])
     field.remove_arc(arc)
     field.pressures()

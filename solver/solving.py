@@ -3,7 +3,7 @@
 from solver.engine import best_flow
 from solver.fairness import worth_of
 from solver.minimums import close_hopeless, mend
-from solver.pressure import Pressures, least_pressures
+from solver.pressure import Pressures
 from solver.problem import Allocation, Ints, Problem
 
 __all__ = ["answer", "relax", "solve"]
@@ -48,9 +48,7 @@ def solve(problem: Problem) -> Allocation:
 
 def relax(problem: Problem, worth: int) -> tuple[Ints, Pressures]:
     """Return the optimal flow when parts may be of any size, and its pressures; a step of urgency weighs ``worth`` in effort."""
-    usable = close_hopeless(problem)
-    flow = best_flow(usable, worth)
-    return flow, least_pressures(usable, flow, worth)
+    return best_flow(close_hopeless(problem), worth)
 
 
 def answer(problem: Problem, worth: int, relaxed_flow: Ints, pressures: Pressures) -> Allocation:

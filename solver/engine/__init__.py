@@ -1,16 +1,26 @@
-"""Where the optimal flow is found. Every engine answers the same question; which one does is decided here and nowhere else."""
+"""Where the optimal flow of a problem laid out from nothing is found: which engine answers is decided here and nowhere else."""
 
+from solver.pressure import Pressures, least_pressures
 from solver.problem import Ints, Problem
 
-__all__ = ["best_flow"]
+__all__ = ["SMALL", "best_flow"]
+
+# Arcs. With fewer, OR-Tools has answered before our own engine is even loaded (and, once in its life, compiled); with more, our
+# own is several times as fast: `tests/benchmarks/solver_cold.py --arcs 3000` tells both. The same arrays always go the same way.
+SMALL = 3_000
 
 
-def best_flow(problem: Problem, worth: int) -> Ints:
-    """Return the (A,) units on each arc that have the greatest total urgency and among those the least effort.
+def best_flow(problem: Problem, worth: int) -> tuple[Ints, Pressures]:
+    """Return the flow (A,) of the greatest total urgency and among those of the least effort, and the least pressures that prove it.
 
     Minimum parts are not looked at. ``worth`` is what one step of urgency weighs in effort. Raises `TooLarge` where the
     engine's numbers cannot hold the question, `EngineFault` where it finds no answer although there is one.
     """
-    from solver.engine.stock import best_flow as stock_flow  # noqa: PLC0415 - loading OR-Tools takes half a second
+    if len(problem.offer) >= SMALL:
+        from solver.engine.own import kernel_solve  # noqa: PLC0415 - loading the compiled code takes half a second
 
-    return stock_flow(problem, worth)
+        return kernel_solve(problem, worth)
+    from solver.engine.stock import best_flow as stock_flow  # noqa: PLC0415 - so does OR-Tools
+
+    flow = stock_flow(problem, worth)
+    return flow, least_pressures(problem, flow, worth)

@@ -37,23 +37,18 @@ __all__ = [
     "UNFINISHED",
     "Network",
     "attach",
-    "claim_opens",
     "climb_by",
     "detach",
-    "fill_places",
-    "insert_needs",
+    "happen",
+    "lay_places",
     "least",
-    "near_order",
-    "need_event",
-    "offer_event",
     "pinned_at",
-    "press_need",
+    "press_needs",
     "press_offer",
     "put_arc",
     "refresh",
     "regate",
     "restep",
-    "settle",
     "slacken",
     "spill",
     "unclip",
@@ -239,13 +234,6 @@ def spill(net: Network, u: int, units: int) -> None:
     _hold(net, u, gate[u, UNITS] + units - kept)
     gate[u, UNITS] = kept
     refresh(net, u)
-
-
-@lean
-def claim_opens(net: Network, u: int, limit: int) -> None:
-    """Let a claim's gate take up to `limit` units."""
-    net.gate[u, LIMIT] = limit
-    regate(net, u)
 
 
 @lean
@@ -461,6 +449,13 @@ def press_need(net: Network, j: int, way: int) -> None:
         if key >= 0:
             best = min(best, place[x, 1] + node[key >> 32, PRESSURE])
     node[j, PRESSURE] = best
+
+
+@lean
+def press_needs(net: Network, needs: Ints, way: Ints) -> None:
+    """Give needs that take nothing of their own choice the greatest pressures they can have."""
+    for x in range(len(needs)):
+        press_need(net, needs[x], way[x])
 
 
 @lean
@@ -937,64 +932,60 @@ def _search(net: Network, budget: int) -> tuple[int, int]:
         budget -= state[ORPHANS] - before
 
 
-@lean
-def settle(net: Network, budget: int) -> int:
-    """Move every imbalance to the root, about `budget` visits of nodes long.
-
-    Returns AT_REST; UNFINISHED (call again to go on); TIGHT (give the heap and the labels more space, call again); or STUCK:
-    units cannot leave the node `waiting[state[WAITING]]`, because all that serves it is pinned.
-    """
+@inner
+def _settle(net: Network, budget: int) -> tuple[int, int]:
+    """Move every imbalance to the root; return how it stands and what is left of the budget."""
     state, waiting = net.state, net.waiting
     while True:
         if state[ROOT] < 0:
             while state[WAITING] > 0 and net.edge[waiting[state[WAITING] - 1], HELD] == 0:
                 state[WAITING] -= 1
             if state[WAITING] == 0:
-                return AT_REST
+                return AT_REST, budget
             _begin(net, waiting[state[WAITING] - 1])
         how, budget = _search(net, budget)
         if how != AT_REST:
-            return how
+            return how, budget
 
 
 @lean
-def offer_event(net: Network, i: int, units: int, budget: int) -> int:
-    """Let an offer have so many units more or fewer, and settle."""
-    spill(net, i, units)
-    return settle(net, budget)
-
-
-@lean
-def need_event(net: Network, j: int, way: int, demand: int, budget: int) -> int:
-    """Let a need ask for so many units in all, and settle; `way` is the arc to its claim, -1 where it is its own."""
+def _take_in(net: Network, u: int, way: int, units: int) -> None:
+    """Let an offer have, or a need ask for, so many units in all; `way` is the arc from a need to its claim, -1 where it has none."""
+    gate = net.gate
+    if gate[u, KIND] == OFFER:
+        spill(net, u, units - gate[u, LIMIT])
+        return
+    asked = gate[u, LIMIT] if way < 0 else net.arc[way, MOST]
+    taken = gate[u, UNITS] if way < 0 else net.arc[way, FLOW]
+    if asked == 0 and taken == 0:
+        press_need(net, u, way)
     if way < 0:
-        claim_opens(net, j, demand)
+        gate[u, LIMIT] = units
+        regate(net, u)
     else:
-        unslack(net, way, 0, demand, 0)
-    return settle(net, budget)
+        unslack(net, way, 0, units, 0)
+
+
+@lean
+def happen(net: Network, node: Ints, way: Ints, units: Ints, done: int, budget: int) -> tuple[int, int]:
+    """Let offers have, and needs ask for, so many units in all, one after the other, each once all before it is at rest.
+
+    Begins with the event `done`, or none if there is no more; returns how many are done, and how it ends after about `budget`
+    visits of nodes: AT_REST; UNFINISHED (call again to go on); TIGHT (give heap, stack and labels more space, call again); or
+    STUCK: units cannot leave the node `waiting[state[WAITING]]`, because all that serves it is pinned.
+    """
+    while True:
+        how, budget = _settle(net, budget)
+        if how != AT_REST or done == len(node):
+            return done, how
+        if budget <= 0:
+            return done, UNFINISHED
+        _take_in(net, node[done], way[done], units[done])
+        done += 1
+        budget -= 1
 
 
 # --- whole networks -----------------------------------------------------------------------------------------------------
-
-
-@lean
-def insert_needs(net: Network, needs: Ints, way: Ints, asked: Ints, first: int) -> tuple[int, int]:
-    """Let the needs ask, one after the other, from the `first` on; return where it stopped and how.
-
-    `way` is the arc from a need to its claim, or -1 where it is its own claim.
-    """
-    for x in range(first, len(needs)):
-        j = needs[x]
-        if net.state[WAITING] == 0:
-            press_need(net, j, way[x])
-            if way[x] < 0:
-                claim_opens(net, j, asked[x])
-            else:
-                unslack(net, way[x], 0, asked[x], 0)
-        how = settle(net, FAR)
-        if how != AT_REST:
-            return x, how
-    return len(needs), AT_REST
 
 
 @making
@@ -1038,24 +1029,63 @@ def least(net: Network, count: int) -> Ints:
 
 
 @making
-def near_order(tail: Ints, head: Ints, nodes: int) -> Ints:
-    """Return (nodes,) ranks: breadth first along the arcs, so that what is near in the network is near in memory."""
-    first = np.zeros(nodes + 1, dtype=np.int64)
+def lay_places(net: Network, tail: Ints, head: Ints, cost: Ints, most: Ints, nodes: int) -> Ints:
+    """Lay arcs out, nothing flowing yet, and return (nodes,) where each node is: what is near in the network is near in memory."""
+    span, place, arc, state = net.span, net.place, net.arc, net.state
+    count = np.zeros((nodes + 1, 2), dtype=np.int32)
     for a in range(len(tail)):
-        first[tail[a]] += 1
-        first[head[a]] += 1
+        count[tail[a], 0] += 1
+        count[head[a], 1] += 1
+    rank = _near_order(tail, head, count, nodes)
+    state[WIDEST] = 0
+    for u in range(nodes):
+        row = span[rank[u]]
+        for side in range(2):
+            row[4 * side + COUNT] = row[4 * side + SPACE] = count[u, side]
+            row[4 * side + LOOSE] = 0
+        state[WIDEST] = max(state[WIDEST], count[u, 0] + count[u, 1])
     total = 0
-    for u in range(nodes + 1):
-        count = first[u]
+    for u in range(nodes):
+        for offset in (0, 4):
+            span[u, offset + START] = total
+            total += span[u, offset + COUNT]
+            span[u, offset + COUNT] = 0
+    state[POOL] = total
+    for a in range(len(tail)):
+        t, h = rank[tail[a]], rank[head[a]]
+        out = span[t, START] + span[t, COUNT]
+        into = span[h, 4 + START] + span[h, 4 + COUNT]
+        span[t, COUNT] += 1
+        span[h, 4 + COUNT] += 1
+        key, back = h << 32 | a, t << 32 | a
+        place[out, 0] = key if most[a] > 0 else ~key
+        place[into, 0] = back if most[a] > 0 else ~back
+        place[out, 1] = cost[a]
+        place[into, 1] = cost[a]
+        arc[a, FLOW] = 0
+        arc[a, MOST] = most[a]
+        arc[a, PINNED] = 0
+        arc[a, PLACES] = out << 32 | into
+    return rank
+
+
+@making
+def _near_order(tail: Ints, head: Ints, count: NDArray[np.int32], nodes: int) -> Ints:
+    """Return (nodes,) ranks, breadth first along the arcs; `count` says how many leave and enter each node."""
+    first = np.empty(nodes + 1, dtype=np.int32)
+    total = 0
+    for u in range(nodes):
         first[u] = total
-        total += count
-    following = first[:nodes].copy()
+        total += count[u, 0] + count[u, 1]
+    first[nodes] = total
+    following = first.copy()
     other = np.empty(total, dtype=np.int32)
     for a in range(len(tail)):
-        other[following[tail[a]]] = head[a]
-        following[tail[a]] += 1
-        other[following[head[a]]] = tail[a]
-        following[head[a]] += 1
+        t, h = tail[a], head[a]
+        other[following[t]] = h
+        following[t] += 1
+        other[following[h]] = t
+        following[h] += 1
     rank = np.full(nodes, -1, dtype=np.int64)
     queue = np.empty(nodes, dtype=np.int32)
     done = 0
@@ -1076,38 +1106,3 @@ def near_order(tail: Ints, head: Ints, nodes: int) -> Ints:
                     queue[done] = w
                     done += 1
     return rank
-
-
-@lean
-def fill_places(net: Network, rank: Ints, tail: Ints, head: Ints, cost: Ints, most: Ints, nodes: int) -> None:
-    """Lay the arcs out by the ranks of their ends, in order of nodes; nothing flows yet."""
-    span, place, arc = net.span, net.place, net.arc
-    span[:nodes] = 0
-    for a in range(len(tail)):
-        span[rank[tail[a]], COUNT] += 1
-        span[rank[head[a]], 4 + COUNT] += 1
-    total = 0
-    net.state[WIDEST] = 0
-    for u in range(nodes):
-        net.state[WIDEST] = max(net.state[WIDEST], span[u, COUNT] + span[u, 4 + COUNT])
-        for offset in (0, 4):
-            span[u, offset + START] = total
-            span[u, offset + SPACE] = span[u, offset + COUNT]
-            total += span[u, offset + COUNT]
-            span[u, offset + COUNT] = 0
-    net.state[POOL] = total
-    for a in range(len(tail)):
-        t, h = rank[tail[a]], rank[head[a]]
-        out = span[t, START] + span[t, COUNT]
-        into = span[h, 4 + START] + span[h, 4 + COUNT]
-        span[t, COUNT] += 1
-        span[h, 4 + COUNT] += 1
-        key, back = h << 32 | a, t << 32 | a
-        place[out, 0] = key if most[a] > 0 else ~key
-        place[into, 0] = back if most[a] > 0 else ~back
-        place[out, 1] = cost[a]
-        place[into, 1] = cost[a]
-        arc[a, FLOW] = 0
-        arc[a, MOST] = most[a]
-        arc[a, PINNED] = 0
-        arc[a, PLACES] = out << 32 | into

@@ -15,16 +15,17 @@ __all__ = [
     "claim_pressures",
     "drop_arc",
     "fill_claim",
+    "happen",
     "lay_out",
     "make_room",
     "new_arc",
     "new_node",
     "part_claim",
     "pressures",
-    "settle",
     "solve_cold",
 ]
 
+NOTHING = np.empty(0, dtype=np.int64)
 LARGEST_WORTH = 1 << 58  # of one unit; distances stay below 8 times that
 LEAST_HEAP = 1 << 15  # entries, so that small dense networks need not wait for more
 SPARE = 3  # rows made for each row filled: pages that are never touched cost nothing
@@ -51,6 +52,8 @@ def lay_out(problem: Problem, step: int, margin: int) -> Layout:
     ``step`` is what one step of urgency weighs in effort; ``margin`` is at least the problem's.
     """
     offers, needs, claims, arcs = len(problem.supply), len(problem.demand), len(problem.tier), len(problem.offer)
+    if int(problem.supply.sum()) > kernel.LARGEST_FLOW:
+        raise TooLarge(f"{problem.supply.sum()} units are offered, more than {kernel.LARGEST_FLOW}: count in larger packs")
     top = step * (4 * (problem.levels + 2 * margin) + problem.hysteresis)
     if max(top, int(problem.effort.max(initial=0))) > LARGEST_WORTH:
         raise TooLarge(f"a unit may be worth {top}, more than {LARGEST_WORTH}: give effort in a coarser unit")
@@ -73,9 +76,8 @@ def lay_out(problem: Problem, step: int, margin: int) -> Layout:
         head = np.concatenate([head, head[held], claim_at[problem.claim[ways]]])
         cost = np.concatenate([cost, cost[held] - problem.hysteresis * step, nothing])
         most = np.concatenate([most, kept, nothing])
-    rank = kernel.near_order(tail, head, nodes)
     net = _empty_network(nodes, len(tail))
-    kernel.fill_places(net, rank, tail, head, cost, most, nodes)
+    rank = kernel.lay_places(net, tail, head, cost, most, nodes)
 
     twin = np.full(arcs, -1, dtype=np.int64)
     twin[held] = arcs + np.arange(len(held))
@@ -138,14 +140,13 @@ def _fill_nodes(layout: Layout, problem: Problem, step: int, margin: int) -> Non
     net.node[shared, kernel.PRESSURE] = net.edge[shared, kernel.GIVE]
 
 
-def settle(layout: Layout, budget: int, how: int = kernel.TIGHT) -> int:
-    """Move every imbalance to the root; return AT_REST, UNFINISHED or STUCK. ``how`` is what a search before ended with."""
-    if how == kernel.TIGHT:
-        how = int(kernel.settle(layout.net, budget))
+def happen(layout: Layout, node: Ints = NOTHING, way: Ints = NOTHING, units: Ints = NOTHING, budget: int = kernel.FAR) -> tuple[int, int]:
+    """Settle, take in events and settle each; return how many were taken in, and AT_REST, UNFINISHED or STUCK."""
+    done, how = kernel.happen(layout.net, node, way, units, 0, budget)
     while how == kernel.TIGHT:
         widen(layout)
-        how = int(kernel.settle(layout.net, budget))
-    return how
+        done, how = kernel.happen(layout.net, node, way, units, done, budget)
+    return done, how
 
 
 def widen(layout: Layout) -> None:
@@ -159,15 +160,12 @@ def solve_cold(layout: Layout, problem: Problem, pinned: Ints | None = None) -> 
     """Let all needs ask, in the order in which they lie in memory: a front that moves over the network."""
     if pinned is not None and pinned.any():
         _pin(layout, problem, pinned)
+    if problem.hysteresis or pinned is not None:  # Kept parts have efforts below 0, and what is pinned has its worth.
+        kernel.press_needs(layout.net, layout.need_node, layout.way)
     order = np.argsort(layout.need_node)
-    needs, way, asked = layout.need_node[order], layout.way[order], problem.demand[order]
-    done = 0
-    while done < len(needs):
-        done, how = kernel.insert_needs(layout.net, needs, way, asked, done)
-        if how == kernel.TIGHT:
-            widen(layout)
-        elif how != kernel.AT_REST:
-            raise EngineFault(f"need {order[done]} could not be brought to rest: keep the problem and report it")
+    done, how = happen(layout, layout.need_node[order], layout.way[order], problem.demand[order])
+    if how != kernel.AT_REST:
+        raise EngineFault(f"need {order[done - 1]} could not be brought to rest: keep the problem and report it")
 
 
 def _pin(layout: Layout, problem: Problem, pinned: Ints) -> None:

@@ -7,7 +7,7 @@ from solver.engine.kernel import FLOW
 from solver.fairness import margin_of
 from solver.problem import Ints, Problem
 
-__all__ = ["best_flow", "kernel_solve"]
+__all__ = ["kernel_solve"]
 
 
 def kernel_solve(problem: Problem, worth: int) -> tuple[Ints, tuple[Ints, Ints, Ints]]:
@@ -18,22 +18,12 @@ def kernel_solve(problem: Problem, worth: int) -> tuple[Ints, tuple[Ints, Ints, 
     when needs ask in breadth-first order over the arcs from the first offer on, and of equal ways the first is taken: the same
     arrays give the same flow. Raises `TooLarge` where 64 bits do not hold the worth of a unit.
     """
-    laid, flow = _solved(problem, worth)
-    pressure = layout.pressures(laid)
-    claims = layout.claim_pressures(laid, pressure, laid.claim_node)
-    return flow, (pressure[laid.offer_node], pressure[laid.need_node], claims)
-
-
-def best_flow(problem: Problem, worth: int) -> Ints:
-    """Return the optimal flow (A,) alone, as `solver.engine.best_flow` is asked for it."""
-    return _solved(problem, worth)[1]
-
-
-def _solved(problem: Problem, worth: int) -> tuple[layout.Layout, Ints]:
     laid = layout.lay_out(problem, worth, margin_of(problem))
     layout.solve_cold(laid, problem)
     rows = laid.net.arc[:, FLOW]
     flow: Ints = rows[: len(problem.offer)].copy()
     held = np.flatnonzero(laid.twin >= 0)
     flow[held] += rows[laid.twin[held]]
-    return laid, flow
+    pressure = layout.pressures(laid)
+    claims = layout.claim_pressures(laid, pressure, laid.claim_node)
+    return flow, (pressure[laid.offer_node], pressure[laid.need_node], claims)

@@ -107,6 +107,27 @@ def test_a_field_grows_far_beyond_what_it_was_built_from() -> None:
     verify(field)
 
 
+@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("budget", [None, 5])
+def test_many_events_at_once_leave_what_one_call_each_would(seed: int, budget: int | None) -> None:
+    rng, problem = np.random.default_rng(seed), problem_of(seed)
+    field, count = Field(problem, budget=budget), 40
+    if seed % 4 == 3 and field.flow().any():
+        arc = int(np.flatnonzero(field.flow())[0])
+        field.pin(arc, int(field.flow()[arc]))
+    at_offer = rng.random(count) < 0.5
+    position = np.where(at_offer, rng.integers(0, len(problem.supply), count), rng.integers(0, len(problem.demand), count))
+    units, done = rng.integers(0, 40, count) * (rng.random(count) < 0.8), 0
+    while done < count:
+        done += field.take_in(at_offer[done:], position[done:], units[done:])
+    field.finish()
+    verify(field)
+    after = field.problem()
+    for side, now in ((at_offer, after.supply), (~at_offer, after.demand)):
+        last = dict(zip(position[side].tolist(), units[side].tolist(), strict=True))
+        assert {each: int(now[each]) for each in last} == last
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_other_staircases_for_all_claims_at_once_leave_what_solving_anew_would(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -190,6 +211,10 @@ def test_a_budget_bounds_a_turn_and_going_on_ends_at_the_optimum() -> None:
         lambda field: field.add_offer(4, [0], []),
         lambda field: field.add_need(0, 4, [1], [1]),
         lambda field: field.add_need(0, 4, [0], [1], [-1]),
+        lambda field: field.take_in([True, True], [0, 1], [1, 1]),
+        lambda field: field.take_in([False], [-1], [1]),
+        lambda field: field.take_in([True, False], [0, 0], [3, -1]),
+        lambda field: field.take_in([True], [0, 0], [3, 3]),
         lambda field: field.restep([0, 0], [1, 1], [5, 5]),
         lambda field: field.restep([1], [1], [5]),
         lambda field: field.restep([0], [1], [0]),
@@ -210,6 +235,8 @@ def test_what_does_not_fit_is_refused_and_changes_nothing(wrong) -> None:  # typ
     [
         lambda field: field.offer_changes(0, 2**60),
         lambda field: field.need_changes(0, 2**62),
+        lambda field: field.take_in([True], [0], [2**61]),
+        lambda field: field.take_in([False, False], [0, 0], [2**61, 2**62]),
         lambda field: field.add_offer(2**61),
         lambda field: field.add_need(0, 2**62),
         lambda field: field.add_claim(0, 1, 2**60),

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from solver import Allocation, Gap, Problem, TooLarge, broken_rules, staircase, total_urgency
+from solver import Allocation, Gap, Problem, TooLarge, broken_rules, solve, staircase, total_urgency
+from solver.engine import SMALL
 from solver.engine.own import kernel_solve
 from solver.engine.stock import best_flow
 from solver.fairness import worth_of
@@ -118,3 +119,22 @@ def test_importing_the_solver_compiles_nothing() -> None:
         check=True,
     )
     assert seen.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("arcs", [SMALL - 1, SMALL])
+def test_whichever_engine_a_problem_goes_to_finds_what_the_other_would(arcs: int) -> None:
+    rng = np.random.default_rng(arcs)
+    count = 300
+    pairs = rng.permutation(count * count)[:arcs]
+    problem = Problem.of(
+        rng.integers(1, 101, count),
+        rng.integers(1, 101, count),
+        pairs // count,
+        pairs % count,
+        rng.integers(0, 1_000, arcs),
+        tier=rng.integers(0, 4, count),
+        staircase=(np.ones(count), np.full(count, 10), 30),
+    )
+    worth, answer = worth_of(problem), solve(problem)
+    assert broken_rules(problem, answer) == []
+    assert value(problem, answer.flow) == value(problem, best_flow(problem, worth)) == value(problem, kernel_solve(problem, worth)[0])
