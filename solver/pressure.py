@@ -17,10 +17,31 @@ NONE = -(2**62)  # below every pressure
 def least_pressures(problem: Problem, flow: Ints, worth: int) -> Pressures:
     """Return what one unit more at each offer, need and claim would gain, given the optimal ``flow``.
 
+    Parameters
+    ----------
+    problem : Problem
+        What was asked.
+    flow : (A,) int64
+        Its optimal flow.
+    worth : int
+        What a step of urgency weighs in effort.
+
+    Returns
+    -------
+    offers (M,), needs (N,), claims (K,) : int64
+        The least pressures that prove the flow optimal.
+
+    Raises
+    ------
+    EngineFault
+        If the flow can still be bettered.
+
+    Notes
+    -----
     A unit more at an offer can stay (0), or go to a need; at a need with room it counts for the claim, and where somebody
     already delivers it sends that delivery back; at a claim it is worth the next step. Starting from the steps, gains rise
     along these ways until none rises: the longest paths of the residual graph, by Bellman and Ford's method. If the flow
-    is optimal none goes in circles; if they never rest, it was not, and `EngineFault` is raised.
+    is optimal none goes in circles; if they never rest, it was not. O((M + N + K) A) at worst.
     """
     taken = np.zeros(len(problem.demand), dtype=np.int64)
     np.add.at(taken, problem.need, flow)
