@@ -1,14 +1,12 @@
 """What the pressures of the plan tell: where a thing is short, what one more would relieve, whether every answer is proven."""
 
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from coordinator.adapters.files import read_charter, read_lines
 from coordinator.adapters.routes_csv import read_routes
-from coordinator.adapters.sqlite_log import SqliteLog
 from coordinator.churn import Spread, churn
-from coordinator.cli.loading import Where, load
+from coordinator.cli.loading import Where, in_log, load, parsed
 from coordinator.cli.network import print_json
 from coordinator.cli.output import table
 from coordinator.cycle import Coordination
@@ -16,14 +14,12 @@ from coordinator.errors import Refused
 from coordinator.opportunities import opportunities, pressures
 from coordinator.readings import Pressure, certificates
 from coordinator.replaying import Said, in_told_order
-from coordinator.signals import Event, parse_event
-from coordinator.stream import START
+from coordinator.signals import Event
 from coordinator.wording import amount, counted
 
 __all__ = ["show_check", "show_churn", "show_opportunities", "show_pressure"]
 
 ROWS = 40  # of one table; the rest is counted, and --json has them all
-AT_ONCE = 5_000  # records read from a log in one go
 
 
 def show_pressure(where: Where, resource: str, to_json: bool) -> None:
@@ -73,9 +69,8 @@ def show_check(where: Where, to_json: bool) -> bool:
 
 def show_churn(where: Where, to_json: bool) -> None:
     """Print how often proposals were made and taken back, for each event and each cycle."""
-    if (where.log is None) == (not where.files):
-        raise Refused("say where to look: files of events, or --log and one embedded log")
-    found = churn(_from_log(where) if where.log else _from_files(where))
+    where.check()
+    found = churn(_events(line for line, _ in in_log(where.log)) if where.log else _from_files(where))
     if to_json:
         print_json(found)
         return
@@ -92,20 +87,10 @@ def _parts(spread: Spread) -> list[int]:
     return [spread.p50, spread.p99, spread.most]
 
 
-def _from_log(where: Where) -> Iterator[Event]:
-    """Yield what an embedded log holds; what cannot be read is left out."""
-    assert where.log is not None  # asked before
-    with closing(SqliteLog.open_readonly(where.log)) as log:
-        place = START
-        while (batch := log.read(place, AT_ONCE)).records:
-            place = batch.place
-            for record in batch.records:
-                yield from _parsed(record.entry.event)
-
-
 def _from_files(where: Where) -> Iterator[Event]:
     """Yield what files hold; where they hold no decisions, plan as in a replay and yield these in between."""
-    said = [Said(event, line, str(path), number) for path in where.files for number, line in read_lines(path) for event in _parsed(line)]
+    lines = ((str(path), number, line) for path in where.files for number, line in read_lines(path))
+    said = [Said(event, line, path, number) for path, number, line in lines if (event := parsed(line)) is not None]
     if any(one.event.kind == "proposal" for one in said):
         yield from (one.event for one in in_told_order(said))
         return
@@ -124,15 +109,11 @@ def _from_files(where: Where) -> Iterator[Event]:
 def _decided(coordination: Coordination) -> Iterator[Event]:
     decided = list(coordination.outbox)
     coordination.outbox.clear()
-    for entry in decided:
-        yield from _parsed(entry.event)
+    yield from _events(entry.event for entry in decided)
 
 
-def _parsed(line: bytes) -> list[Event]:
-    try:
-        return [parse_event(line)]
-    except Refused:
-        return []
+def _events(lines: Iterable[bytes]) -> Iterator[Event]:
+    return (event for line in lines if (event := parsed(line)) is not None)
 
 
 def _ranks(pressure: Pressure | None) -> list[int | None]:

@@ -16,7 +16,7 @@ from coordinator.replaying import Said, in_told_order, statements_judged
 from coordinator.signals import Event, parse_event
 from coordinator.stream import START
 
-__all__ = ["Loaded", "Where", "load"]
+__all__ = ["Loaded", "Where", "in_log", "load", "parsed"]
 
 AT_ONCE = 5_000  # records read from a log in one go
 
@@ -29,6 +29,11 @@ class Where:
     log: Path | None = None
     charter: Path | None = None
     routes: Path | None = None
+
+    def check(self) -> None:
+        """Refuse neither and both."""
+        if (self.log is None) == (not self.files):
+            raise Refused("say where to look: files of events, or --log and one embedded log")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +51,7 @@ def load(where: Where, *, quiet: bool = False) -> Loaded:
     A log is read as it stands: its decisions are obeyed, and nothing is planned. Files are replayed: cycles run on signals alone,
     recorded decisions are obeyed. Raises `Refused` where neither or both are named, or one cannot be opened.
     """
-    if (where.log is None) == (not where.files):
-        raise Refused("say where to look: files of events, or --log and one embedded log")
+    where.check()
     coordination = Coordination(charter_in_force(where.charter), table=read_routes(where.routes) if where.routes else None)
     with Progress("reading", quiet) as progress:
         read, refused = _from_log(coordination, where.log, progress) if where.log else _from_files(coordination, where.files, progress)
@@ -57,7 +61,7 @@ def load(where: Where, *, quiet: bool = False) -> Loaded:
 def _from_log(coordination: Coordination, path: Path, progress: Progress) -> tuple[int, int]:
     coordination.planning = coordination.judging = False
     read = refused = 0
-    for line, logtime_us in _log_lines(path):
+    for line, logtime_us in in_log(path):
         read += 1
         progress.step()
         try:
@@ -74,7 +78,7 @@ def _from_files(coordination: Coordination, paths: list[Path], progress: Progres
         for number, line in read_lines(path):
             read += 1
             progress.step()
-            event = _parsed(line)
+            event = parsed(line)
             if event is not None:
                 said.append(Said(event, line, str(path), number))
     kinds = {one.event.kind for one in said}
@@ -92,7 +96,8 @@ def _from_files(coordination: Coordination, paths: list[Path], progress: Progres
     return read, refused
 
 
-def _log_lines(path: Path) -> Iterator[tuple[bytes, int]]:
+def in_log(path: Path) -> Iterator[tuple[bytes, int]]:
+    """Yield each record of an embedded log with its log time."""
     with closing(SqliteLog.open_readonly(path)) as log:
         place = START
         while (batch := log.read(place, AT_ONCE)).records:
@@ -101,7 +106,8 @@ def _log_lines(path: Path) -> Iterator[tuple[bytes, int]]:
                 yield record.entry.event, record.logtime_us
 
 
-def _parsed(line: bytes) -> Event | None:
+def parsed(line: bytes) -> Event | None:
+    """Return the event that a line holds, None where it cannot be read: `coordinator replay` tells why."""
     try:
         return parse_event(line)
     except Refused:

@@ -1,14 +1,12 @@
 """The commands `coordinator pressure`, `opportunities`, `solver check` and `churn`."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from coordinator.churn import Churn, Spread, churn
-from coordinator.cli import main
 from coordinator.readings import Certificate
 from coordinator.signals import parse_event
 from tests.support.events import agent, capacity, need, offer, proposal, retracted, tick, withdraw
@@ -24,38 +22,12 @@ LINES = [
     need("ward", 5, "visor", place=HERE),
 ]
 
-Ran = tuple[int, str, str]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Run the command line with these words; return its exit code, output and errors."""
-
-    def ran(*words: str | Path) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["coordinator", *map(str, words)])
-        monkeypatch.setenv("COLUMNS", "200")
-        with pytest.raises(SystemExit) as ended:
-            main()
-        told = capsys.readouterr()
-        return int(ended.value.code or 0), told.out, told.err
-
-    return ran
-
 
 @pytest.fixture
 def events(tmp_path: Path) -> Path:
     file = tmp_path / "events.jsonl"
     file.write_bytes(b"\n".join(LINES))
     return file
-
-
-@pytest.fixture
-def log(tmp_path: Path, events: Path, run: Any) -> Path:
-    """The same events with what was proposed, recorded in an embedded log."""
-    path = tmp_path / "network.log"
-    code, _, err = run("replay", events, "--out", tmp_path / "out", "--record", path)
-    assert code == 0, err
-    return path
 
 
 QUESTIONS = (["pressure", "visor"], ["opportunities", "mill"], ["solver", "check"], ["churn"])

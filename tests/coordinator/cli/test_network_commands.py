@@ -1,13 +1,11 @@
 """The commands `coordinator network …` and `coordinator why`: tables for people, JSON for programs, one sentence for what is wrong."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from coordinator.cli import main
 from tests.support.events import capacity, need, offer
 from tests.support.networks import recipe
 
@@ -21,38 +19,12 @@ LINES = [
     need("ward", 5, "vizor", place=HERE),
 ]
 
-Ran = tuple[int, str, str]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Run the command line with these words; return its exit code, output and errors."""
-
-    def ran(*words: str | Path) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["coordinator", *map(str, words)])
-        monkeypatch.setenv("COLUMNS", "200")
-        with pytest.raises(SystemExit) as ended:
-            main()
-        told = capsys.readouterr()
-        return int(ended.value.code or 0), told.out, told.err
-
-    return ran
-
 
 @pytest.fixture
 def events(tmp_path: Path) -> Path:
     file = tmp_path / "events.jsonl"
     file.write_bytes(b"\n".join([*LINES, b"{not an event}"]))
     return file
-
-
-@pytest.fixture
-def log(tmp_path: Path, events: Path, run: Any) -> Path:
-    """The same events with what was proposed, recorded in an embedded log."""
-    path = tmp_path / "network.log"
-    code, _, err = run("replay", events, "--out", tmp_path / "out", "--record", path)
-    assert code == 0, err
-    return path
 
 
 QUESTIONS = (["network", "stats"], ["network", "upstream", "visor"], ["network", "downstream", "mill"], ["network", "weak-points"])
