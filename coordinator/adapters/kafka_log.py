@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from heapq import heapify, heappop, heappush
 from threading import Lock
 from time import monotonic
@@ -10,7 +10,7 @@ from time import monotonic
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.consumer.fetcher import ConsumerRecord
-from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.errors import InvalidReplicationFactorError, KafkaError, TopicAlreadyExistsError
 from kafka.producer.future import FutureRecordMetadata
 from kafka.structs import OffsetAndMetadata
 
@@ -149,11 +149,12 @@ class KafkaLog:
         with self._reading_lock, self._explained("remember a place"):
             self._consumer.commit(offsets, timeout_ms=self._patience_ms)
 
-    def close(self) -> None:
-        """Let go of the connections."""
+    def close(self, patience_ms: int | None = None) -> None:
+        """Let go of the connections; what was appended is acknowledged already, so no broker has to be waited for."""
+        patience_ms = self._patience_ms if patience_ms is None else patience_ms
         if self._producer is not None:
-            _let_go(self._producer, self._patience_ms / 1000)
-        self._consumer.close(autocommit=False, timeout_ms=self._patience_ms)
+            _let_go(self._producer, patience_ms / 1000)
+        self._consumer.close(autocommit=False, timeout_ms=patience_ms)
 
     def _drop(self, producer: KafkaProducer) -> None:
         """Let go of a producer that failed: after some errors, such as a broker that lost its data, it would fail for ever."""
@@ -310,8 +311,15 @@ class KafkaLog:
                 for stream in check_topics(admin, replicas)
             }
             if missing:
-                with suppress(TopicAlreadyExistsError):  # another coordinator starts at the same time
+                try:
                     admin.create_topics(missing, timeout_ms=self._patience_ms, wait_for_metadata=True)
+                except TopicAlreadyExistsError:
+                    pass  # another coordinator starts at the same time
+                except InvalidReplicationFactorError:
+                    raise Refused(
+                        f"Kafka at {self._bootstrap} has too few brokers for {replicas} copies of each record. Add brokers; "
+                        "to keep fewer copies, and lose what they hold with them, say how many: --replicas 1"
+                    ) from None
                 check_topics(admin, replicas)
 
     @contextmanager

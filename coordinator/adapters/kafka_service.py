@@ -42,7 +42,7 @@ CLAIMS = 10  # tries to become the one who writes turns, while another still wri
 PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0  # before Kafka is asked again
 NOTE_S = 1.0
 IDENTITY_S = 30.0
-STOP_S = 5.0
+STOP_S, LET_GO_MS = 3.0, 500  # on the way out: for the turn at hand, and for each connection
 
 logger = structlog.get_logger("coordinator.kafka")
 Done = TypeVar("Done")
@@ -213,8 +213,8 @@ class KafkaService(Service):
         for thread in (self._ticker, self._thread):
             if thread is not None:
                 thread.join(STOP_S / 2)
-        self._inbox.close()
-        self._turns.close()
+        self._inbox.close(LET_GO_MS)
+        self._turns.close(LET_GO_MS)
         self._tell_listeners()
 
     # -- the thread that decides --------------------------------------------------------------------------------------

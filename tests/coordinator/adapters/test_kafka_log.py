@@ -73,6 +73,11 @@ def test_a_topic_that_forgets_is_refused(broker, admin):
         KafkaLog(broker, replicas=1)
 
 
+def test_more_copies_than_there_are_brokers_are_refused_with_the_way_out(kafka):
+    with pytest.raises(Refused, match=r"too few brokers for 3 copies .* --replicas 1"):
+        KafkaLog(kafka)
+
+
 def test_on_the_wire_an_event_is_a_keyed_record_and_a_withdrawal_has_no_value(log, broker):
     [told, withdrawn] = log.append([entry(1), entry(2, data=None)])
     assert told.position.rsplit("/", 1)[0] == withdrawn.position.rsplit("/", 1)[0]
