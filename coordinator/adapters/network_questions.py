@@ -1,6 +1,7 @@
 """Over HTTP, what `coordinator why`, `network`, `pressure` and `opportunities` tell on the command line, in the same words and fields."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query
@@ -14,6 +15,7 @@ from coordinator.lifting import lifting
 from coordinator.network import RESOURCE
 from coordinator.opportunities import opportunities, pressures
 from coordinator.questions import downstream, stats, unreachable, upstream
+from coordinator.units import UNITS, to_grains
 from coordinator.weakness import weak_points
 
 __all__ = ["add_network_questions"]
@@ -32,12 +34,20 @@ def add_network_questions(app: FastAPI, show: Show, missing: Missing) -> None:
             raise missing(refusal) from None
 
     @app.get("/needs/{need:path}/why", response_class=Response)
-    def why(need: str, lift: Annotated[bool, Query(description="Also what would lift it: plans are tried for that.")] = False) -> Response:
+    def why(
+        need: str,
+        lift: Annotated[bool, Query(description="Also what would lift it: changes are tried for that.")] = False,
+        by: Annotated[float | None, Query(gt=0, description="How much to lift it, in its unit; else by all it is short of.")] = None,
+    ) -> Response:
         """Why a need is served as it is, or short."""
 
         def told(coordination: Coordination) -> dict[str, Any]:
-            found: dict[str, Any] = as_json(explain(coordination, need))
-            return {**found, "lifting": as_json(lifting(coordination, found["need"]))} if lift else found
+            found = explain(coordination, need)
+            answer: dict[str, Any] = as_json(found)
+            if lift:
+                by_grains = None if by is None else to_grains(Decimal(str(by)), UNITS[found.asked.unit])
+                answer["lifting"] = as_json(lifting(coordination, found.need, by_grains))
+            return answer
 
         return tell(told)
 

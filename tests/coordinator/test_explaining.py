@@ -117,7 +117,9 @@ def test_a_declined_pair_is_told_and_what_opens_it_again():
 def test_a_thing_nobody_offers_is_told_with_near_names():
     found = why(planned(*(offer(f"maker-{n}", 2, "face-shield") for n in range(3)), need("clinic", 3, "facesheild")))
     assert found.reasons[1:] == ("nobody offers it", "`face-shield` has nearly the same name: offered by 3, needed by 0")
-    assert found.could_change == ("somebody offering facesheild, counted in pieces, or agreeing that it is `face-shield` (an alias in the charter)",)
+    assert found.could_change == (
+        "somebody offering facesheild, counted in pieces, or agreeing that it is `face-shield` (an alias in the charter)",
+    )
 
 
 def test_a_thing_that_only_recipes_make_is_told_with_what_they_lack():

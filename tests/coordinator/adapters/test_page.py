@@ -229,7 +229,9 @@ def test_why_a_need_is_short_is_told_as_the_command_tells_it(told: Served) -> No
     assert answer["short"] == {"value": 80, "unit": "1"}
     assert "lifting" not in answer
     assert told.get("/needs/samu-42%2Fneed%2Fmask-ffp2/why") == answer
-    assert told.get("/needs/samu-42/need/mask-ffp2/why?lift=true")["lifting"]["need"] == "samu-42/need/mask-ffp2"
+    lifted = told.get("/needs/samu-42/need/mask-ffp2/why?lift=true&by=10")["lifting"]
+    assert (lifted["need"], lifted["by"]) == ("samu-42/need/mask-ffp2", {"value": 10, "unit": "1"})
+    assert told.ask("GET", "/needs/samu-42/need/mask-ffp2/why?lift=true&by=0").status == 400
 
 
 @pytest.mark.parametrize(
