@@ -1,0 +1,36 @@
+"""The benchmarks of fairness and minimum parts run, small, and their tables say what holds."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def table(program: str, *words: str) -> list[list[str]]:
+    """Return the words of each line that a benchmark prints."""
+    command = [sys.executable, str(ROOT / "tests" / "benchmarks" / program), *words]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
+    assert run.returncode == 0, run.stderr
+    return [line.split() for line in run.stdout.splitlines()]
+
+
+def test_no_rule_leaves_an_exchange_and_exact_ratio_is_near_the_fractional_leximin() -> None:
+    rows = [row for row in table("fairness.py", "--needs", "60") if row[:1] in (["uniform"], ["towns"]) and row[1] != "LPs"]
+    assert [(row[0], row[1]) for row in rows] == [
+        (name, rule) for name in ("uniform", "towns") for rule in ("off", "portions", "ratio", "ratio")
+    ]
+    assert {(row[3], row[5]) for row in rows} == {("0", "0")}
+    exact = [row for row in rows if row[1] == "ratio" and int(row[2]) > 100]
+    assert [row[4] for row in exact] == ["0", "0"]
+    assert max(float(row[-1]) for row in exact) < 2  # Units: whole ones beside fractions of them.
+
+
+def test_the_gap_of_minimum_parts_is_printed() -> None:
+    rows = table("minimum_parts.py", "--cases", "25")
+    told = {" ".join(row[:-1]): row[-1] for row in rows}
+    relaxation = float(told["urgency of CP-SAT's optimum below the relaxation"].rstrip("%"))
+    ours = float(told["urgency of our answer below the relaxation"].rstrip("%"))
+    assert 0 < relaxation <= ours < 10
