@@ -18,7 +18,7 @@ from coordinator.cycle import Coordination
 from coordinator.explaining import covered_grains, need_named
 from coordinator.matching import Market
 from coordinator.network import Network, Stance
-from coordinator.opportunities import supply_at
+from coordinator.opportunities import NOBODY, supply_at
 from coordinator.problems import MOST_PAIRS, Claim, Question, joined, picked
 from coordinator.questions import accepted_things
 from coordinator.readings import Layout
@@ -32,7 +32,6 @@ __all__ = ["Blocker", "Enough", "Lifting", "lifting"]
 
 Ints = NDArray[np.int64]
 
-NEWCOMER = "…"  # no agent is called so
 OFFERS_TRIED = 6  # whose own radius is too small, the nearest first
 
 
@@ -166,7 +165,7 @@ class _Search:
         network, need = self.network, self.need
         place, nearest = network.place_of(need), self._nearest_offer()
         if place is not None:
-            extra, where, what = supply_at(NEWCOMER, network.canonical(need.thing), need, place), "at its place", "supply"
+            extra, where, what = supply_at(NOBODY, network.canonical(need.thing), need, place), "at its place", "supply"
         elif nearest is not None:  # Routes from anywhere else are not known.
             extra, where, what = nearest, f"in {nearest.ref}, the nearest offer", "supply of an offer"
         else:

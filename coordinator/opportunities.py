@@ -4,6 +4,7 @@ One unit more at a place would go where the pressure, less the effort of the way
 together would gain by it, because pressures are the least duals: what the next unit would add or displace.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -24,9 +25,11 @@ from coordinator.units import Quantity
 from coordinator.wording import near
 from solver.fairness import urgency_of
 
-__all__ = ["Opportunity", "Spot", "opportunities", "pressures", "supply_at"]
+__all__ = ["NOBODY", "Opportunity", "Spot", "opportunities", "pressures", "supply_at"]
 
 Ints = NDArray[np.int64]
+
+NOBODY = "…"  # no agent is called so
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ class Opportunity:
 
     sort: str
     name: str
-    how: str  # "offers it", "could make it" (a hint: its inputs and hours are not counted here) or "does not offer it"
+    how: str  # "offers it", "could make it" (a hint: its inputs and hours are not counted here), "does not offer it"; of a place "there"
     through: str | None  # the offer, or the recipe
     unit: Quantity  # what one unit is: what all quantities of the market have in common, or a pack
     pressure: Pressure
@@ -121,28 +124,42 @@ def serving(reading: Reading, pressure: Pressure) -> str:
 # -- what an agent could relieve --------------------------------------------------------------------------------------
 
 
-def opportunities(coordination: Coordination, agent: str) -> tuple[Opportunity, ...]:
-    """Return what one unit more of each thing from this agent's place would relieve, the most urgent first.
+def opportunities(coordination: Coordination, asked: str) -> tuple[Opportunity, ...]:
+    """Return what one unit more of each thing from an agent's place, or from a place, would relieve, the most urgent first.
 
-    Raises `Refused` where the agent is unknown.
+    A place is `latitude,longitude` in degrees. Raises `Refused` where it is on no map and the agent is unknown.
     """
     network = coordination.network
-    if agent not in network.agents:
-        hint = near(agent, network.agents)
-        raise Refused(f"nobody here is called {agent!r}; {f'did you mean {hint}?' if hint else 'somebody who said something was expected'}")
+    place = _place_named(asked)
+    if place is None and asked not in network.agents:
+        hint = near(asked, network.agents)
+        expected = f"did you mean {hint}?" if hint else "an agent who said something, or a place as latitude,longitude, was expected"
+        raise Refused(f"nobody here is called {asked!r}; {expected}")
+    agent = asked if place is None else NOBODY
     offered = {network.canonical(one.thing) for one in network.living() if one.is_supply and one.agent == agent}
     makes = _makeable(network, agent)
     best: dict[tuple[Thing, str, str | None], Opportunity] = {}
     for reading in readings(coordination.planner, coordination.log_us):
-        for stance, position in _would_be(reading, agent):
+        for stance, position in _would_be(reading, agent, place):
             thing = network.canonical(stance.thing)
             how = "offers it" if thing in offered else "could make it" if thing in makes else "does not offer it"
             through = stance.ref if position is not None else makes.get(thing) if how == "could make it" else None
-            found = _opportunity(reading, stance, position, how, through)
+            found = _opportunity(reading, stance, position, how if place is None else "there", through)
             key = (thing, stance.dimension, through)
             if found is not None and (key not in best or found.pressure < best[key].pressure):
                 best[key] = found
     return tuple(sorted(best.values(), key=lambda one: (one.pressure, one.sort, one.name, one.through or "")))
+
+
+def _place_named(asked: str) -> Coordinates | None:
+    """Return the place that is meant by `latitude,longitude`, None where no two numbers came."""
+    numbers = re.fullmatch(r"\s*(-?\d{1,3}(?:\.\d+)?)\s*,\s*(-?\d{1,3}(?:\.\d+)?)\s*", asked, re.ASCII)
+    if numbers is None:
+        return None
+    latitude, longitude = float(numbers[1]), float(numbers[2])
+    if abs(latitude) > 90 or abs(longitude) > 180:
+        raise Refused(f"{asked!r} is no place; latitude within 90 and longitude within 180 degrees were expected")
+    return latitude, longitude
 
 
 def _makeable(network: Network, agent: str) -> dict[Thing, str]:
@@ -161,7 +178,7 @@ def _is_of(recipe: Making, agent: str) -> bool:
     return recipe.ref.partition("/")[0] == agent
 
 
-def _would_be(reading: Reading, agent: str) -> Iterator[tuple[Stance, int | None]]:
+def _would_be(reading: Reading, agent: str, place: Coordinates | None) -> Iterator[tuple[Stance, int | None]]:
     """Yield the agent's offers of a market with their position, and a supply of each other thing that needs here would take."""
     network = reading.question.network
     mine = [(offer, position) for position, offer in enumerate(reading.question.market.offers) if offer.agent == agent]
@@ -169,7 +186,7 @@ def _would_be(reading: Reading, agent: str) -> Iterator[tuple[Stance, int | None
     there = {network.canonical(offer.thing) for offer, _ in mine}
     accepted = {thing for need in reading.question.market.needs for thing in accepted_things(network, need)}
     for thing in sorted(accepted - there):
-        yield supply_at(agent, thing, reading.question.market.needs[0], None), None
+        yield supply_at(agent, thing, reading.question.market.needs[0], place), None
 
 
 def supply_at(agent: str, thing: Thing, like: Stance, place: Coordinates | None) -> Stance:

@@ -396,14 +396,14 @@ def pressure(
 
 @app.command()
 def opportunities(
-    agent: Annotated[str, typer.Argument(help="An agent's name.")],
+    agent: Annotated[str, typer.Argument(help="An agent's name, or a place as latitude,longitude.")],
     files: EventFiles = None,
     log: EmbeddedLog = None,
     charter: CharterFile = None,
     routes: RoutesFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """What one unit or hour more from an agent's place would relieve, the most urgent first."""
+    """What one unit or hour more from an agent's place, or from any place, would relieve, the most urgent first."""
     from coordinator.cli.field import show_opportunities
     from coordinator.cli.loading import Where
 

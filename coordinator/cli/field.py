@@ -33,7 +33,7 @@ def show_pressure(where: Where, resource: str, to_json: bool) -> None:
 
 
 def show_opportunities(where: Where, agent: str, to_json: bool) -> None:
-    """Print what one unit more of each thing, from this agent's place, would relieve."""
+    """Print what one unit more of each thing, from this agent's place or from a place, would relieve."""
     found = opportunities(load(where, quiet=to_json).coordination, agent)
     if to_json:
         print_json(found)

@@ -265,7 +265,7 @@ def test_one_unit_is_a_pack_where_only_packs_move():
     assert one.short.grains == 12
 
 
-@pytest.mark.parametrize(("asked", "hint"), [("makr", "did you mean maker"), ("zzz", "somebody who said something")])
+@pytest.mark.parametrize(("asked", "hint"), [("makr", "did you mean maker"), ("zzz", "an agent who said something, or a place")])
 def test_an_unknown_agent_is_refused(asked: str, hint: str):
     with pytest.raises(Refused, match=rf"nobody here is called '{asked}'; {hint}"):
         opportunities(Desk(agent("maker", 1.0, 1.0)).core, asked)
@@ -332,3 +332,26 @@ def test_a_reading_knows_where_each_signal_is():
     assert isinstance(reading, Reading)
     assert reading.positions(reading.needs, reading.needs).tolist() == [0]
     assert reading.positions(reading.offers, reading.needs).tolist() == [-1]
+
+
+# -- a place ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_place_is_told_what_an_agent_there_who_offers_nothing_is_told(seed: int):
+    draw = Random(seed)
+    place = somewhere(draw)
+    desk = Desk(*(line for thing in ("mask", "sewing") for line in drawn(draw, thing)), agent("me", place["lat"], place["long"]))
+    desk.cycle()
+    there = opportunities(desk.core, f"{place['lat']}, {place['long']}")
+    mine = opportunities(desk.core, "me")
+    assert [(one.name, one.pressure, one.need, one.sentence) for one in there] == [
+        (one.name, one.pressure, one.need, one.sentence) for one in mine
+    ]
+    assert {one.how for one in there} <= {"there"}
+
+
+@pytest.mark.parametrize("asked", ["91,0", "0,181"])
+def test_a_place_on_no_map_is_refused(asked: str):
+    with pytest.raises(Refused, match="is no place; latitude within 90"):
+        opportunities(Desk(need("clinic", 3)).core, asked)
