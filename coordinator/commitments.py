@@ -15,7 +15,7 @@ from coordinator.signals import Answer, Event, Ledger, Line, Proposal, Report
 from coordinator.times import DAY_US
 from coordinator.units import Quantity
 
-__all__ = ["BOUND", "ENDED", "LIFE", "OPEN", "Book", "Claim", "Deal", "State", "amount_text", "statement_of"]
+__all__ = ["BOUND", "ENDED", "LIFE", "OPEN", "Book", "Claim", "Deal", "State", "Terms", "amount_text", "statement_of"]
 
 
 class State(StrEnum):
@@ -92,6 +92,7 @@ ENDED = frozenset(State) - OPEN - BOUND
 
 
 Claim = tuple[str, Thing, int, str]  # agent, canonical thing, tier used, dimension
+Terms = tuple[tuple[str, str, int, int], ...]  # of each line: offer, need, grains, metres
 
 
 def statement_of(event: Event) -> str:
@@ -121,6 +122,11 @@ class Deal:
     received: list[int] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)  # whose claim each line served, once committed
     committed_us: int = 0
+    terms: Terms = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Note the terms once: every plan is compared with them."""
+        self.terms = tuple((line.offer, line.need, line.quantity.grains, line.distance_m) for line in self.data.lines)
 
     @property
     def lines(self) -> tuple[Line, ...]:

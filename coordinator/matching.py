@@ -12,21 +12,45 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.commitments import Book
-from coordinator.network import Network, Stance
+from coordinator.network import Network, Stance, Thing
 from coordinator.places import HALF_AROUND_M, UNCONNECTED, PlaceIndex, great_circles_m
 
-__all__ = ["Hidden", "Market", "Pairs"]
+__all__ = ["Group", "Hidden", "Market", "Pairs", "groups"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Group = tuple[Thing, ...]  # the canonical things that can be exchanged for one another somewhere, in order
 Pairs = tuple[Ints, Ints, Ints]  # offers and needs by position, in order of both, and how far each pair is in metres
 
+NOWHERE = (np.nan, np.nan)
 AT_ONCE = 200_000  # pairs compared in one go
 
 WORTH_AN_INDEX = 50_000  # pairs of a market; below, comparing all is quicker than building an index
 FARTHEST_M = 2**60  # beyond every stated distance
 FOREVER = 2**62  # stands for "no limit" in arrays of times and metres
+
+
+def groups(network: Network) -> dict[Group, list[Thing]]:
+    """Return what stands in groups that could meet, by the canonical things that accepted substitutes link: the things as said."""
+    said: dict[Thing, list[Thing]] = {}
+    for thing in network.live_things():
+        said.setdefault(network.canonical(thing), []).append(thing)
+    leader = {thing: thing for thing in said}
+
+    def find(thing: Thing) -> Thing:
+        while leader[thing] != thing:
+            thing = leader[thing]
+        return thing
+
+    for one, other in network.substitutions():
+        if one in leader and other in leader:
+            first, second = sorted((find(one), find(other)))
+            leader[second] = first
+    joined: dict[Thing, list[Thing]] = {}
+    for thing in sorted(said):
+        joined.setdefault(find(thing), []).append(thing)
+    return {tuple(things): [name for thing in things for name in said[thing]] for things in joined.values()}
 
 
 class Hidden(StrEnum):
@@ -208,7 +232,8 @@ class Market:
     # -- arrays of the needs ------------------------------------------------------------------------------------------
 
     def _coordinates(self, stances: Sequence[Stance]) -> tuple[Floats, Floats]:
-        places = [self.network.place_of(stance) or (np.nan, np.nan) for stance in stances]
+        agents = self.network.agents
+        places = [stance.place or agents[stance.agent].place or NOWHERE for stance in stances]  # as `Network.place_of` has it
         latitudes_longitudes = np.array(places, dtype=float).reshape(-1, 2)
         return latitudes_longitudes[:, 0], latitudes_longitudes[:, 1]
 

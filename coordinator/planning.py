@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from coordinator.commitments import Book
 from coordinator.markets import KeptMarket, again_us, check
-from coordinator.matching import Hidden, Market
+from coordinator.matching import Group, Hidden, Market, groups
 from coordinator.network import Network, Stance, Thing
 from coordinator.problems import Claim, Part, Question, pack_of, proposed_grains
 from coordinator.times import DAY_US
@@ -22,8 +22,6 @@ from solver import TooLarge, solve_on_demand
 __all__ = ["Planner", "Solved"]
 
 MOST_UNITS = 10**12  # of one market; above, quantities are counted in coarser steps, so that sums stay exact in 64 bits and in JSON
-
-Group = tuple[Thing, ...]  # the canonical things that can be exchanged for one another somewhere
 
 
 @dataclass(slots=True)
@@ -53,16 +51,16 @@ class Planner:
 
     def plan(self, log_us: int) -> list[Part] | None:
         """Return all parts of the plan that is best now, in order of offer and need; None where nothing moved since the last."""
-        groups = self._groups()
-        stale = [key for key, things in groups.items() if self._is_stale(key, things, log_us)]
-        gone = [key for key in self.solved if key not in groups]
+        markets = groups(self.network)
+        stale = [key for key, things in markets.items() if self._is_stale(key, things, log_us)]
+        gone = [key for key in self.solved if key not in markets]
         for key in gone:
             del self.solved[key]
         for key in stale:
             known = self.solved.get(key)
             times = known.times if known else 0
             try:
-                self.solved[key] = self._follow(known, groups[key], log_us) or self._solve_group(groups[key], log_us, times)
+                self.solved[key] = self._follow(known, markets[key], log_us) or self._solve_group(markets[key], log_us, times)
             except TooLarge as error:  # One market's numbers must not stop the others: it is named, and nothing is proposed in it.
                 self.solved[key] = Solved([], None, failed=str(error), times=times)
         if self.book.has_limits:
@@ -100,27 +98,6 @@ class Planner:
         if known is None or self.network.changed_everywhere:
             return True
         return (known.again_us is not None and known.again_us <= log_us) or not self.network.changed.keys().isdisjoint(things)
-
-    def _groups(self) -> dict[Group, list[Thing]]:
-        """Return the things, as said, of each market; a market is named by its canonical things."""
-        said: dict[Thing, list[Thing]] = {}
-        for thing in self.network.live_things():
-            said.setdefault(self.network.canonical(thing), []).append(thing)
-        leader = {thing: thing for thing in said}
-
-        def find(thing: Thing) -> Thing:
-            while leader[thing] != thing:
-                thing = leader[thing]
-            return thing
-
-        for one, other in self.network.substitutions():
-            if one in leader and other in leader:
-                first, second = sorted((find(one), find(other)))
-                leader[second] = first
-        joined: dict[Thing, list[Thing]] = {}
-        for thing in sorted(said):
-            joined.setdefault(find(thing), []).append(thing)
-        return {tuple(things): [name for thing in things for name in said[thing]] for things in joined.values()}
 
     def _follow(self, known: Solved | None, things: Sequence[Thing], log_us: int) -> Solved | None:
         """Return a market's answer after what changed, if its optimum was kept and can be followed."""

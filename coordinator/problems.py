@@ -183,24 +183,19 @@ def parts_of(
     step_grains: int,
 ) -> list[Part]:
     """Return what an answer moves; positions in the problem are those in `offers`, `needs` and `claims`."""
+    moved = np.flatnonzero(allocation.flow)
+    flow, ends = allocation.flow[moved].tolist(), problem.need[moved]
+    claim_of = problem.claim[ends]
+    had = problem.received.copy()
+    pressures = {worth: read_pressure(worth, problem, allocation) for worth in set(allocation.offer_pressure.tolist())}
     parts: list[Part] = []
-    taken = np.zeros(len(claims), dtype=np.int64)
-    for arc in np.flatnonzero(allocation.flow):
-        start, end = int(problem.offer[arc]), int(problem.need[arc])
-        claim = int(problem.claim[end])
-        had = int(problem.received[claim] + taken[claim])
-        taken[claim] += allocation.flow[arc]
-        parts.append(
-            Part(
-                offer=offers[start],
-                need=needs[end],
-                grains=int(allocation.flow[arc]) * step_grains,
-                distance_m=int(problem.effort[arc] // weight[start]),
-                tier_used=claims[claim][2],
-                level=min(problem.levels - 1, had * int(problem.rise[claim]) // int(problem.run[claim])),
-                pressure=read_pressure(int(allocation.offer_pressure[start]), problem, allocation),
-            )
-        )
+    rows = zip(problem.offer[moved].tolist(), ends.tolist(), claim_of.tolist(), flow, problem.effort[moved].tolist(), strict=True)
+    for start, end, claim, units, effort in rows:
+        level = min(problem.levels - 1, int(had[claim]) * int(problem.rise[claim]) // int(problem.run[claim]))
+        had[claim] += units
+        pressure = pressures[int(allocation.offer_pressure[start])]
+        distance_m = effort // int(weight[start])
+        parts.append(Part(offers[start], needs[end], units * step_grains, distance_m, claims[claim][2], level, pressure))
     return parts
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import rfc8785
 
-from coordinator.commitments import Book, Deal, State
+from coordinator.commitments import Book, State, Terms
 from coordinator.fields import FARTHEST_KM, LONGEST_TEXT, read_name
 from coordinator.jsontext import canonical_json
 from coordinator.network import Network, Stance, Thing
@@ -22,8 +22,6 @@ __all__ = ["Draft", "Revision", "revise"]
 MOST_LINES = 100  # of one proposal; a pair with more gets several
 PLAIN_FRACTIONS = (1e-4, 1e15)  # between these, every way of writing JSON gives a fraction the same digits
 READ_BACK_GRAINS = 2**50  # so many, written as a fraction of a unit, are surely read back to the grain
-
-Terms = tuple[tuple[str, str, int, int], ...]  # of each line: offer, need, grains, metres
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +54,15 @@ def revise(network: Network, book: Book, parts: Iterable[Part], log_us: int) -> 
         slices = [mine[start : start + MOST_LINES] for start in range(0, len(mine), MOST_LINES)]
         wanted |= {(*pair, _terms_of_parts(some)): some for some in slices}
     unanswered = [deal for deal in book.deals.values() if deal.state is State.PROPOSED]
-    retracted = [deal.proposal for deal in unanswered if wanted.pop(_pair_and_terms(deal), None) is None]
+    retracted = [
+        deal.proposal for deal in unanswered if wanted.pop((deal.lines[0].provider, deal.lines[0].receiver, deal.terms), None) is None
+    ]
     drafting = _Drafting(network, log_us)
     return Revision(retracted, [drafting.draft(some) for some in wanted.values()])
 
 
 def _terms_of_parts(parts: Sequence[Part]) -> Terms:
     return tuple((part.offer.ref, part.need.ref, part.grains, part.distance_m) for part in parts)
-
-
-def _pair_and_terms(deal: Deal) -> tuple[str, str, Terms]:
-    terms = tuple((line.offer, line.need, line.quantity.grains, line.distance_m) for line in deal.lines)
-    return deal.lines[0].provider, deal.lines[0].receiver, terms
 
 
 @dataclass(frozen=True, slots=True)

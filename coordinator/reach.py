@@ -4,13 +4,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.commitments import Book
-from coordinator.matching import Hidden, Market
-from coordinator.network import Network, Stance, Thing
+from coordinator.matching import Group, Hidden, Market, groups
+from coordinator.network import Network, Stance
 
 __all__ = ["Reach", "first_obstacles", "markets", "reach"]
 
@@ -36,18 +35,12 @@ class Reach:
         return Counter({why: int(counts[need]) for why, counts in self.hidden.items() if counts[need]})
 
 
-def markets(network: Network) -> Iterator[tuple[tuple[Thing, ...], str, list[Stance]]]:
+def markets(network: Network) -> Iterator[tuple[Group, str, list[Stance]]]:
     """Yield all that stands in groups that could meet: canonical things linked by accepted substitutes, and a dimension."""
-    graph = nx.Graph()
-    standing: dict[Thing, list[Stance]] = {}
-    for stance in network.living():
-        standing.setdefault(network.canonical(stance.thing), []).append(stance)
-    graph.add_nodes_from(standing)
-    graph.add_edges_from((one, other) for one, other in network.substitutions() if one in standing and other in standing)
-    for together in sorted(tuple(sorted(component)) for component in nx.connected_components(graph)):
+    for together, things in groups(network).items():
         by_dimension: dict[str, list[Stance]] = {}
-        for thing in together:
-            for stance in standing[thing]:
+        for thing in things:
+            for stance in network.live(thing):
                 by_dimension.setdefault(stance.dimension, []).append(stance)
         for dimension, stances in sorted(by_dimension.items()):
             yield together, dimension, sorted(stances, key=lambda stance: stance.ref)
