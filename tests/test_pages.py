@@ -33,7 +33,7 @@ COMMANDS = {"coordinator": typer.main.get_command(coordinator_app), "connector":
 # Programs of others, which the pages may tell a reader to run, and their words.
 FOREIGN = ("apt-get", "bash", "cd", "curl", "git", "mypy", "pip", "python", "python3", "pytest", "ruff")
 
-OF_USERS = ("coordinator.toml", "stigmergy.log.sqlite")  # files that are there once somebody uses this
+OF_USERS = ("coordinator.toml", "stigmergy.kafka.json", "stigmergy.log.sqlite")  # files that are there once somebody uses this
 DEFAULT_URL = "http://127.0.0.1:8765"
 
 # Registry hosts, spelt apart so that this file does not hold them either.
