@@ -22,7 +22,7 @@ from coordinator.problems import mass_per_grain
 from coordinator.questions import accepted_things, amount_of, thing_named
 from coordinator.readings import Pressure, Reading, readings
 from coordinator.units import Quantity
-from coordinator.wording import near
+from coordinator.wording import counted, near
 from solver.fairness import urgency_of
 
 __all__ = ["NOBODY", "Opportunity", "Spot", "opportunities", "pressures", "supply_at"]
@@ -107,18 +107,23 @@ def _spots(reading: Reading, thing: Thing) -> Iterator[Spot]:
 
 def serving(reading: Reading, pressure: Pressure) -> str:
     """Return in words whom a unit of this pressure serves, and at what effort."""
-    charter = reading.question.charter
+    return f"{_whom(reading, pressure)}, {_at_what_effort(reading, pressure, 'away')}"
+
+
+def _whom(reading: Reading, pressure: Pressure) -> str:
     had = {
         "off": "",
-        "portions": f" that has {pressure.level} portions already" if pressure.level else " that has no whole portion yet",
+        "portions": f" that has {counted(pressure.level, 'portion')} already" if pressure.level else " that has no whole portion yet",
         "ratio": f" covered to {pressure.level} of {reading.problem.levels} parts",
-    }[charter.fairness]
+    }[reading.question.charter.fairness]
+    return f"a need of tier {pressure.tier}{had}"
+
+
+def _at_what_effort(reading: Reading, pressure: Pressure, what: str) -> str:
     if (reading.question.weight == 1).all():
         km = pressure.effort / 1000
-        way = f"{km:,.1f} km away" if km >= 0 else f"and everything together would travel {-km:,.1f} km less"
-    else:
-        way = f"at an effort of {pressure.effort:,} (metres, times the relative weight of what moves)"
-    return f"a need of tier {pressure.tier}{had}, {way}"
+        return f"{km:,.1f} km {what}" if km >= 0 else f"and everything together would travel {-km:,.1f} km less"
+    return f"at an effort of {pressure.effort:,} (metres, times the relative weight of what moves)"
 
 
 # -- what an agent could relieve --------------------------------------------------------------------------------------
@@ -226,7 +231,11 @@ def _opportunity(reading: Reading, stance: Stance, position: int | None, how: st
     need, relieved = reading.needs[int(reached[way])], reading.needs[_relieved(reading, int(reached[way]))]
     short = int((reading.problem.demand - reading.covered)[reached].sum()) * reading.step_grains
     thing = network.canonical(stance.thing)
-    on = "" if relieved.ref == need.ref else f"; what it gets now would go on, so that {relieved.ref} gets more"
+    far = f"one more would go to {need.ref}, {distance_m[way] / 1000:,.1f} km away"
+    if relieved.ref == need.ref:
+        told = f"{far}: {_whom(reading, pressure)}"
+    else:
+        told = f"{far}; what it gets now would go on, so that {relieved.ref} gets more: {_whom(reading, pressure)}, {_at_what_effort(reading, pressure, 'of way in all')}"
     part = f"; it takes no part below {network.quantity(need, need.minimum_grains).to_json()}" if need.minimum_grains else ""
     return Opportunity(
         sort=thing[0],
@@ -239,7 +248,7 @@ def _opportunity(reading: Reading, stance: Stance, position: int | None, how: st
         distance_m=int(distance_m[way]),
         relieves=relieved.ref,
         short=amount_of(network, (thing, stance.dimension), short),
-        sentence=f"one more would go to {need.ref}, {distance_m[way] / 1000:,.1f} km away: {serving(reading, pressure)}{on}{part}",
+        sentence=told + part,
     )
 
 

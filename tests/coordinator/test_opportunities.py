@@ -241,7 +241,7 @@ def test_a_unit_that_sends_another_on_tells_whom_that_relieves():
     desk.cycle()
     (one,) = opportunities(desk.core, "me")
     assert (one.need, one.relieves, one.pressure.tier) == ("near/need/n", "beyond/need/n", 1)
-    assert one.sentence.endswith("what it gets now would go on, so that beyond/need/n gets more")
+    assert one.sentence.endswith("what it gets now would go on, so that beyond/need/n gets more: a need of tier 1, 111.2 km of way in all")
 
 
 def test_a_substitute_that_a_need_accepts_is_an_opportunity():
