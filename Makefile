@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench fuzz pins clean
+.PHONY: help demo test check bench fuzz pictures pins clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -40,8 +40,11 @@ bench: $(VENV)/.for-test  ## measure: each program of tests/benchmarks, one afte
 fuzz: $(VENV)/.for-test  ## answer 100 000 small questions by several solvers and compare (`make fuzz FIRST=100000` takes the next ones)
 	$(BIN)/python -m tests.solver.fuzz --first $(or $(FIRST),0)
 
+pictures: $(VENV)/.for-test  ## make the README's pictures of the page anew (needs Chromium)
+	$(BIN)/python -m tests.page.pictures
+
 clean:  ## remove .venv, caches and build products
-	rm -rf $(VENV) .venv-pins build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-pins build dist shots .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find coordinator connectors solver tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

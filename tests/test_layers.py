@@ -39,7 +39,12 @@ CONNECTORS_MAY += ("coordinator.cloudevents", "coordinator.client")
 MONEY = {"bid", "bids", "currency", "invoice", "money", "payment", "payments", "price", "priced", "prices"}
 
 # A part's name on the registry, where it is not the name one imports.
-IMPORTED_AS = {"kafka-python": "kafka", "prometheus-client": "prometheus_client", "pydantic-settings": "pydantic_settings"}
+IMPORTED_AS = {
+    "axe-playwright-python": "axe_playwright_python",
+    "kafka-python": "kafka",
+    "prometheus-client": "prometheus_client",
+    "pydantic-settings": "pydantic_settings",
+}
 
 
 # Parts of the tests that are run as programs or take part without being imported.

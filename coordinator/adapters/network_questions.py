@@ -56,7 +56,7 @@ def add_network_questions(app: FastAPI, show: Show, missing: Missing) -> None:
         """What one unit or hour more from an agent's place would relieve, the most urgent first."""
         return tell(lambda coordination: {"items": opportunities(coordination, agent)})
 
-    @app.get("/pressure/{name}", response_class=Response)
+    @app.get("/pressure/{name:path}", response_class=Response)
     def of_thing(name: str) -> Response:
         """What one unit more at each offer and need of a thing would serve, the shortest place first."""
         return tell(lambda coordination: {"items": pressures(coordination, name)})
@@ -66,7 +66,7 @@ def add_network_questions(app: FastAPI, show: Show, missing: Missing) -> None:
         """Counts of all that stands, what is free and open of each thing, and names that only one agent uses."""
         return tell(lambda coordination: stats(coordination.network, coordination.book))
 
-    @app.get("/network/upstream/{name}", response_class=Response)
+    @app.get("/network/upstream/{name:path}", response_class=Response)
     def feeds(name: str) -> Response:
         """Everything that feeds a thing, through recipes, by level; and what these recipes give."""
 

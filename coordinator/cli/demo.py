@@ -217,4 +217,7 @@ def _tell_end(request: Request, story: Story, scores: Mapping[str, Mapping[str, 
     if ours.short_need:
         print(f"  coordinator why {ours.short_need} --log {log}")
     print(f"  coordinator proposals --log {log}")
-    print(f"  coordinator serve --log {log}")
+    files = request.out / "files"
+    print(f"  coordinator demo --write {files}")
+    print(f"  coordinator serve --log {log} --charter {files / 'charter.toml'} --routes {files / 'routes.csv.gz'}")
+    print("  and open the address that it prints in a browser: the page shows all of this, and goes on from here")

@@ -174,7 +174,7 @@ function searchBox() {
     "form",
     { class: "search", role: "search", key: "search", on: { submit: (event) => event.preventDefault(), focusout: leaveSearch, keydown: searchKeys } },
     h("label", { class: "hidden", for: "search" }, t("search")),
-    h("input", { id: "search", type: "search", autocomplete: "off", spellcheck: "false", placeholder: t("search"), "aria-keyshortcuts": "Control+K", "aria-controls": "found", on: { input: search } }),
+    h("input", { id: "search", type: "search", maxlength: 200, autocomplete: "off", spellcheck: "false", placeholder: t("search"), "aria-keyshortcuts": "Control+K", "aria-controls": "found", on: { input: search } }),
     h("ul", { id: "found", class: found.length ? "found" : "found empty" }, options),
   );
 }

@@ -85,7 +85,7 @@ export function textFilter(label, value, onChange) {
     const { value: text } = event.target;
     timer = setTimeout(() => onChange(text), 250);
   };
-  return field(label, h("input", { type: "search", value: value ?? "", autocomplete: "off", spellcheck: "false", on: { input } }));
+  return field(label, h("input", { type: "search", maxlength: 128, value: value ?? "", autocomplete: "off", spellcheck: "false", on: { input } }));
 }
 
 export function button(label, act, facts = {}) {

@@ -64,7 +64,7 @@ function item(app, need) {
   const toggled = (event) => {
     if (event.target.open) open.add(need.ref);
     else open.delete(need.ref);
-    if (event.target.open) tell(app, need.ref, true);
+    if (event.target.open) tell(app, need.ref);
   };
   return h(
     "li",
@@ -97,7 +97,7 @@ function inside(app, need, told) {
   if (told === undefined) return h("p", { class: "loading" }, t("loading"));
   const head = h("p", { class: "note" }, h("code", {}, need.ref), " · ", t("needs.by"), " ", agentLink(app, need.agent, need.label), " · ", t("needs.said"), " ", when(need.said));
   if (told.trouble) return [head, notice("trouble", told.trouble)];
-  return h("div", { class: "inside" }, head, sentences(t("needs.why"), told.reasons), served(app, told.served), lifting(app, told.lifting), sentences(t("needs.change"), told.could_change), users(app, told.users));
+  return h("div", { class: "inside" }, head, sentences(t("needs.why"), told.reasons), served(app, told.served), enough(app, need, told), sentences(t("needs.change"), told.could_change), users(app, told.users));
 }
 
 function sentences(title, said) {
@@ -112,8 +112,17 @@ function served(app, lines) {
   return table(t("needs.served"), columns, rows, { figures: [1, 3] });
 }
 
+function enough(app, need, told) {
+  if (told.lifting) return lifting(app, told.lifting);
+  if (told.lifting === null || need.short.value === 0) return null;
+  const act = (event) => {
+    event.target.disabled = true;
+    tell(app, need.ref, true);
+  };
+  return h("div", { class: "acts" }, button(t("needs.ask_enough"), act), h("span", { class: "note" }, t("needs.ask_note")));
+}
+
 function lifting(app, found) {
-  if (!found) return null;
   const blockers = found.blocking.slice(0, 8).map((one) => [needLink(app, one.need), quantity(one.quantity), t(`tier.${one.tier}`), number(one.level)]);
   return [
     sentences(t("needs.enough", { by: quantity(found.by) }), found.enough.map((one) => one.sentence)),
@@ -132,15 +141,18 @@ function users(app, rows) {
 async function tellAhead(app, items) {
   round += 1; // what was said before stays until it is said anew
   const first = items.filter((need) => need.short.value > 0).slice(0, TOLD_AHEAD);
-  for (const need of items.filter((each) => open.has(each.ref) || first.includes(each))) await tell(app, need.ref, open.has(need.ref));
+  for (const need of items.filter((each) => open.has(each.ref) || first.includes(each))) await tell(app, need.ref);
 }
 
-async function tell(app, ref, whole) {
+// What would lift it is asked for only when somebody wants to know: plans are tried for that, which takes a while.
+async function tell(app, ref, whole = false) {
   const known = reasons.get(ref);
   if (known?.round === round && !(whole && known.lifting === undefined)) return app.redraw();
   const mine = round;
   try {
-    reasons.set(ref, { ...(await ask(`needs/${encodeURIComponent(ref)}/why`, { lift: whole ? "true" : "" })), round: mine });
+    const told = await ask(`needs/${encodeURIComponent(ref)}/why`, { lift: whole ? "true" : "" });
+    const same = known?.short?.value === told.short.value ? { lifting: known.lifting } : {};
+    reasons.set(ref, { ...same, ...told, round: mine });
   } catch (trouble) {
     reasons.set(ref, { trouble: trouble.message || t("trouble.unreachable"), round: mine });
   }

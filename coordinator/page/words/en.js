@@ -176,6 +176,8 @@ export const english = {
   "needs.why": "Why",
   "needs.change": "What could change it",
   "needs.enough": "Each of these alone is enough to lift it by {by}",
+  "needs.ask_enough": "What would be enough?",
+  "needs.ask_note": "Plans are tried for that, which takes a moment.",
   "needs.blocked": "Who takes what could come here",
   "needs.unsaid": "What cannot be said",
   "needs.served": "Served by",

@@ -168,6 +168,8 @@ export const french = {
   "needs.why": "Pourquoi",
   "needs.change": "Ce qui pourrait y changer quelque chose",
   "needs.enough": "Chacun de ces changements suffit à l’augmenter de {by}",
+  "needs.ask_enough": "Qu’est-ce qui suffirait ?",
+  "needs.ask_note": "Des plans sont essayés pour cela, ce qui prend un moment.",
   "needs.blocked": "Qui prend ce qui pourrait venir ici",
   "needs.unsaid": "Ce qui ne peut être dit",
   "needs.served": "Servi par",

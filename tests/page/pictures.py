@@ -1,0 +1,62 @@
+"""Makes the README's two pictures of the page: `make pictures`. The relief network of the tests, in a real Chromium, packed small."""
+
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from tests.page.conftest import NAMES, NOW_US, RULES
+from tests.support.relief import relief
+from tests.support.serving import Hand, Served, serve
+
+FOLDER = Path(__file__).resolve().parents[2] / "docs"
+PICTURES = {"overview": ("/overview", "light"), "map": ("/map", "dark")}
+SIZE = {"width": 1200, "height": 820}
+LARGEST_BYTES = 200_000
+
+
+def main() -> None:
+    """Write docs/page-NAME.jpg, each below the size that a README bears."""
+    chromium = next(filter(None, map(shutil.which, NAMES)), None)
+    if chromium is None:
+        sys.exit("no Chromium on this machine; on Debian and Ubuntu: apt-get install chromium")
+    FOLDER.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, serve(Path(folder) / "log", clock=Hand(NOW_US), **RULES) as served:
+        served.service.publish(list(relief(NOW_US)))
+        served.wait(2)
+        _answer(served)
+        for name, (address, scheme) in PICTURES.items():
+            _take(chromium, served, name, address, scheme)
+
+
+def _answer(served: Served) -> None:
+    """Let some parties accept, so that the pictures show every state."""
+    for number, proposal in enumerate(served.get("/proposals?limit=1000")["items"]):
+        if number % 3 == 0:
+            for party in proposal["parties"][: 1 + (number % 6 == 0)]:
+                served.client(party).accept(proposal["proposal"])
+    served.wait(2)
+
+
+def _take(chromium: str, served: Served, name: str, address: str, scheme: str) -> None:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page(viewport=SIZE, color_scheme="dark" if scheme == "dark" else "light", locale="en-GB", timezone_id="UTC")
+        page.clock.install(time=served.clock.now_us / 1e6)
+        page.clock.resume()
+        page.goto(f"{served.url}/#{address}")
+        page.locator("main .loading").wait_for(state="detached")
+        time.sleep(2)
+        encoded = page.screenshot(type="jpeg", quality=82)
+        browser.close()
+    target = FOLDER / f"page-{name}.jpg"
+    assert len(encoded) < LARGEST_BYTES, f"{target} would have {len(encoded)} bytes"
+    target.write_bytes(encoded)
+    print(f"{target}: {len(encoded)} bytes")
+
+
+if __name__ == "__main__":
+    main()

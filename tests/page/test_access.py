@@ -1,0 +1,128 @@
+"""Everybody can use it: no serious finding of axe, all by keyboard, nothing wider than a phone, no motion where none is wanted."""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.page.conftest import Opened, keep_shot, open_details
+from tests.support.serving import Served
+
+VIEWS = (
+    "overview",
+    "map",
+    "needs?short=1",
+    "proposals",
+    "network?thing=gown",
+    "network?show=downstream&agent=atelier-rennes",
+    "network?show=weak",
+    "network?show=unreachable",
+    "opportunities?agent=atelier-rennes",
+    "signals",
+    "book?agent=atelier-rennes",
+    "refused",
+)
+PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+def findings(page: Page, axe: str) -> list[str]:
+    """Every finding of axe that is serious or worse, with the element it is about."""
+    page.evaluate(axe)
+    found: dict[str, Any] = page.evaluate("rules => axe.run(document, {runOnly: rules, resultTypes: ['violations']})", RULES)
+    return [
+        f"{one['id']}: {one['help']}: {node['html'][:160]}"
+        for one in found["violations"]
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("address", VIEWS)
+def test_axe_finds_nothing_serious(served: Served, open_page: Opened, axe: str, address: str) -> None:
+    page = open_page(served, f"/{address}", reduced_motion="reduce")
+    open_details(page)
+    page.wait_for_timeout(300)
+    assert findings(page, axe) == []
+    page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+    assert findings(page, axe) == []
+
+
+def test_axe_finds_nothing_serious_while_one_signs_in_and_answers(served: Served, open_page: Opened, axe: str) -> None:
+    page = open_page(served, "/proposals", reduced_motion="reduce")
+    page.locator("header .who").click()
+    assert findings(page, axe) == []
+    page.get_by_role("dialog").get_by_label("for every agent").check()
+    page.get_by_role("button", name="Done").click()
+    page.locator("[data-act=decline]").first.click()
+    page.locator("[data-act=counter]").nth(1).click()
+    assert findings(page, axe) == []
+    keep_shot(page, "answering")
+
+
+@pytest.mark.parametrize("address", VIEWS)
+def test_a_phone_shows_it_without_scrolling_sideways(served: Served, open_page: Opened, address: str) -> None:
+    page = open_page(served, f"/{address}", **PHONE)
+    open_details(page)
+    page.wait_for_timeout(300)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    keep_shot(
+        page, f"phone-{address.partition('?')[0]}{'-' + address.partition('show=')[2].partition('&')[0] if 'show=' in address else ''}"
+    )
+
+
+def test_the_tab_key_goes_through_the_frame_in_order_and_shows_where_it_is(served: Served, open_page: Opened) -> None:
+    page = open_page(served)
+    seen = []
+    page.locator("body").press("Tab")
+    for _ in range(14):
+        told = page.evaluate(
+            "() => { const e = document.activeElement, s = getComputedStyle(e);"
+            " return [e.textContent.trim() || e.type, s.outlineStyle !== 'none' && s.outlineWidth !== '0px']; }"
+        )
+        seen.append(told)
+        page.keyboard.press("Tab")
+    names = [name for name, _ in seen]
+    assert names[:4] == ["Skip to the content", "Stigmergic Coordinator", "search", "Sign in"]
+    assert names[4:7] == ["Overview", "Map", "Needs"]
+    assert [name for name, shown in seen if not shown] == []
+
+
+def test_the_skip_link_leads_to_the_content(served: Served, open_page: Opened) -> None:
+    page = open_page(served)
+    page.locator("body").press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_be_focused()
+
+
+def test_the_heading_takes_the_focus_when_one_goes_to_another_view(served: Served, open_page: Opened) -> None:
+    page = open_page(served)
+    page.locator("nav.side a", has_text="Needs").press("Enter")
+    expect(page.locator("h1")).to_have_text("Needs")
+    expect(page.locator("h1")).to_be_focused()
+    assert page.title() == "Needs · Stigmergic Coordinator"
+
+
+def test_where_motion_is_unwanted_nothing_moves(served: Served, open_page: Opened) -> None:
+    page = open_page(served, "/map", reduced_motion="reduce")
+    moving = (
+        "() => [...document.querySelectorAll('*')].map(e => getComputedStyle(e))"
+        ".filter(s => parseFloat(s.transitionDuration) > 0 || s.animationName !== 'none').length"
+    )
+    assert page.evaluate(moving) == 0
+
+
+def test_text_may_be_twice_as_large(served: Served, open_page: Opened) -> None:
+    page = open_page(served, "/proposals", viewport={"width": 1280, "height": 900})
+    page.evaluate("document.documentElement.style.fontSize = '200%'")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+
+
+def test_theme_and_language_are_chosen_and_kept(served: Served, open_page: Opened) -> None:
+    page = open_page(served)
+    page.get_by_label("Theme").select_option("dark")
+    page.get_by_label("Language").select_option("fr")
+    expect(page.locator("h1")).to_have_text("Vue d’ensemble")
+    page.reload()
+    expect(page.locator("h1")).to_have_text("Vue d’ensemble")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(17, 22, 20)"

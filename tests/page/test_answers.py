@@ -1,0 +1,181 @@
+"""Answering on the page: accept to the commitment, take back, decline with a reason, counter, many at once; and for whom one may."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from coordinator.adapters.tokens import create_token
+from coordinator.signals import event_json
+from tests.page.conftest import NOW_US, Opened, keep_shot
+from tests.support.serving import Hand, Served, serve
+
+
+def network(server: Served, tokens: dict[str, str] | None = None) -> None:
+    """One offer of 60 gowns, and two needs of 20 each."""
+    place = {"lat": 48.1, "long": -1.7}
+    for kind, agent, pieces in (("offer", "atelier", 60), ("need", "clinic", 20), ("need", "ehpad", 20)):
+        data = {"resource": "gown", "quantity": {"value": pieces, "unit": "1"}, "place": place}
+        headers = {"authorization": f"Bearer {tokens[agent]}"} if tokens else {}
+        assert server.post(event_json(kind, f"agent:{agent}", "gown", NOW_US, data), **headers).status == 200
+    server.wait(2)
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Iterator[Served]:
+    with serve(tmp_path / "log", clock=Hand(NOW_US)) as running:
+        network(running)
+        yield running
+
+
+def sign_in(page: Page, *agents: str) -> None:
+    page.locator("header .who").click()
+    dialog = page.get_by_role("dialog")
+    for agent in agents:
+        dialog.get_by_label("Agent's name").fill(agent)
+        dialog.get_by_role("button", name="Add").click()
+        expect(dialog.locator(".speakers")).to_contain_text(agent)
+    dialog.get_by_role("button", name="Done").click()
+    expect(dialog).to_have_count(0)
+
+
+def card(page: Page, receiver: str):  # type: ignore[no-untyped-def]
+    return page.locator(".pair", has=page.get_by_role("link", name=receiver, exact=True))
+
+
+def test_without_a_name_nothing_can_be_answered(live: Served, open_page: Opened) -> None:
+    page = open_page(live, "/proposals")
+    expect(page.locator(".pair")).to_have_count(2)
+    expect(page.locator("[data-act]")).to_have_count(0)
+
+
+def test_both_accept_and_it_is_a_commitment(live: Served, open_page: Opened) -> None:
+    page = open_page(live, "/proposals")
+    sign_in(page, "atelier", "clinic")
+    mine = card(page, "clinic")
+    mine.locator("[data-act=accept]").first.click()
+    expect(page.locator(".toast").last).to_contain_text("Accepted for atelier")
+    expect(mine.locator(".state")).to_have_text("promised")
+    keep_shot(page, "half-accepted")
+    mine.locator("[data-act=accept]").click()
+    expect(page.locator(".toast").last).to_contain_text("it is a commitment")
+    expect(mine).to_have_count(0)
+    [record] = [row for row in live.get("/ledger")["items"] if row["kind"] == "committed"]
+    assert live.get(f"/proposals/{record['proposal']}")["parties"] == ["atelier", "clinic"]
+
+
+@pytest.mark.parametrize("way", ["toast", "card"])
+def test_an_acceptance_can_be_taken_back_until_everybody_accepted(live: Served, open_page: Opened, way: str) -> None:
+    page = open_page(live, "/proposals")
+    sign_in(page, "atelier")
+    mine = card(page, "clinic")
+    mine.locator("[data-act=accept]").click()
+    undo = page.locator(".toast").get_by_role("button", name="Undo") if way == "toast" else mine.get_by_role("button", name="Take back")
+    undo.click()
+    expect(page.locator(".toast").last).to_contain_text("taken back")
+    expect(mine.locator(".state")).to_have_text("proposed")
+    assert [row["kind"] for row in live.get("/ledger")["items"]] == ["promised", "released"]
+
+
+def test_a_decline_carries_its_reason_into_the_ledger(live: Served, open_page: Opened) -> None:
+    page = open_page(live, "/proposals")
+    sign_in(page, "ehpad")
+    mine = card(page, "ehpad")
+    mine.locator("[data-act=decline]").click()
+    mine.get_by_label("Reason").fill("came from elsewhere <b>today</b>")
+    keep_shot(page, "declining")
+    mine.get_by_role("button", name="Decline", exact=True).click()
+    expect(page.locator(".toast").last).to_contain_text("Declined for ehpad")
+    expect(mine).to_have_count(0)
+    assert live.get("/ledger")["items"][-1]["kind"] == "declined"
+    page.goto(f"{live.url}/#/signals?kind=answer")
+    expect(page.locator(".log .what")).to_contain_text("came from elsewhere <b>today</b>")
+
+
+def test_a_counter_says_what_smaller_quantity_would_do(live: Served, open_page: Opened) -> None:
+    page = open_page(live, "/proposals")
+    sign_in(page, "atelier")
+    mine = card(page, "clinic")
+    mine.locator("[data-act=counter]").click()
+    mine.get_by_label("What would do").fill("12")
+    mine.get_by_role("button", name="Send counter").click()
+    expect(page.locator(".toast").last).to_contain_text("Countered for atelier")
+    live.wait(2)
+    expect(card(page, "clinic").locator("strong").first).to_have_text("12")
+
+
+def test_all_that_is_shown_is_accepted_after_one_more_question(live: Served, open_page: Opened) -> None:
+    page = open_page(live, "/proposals")
+    sign_in(page, "atelier")
+    page.get_by_role("button", name="Accept all 2 shown").click()
+    assert live.get("/ledger")["items"] == []
+    page.get_by_role("button", name="Yes, accept 2").click()
+    expect(page.locator(".toast").last).to_contain_text("2 answers were taken")
+    assert [row["kind"] for row in live.get("/ledger")["items"]] == ["promised", "promised"]
+
+
+def test_what_the_judge_refuses_is_told_in_its_words(live: Served, open_page: Opened) -> None:
+    page = open_page(live, "/proposals")
+    sign_in(page, "atelier")
+    page.route(
+        "**/signals",
+        lambda route: (live.service.publish([event_json("need", "agent:clinic", "gown", live.clock.now_us, None)]), route.continue_()),
+    )
+    card(page, "clinic").locator("[data-act=accept]").click()
+    expect(page.locator(".toast.bad")).to_contain_text(r"proposal")
+
+
+def test_one_answers_by_keyboard_alone(live: Served, open_page: Opened) -> None:
+    page = open_page(live, "/proposals")
+    sign_in(page, "clinic", "ehpad")
+    page.locator(".pair").first.focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.locator(".pair").nth(1)).to_be_focused()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("a")
+    expect(page.locator(".toast").last).to_contain_text("Accepted for clinic")
+
+
+# -- for whom one may ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[tuple[Served, dict[str, str]]]:
+    path = tmp_path / "tokens.json"
+    tokens = {agent: create_token(path, agent) for agent in ("atelier", "clinic", "ehpad")}
+    with serve(tmp_path / "log", path, Hand(NOW_US)) as running:
+        network(running, tokens)
+        yield running, tokens
+
+
+def test_a_token_speaks_for_its_agent_and_stays_in_the_tab(guarded: tuple[Served, dict[str, str]], open_page: Opened) -> None:
+    server, tokens = guarded
+    page = open_page(server, "/proposals", expected=("401",))
+    page.locator("header .who").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Token").fill("stig_wrong")
+    dialog.get_by_role("button", name="Add").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("no token of this server")
+    dialog.get_by_label("Token").fill(tokens["clinic"])
+    dialog.get_by_role("button", name="Add").click()
+    expect(dialog.locator(".speakers")).to_contain_text("clinic")
+    keep_shot(page, "sign-in")
+    page.keyboard.press("Escape")
+    expect(page.locator("[data-act=accept]")).to_have_count(1)
+    page.locator("[data-act=accept]").click()
+    expect(page.locator(".toast").last).to_contain_text("Accepted for clinic")
+    assert tokens["clinic"] not in page.content() + page.url + str(page.evaluate("Object.values(localStorage)"))
+    assert page.context.cookies() == []
+    page.reload()
+    expect(page.locator("header .who")).to_contain_text("clinic")
+    other = open_page(server, "/proposals")
+    expect(other.locator("header .who")).to_have_text("Sign in")
+
+
+def test_a_page_of_another_site_cannot_answer(live: Served, open_page: Opened) -> None:
+    page = open_page(live)
+    line = event_json("answer", "agent:atelier", "x", NOW_US, {"proposal": "x", "answer": "accept"})
+    answer = live.post(line, origin="http://127.0.0.1:1", **{"sec-fetch-site": "same-site"})
+    assert (answer.status, answer.json["code"]) == (403, "origin")
+    assert page.evaluate("self.origin") == live.url

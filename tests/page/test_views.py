@@ -1,0 +1,206 @@
+"""Each view opens with a network in it, without a complaint of the browser, and says what the server says."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from coordinator.signals import event_json
+from tests.page.conftest import NOW_US, Opened, keep_shot
+from tests.support.serving import Hand, Served, serve
+
+# address -> a text that only this view has, and that follows from the data
+VIEWS = {
+    "overview": "Shortage by resource and tier",
+    "map": "2 agents without a place",
+    "needs": "SAMU 42",
+    "needs?short=1&tier=0": "Réserve nationale",
+    "proposals": "pairs of partners",
+    "network": "What feeds face-shield",
+    "network?show=upstream&thing=gown": "fabric-sms",
+    "network?show=downstream&agent=atelier-rennes": "What hangs on atelier-rennes",
+    "network?show=weak": "Bottlenecks",
+    "network?show=unreachable": "oxygen-sensor",
+    "opportunities?agent=atelier-rennes": "more of",
+    "signals": "makers-",
+    "book": "The charter in force",
+    "book?agent=atelier-rennes": "Atelier Rennes",
+    "refused": "Nothing was refused",
+}
+
+
+@pytest.mark.parametrize("address", VIEWS)
+def test_a_view_opens_by_its_address_and_shows_what_there_is(served: Served, open_page: Opened, address: str) -> None:
+    page = open_page(served, f"/{address}")
+    expect(page.locator("main")).to_contain_text(VIEWS[address])
+    expect(page.locator(".health")).to_have_text("Live")
+    expect(page.locator("main .trouble")).to_have_count(0)
+    page.wait_for_timeout(300)
+    keep_shot(page, re.sub(r"\W+", "-", address))
+
+
+@pytest.mark.parametrize(
+    "address", ["overview", "map", "needs", "proposals", "network", "opportunities?agent=atelier-rennes", "signals", "book", "refused"]
+)
+def test_every_view_speaks_french_in_the_dark(served: Served, open_page: Opened, address: str) -> None:
+    page = open_page(served, f"/{address}", locale="fr-FR", color_scheme="dark")
+    assert page.locator("html").get_attribute("lang") == "fr"
+    expect(page.locator("nav.side")).to_contain_text("Vue d’ensemble")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(17, 22, 20)"
+    keep_shot(page, f"french-{re.sub(r'[^a-z].*', '', address)}")
+
+
+def test_the_overview_adds_up(served: Served, open_page: Opened) -> None:
+    items = served.get("/shortage")["items"]
+    page = open_page(served)
+    expect(page.locator(".headline")).to_contain_text(f"{sum(item['short_needs'] for item in items)} needs are short")
+    assert page.locator(".shortages > li").count() == min(12, len(items))
+    expect(page.locator(".figures")).to_contain_text(str(served.get("/network")["agents"]))
+
+
+def test_a_short_need_says_why_in_a_sentence_and_whole_when_opened(served: Served, open_page: Opened) -> None:
+    page = open_page(served, "/needs?short=1")
+    need = page.locator(".need", has_text="SAMU 42")
+    expect(need.locator(".why")).to_contain_text("no route and no two known places connect them")
+    need.locator("summary").click()
+    why = served.get("/needs/samu-42/need/mask-ffp2/why?lift=true")
+    need.get_by_role("button", name="What would be enough?").click()
+    for sentence in why["lifting"]["unsaid"]:
+        expect(need.locator(".inside")).to_contain_text(sentence)
+    for sentence in (*why["reasons"], *why["could_change"]):
+        expect(need.locator(".inside")).to_contain_text(sentence)
+    keep_shot(page, "need-opened")
+
+
+def test_filters_are_in_the_address_and_come_back_from_it(served: Served, open_page: Opened) -> None:
+    page = open_page(served, "/needs")
+    page.get_by_label("Resource or process").select_option("gown")
+    page.get_by_label("only short ones").check()
+    expect(page.locator(".needs .what").first).to_contain_text("gown")
+    assert page.url.endswith("#/needs?resource=gown&short=1")
+    shown = page.locator(".needs > li").count()
+    again = open_page(served, page.url.partition("#")[2])
+    expect(again.locator(".needs > li")).to_have_count(shown)
+    assert again.get_by_label("Resource or process").input_value() == "gown"
+    assert again.get_by_label("only short ones").is_checked()
+
+
+def test_search_finds_an_agent_and_goes_there(served: Served, open_page: Opened) -> None:
+    page = open_page(served)
+    page.keyboard.press("Control+k")
+    page.keyboard.type("CHU Renn")
+    expect(page.locator(".found li").first).to_contain_text("CHU Rennes")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_contain_text("Ledger of chu-rennes")
+    assert page.url.endswith("#/book?agent=chu-rennes")
+
+
+# -- as it goes on ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Iterator[Served]:
+    with serve(tmp_path / "log", clock=Hand(NOW_US)) as running:
+        yield running
+
+
+def say(server: Served, kind: str, agent: str, quantity: int) -> None:
+    place = {"lat": 48.1, "long": -1.7}
+    data = {"resource": "gown", "quantity": {"value": quantity, "unit": "1"}, "place": place}
+    assert server.post(event_json(kind, f"agent:{agent}", "gown", server.clock.now_us, data)).status == 200
+
+
+def test_what_is_said_appears_without_a_reload(live: Served, open_page: Opened) -> None:
+    page = open_page(live)
+    expect(page.locator(".headline")).to_have_text("Nobody has asked for anything yet.")
+    say(live, "need", "clinic", 40)
+    expect(page.locator(".headline")).to_contain_text("1 need is short of one thing.")
+    say(live, "offer", "atelier", 60)
+    live.wait(2)
+    expect(page.locator(".headline")).to_contain_text("Nothing is short")
+    expect(page.locator("nav .count")).to_have_text("1")
+
+
+def test_what_one_is_doing_is_left_alone_when_the_view_is_brought_up_to_date(live: Served, open_page: Opened) -> None:
+    say(live, "need", "clinic", 40)
+    page = open_page(live, "/needs")
+    page.get_by_label("Filter").focus()
+    page.locator(".need summary").click()
+    page.get_by_label("Filter").fill("cli")
+    say(live, "need", "clinique", 40)
+    expect(page.locator(".needs > li")).to_have_count(2)
+    expect(page.get_by_label("Filter")).to_be_focused()
+    assert page.get_by_label("Filter").input_value() == "cli"
+    assert page.locator("details.need").first.get_attribute("open") == ""
+
+
+def test_the_tail_can_be_filtered_and_held(live: Served, open_page: Opened) -> None:
+    page = open_page(live, "/signals")
+    say(live, "need", "clinic", 40)
+    say(live, "offer", "atelier", 60)
+    expect(page.locator(".log > li")).to_have_count(2)
+    page.get_by_label("Kind").select_option("need")
+    expect(page.locator(".log > li")).to_have_count(1)
+    page.get_by_role("button", name="Pause").click()
+    say(live, "need", "ehpad", 5)
+    page.wait_for_timeout(700)
+    expect(page.locator(".log > li")).to_have_count(1)
+    page.get_by_role("button", name="Go on").click()
+    expect(page.locator(".log > li")).to_have_count(2)
+    page.locator(".log summary").first.click()
+    expect(page.locator(".log pre").first).to_contain_text('"source": "agent:ehpad"')
+
+
+def test_a_signal_is_copied_as_a_command_that_says_it_again(live: Served, open_page: Opened) -> None:
+    page = open_page(live, "/signals", permissions=["clipboard-read", "clipboard-write"])
+    say(live, "need", "clinic", 40)
+    page.locator(".log summary").first.click()
+    page.get_by_role("button", name="Copy as curl").click()
+    expect(page.locator(".toast")).to_contain_text("Copied")
+    command = page.evaluate("navigator.clipboard.readText()")
+    body = re.search(r"-d '(.+)'$", command, flags=re.S)
+    assert f"{live.url}/signals" in command
+    assert body is not None
+    assert live.post(body[1].encode()).json["results"][0]["status"] == "repeat"
+
+
+def test_a_stream_that_broke_is_said_and_taken_up_where_it_was(live: Served, open_page: Opened) -> None:
+    page = open_page(live, "/signals", expected=("ERR_", "Failed to load"))
+    say(live, "need", "clinic", 40)
+    expect(page.locator(".log > li")).to_have_count(1)
+    page.context.set_offline(True)
+    page.evaluate("dispatchEvent(new Event('online'))")  # what the browser says on its way back: the old connection is let go
+    expect(page.locator(".health")).to_contain_text("Not connected")
+    say(live, "need", "ehpad", 40)
+    page.context.set_offline(False)
+    expect(page.locator(".health")).to_have_text("Live", timeout=30_000)
+    expect(page.locator(".log > li")).to_have_count(2)
+
+
+def test_the_map_moves_by_keyboard_and_keeps_where_one_looks_in_the_address(served: Served, open_page: Opened) -> None:
+    page: Page = open_page(served, "/map")
+    canvas = page.locator(".chart canvas")
+    expect(page).to_have_url(re.compile(r"v=-?[\d.]+,-?[\d.]+,\d+$"))
+    before = page.url
+    canvas.focus()
+    page.keyboard.press("+")
+    page.keyboard.press("ArrowLeft")
+    expect(page).not_to_have_url(before)
+    again = open_page(served, page.url.partition("#")[2])
+    again.wait_for_timeout(500)
+    assert again.url == page.url
+    painted = "c => new Set(new Uint32Array(c.getContext('2d').getImageData(0, 0, c.width, c.height).data.buffer)).size"
+    assert canvas.evaluate(painted) > 50  # land, sea, flows, names: no empty sheet
+
+
+def test_everybody_on_the_map_is_in_its_table_too(served: Served, open_page: Opened) -> None:
+    page = open_page(served, "/map?thing=gown&short=1")
+    page.locator("details.card summary").click()
+    short = {row["agent"] for row in served.get("/shortage/needs?resource=gown&short=true&limit=500")["items"]}
+    links = page.locator("details.card tbody a.agent").evaluate_all(
+        "all => all.map(a => new URLSearchParams(a.hash.split('?')[1]).get('agent'))"
+    )
+    assert set(links) == short
