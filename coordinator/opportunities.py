@@ -235,7 +235,8 @@ def _opportunity(reading: Reading, stance: Stance, position: int | None, how: st
     if relieved.ref == need.ref:
         told = f"{far}: {_whom(reading, pressure)}"
     else:
-        told = f"{far}; what it gets now would go on, so that {relieved.ref} gets more: {_whom(reading, pressure)}, {_at_what_effort(reading, pressure, 'of way in all')}"
+        whom = f"{_whom(reading, pressure)}, {_at_what_effort(reading, pressure, 'of way in all')}"
+        told = f"{far}; what it gets now would go on, so that {relieved.ref} gets more: {whom}"
     part = f"; it takes no part below {network.quantity(need, need.minimum_grains).to_json()}" if need.minimum_grains else ""
     return Opportunity(
         sort=thing[0],
