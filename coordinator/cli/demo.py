@@ -214,10 +214,11 @@ def _tell_end(request: Request, story: Story, scores: Mapping[str, Mapping[str, 
     print(f"Refused by the coordinator: {ours.refused} (requests above 1e9 pieces: {len(story.too_large)}).")
     print(f"Plot: {plot}   Log of everything said and decided: {log}   Figures: {request.out / 'figures.json'}")
     print("\nTry next:")
-    if ours.short_need:
-        print(f"  coordinator why {ours.short_need} --log {log}")
-    print(f"  coordinator proposals --log {log}")
     files = request.out / "files"
+    rules = f"--charter {files / 'charter.toml'} --routes {files / 'routes.csv.gz'}"
+    print(f"  coordinator proposals --log {log}")
     print(f"  coordinator demo --write {files}")
-    print(f"  coordinator serve --log {log} --charter {files / 'charter.toml'} --routes {files / 'routes.csv.gz'}")
+    if ours.short_need:
+        print(f"  coordinator why {ours.short_need} --log {log} {rules}")
+    print(f"  coordinator serve --log {log} {rules}")
     print("  and open the address that it prints in a browser: the page shows all of this, and goes on from here")
