@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from coordinator.signals import event_json
-from tests.page.conftest import NOW_US, Opened, keep_shot
+from tests.page.conftest import NOW_US, Opened, keep_shot, open_details
 from tests.support.serving import Hand, Served, serve
 
 # address -> a text that only this view has, and that follows from the data
@@ -204,3 +204,19 @@ def test_everybody_on_the_map_is_in_its_table_too(served: Served, open_page: Ope
         "all => all.map(a => new URLSearchParams(a.hash.split('?')[1]).get('agent'))"
     )
     assert set(links) == short
+
+
+def test_a_view_at_rest_draws_nothing(served: Served, open_page: Opened) -> None:
+    page = open_page(served, "/needs?short=1")
+    open_details(page)
+    page.wait_for_timeout(1_500)
+    count = """() => new Promise(done => { let changes = 0;
+      const watcher = new MutationObserver(found => { changes += found.length; });
+      const body = document.querySelector('main');
+      watcher.observe(body, {subtree: true, childList: true, characterData: true, attributes: true});
+      const draws = Element.prototype.setAttribute; let made = 0;
+      Element.prototype.setAttribute = function (...given) { made += 1; return draws.apply(this, given); };
+      setTimeout(() => { Element.prototype.setAttribute = draws; done([changes, made]); }, 800); })"""
+    changes, made = page.evaluate(count)
+    assert changes < 60  # the times told from now may move on
+    assert made == 0

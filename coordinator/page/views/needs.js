@@ -62,6 +62,8 @@ function item(app, need) {
   const short = need.short.value > 0;
   const told = reasons.get(need.ref);
   const toggled = (event) => {
+    // An element made open says so too, also one that is only made to bring another up to date: nobody toggled that.
+    if (event.target.open === open.has(need.ref)) return;
     if (event.target.open) open.add(need.ref);
     else open.delete(need.ref);
     if (event.target.open) tell(app, need.ref);
