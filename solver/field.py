@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from copy import copy, deepcopy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from solver.engine.layout import Layout
 
 __all__ = ["Field", "prepare"]
+
+Kind = TypeVar("Kind", np.int64, np.int32)  # positions fit into 32 bits, as the kernel counts rows in so many
 
 HEADROOM = 4  # times the worth and the margin that the first problem asks for, so that it may grow
 UNBOUNDED = 1 << 62
@@ -69,10 +71,14 @@ class Field:
         """Solve `problem`."""
         self.budget = budget
         self._levels, self._hysteresis = problem.levels, problem.hysteresis
-        self._tier, self._rise, self._run = _Column(problem.tier), _Column(problem.rise), _Column(problem.run)
-        self._claim = _Column(problem.claim)
-        self._offer, self._need = _Column(problem.offer), _Column(problem.need)
-        self._effort, self._most, self._kept = _Column(problem.effort), _Column(problem.most), _Column(problem.kept)
+        self._tier, self._rise, self._run = _Column(problem.tier, np.int64), _Column(problem.rise, np.int64), _Column(problem.run, np.int64)
+        self._claim = _Column(problem.claim, np.int64)
+        self._offer, self._need = _Column(problem.offer, np.int32), _Column(problem.need, np.int32)
+        self._effort, self._most, self._kept = (
+            _Column(problem.effort, np.int64),
+            _Column(problem.most, np.int64),
+            _Column(problem.kept, np.int64),
+        )
         self._free_arcs: list[int] = []
         self._pins = pinned is not None and bool(pinned.any())  # whether there ever were any
         self._clipped: list[tuple[int, int]] = []  # (row, limit) of arcs whose limit waits for the end of the search
@@ -92,14 +98,14 @@ class Field:
         worth, margin = 2 * farthest * ends + 1, problem.hysteresis * ends
         self._layout: Layout = layout.lay_out(problem, worth, margin)  # Refused here if at all, before anything is changed.
         self._farthest, self._ends, self.worth, self._margin = farthest, ends, worth, margin
-        self._way, self._twin = _Column(self._layout.way), _Column(self._layout.twin)
-        self._row = _Column(np.arange(len(problem.offer), dtype=np.int64))
-        self._offer_node, self._need_node = _Column(self._layout.offer_node), _Column(self._layout.need_node)
-        self._claim_node = _Column(self._layout.claim_node)
+        self._way, self._twin = _Column(self._layout.way, np.int64), _Column(self._layout.twin, np.int32)
+        self._row = _Column(np.arange(len(problem.offer), dtype=np.int32), np.int32)
+        self._offer_node, self._need_node = _Column(self._layout.offer_node, np.int64), _Column(self._layout.need_node, np.int64)
+        self._claim_node = _Column(self._layout.claim_node, np.int64)
         sole = np.full(len(problem.tier), -1, dtype=np.int64)
         alone = np.flatnonzero(self._layout.way < 0)
         sole[problem.claim[alone]] = alone
-        self._sole = _Column(sole)  # of a claim: the need it shares a node with, or -1
+        self._sole = _Column(sole, np.int64)  # of a claim: the need it shares a node with, or -1
         layout.solve_cold(self._layout, problem, pinned)
         for arc in self._free_arcs:
             layout.drop_arc(self._layout, arc)
@@ -159,8 +165,8 @@ class Field:
             rise=self._rise.values.copy(),
             run=self._run.values.copy(),
             levels=self._levels,
-            offer=self._offer.values.copy(),
-            need=self._need.values.copy(),
+            offer=self._offer.values.astype(np.int64),
+            need=self._need.values.astype(np.int64),
             effort=self._effort.values.copy(),
             most=self._most.values.copy(),
             minimum=np.zeros(len(self._offer.values), dtype=np.int64),
@@ -447,7 +453,7 @@ class Field:
             net.gate[self._need_node.values[way < 0], self._kernel.LIMIT].sum() + net.arc[way[way >= 0], self._kernel.MOST].sum()
         )
 
-    def _known(self, column: "_Column", position: int, what: str) -> int:
+    def _known(self, column: "_Column[np.int64] | _Column[np.int32]", position: int, what: str) -> int:
         if not 0 <= position < len(column.values) or column.values[position] < 0:
             raise BadProblem(f"{position} came where {what} was expected, one of {len(column.values)} counted from 0")
         return int(column.values[position])
@@ -578,23 +584,23 @@ def prepare() -> None:
     single.add_need(0, 1, [0], [1])
 
 
-class _Column:
+class _Column(Generic[Kind]):
     """An array that grows."""
 
     __slots__ = ("_rows", "count")
 
-    def __init__(self, values: Ints) -> None:
-        self._rows = np.array(values, dtype=np.int64)
+    def __init__(self, values: NDArray[np.int64] | NDArray[np.int32], kind: type[Kind]) -> None:
+        self._rows: NDArray[Kind] = np.array(values, dtype=kind)
         self.count = len(values)
 
     @property
-    def values(self) -> Ints:
+    def values(self) -> NDArray[Kind]:
         """The entries in use; what is written here stays."""
         return self._rows[: self.count]
 
     def add(self, value: int) -> int:
         if self.count == len(self._rows):
-            self._rows = np.concatenate([self._rows, np.empty(max(16, self.count), dtype=np.int64)])
+            self._rows = np.concatenate([self._rows, np.empty(max(16, self.count), dtype=self._rows.dtype)])
         self._rows[self.count] = value
         self.count += 1
         return self.count - 1

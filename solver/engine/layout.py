@@ -28,6 +28,7 @@ __all__ = [
 NOTHING = np.empty(0, dtype=np.int64)
 LARGEST_WORTH = 1 << 58  # of one unit; distances stay below 8 times that
 LEAST_HEAP = 1 << 15  # entries, so that small dense networks need not wait for more
+LINE = 64  # bytes
 SPARE = 3  # rows made for each row filled: pages that are never touched cost nothing
 
 
@@ -93,22 +94,30 @@ def _empty_network(nodes: int, arcs: int) -> Network:
     state = np.zeros(kernel.STATES, dtype=np.int64)
     state[kernel.ROOT] = -1
     return Network(
-        node=np.empty((rows, 4), dtype=np.int64),
-        edge=np.empty((rows, 4), dtype=np.int64),
-        hint=np.empty(rows, dtype=np.int64),
-        span=np.empty((rows, 8), dtype=np.int32),
-        gate=np.empty((rows, 8), dtype=np.int64),
-        arc=np.empty((lines, 4), dtype=np.int64),
-        place=np.empty((3 * lines + 64, 2), dtype=np.int64),
-        heap=np.empty((3 * rows + LEAST_HEAP, 2), dtype=np.int64),
-        link=np.empty(3 * rows + LEAST_HEAP, dtype=np.int32),
-        bucket=np.empty(64, dtype=np.int32),
-        label=np.empty(2 * rows, dtype=np.int32),
-        stack=np.empty(2 * rows + LEAST_HEAP, dtype=np.int32),
-        cut=np.empty(rows, dtype=np.int32),
-        waiting=np.empty(rows + 64, dtype=np.int32),
+        node=_rows((rows, 4), np.int64),
+        edge=_rows((rows, 4), np.int64),
+        hint=_rows(rows, np.int64),
+        span=_rows((rows, 8), np.int32),
+        gate=_rows((rows, 8), np.int64),
+        arc=_rows((lines, 4), np.int64),
+        place=_rows((3 * lines + 64, 2), np.int64),
+        heap=_rows((3 * rows + LEAST_HEAP, 2), np.int64),
+        link=_rows(3 * rows + LEAST_HEAP, np.int32),
+        bucket=_rows(64, np.int32),
+        label=_rows(2 * rows, np.int32),
+        stack=_rows(2 * rows + LEAST_HEAP, np.int32),
+        cut=_rows(rows, np.int32),
+        waiting=_rows(rows + 64, np.int32),
         state=state,
     )
+
+
+def _rows(shape: int | tuple[int, int], kind: Any) -> Any:
+    """Return an array that begins where a cache line does, so that a row of it is not in two."""
+    size = int(np.prod(shape)) * np.dtype(kind).itemsize
+    table = np.empty(size + LINE, dtype=np.uint8)
+    begin = -table.ctypes.data % LINE
+    return table[begin : begin + size].view(kind).reshape(shape)
 
 
 def _fill_nodes(layout: Layout, problem: Problem, step: int, margin: int) -> None:
@@ -238,7 +247,7 @@ def make_room(layout: Layout, nodes: int, arcs: int) -> None:
 
 
 def _longer(table: Any, rows: int) -> Any:
-    longer = np.empty((max(rows, len(table)), *table.shape[1:]), dtype=table.dtype)
+    longer = _rows((max(rows, len(table)), *table.shape[1:]), table.dtype)
     longer[: len(table)] = table
     return longer
 
