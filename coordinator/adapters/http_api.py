@@ -39,6 +39,13 @@ BODY_S = 30.0  # for a whole body to arrive
 LISTENERS = 1_000  # who follow the stream at once
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+TURN_FIGURES = {
+    "number": "the last turn that stands",
+    "epoch": "how often the right to write turns was claimed",
+    "void": "records in the stream of turns that did not count",
+    "waiting": "signals read and not taken yet",
+    "unpublished": "decisions that stand and are not in their streams yet",
+}
 STATUS_OF_REFUSAL = {"invalid": 400, "late": 400, "speaker": 403, "conflict": 409, "misplaced": 400}
 STRUCTURED, BATCH, LINES, PLAIN = (
     "application/cloudevents+json",
@@ -308,6 +315,7 @@ def _add_watching(app: FastAPI, service: Service, feed: Feed, proofs: Proofs) ->
             raise Problem(400, "other-log", f"position {position} is beyond this log; it was kept for another one: start anew without it")
         if feed.listeners >= LISTENERS:
             raise Problem(503, "busy", f"{LISTENERS} listeners follow the stream already; try again later")
+        await run_in_threadpool(service.follow, position, 1)  # On Kafka it does not reach back for ever, and says so here.
         return EventStream(feed, position)
 
 
@@ -334,6 +342,9 @@ class _Figures(Collector):
         yield GaugeMetricFamily("stigmergy_log_time_seconds", "Log time, in seconds since 1970.", value=max(0, status.log_us) / 1e6)
         yield CounterMetricFamily("stigmergy_cycles", "Cycles of planning.", value=status.cycles)
         yield CounterMetricFamily("stigmergy_planning_seconds", "Time spent planning.", value=status.planning_s)
+        for name, value in status.turns.items():
+            told = f"On Kafka: {TURN_FIGURES[name]}."
+            yield GaugeMetricFamily(f"stigmergy_turns_{name}", told, value=value)
         if status.cycle_age_s is not None:
             yield GaugeMetricFamily("stigmergy_cycle_age_seconds", "Time since the last cycle ended.", value=status.cycle_age_s)
         yield GaugeMetricFamily("stigmergy_listeners", "Who follows the stream.", value=self._feed.listeners)

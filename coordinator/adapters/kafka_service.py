@@ -23,7 +23,19 @@ from coordinator.adapters.clock import SteadyClock
 from coordinator.adapters.kafka_log import KafkaLog, Lost
 from coordinator.adapters.kafka_memory import Memory
 from coordinator.adapters.recorder import entry_of
-from coordinator.adapters.service import AT_ONCE, WAIT_S, Fault, Outcome, Said, Service, Shown, TimedCoordination, kept_form, stated_source
+from coordinator.adapters.service import (
+    AT_ONCE,
+    WAIT_S,
+    Fault,
+    Outcome,
+    Said,
+    Service,
+    Shown,
+    Status,
+    TimedCoordination,
+    kept_form,
+    stated_source,
+)
 from coordinator.charter import Charter
 from coordinator.commitments import statement_of
 from coordinator.errors import Defect, Refused, Unavailable
@@ -194,6 +206,12 @@ class KafkaService(Service):
             some = list(islice(self._shown, after + 1 - first, after + 1 - first + at_most))
             return some, some[-1].position if some else after
 
+    def status(self) -> Status:
+        """Return how the service does, and how its turns stand."""
+        judge = self._judge
+        waiting = {"waiting": sum(map(len, list(self._ahead.values()))), "unpublished": len(self._outbox)}
+        return replace(super().status(), turns={"number": judge.number, "epoch": judge.epoch, "void": judge.void, **waiting})
+
     def when_ended(self, callback: Callable[[], None]) -> None:
         """Call back, from another thread, when the service ended by itself."""
         self._when_ended.append(callback)
@@ -275,8 +293,18 @@ class KafkaService(Service):
             return
         records = merged(record for rows in self._ahead.values() for record in rows)
         self._ahead = {}
-        with self._lock:
+        with self._deciding():
             self._take_turn(records, self._read_to)
+
+    @contextmanager
+    def _deciding(self) -> Iterator[None]:
+        """Keep readers away; for good where it does not end well, for then the coordination holds what Kafka does not have."""
+        with self._lock:
+            try:
+                yield
+            except BaseException:
+                self._failure = self._failure or "a turn was not finished"
+                raise
 
     def _read_on(self) -> bool:
         """Read some more of the signals, to be taken; whether there were any."""
@@ -421,7 +449,7 @@ class KafkaService(Service):
             raise Unavailable("other coordinators claim the turns all the time; see that only one runs, then start again")
         self._memory.keep(self._identity, self._judge.number)
         self._settle()
-        with self._lock:
+        with self._deciding():
             self._coordination.resume()
             step = _Step()
             self._drain(0, step)

@@ -7,9 +7,9 @@ import json
 import re
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from pathlib import Path
 from threading import Event as Flag
@@ -98,6 +98,7 @@ class Status:
     cycle_age_s: float | None  # since the last cycle ended
     planning_s: float  # all cycles together
     counts: Counter[str]
+    turns: Mapping[str, int] = field(default_factory=dict)  # on Kafka: the last number and epoch, what was void, what waits
 
 
 @dataclass(frozen=True, slots=True)

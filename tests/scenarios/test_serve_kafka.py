@@ -6,6 +6,7 @@ What was kept is judged by a reader of the raw topics that shares nothing with t
 import json
 import signal
 import threading
+import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -236,6 +237,10 @@ def test_what_was_refused_is_listed_for_people_and_counted_for_monitors(kafka: s
             headers = [("content-type", b"application/cloudevents+json")]
             producer.send("stigmergy.signal.v1", key=b"another", value=line, headers=headers).get(timeout=20)
         until(lambda: sum(client.read("/refused")["counts"].values()) == 2)
+        with urllib.request.urlopen(f"{client.url}/metrics", timeout=30) as answer:
+            figures = dict(line.rsplit(" ", 1) for line in answer.read().decode().splitlines() if not line.startswith("#"))
+        assert figures['stigmergy_refused_total{reason="misplaced"}'] == figures['stigmergy_refused_total{reason="invalid"}'] == "1.0"
+        assert (figures["stigmergy_turns_epoch"], figures["stigmergy_turns_void"]) == ("1.0", "0.0")
         listed = run("refused", "--url", client.url, cwd=tmp_path)
         assert "misplaced" in listed
         assert "invalid" in listed

@@ -19,7 +19,7 @@ from coordinator.adapters.kafka_service import KafkaService
 from coordinator.charter import Charter
 from coordinator.cloudevents import to_binary
 from coordinator.commitments import State
-from coordinator.errors import Refused, Unavailable
+from coordinator.errors import Defect, Refused, Unavailable
 from coordinator.replaying import digest, standing_proposals
 from coordinator.signals import event_json
 from coordinator.stream import DEAD_LETTER, LEDGER, PROPOSAL, SIGNAL, START, TURN, Entry, Record, partition_of
@@ -205,6 +205,36 @@ def test_a_place_is_shown_no_finer_than_the_charter_allows_wherever_it_was_said(
     assert json.loads(shown.text)["event"]["data"]["place"] == {"lat": 48.11, "long": -1.68}
 
 
+def test_who_follows_from_further_back_than_is_at_hand_is_told_so(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coordinator.adapters.service.SHOWN_KEPT", 3)
+    service = start()
+    service.publish([pieces("offer", f"agent-{number}", 1) for number in range(8)])
+    rows, last = service.follow(4)
+    assert [row.position for row in rows] == [5, 6, 7]
+    assert last == 7
+    assert service.follow(7) == ([], 7)
+    with pytest.raises(Refused, match="position 3 lies before what is at hand, which begins at 5"):
+        service.follow(3)
+    with pytest.raises(Refused, match="position 8 is beyond this stream"):
+        service.follow(8)
+
+
+def test_while_a_turn_does_not_stand_nothing_of_it_is_shown(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = start()
+    agree(service)
+    entries = service.status().entries
+
+    def never(_: Turn) -> bool:
+        raise Defect("as if it failed after all was taken")
+
+    monkeypatch.setattr(service, "_write", never)
+    with pytest.raises(Unavailable, match="as if it failed"):
+        service.publish([pieces("offer", "atelier-sud", 7)])
+    assert service.status().entries == entries
+    with pytest.raises(Unavailable, match="as if it failed"), service.reading():
+        pass
+
+
 def test_a_second_coordinator_takes_over_and_the_first_ends_without_effect(start: Start, broker: str) -> None:
     first = start()
     proposal = agree(first)
@@ -299,3 +329,24 @@ def test_a_broker_that_was_wiped_ends_the_coordinator(tmp_path: Path) -> None:
         service.close()
         with pytest.raises(Refused, match="this is not the Kafka"):
             KafkaService(broker.address, charter, memory=tmp_path / "memory", replicas=1)
+
+
+@pytest.mark.slow
+def test_a_broker_that_was_killed_and_comes_back_with_all_it_kept_is_waited_for(tmp_path: Path) -> None:
+    charter = Charter.model_validate({"cycle_seconds": 1, "fairness": "off"})
+    with running_kafka(tmp_path / "kafka", "what becomes of a coordinator whose broker is killed and comes back") as broker:
+        with closing(KafkaService(broker.address, charter, memory=tmp_path / "memory", replicas=1, patience_ms=3_000)) as service:
+            proposal = agree(ready(service))
+            before = state(service)
+            broker.kill()
+            line = pieces("offer", "atelier-sud", 7)
+            with pytest.raises(Unavailable):
+                service.publish([line])
+            broker.start()
+            until(lambda: service.status().why_not is None or service.ended is not None)
+            assert state(service) == before
+            assert service.publish([line])[0].status in ("taken", "repeat")
+            assert service.publish([line])[0].status == "repeat"
+        records = [event_of(one) for one in all_of(broker.address, LEDGER)]
+        assert Counter(one["data"]["kind"] for one in records if one["data"]["proposal"] == proposal) == {"promised": 2, "committed": 1}
+        assert len({one["id"] for one in records}) == len(records)
