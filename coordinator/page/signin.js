@@ -7,8 +7,12 @@ import { t } from "./words.js";
 // Opens the form; it closes by Escape, by its button, or when it has done its work.
 export function openSignIn(app, place) {
   let trouble = null;
-  const dialog = h("dialog", { class: "sheet", "aria-labelledby": "sheet-title", on: { close: () => dialog.remove() } });
   const draw = () => show(dialog, ...inside(app, dialog, trouble, act));
+  const leave = () => {
+    app.session.removeEventListener("change", draw);
+    dialog.remove();
+  };
+  const dialog = h("dialog", { class: "sheet", "aria-labelledby": "sheet-title", on: { close: leave } });
   const act = async (work) => {
     trouble = null;
     try {
@@ -19,6 +23,7 @@ export function openSignIn(app, place) {
     draw();
   };
   draw();
+  app.session.addEventListener("change", draw);
   place.replaceChildren(dialog);
   dialog.showModal();
 }

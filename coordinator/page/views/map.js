@@ -73,7 +73,7 @@ function build(app) {
   box = h("div", { class: "chart", key: "chart", own: true }, chart.canvas, tools, scale, tip);
   const { v } = app.query;
   if (v) {
-    const [x, y, zoom] = v.split(",").map(Number);
+    const [x, y, zoom] = v.split("_").map(Number);
     if ([x, y, zoom].every(Number.isFinite)) chart.look({ x, y, scale: zoom });
   }
   chart.setScene(kept.scene);
@@ -83,7 +83,7 @@ function build(app) {
 // The address keeps where one looks, so that a link shows the same.
 function remember(app, { x, y, scale: zoom }) {
   if (app.view !== map) return;
-  app.query.v = [x.toFixed(5), y.toFixed(5), Math.round(zoom)].join(",");
+  app.query.v = [x.toFixed(5), y.toFixed(5), Math.round(zoom)].join("_");
   history.replaceState(null, "", app.link("map", app.query));
   const ruler = chart.ruler();
   scale.replaceChildren(ruler ? kilometres(ruler.km) : "");
