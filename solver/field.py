@@ -201,7 +201,7 @@ class Field:
         self._fit(asked=units)
         self.finish()
         self._let_go(node, 4, demand)
-        self._happen(node, int(self._way.values[need]), demand)
+        self._happen(node, self._way.at(need), demand)
 
     def take_in(self, at_offer: ArrayLike, position: ArrayLike, units: ArrayLike) -> int:
         """Return how many of many events were taken in, in their order: each offer then has, or need asks for, so many units in all.
@@ -454,13 +454,14 @@ class Field:
         )
 
     def _known(self, column: "_Column[np.int64] | _Column[np.int32]", position: int, what: str) -> int:
-        if not 0 <= position < len(column.values) or column.values[position] < 0:
-            raise BadProblem(f"{position} came where {what} was expected, one of {len(column.values)} counted from 0")
-        return int(column.values[position])
+        row = column.at(position) if 0 <= position < column.count else -1
+        if row < 0:
+            raise BadProblem(f"{position} came where {what} was expected, one of {column.count} counted from 0")
+        return row
 
     def _demand(self, need: int) -> int:
-        net, way = self._layout.net, int(self._way.values[need])
-        return int(net.gate[self._need_node.values[need], self._kernel.LIMIT] if way < 0 else net.arc[way, self._kernel.MOST])
+        net, way = self._layout.net, self._way.at(need)
+        return int(net.gate[self._need_node.at(need), self._kernel.LIMIT] if way < 0 else net.arc[way, self._kernel.MOST])
 
     def _summed(self, column: int) -> Ints:
         rows = self._layout.net.arc[:, column]
@@ -597,6 +598,9 @@ class _Column(Generic[Kind]):
     def values(self) -> NDArray[Kind]:
         """The entries in use; what is written here stays."""
         return self._rows[: self.count]
+
+    def at(self, position: int) -> int:
+        return int(self._rows[position])
 
     def add(self, value: int) -> int:
         if self.count == len(self._rows):
