@@ -167,9 +167,10 @@ def widen(layout: Layout) -> None:
 
 def solve_cold(layout: Layout, problem: Problem, pinned: Ints | None = None) -> None:
     """Let all needs ask, in the order in which they lie in memory: a front that moves over the network."""
-    if pinned is not None and pinned.any():
+    some_pinned = pinned is not None and bool(pinned.any())
+    if pinned is not None and some_pinned:
         _pin(layout, problem, pinned)
-    if problem.hysteresis or pinned is not None:  # Kept parts have efforts below 0, and what is pinned has its worth.
+    if problem.hysteresis or some_pinned:  # Kept parts have efforts below 0, and what is pinned has its worth.
         kernel.press_needs(layout.net, layout.need_node, layout.way)
     order = np.argsort(layout.need_node)
     done, how = happen(layout, layout.need_node[order], layout.way[order], problem.demand[order])
