@@ -7,7 +7,7 @@ Where several plans are equally good, the one that gives this need least is coun
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import gcd, lcm
+from math import gcd
 
 import numpy as np
 from numpy.typing import NDArray
@@ -209,10 +209,11 @@ class _Search:
             for thing in sorted({self.network.canonical(one.thing) for one in (*market.offers, extra, self.need)})
             if (pack := self.network.definition(thing).multiple_grains)
         ]
-        step = lcm(*packs) if packs else base.step
+        step = gcd(base.step, *packs)
         offers = (*market.offers, extra) if is_new else market.offers
         wider = self._laid_out(Market(self.network, self.layout.book, offers, market.needs, self.log_us), step)
         alike = step == base.step and np.array_equal(wider.weight[: len(market.offers)], base.weight)
+        alike = alike and base.pack is None and wider.pack is None
         trial = self.trial.copy() if alike else Trial(wider, self.need, self.likely)
         arcs = self._possible(wider, Market(self.network, self.layout.book, [extra], market.needs, self.log_us), {extra.ref: 2**60})
         opens = np.maximum(arcs.minimum, 1) - self.available[extra.ref] // step

@@ -49,10 +49,11 @@ class KeptMarket:
 
     @staticmethod
     def suits(question: Question) -> bool:
-        """Whether this market can be kept: minimum parts, too many pairs and weights that had to be rounded are solved anew."""
+        """Whether this market can be kept: those with minimum parts, unlike packs, too many pairs or rounded weights are solved anew."""
         market = question.market
         small = len(market.offers) * len(market.needs) <= MOST_PAIRS
-        return small and question.weighs_exactly and not any(one.minimum_grains for one in (*market.offers, *market.needs))
+        mended = question.pack is not None or any(one.minimum_grains for one in (*market.offers, *market.needs))
+        return small and question.weighs_exactly and not mended
 
     def __init__(self, book: Book, question: Question, available: Callable[[Stance], int]) -> None:
         """Solve the market from nothing and keep the answer. `TooLarge` where no field can hold it."""

@@ -31,7 +31,7 @@ class Solved:
     parts: list[Part]
     again_us: int | None  # when time alone puts it in question
     hidden: Counter[Hidden] = field(default_factory=Counter)  # pairs no candidate, by the rule that hid them, since it was laid out anew
-    units_short: int = 0  # fewer units than without minimum parts
+    units_short: int = 0  # fewer units than without minimum parts and packs
     rounded_grains: int = 0  # what counting in coarser steps left out
     kept: KeptMarket | None = None  # where the optimum is followed instead of found anew
     times: int = 0  # it was solved from nothing
@@ -74,7 +74,7 @@ class Planner:
         return sorted(parts, key=lambda part: (part.offer.ref, part.need.ref))
 
     def units_short(self) -> int:
-        """Return how many units, in all markets as last planned, minimum parts keep from moving: the gap to the relaxation."""
+        """Return how many units, in all markets as last planned, minimum parts and packs keep from moving: the gap to the relaxation."""
         return sum(answer.units_short for answer in self.solved.values())
 
     def troubles(self) -> list[str]:
@@ -154,8 +154,8 @@ class Planner:
         stated = available
         available = self._within_supply(market, stated)
         step = self._step_grains(market, available, claims, portions)
-        answer.rounded_grains += sum(available[stance.ref] % step for stance in (*market.offers, *market.needs))
         question = Question(self.book, market, step, available, claims, portions)
+        answer.rounded_grains += question.rounded_grains
         worth_keeping = answer.times > self.keep_after and len(market.offers) * len(market.needs) >= self.keep_pairs
         worth_keeping = worth_keeping and available is stated
         if worth_keeping and not answer.rounded_grains and not answer.parts and KeptMarket.suits(question):
@@ -192,17 +192,19 @@ class Planner:
     def _step_grains(self, market: Market, available: Mapping[str, int], claims: Mapping[str, Claim], portions: Mapping[Thing, int]) -> int:
         """Return how many grains the solver counts as one unit: the pack, else what all quantities and levels have in common.
 
-        The worth of a claim's units changes only at multiples of such a unit, so some optimum is whole in it.
+        The worth of a claim's units changes only at multiples of such a unit, so some optimum is whole in it. Where there are
+        packs of several sizes, or loose goods beside packs, the unit is part of a pack, and the solver mends broken ones.
         """
         amounts = [available[stance.ref] for stance in (*market.offers, *market.needs)]
-        stated = {pack for pack in {offer.thing: pack_of(self.network, offer) for offer in market.offers}.values() if pack}
-        if stated:
-            step = math.lcm(*stated)
+        packs = set({offer.thing: pack_of(self.network, offer) for offer in market.offers}.values())
+        stated = [pack for pack in packs if pack]
+        if stated and len(packs) == 1:
+            [step] = stated
         else:
             limits = [grains for position in range(len(market.offers)) for _, grains in market.limits_of(position)]
             minimums = [stance.minimum_grains for stance in (*market.offers, *market.needs)]
             received = [self.book.received_grains(claims[need.ref], market.log_us) for need in market.needs]
-            step = math.gcd(*amounts, *limits, *minimums, *received, *portions.values(), *self._held_grains(market))
+            step = math.gcd(*amounts, *limits, *minimums, *received, *portions.values(), *stated, *self._held_grains(market))
             if self.network.charter.fairness == "ratio":  # Its levels are so many parts of what each claim asked for.
                 levels = self.network.charter.fairness_levels
                 step = step // levels if step % levels == 0 else 1

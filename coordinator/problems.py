@@ -70,8 +70,13 @@ class Question:
         self.book, self.market, self.step, self.portions = book, market, step_grains, portions
         self.network = book.network
         self.charter = book.network.charter
-        self.supply = np.array([available[offer.ref] // step_grains for offer in market.offers], dtype=np.int64)
+        packs = [math.lcm(pack_of(self.network, offer) or 1, step_grains) // step_grains for offer in market.offers]
+        self.pack = np.array(packs, dtype=np.int64) if max(packs, default=1) > 1 else None  # units an offer gives at a time
+        held = np.array([available[offer.ref] // step_grains for offer in market.offers], dtype=np.int64)
+        self.supply = held if self.pack is None else held - held % self.pack
         self.demand = np.array([available[need.ref] // step_grains for need in market.needs], dtype=np.int64)
+        stated = sum(available[stance.ref] for stance in (*market.offers, *market.needs))
+        self.rounded_grains = stated - step_grains * int(self.supply.sum() + self.demand.sum())
         of_needs = [claims[need.ref] for need in market.needs]
         self.claims = sorted(set(of_needs))
         position = {claim: index for index, claim in enumerate(self.claims)}
@@ -95,6 +100,7 @@ class Question:
             received=received,
             staircase=self._staircases(received),
             hysteresis=self.charter.hysteresis,
+            pack=self.pack,
         )
 
     def candidates(self) -> Candidates:

@@ -170,7 +170,7 @@ class Certificate:
     needs: int
     arcs: int  # every possible one, whether the engine was handed it or not
     is_kept: bool  # the field that planning follows; else an answer found now
-    units_short: int  # fewer units than without minimum parts, to which optimum and certificate refer
+    units_short: int  # fewer units than without minimum parts and packs, to which optimum and certificate refer
     broken: tuple[str, ...]
 
 

@@ -143,7 +143,7 @@ class Trial:
 
     def covered_units(self) -> Ints:
         """Return the same in units."""
-        if not any(self._minimum):
+        if not any(self._minimum) and self.question.pack is None:
             return self.field.coverage()[self._need_at]
         problem, flow = self._moving()
         units = np.zeros_like(problem.demand)
@@ -171,8 +171,10 @@ class Trial:
         return np.flatnonzero(of_use).tolist(), list(zip(problem.need[parts].tolist(), flow[parts].tolist(), strict=True))
 
     def _moving(self) -> tuple[Problem, Ints]:
-        """Return the problem as it stands and what moves on its arcs, parts below their minimum mended."""
+        """Return the problem as it stands and what moves on its arcs, parts below their minimum and broken packs mended."""
         problem, flow = replace(self.field.problem(), minimum=np.array(self._minimum, dtype=np.int64)), self.field.flow()
+        if (pack := self.question.pack) is not None:  # Offers that are tried come in units that hold every pack.
+            problem = replace(problem, pack=np.pad(pack, (0, len(problem.supply) - len(pack)), constant_values=1))
         return problem, mend(close_hopeless(problem), flow)[0]
 
     # -- inside -------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
-"""Parts too small to be of use: pairs that cannot reach their minimum are closed before the flow, small parts mended after it.
+"""Parts too small to be of use, and packs that cannot be broken: hopeless pairs are closed before the flow, parts mended after it.
 
-With minimum parts the exact problem is NP-hard. The optimum is therefore taken without them, and mended in one pass:
+With minimum parts, or packs of several sizes, the exact problem is NP-hard. The optimum is therefore taken without them, and
+mended in one pass, where a part that is less than a pack is too small as well:
 
 1. As long as a part is too small, the first by tier, effort and position is held at its minimum, or its pair is closed, whichever
    leaves the better optimum of all the rest (`solver.holding`): `LOOKS` times at most.
@@ -8,7 +9,11 @@ With minimum parts the exact problem is NP-hard. The optimum is therefore taken 
 3. Each is topped up to its minimum where that is possible: at its offer from what is left over, then from other parts there;
    at its need from what is unmet, then in place of other parts there. Another part gives only what it has above its own
    minimum, and only to a need at least as vital as its own. Where it is not possible, the part is dropped.
-4. What is free then is offered once more by tier, effort and position, wherever the minimum is reached.
+4. Broken packs are taken back. What is free then is offered once more by tier, effort and position, in whole packs, wherever
+   the minimum is reached.
+
+Steps 2 to 4 are also done to the optimum as it was, without step 1, and the better of both plans is taken: the one with more
+urgency in tier 0, then in tier 1, 2, 3, then with less effort.
 """
 
 from dataclasses import replace
@@ -18,7 +23,7 @@ from numpy.typing import NDArray
 
 from solver.fairness import total_urgency
 from solver.holding import hold_or_close
-from solver.problem import Gap, Ints, Problem
+from solver.problem import TIERS, Gap, Ints, Problem
 
 __all__ = ["close_hopeless", "mend"]
 
@@ -35,13 +40,15 @@ def close_hopeless(problem: Problem) -> Problem:
 
 
 def mend(problem: Problem, flow: Ints) -> tuple[Ints, Gap]:
-    """Return a flow without parts below their minimum, and how far it is from ``flow``, the optimum without minimum parts."""
-    if not _too_small(problem, flow).any():
+    """Return a flow without parts below their minimum or broken packs, and how far it is from ``flow``, the optimum without these."""
+    whole = _in_packs(problem)
+    small = _too_small(whole, flow)
+    if not small.any() and not (flow % _pack(problem)).any():
         return flow, Gap(0, 0, 0)
-    mended = hold_or_close(problem, LOOKS)
-    left = np.flatnonzero(_too_small(problem, mended))
-    if len(left):
-        mended = _topped_up(problem, mended, left)
+    mended = _topped_up(whole, flow)
+    if small.any():
+        looked_at = _topped_up(whole, hold_or_close(whole, LOOKS))
+        mended = max(looked_at, mended, key=lambda plan: _goodness(problem, plan))
     gap = Gap(
         units=int(flow.sum() - mended.sum()),
         urgency=total_urgency(problem, flow) - total_urgency(problem, mended),
@@ -54,12 +61,35 @@ def _too_small(problem: Problem, flow: Ints) -> NDArray[np.bool_]:
     return (flow > 0) & (flow < problem.minimum)
 
 
-def _topped_up(problem: Problem, flow: Ints, small: Ints) -> Ints:
-    """Return the flow with each of the ``small`` parts topped up or dropped, and what that frees offered again."""
+def _pack(problem: Problem) -> Ints:
+    """Return the (A,) units that each arc carries at a time."""
+    return np.ones_like(problem.most) if problem.pack is None else problem.pack[problem.offer]
+
+
+def _in_packs(problem: Problem) -> Problem:
+    """Return the problem with minimum parts of whole packs, one at least, and pairs closed that cannot reach theirs."""
+    if problem.pack is None:
+        return problem
+    pack = _pack(problem)
+    whole = np.where(pack > 1, np.maximum(-(-problem.minimum // pack), 1) * pack, problem.minimum)
+    return close_hopeless(replace(problem, minimum=whole))
+
+
+def _goodness(problem: Problem, flow: Ints) -> tuple[int, ...]:
+    """Return the urgency of a plan in each tier, then its effort, so that the greater is the better."""
+    tier = problem.tier[problem.claim[problem.need]]
+    by_tier = [total_urgency(problem, np.where(tier == each, flow, 0)) for each in range(TIERS)]
+    return (*by_tier, -sum((flow * problem.effort).tolist()))
+
+
+def _topped_up(problem: Problem, flow: Ints) -> Ints:
+    """Return the flow with each part that is too small topped up or dropped, and what that and broken packs free offered again."""
+    small = np.flatnonzero(_too_small(problem, flow))
     mending = _Mending(problem, flow)
     for arc in small[mending.order(small)].tolist():
         if not mending.top_up(arc):
             mending.drop(arc)
+    mending.take_back_broken_packs()
     mending.offer_again()
     return mending.flow
 
@@ -75,6 +105,7 @@ class _Mending:
         np.subtract.at(self.left, problem.offer, flow)
         np.subtract.at(self.unmet, problem.need, flow)
         self.tier = problem.tier[problem.claim[problem.need]]
+        self.pack = _pack(problem)
 
     def order(self, arcs: Ints) -> Ints:
         """Return the places of ``arcs`` by tier, effort, position."""
@@ -86,6 +117,8 @@ class _Mending:
         missing = int(problem.minimum[arc] - self.flow[arc])
         if missing <= 0:
             return True  # An earlier part gave way to it, or it was topped up already.
+        if problem.minimum[arc] > problem.most[arc]:
+            return False
         offer, need = problem.offer[arc], problem.need[arc]
         from_offer = self._givers(arc, problem.offer == offer, missing - int(self.left[offer]))
         from_need = self._givers(arc, problem.need == need, missing - int(self.unmet[need]))
@@ -99,12 +132,17 @@ class _Mending:
     def drop(self, arc: int) -> None:
         self._add(arc, -int(self.flow[arc]))
 
+    def take_back_broken_packs(self) -> None:
+        for arc in np.flatnonzero(self.flow % self.pack).tolist():
+            self._add(arc, -int(self.flow[arc] % self.pack[arc]))
+
     def offer_again(self) -> None:
-        """Give what is left over to what is unmet, wherever a part reaches its minimum."""
+        """Give what is left over to what is unmet, in whole packs, wherever a part reaches its minimum."""
         problem = self.problem
         possible = np.flatnonzero((self.left[problem.offer] > 0) & (self.unmet[problem.need] > 0) & (problem.most > self.flow))
         for arc in possible[self.order(possible)].tolist():
             free = min(self.left[problem.offer[arc]], self.unmet[problem.need[arc]], problem.most[arc] - self.flow[arc])
+            free -= free % self.pack[arc]
             if free > 0 and self.flow[arc] + free >= problem.minimum[arc]:
                 self._add(arc, int(free))
 

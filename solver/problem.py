@@ -49,6 +49,7 @@ class Problem:
     minimum: Ints  # (A,) a part smaller than this is of no use
     kept: Ints  # (A,) units proposed now and not yet answered; moving them must gain more than `hysteresis` levels
     hysteresis: int = 0
+    pack: Ints | None = None  # (M,) units an offer gives at a time: its parts are whole packs of so many; None: of single units
 
     def __post_init__(self) -> None:
         """Raise `BadProblem` where arrays do not fit together or leave their ranges."""
@@ -73,6 +74,7 @@ class Problem:
         minimum: ArrayLike | None = None,
         kept: ArrayLike | None = None,
         hysteresis: int = 0,
+        pack: ArrayLike | None = None,
     ) -> "Problem":
         """Return a checked problem from anything like arrays; what is left out is harmless.
 
@@ -102,6 +104,8 @@ class Problem:
             Units proposed now, which count ``hysteresis`` more each; else none.
         hysteresis : int
             In levels.
+        pack : (M,), optional
+            Units each offer gives at a time; else single ones.
 
         Raises
         ------
@@ -138,12 +142,13 @@ class Problem:
             minimum=_ints(minimum if minimum is not None else np.zeros(len(offers))),
             kept=_ints(kept if kept is not None else np.zeros(len(offers))),
             hysteresis=int(hysteresis),
+            pack=None if pack is None else _ints(pack),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """How far the answer is from the optimum of the same problem without minimum parts."""
+    """How far the answer is from the optimum of the same problem without minimum parts and packs."""
 
     units: int  # fewer units delivered
     urgency: int  # less total urgency
@@ -154,18 +159,18 @@ class Gap:
 class Allocation:
     """An answer to a `Problem` and the pressures that prove it.
 
-    Pressures are the least optimal duals of the problem without minimum parts, in worth (``worth * urgency`` less effort).
+    Pressures are the least optimal duals of the problem without minimum parts and packs, in worth (``worth * urgency`` less effort).
     They belong to ``relaxed_flow``, the optimum of that problem: on every arc with room, effort + offer_pressure -
     need_pressure >= 0, and = 0 where it carries units. (Of a unit that is kept, the effort counts less ``hysteresis * worth``.)
     """
 
-    flow: Ints  # (A,) units on each arc, no part below its minimum
+    flow: Ints  # (A,) units on each arc, no part below its minimum, none a broken pack
     offer_pressure: Ints  # (M,) what one unit more there would gain; 0 where something is left over
     need_pressure: Ints  # (N,) what one unit more there would gain
     claim_pressure: Ints  # (K,)
     worth: int  # of one step of urgency, in units of effort
     gap: Gap
-    relaxed_flow: Ints  # (A,) what the pressures prove optimal; the same as `flow` unless minimum parts bite
+    relaxed_flow: Ints  # (A,) what the pressures prove optimal; the same as `flow` unless minimum parts or packs bite
 
 
 def _ints(values: ArrayLike) -> Ints:
@@ -177,7 +182,7 @@ def _ints(values: ArrayLike) -> Ints:
 
 def _check_arrays(problem: Problem) -> None:
     groups = {
-        "offer": ("supply",),
+        "offer": ("supply",) if problem.pack is None else ("supply", "pack"),
         "need": ("demand", "claim"),
         "claim": ("tier", "received", "rise", "run"),
         "arc": ("offer", "need", "effort", "most", "minimum", "kept"),
@@ -195,6 +200,8 @@ def _check_arrays(problem: Problem) -> None:
         least = int(getattr(problem, name).min(initial=0))
         if least < 0:
             raise BadProblem(f"{name} holds {least}: none of its entries may be negative")
+    if problem.pack is not None and int(problem.pack.min(initial=1)) < 1:
+        raise BadProblem(f"pack holds {problem.pack.min()}: at least 1 is expected, which means single units")
 
 
 def _check_range(name: str, positions: Ints, count: int, what: str) -> None:

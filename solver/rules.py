@@ -16,7 +16,7 @@ def broken_rules(problem: Problem, allocation: Allocation) -> list[str]:
     """Return a sentence for each broken rule; none if the allocation is feasible and proven optimal.
 
     Optimal means: `Allocation.relaxed_flow` has the greatest total urgency and then the least effort of all flows of the
-    problem without minimum parts. Trusts nothing that was said, computes all of it anew.
+    problem without minimum parts and packs. Trusts nothing that was said, computes all of it anew.
 
     Parameters
     ----------
@@ -45,6 +45,7 @@ def broken_rules(problem: Problem, allocation: Allocation) -> list[str]:
         return wrong
     broken = _infeasible(problem, allocation.flow, "flow")
     broken += _too_small(problem, allocation.flow)
+    broken += _broken_packs(problem, allocation.flow)
     relaxed = allocation.relaxed_flow
     if not np.array_equal(relaxed, allocation.flow):
         broken += _infeasible(problem, relaxed, "relaxed flow")
@@ -84,6 +85,13 @@ def _infeasible(problem: Problem, flow: Ints, called: str) -> list[str]:
 def _too_small(problem: Problem, flow: Ints) -> list[str]:
     small = (flow > 0) & (flow < problem.minimum)
     return _told(small, lambda a: f"the part on arc {a} is {flow[a]}, of no use below {problem.minimum[a]}")
+
+
+def _broken_packs(problem: Problem, flow: Ints) -> list[str]:
+    if problem.pack is None:
+        return []
+    pack = problem.pack[problem.offer]
+    return _told(flow % pack != 0, lambda a: f"the part on arc {a} is {flow[a]}, but its offer gives packs of {pack[a]}")
 
 
 def _wrong_gap(problem: Problem, allocation: Allocation) -> list[str]:

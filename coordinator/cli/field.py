@@ -62,7 +62,7 @@ def show_check(where: Where, to_json: bool) -> bool:
         print(f"  {name}: {sentence}")
     short = sum(each.units_short for each in found)
     if short:
-        print(f"minimum parts keep {short:,} units from moving; the optimum and its proof refer to the same question without minimum parts")
+        print(f"minimum parts and packs keep {short:,} units from moving; optimum and proof refer to the same question without them")
     print("every answer is feasible and proven optimal" if not wrong else f"{counted(len(wrong), 'rule')} broken; please report this")
     return not wrong
 

@@ -183,7 +183,7 @@ def _show(summary: dict[str, Any], coordination: Coordination, request: Request)
     table(title, columns, [[name, *row.values()] for name, row in summary["resources"].items()])
     planner = coordination.planner
     if planner.units_short():
-        print(f"Gap: minimum parts keep {planner.units_short():,} units from moving that could move without them.")
+        print(f"Gap: minimum parts and packs keep {planner.units_short():,} units from moving that could move without them.")
     for trouble in (*planner.troubles(), *coordination.unsaid):
         print(f"Note: {trouble}.")
     for why, pairs in planner.hidden_pairs().items():

@@ -318,6 +318,23 @@ def test_hours_are_shared_to_the_millisecond(fairness):
             {("a", "b"): 4, ("d", "b"): 5},
             id="the offer's minimum too",
         ),
+        pytest.param(
+            [
+                *(resource("a", "mask", multiple=25), resource("d", "visor", multiple=10)),
+                *(offer("a", 130), offer("d", 100, "visor"), need("b", 67, substitutes=["visor"])),
+                *(route("a", "b", 1), route("d", "b", 2)),
+            ],
+            {("a", "b"): 50, ("d", "b"): 10},
+            id="packs of two sizes",
+        ),
+        pytest.param(
+            [
+                *(resource("a", "mask", multiple=25), offer("a", 130), offer("d", 7, "visor")),
+                *(need("b", 67, substitutes=["visor"]), route("a", "b", 1), route("d", "b", 2)),
+            ],
+            {("a", "b"): 50, ("d", "b"): 7},
+            id="loose goods beside packs",
+        ),
     ],
 )
 def test_parts_below_a_minimum_are_repaired_or_dropped(lines, moves):

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from solver import Gap, Problem, broken_rules, minimums, solve, total_urgency
+from solver import BadProblem, Gap, Problem, broken_rules, minimums, solve, total_urgency
 from tests.benchmarks.minimum_parts import mended
 
 
@@ -68,6 +68,47 @@ def test_mended_answers_are_allowed_and_their_gap_is_true(seed, draw_problem, ev
     ours = total_urgency(problem, allocation.flow)
     assert ours <= best <= relaxed  # The gap to the relaxation is never less than the gap to the true optimum.
     assert relaxed - ours == allocation.gap.urgency
+
+
+@pytest.mark.parametrize(
+    ("supply", "demand", "pack", "flow"),
+    [
+        pytest.param([100, 100], [60], [25, 10], [50, 10], id="what the larger pack leaves open is filled by the smaller"),
+        pytest.param([30, 30], [47], [1, 20], [27, 20], id="loose goods give way to a pack where that serves more"),
+        pytest.param([30, 30], [52], [1, 20], [30, 20], id="loose goods beside a pack"),
+    ],
+)
+def test_packs_of_several_sizes(supply, demand, pack, flow):
+    problem = Problem.of(supply, demand, [0, 1], [0, 0], [1, 2], pack=pack)
+    allocation = solve(problem)
+    assert allocation.flow.tolist() == flow
+    assert broken_rules(problem, allocation) == []
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_no_pack_is_broken_and_the_gap_is_true(seed, draw_problem, every_flow):
+    problem = draw_problem(seed, rule=["off", "portions", "ratio"][seed % 3], minimum=seed % 2 * 2, units=4)
+    pack = np.array([2, 3]) if seed % 2 else np.array([1, 2])
+    problem = replace(problem, pack=pack, supply=problem.supply - problem.supply % pack)
+    allocation = solve(problem)
+    assert broken_rules(problem, allocation) == []
+    flows = (np.array(flow, dtype=np.int64) for flow in every_flow(problem))
+    allowed = (flow for flow in flows if not np.any((flow % pack[problem.offer] != 0) | (flow > 0) & (flow < problem.minimum)))
+    best = max(total_urgency(problem, flow) for flow in allowed)
+    assert total_urgency(problem, allocation.flow) <= best <= total_urgency(problem, allocation.relaxed_flow)
+
+
+def test_a_broken_pack_is_found_by_the_check():
+    problem = Problem.of([10], [6], [0], [0], [1], pack=[4])
+    allocation = solve(problem)
+    assert allocation.flow.tolist() == [4]
+    broken = replace(allocation, flow=np.array([6]), gap=Gap(0, 0, 0))
+    assert broken_rules(problem, broken) == ["the part on arc 0 is 6, but its offer gives packs of 4"]
+
+
+def test_a_pack_of_nothing_is_refused():
+    with pytest.raises(BadProblem, match="at least 1 is expected"):
+        Problem.of([10], [6], [0], [0], [1], pack=[0])
 
 
 def test_without_minimum_parts_nothing_is_mended(draw_problem):
