@@ -52,7 +52,7 @@ __all__ = ["KafkaService"]
 GROUP = "stigmergy-coordinator"  # under which the broker shows how far it has read
 CLAIMS = 10  # tries to become the one who writes turns, while another still writes some
 PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0  # before Kafka is asked again
-NOTE_S = 1.0
+NOTE_S, NOTE_BUSY_S = 1.0, 10.0  # between two notes of how far the turns are: when nobody speaks, and when there is no pause
 IDENTITY_S = 30.0
 STOP_S, LET_GO_MS = 3.0, 500  # on the way out: for the turn at hand, and for each connection
 
@@ -244,7 +244,7 @@ class KafkaService(Service):
             self._claim()
             while not self._stop.is_set():
                 self._step()
-            self._note_progress(at_once=True)
+            self._note_progress(0.0)
         except _Stopping:
             pass
         except (Refused, Unavailable, Defect) as error:
@@ -284,12 +284,13 @@ class KafkaService(Service):
     def _step(self) -> None:
         """Take what came since the last turn, if anything did, as one turn more."""
         self._publish_outbox()
-        self._note_progress()
+        self._note_progress(NOTE_BUSY_S)
         self._check_identity()
         if not any(self._ahead.values()) and not self._read_on():
             self._coordination.planning = self._may_plan  # caught up: from here on plans are of now
             self._coordination.prompt = True
             self._failure = None
+            self._note_progress(NOTE_S)
             return
         records = merged(record for rows in self._ahead.values() for record in rows)
         self._ahead = {}
@@ -375,10 +376,10 @@ class KafkaService(Service):
             self._outbox = []
         self._settled = self._judge.number
 
-    def _note_progress(self, *, at_once: bool = False) -> None:
-        """Now and then write down how far the turns are, here and for those who watch the broker."""
+    def _note_progress(self, every_s: float) -> None:
+        """Write down how far the turns are, here and for those who watch the broker, unless that was less than so long ago."""
         now_s = time.monotonic()
-        if self._judge.number == self._noted or (not at_once and now_s < self._noted_s + NOTE_S):
+        if self._judge.number == self._noted or now_s < self._noted_s + every_s:
             return
         self._patiently(partial(self._memory.keep, self._identity, self._judge.number))
         try:
