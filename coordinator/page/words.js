@@ -7,6 +7,7 @@ export const LANGUAGES = { en: english, fr: french };
 
 const UNITS = { kg: "kilogram", g: "gram", h: "hour", min: "minute", L: "liter", mL: "milliliter", m: "meter", km: "kilometer", cm: "centimeter", mm: "millimeter" };
 const DAY_MS = 86_400_000;
+const LONG = [["year", 365 * DAY_MS], ["month", 30 * DAY_MS]];
 const STEPS = [["day", DAY_MS], ["hour", 3_600_000], ["minute", 60_000], ["second", 1_000]];
 
 let language = chosen();
@@ -77,7 +78,7 @@ export function day(text) {
 // Returns how far a moment lies from now, in the largest unit that fits: "in 3 days", "5 min. ago".
 export function fromNow(text, nowMs = Date.now()) {
   const aheadMs = Date.parse(text) - nowMs;
-  const [unit, stepMs] = STEPS.find(([, each]) => Math.abs(aheadMs) >= each) ?? STEPS[3];
+  const [unit, stepMs] = [...LONG, ...STEPS].find(([, each]) => Math.abs(aheadMs) >= each) ?? STEPS[3];
   return new Intl.RelativeTimeFormat(language, { numeric: "auto", style: "short" }).format(Math.trunc(aheadMs / stepMs), unit);
 }
 

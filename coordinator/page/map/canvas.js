@@ -10,6 +10,8 @@ const SETTLED_MS = 140; // without movement before a new sheet is drawn
 const SOLO = 420; // agents in sight that are drawn one by one
 const NAMED = 46; // agents in sight whose names are written
 const CELL = 46; // of bubbles, in pixels
+const BUNDLES = 300; // of flows, the largest
+const CROWDED = 0.4; // of its strength, what lies behind bubbles
 const FIELD_CELL = 26; // of the field of pressure
 const PULSE_MS = 1_400;
 const PULSES = 160;
@@ -263,7 +265,7 @@ export class Chart {
     else if (this.world) this.#drawLand(pen, box, width, height);
     pen.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     const inside = this.#inside(box);
-    this.#drawField(pen, toX, toY);
+    this.#drawField(pen, toX, toY, inside.length > SOLO ? CROWDED : 1);
     if (inside.length > SOLO) this.#drawBubbles(pen, inside, toX, toY);
     else this.#drawAgents(pen, inside, toX, toY);
   }
@@ -311,7 +313,7 @@ export class Chart {
   }
 
   // Pressure as a field: where needs are short it glows, and it fades as what was said runs out.
-  #drawField(pen, toX, toY) {
+  #drawField(pen, toX, toY, faint) {
     const { scene } = this;
     const cells = new Map();
     const [width, height] = this.size.map((each) => each * MARGIN);
@@ -331,7 +333,7 @@ export class Chart {
     for (const { heat, x, y, count } of cells.values()) {
       const strength = 1 - Math.exp(-heat * 0.7);
       const radius = 30 + 26 * strength;
-      pen.globalAlpha = 0.16 + 0.3 * strength;
+      pen.globalAlpha = (0.16 + 0.3 * strength) * faint;
       pen.drawImage(this.glow, x / count - radius, y / count - radius, radius * 2, radius * 2);
     }
     pen.globalAlpha = 1;
@@ -388,13 +390,13 @@ export class Chart {
     }
   }
 
-  #drawFlow(pen, x, y, u, v, bound, wide) {
+  #drawFlow(pen, x, y, u, v, bound, wide, faint = 1) {
     const [dx, dy] = [u - x, v - y];
     const far = Math.hypot(dx, dy);
     if (far < 2) return;
     const bend = Math.min(0.18, 14 / Math.sqrt(far));
     const [cx, cy] = [(x + u) / 2 + dy * bend, (y + v) / 2 - dx * bend];
-    pen.globalAlpha = bound ? 0.85 : 0.5;
+    pen.globalAlpha = (bound ? 0.85 : 0.5) * faint;
     pen.strokeStyle = this.colours.accent;
     pen.lineWidth = wide;
     pen.setLineDash(bound ? [] : [5, 4]);
@@ -451,10 +453,10 @@ export class Chart {
       const key = `${from} ${to} ${flows[row + 2]}`;
       bundles.set(key, (bundles.get(key) ?? 0) + 1);
     }
-    for (const [key, count] of [...bundles].sort((one, other) => one[1] - other[1]).slice(-600)) {
+    for (const [key, count] of [...bundles].sort((one, other) => one[1] - other[1]).slice(-BUNDLES)) {
       const [from, to, bound] = key.split(" ").map(Number);
       const [start, end] = [cells.get(from), cells.get(to)];
-      this.#drawFlow(pen, toX(start.x), toY(start.y), toX(end.x), toY(end.y), bound, Math.min(5, 0.8 + 0.7 * Math.log2(count + 1)));
+      this.#drawFlow(pen, toX(start.x), toY(start.y), toX(end.x), toY(end.y), bound, Math.min(5, 0.8 + 0.7 * Math.log2(count + 1)), CROWDED);
     }
   }
 
