@@ -111,6 +111,8 @@ def broken_imports(module: str, source: str, *, is_package: bool = False) -> Ite
             yield f"{place}: connectors know signals and the client only; this imports {each.target}"
         if is_within(module, "coordinator") and top == "connectors" and not is_within(module, "coordinator.cli"):
             yield f"{place}: the coordinator knows no connector; it imports {each.target}"
+        if is_within(module, "coordinator.adapters") and is_within(each.target, "coordinator.cli"):
+            yield f"{place}: adapters know no command line; this imports {each.target}"
         if is_core(module) and is_within(each.target, *EDGES):
             yield f"{place}: the core knows no edge; it imports {each.target}"
         if is_core(module) and (top in WORLD or is_within(each.target, "numpy.random")) and (module, top) not in ALLOWED_IN_CORE:
@@ -242,6 +244,9 @@ def test_a_part_whose_versions_begin_with_0_is_capped_below_the_next_minor() -> 
             "coordinator.cycle", "from coordinator.adapters.sqlite_log import SqliteLog", "knows no edge", id="core knows an adapter"
         ),
         pytest.param("coordinator.cycle", "from .adapters import sqlite_log", "knows no edge", id="the same relatively"),
+        pytest.param(
+            "coordinator.adapters.feed", "from coordinator.cli.output import table", "know no command line", id="adapter knows a command"
+        ),
         pytest.param("coordinator.network", "import sqlite3", "touches no world", id="a database in the core"),
         pytest.param("coordinator.network", "from pathlib import Path", "touches no world", id="files in the core"),
         pytest.param("coordinator.network", "from time import monotonic", "touches no world", id="a clock in the core"),

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Query
 from fastapi.responses import Response
 
-from coordinator.cli.network import as_json
 from coordinator.cycle import Coordination
 from coordinator.errors import Refused
 from coordinator.explaining import explain
@@ -15,6 +14,7 @@ from coordinator.lifting import lifting
 from coordinator.network import RESOURCE
 from coordinator.opportunities import opportunities, pressures
 from coordinator.questions import downstream, stats, unreachable, upstream
+from coordinator.results import as_json
 from coordinator.units import UNITS, to_grains
 from coordinator.weakness import weak_points
 

@@ -1,20 +1,16 @@
 """``coordinator network …``: five questions about a network, as tables for people or JSON for programs."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
-from enum import Enum
 from typing import Any
 
 from coordinator.cli.loading import Loaded, Where, load
 from coordinator.cli.output import table
 from coordinator.questions import downstream, stats, unreachable, upstream
-from coordinator.times import format_instant
-from coordinator.units import Quantity
+from coordinator.results import as_json
 from coordinator.weakness import Bottleneck, weak_points
 from coordinator.wording import amount, counted
 
-__all__ = ["as_json", "print_json", "show_downstream", "show_stats", "show_unreachable", "show_upstream", "show_weak_points"]
+__all__ = ["print_json", "show_downstream", "show_stats", "show_unreachable", "show_upstream", "show_weak_points"]
 
 LISTED = 6  # names in one cell of a table; the rest is counted, and --json has them all
 ROWS = 60  # of one table, likewise
@@ -141,27 +137,6 @@ def _bottleneck(row: Bottleneck) -> str:
 
 
 # -- how results are shown --------------------------------------------------------------------------------------------
-
-
-def as_json(value: Any) -> Any:
-    """Return a result as plain JSON values: quantities and times as on the wire, distances in km, names without their inner unit."""
-    if isinstance(value, Quantity):
-        return value.to_json()
-    if is_dataclass(value) and not isinstance(value, type):
-        return dict(_member(field.name, getattr(value, field.name)) for field in fields(value))
-    if isinstance(value, Mapping):
-        return {str(key.value if isinstance(key, Enum) else key): as_json(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [as_json(each) for each in value]
-    return value.value if isinstance(value, Enum) else value
-
-
-def _member(name: str, value: Any) -> tuple[str, Any]:
-    if name.endswith("_us"):
-        return name.removesuffix("_us"), None if value is None else format_instant(value)
-    if name.endswith("_m"):
-        return name.removesuffix("_m") + "_km", None if value is None else value / 1000
-    return name, as_json(value)
 
 
 def print_json(value: Any) -> None:

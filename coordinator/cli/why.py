@@ -4,10 +4,10 @@ import json
 from decimal import Decimal
 
 from coordinator.cli.loading import Where, load
-from coordinator.cli.network import as_json
 from coordinator.cli.output import table
 from coordinator.explaining import Explanation, explain
 from coordinator.lifting import Lifting, lifting
+from coordinator.results import as_json
 from coordinator.units import UNITS, to_grains
 from coordinator.wording import amount, counted
 

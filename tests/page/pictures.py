@@ -12,18 +12,17 @@ from tests.page.conftest import NAMES, NOW_US, RULES
 from tests.support.relief import relief
 from tests.support.serving import Hand, Served, serve
 
-FOLDER = Path(__file__).resolve().parents[2] / "docs"
+FOLDER = Path(__file__).resolve().parents[2] / "deploy/page"
 PICTURES = {"overview": ("/overview", "light"), "map": ("/map", "dark")}
 SIZE = {"width": 1200, "height": 820}
 LARGEST_BYTES = 200_000
 
 
 def main() -> None:
-    """Write docs/page-NAME.jpg, each below the size that a README bears."""
+    """Write deploy/page/page-NAME.jpg, each below the size that a README bears."""
     chromium = next(filter(None, map(shutil.which, NAMES)), None)
     if chromium is None:
         sys.exit("no Chromium on this machine; on Debian and Ubuntu: apt-get install chromium")
-    FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, serve(Path(folder) / "log", clock=Hand(NOW_US), **RULES) as served:
         served.service.publish(list(relief(NOW_US)))
         served.wait(2)

@@ -1,4 +1,4 @@
-"""Writes the map's coasts and borders: `python tools/world.py FOLDER`, where FOLDER holds the npm package world-atlas 2.0.2, unpacked.
+"""Writes the map's coasts and borders: `python deploy/page/world.py FOLDER`, FOLDER being the npm package world-atlas 2.0.2, unpacked.
 
 That package carries Natural Earth 1:50m (public domain) as TopoJSON. What comes out keeps coasts and borders apart, each a list of
 lines; a line is a list of whole numbers, x0, y0 and then steps, in fiftieths of a degree. Small islands and small bends are left out.
@@ -17,7 +17,7 @@ TOLERANCE = 1.6  # steps that a coast may be off
 SOUTHERNMOST = -60 * STEPS  # Antarctica is left out
 LEAST_AREA = 14.0  # square steps of an island that is drawn
 LARGEST_FILE = 200_000  # bytes
-ORIGIN = "Natural Earth 1:50m, public domain, out of the npm package world-atlas 2.0.2 (ISC); written by tools/world.py"
+ORIGIN = "Natural Earth 1:50m, public domain, out of the npm package world-atlas 2.0.2 (ISC); written by deploy/page/world.py"
 
 Point = tuple[float, float]
 
@@ -34,7 +34,7 @@ def main(folder: Path) -> None:
     }
     text = json.dumps(told, separators=(",", ":"))
     assert len(text) < LARGEST_FILE, f"{len(text)} bytes: raise TOLERANCE or LEAST_AREA"
-    target = Path(__file__).resolve().parent.parent / "coordinator/page/world.json"
+    target = Path(__file__).resolve().parents[2] / "coordinator/page/world.json"
     target.write_text(text + "\n", encoding="utf-8")
     print(f"{target}: {len(text)} bytes, {len(told['coasts'])} coasts, {len(told['borders'])} borders")
 
