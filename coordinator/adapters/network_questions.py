@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from decimal import Decimal
+from threading import Lock
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query
 from fastapi.responses import Response
 
 from coordinator.cycle import Coordination
-from coordinator.errors import Refused
+from coordinator.errors import Refused, Unavailable
 from coordinator.explaining import explain
 from coordinator.lifting import lifting
 from coordinator.network import RESOURCE
@@ -26,6 +27,7 @@ Missing = Callable[[Refused], Exception]  # what is raised where a name is unkno
 
 def add_network_questions(app: FastAPI, show: Show, missing: Missing) -> None:
     """Add the routes."""
+    trying = Lock()  # held while changes are tried, so that no queue of such questions keeps everybody else waiting
 
     def tell(question: Callable[[Coordination], Any]) -> Response:
         try:
@@ -49,7 +51,14 @@ def add_network_questions(app: FastAPI, show: Show, missing: Missing) -> None:
                 answer["lifting"] = as_json(lifting(coordination, found.need, by_grains))
             return answer
 
-        return tell(told)
+        if not lift:
+            return tell(told)
+        if not trying.acquire(blocking=False):
+            raise Unavailable("what would lift another need is being tried just now; ask again in a few seconds")
+        try:
+            return tell(told)
+        finally:
+            trying.release()
 
     @app.get("/opportunities/{agent}", response_class=Response)
     def of_agent(agent: str) -> Response:

@@ -4,8 +4,10 @@ import gzip
 import json
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
+from threading import Event
 from urllib.parse import quote
 
 import pytest
@@ -232,6 +234,30 @@ def test_why_a_need_is_short_is_told_as_the_command_tells_it(told: Served) -> No
     lifted = told.get("/needs/samu-42/need/mask-ffp2/why?lift=true&by=10")["lifting"]
     assert (lifted["need"], lifted["by"]) == ("samu-42/need/mask-ffp2", {"value": 10, "unit": "1"})
     assert told.ask("GET", "/needs/samu-42/need/mask-ffp2/why?lift=true&by=0").status == 400
+
+
+def test_what_would_lift_a_need_is_tried_for_one_asker_at_a_time(told: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next is sent away with a sentence."""
+    begun, go_on = Event(), Event()
+
+    def tried(*_: object) -> dict[str, str]:
+        begun.set()
+        go_on.wait(10)
+        return {"need": "tried"}
+
+    monkeypatch.setattr("coordinator.adapters.network_questions.lifting", tried)
+    asking = "/needs/samu-42/need/mask-ffp2/why?lift=true"
+    with ThreadPoolExecutor(1) as first:
+        answer = first.submit(told.get, asking)
+        assert begun.wait(10)
+        turned_away = told.ask("GET", asking)
+        go_on.set()
+        assert answer.result()["lifting"] == {"need": "tried"}
+    assert (turned_away.status, turned_away.json["detail"]) == (
+        503,
+        "what would lift another need is being tried just now; ask again in a few seconds",
+    )
+    assert told.get(asking)["lifting"] == {"need": "tried"}
 
 
 @pytest.mark.parametrize(
