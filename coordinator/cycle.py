@@ -12,11 +12,11 @@ from typing import Any
 from coordinator.charter import Charter
 from coordinator.commitments import Book, State, statement_of
 from coordinator.errors import Refused
-from coordinator.network import Network, reference
+from coordinator.network import STANCE_MODELS, Network, reference
 from coordinator.places import Table
 from coordinator.planning import Planner
 from coordinator.proposals import Draft, revise
-from coordinator.signals import Answer, Capacity, Event, Ledger, Need, Offer, Proposal, Report, event_json, parse_event
+from coordinator.signals import Answer, Event, Ledger, Proposal, Report, event_json, parse_event
 from coordinator.stream import LEDGER, PROPOSAL, SIGNAL, Entry
 from coordinator.times import SECOND_US, format_instant
 from coordinator.verdicts import Verdict, judge, plan_broken, plan_committed, plan_released
@@ -122,7 +122,7 @@ class Coordination:
             ended = self.network.apply(event, self.log_us)
             if ended:
                 self._end_all(ended, "withdrawn")
-            if isinstance(event.data, Offer | Capacity | Need) and event.data.basis == "total":
+            if isinstance(event.data, STANCE_MODELS) and event.data.basis == "total":
                 self.book.settle(self.network.stances[reference(event.name, event.kind, event.subject)])
             return
         match event.data, event.kind:

@@ -19,7 +19,7 @@ from coordinator.units import LARGEST_VALUE, UNITS, Quantity
 if TYPE_CHECKING:
     from coordinator.commitments import Book
 
-__all__ = ["PROCESS", "RESOURCE", "UNKNOWN_MASS_UG", "AgentFacts", "Definition", "Network", "Stance", "Thing", "reference"]
+__all__ = ["PROCESS", "RESOURCE", "STANCE_MODELS", "UNKNOWN_MASS_UG", "AgentFacts", "Definition", "Network", "Stance", "Thing", "reference"]
 
 UNKNOWN_MASS_UG = 10**9  # 1 kg a unit, and said
 

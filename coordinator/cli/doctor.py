@@ -161,5 +161,10 @@ def _port(settings: Settings) -> str:
         with open_port(settings.host, settings.port):
             return f"{settings.port} is free"
     except Unavailable:
-        entries = Client(f"http://{settings.host}:{settings.port}", tries=1, timeout_s=2).read("/readyz").get("entries")
-        return f"{settings.port}: a coordinator answers, with {entries} entries"
+        told = Client(f"http://{settings.host}:{settings.port}", tries=1, timeout_s=2).read("/readyz")
+        if told.get("unproven"):
+            names = ", ".join(told["unproven"])
+            raise Refused(
+                f"{settings.port}: a coordinator answers, but its plan is not proven for {names}; see /readyz and report it"
+            ) from None
+        return f"{settings.port}: a coordinator answers, with {told.get('entries')} entries"

@@ -225,3 +225,6 @@ def test_the_doctor_sees_who_holds_the_log_and_the_port(run: Run, tmp_path: Path
     findings = {one["what"]: one["told"] for one in json.loads(run("doctor", "--json", "--log", str(tmp_path / "served")).out)["findings"]}
     assert "a process is writing to it" in findings["log"]
     assert "a coordinator answers" in findings["port"]
+    monkeypatch.setattr("coordinator.cli.doctor.Client.read", lambda *_: {"unproven": {"mask": ["an arc would gain"]}})
+    told = run("doctor", "--log", str(tmp_path / "served"))
+    assert (told.code, "not proven for mask" in told.out) == (1, True)
