@@ -1,13 +1,14 @@
 """Random small questions, and all answers there are to one."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
 
 from solver import Problem, staircase
 
-__all__ = ["feasible_flows", "random_problem"]
+__all__ = ["feasible_flows", "random_problem", "without_pinned"]
 
 
 def random_problem(
@@ -60,3 +61,13 @@ def feasible_flows(problem: Problem) -> Iterator[tuple[int, ...]]:
             unmet[need[arc]] -= units
         if min(left, default=0) >= 0 and min(unmet, default=0) >= 0:
             yield flow
+
+
+def without_pinned(problem: Problem, pinned: np.ndarray) -> Problem:
+    """Return the problem that is left to decide once the pinned units have gone where they are pinned."""
+    supply, demand, received = problem.supply.copy(), problem.demand.copy(), problem.received.copy()
+    np.subtract.at(supply, problem.offer, pinned)
+    np.subtract.at(demand, problem.need, pinned)
+    np.add.at(received, problem.claim[problem.need], pinned)
+    kept = np.maximum(0, problem.kept - pinned)
+    return replace(problem, supply=supply, demand=demand, received=received, most=problem.most - pinned, kept=kept)

@@ -21,7 +21,7 @@ from solver.engine.own import kernel_solve
 from solver.engine.stock import best_flow
 from solver.fairness import worth_of
 from solver.minimums import close_hopeless
-from tests.solver.drawing import feasible_flows, random_problem
+from tests.solver.drawing import feasible_flows, random_problem, without_pinned
 
 __all__ = ["counted_out", "drawn", "faults"]
 
@@ -88,20 +88,10 @@ def _pinned(problem: Problem, flow: np.ndarray, draw: np.random.Generator) -> li
     """Compare a field with units pinned to OR-Tools on what is left to decide."""
     pinned = np.where(draw.random(len(flow)) < 0.5, draw.integers(0, flow + 1), 0)
     field = Field(problem, pinned=pinned)
-    rest = without(problem, pinned)
+    rest = without_pinned(problem, pinned)
     chosen = field.flow() - pinned
     lost = [] if (chosen >= 0).all() else ["the field moved what was pinned"]
     return lost + _differs("OR-Tools beside what is pinned", _value(rest, chosen), _value(rest, best_flow(rest, worth_of(rest))))
-
-
-def without(problem: Problem, pinned: np.ndarray) -> Problem:
-    """Return the question that is left once the pinned units have gone where they are pinned."""
-    supply, demand, received = problem.supply.copy(), problem.demand.copy(), problem.received.copy()
-    np.subtract.at(supply, problem.offer, pinned)
-    np.subtract.at(demand, problem.need, pinned)
-    np.add.at(received, problem.claim[problem.need], pinned)
-    kept = np.maximum(0, problem.kept - pinned)
-    return replace(problem, supply=supply, demand=demand, received=received, most=problem.most - pinned, kept=kept)
 
 
 def _tried(seed: int) -> tuple[int, list[str]]:

@@ -1,7 +1,5 @@
 """Small random problems of every kind, and events that can happen to them."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from solver import Problem, staircase
@@ -38,16 +36,6 @@ def problem_of(seed: int, most_nodes: int = 12) -> Problem:
         kept=rng.integers(0, 8, count) * (rng.random(count) < 0.3),
         hysteresis=hysteresis,
     )
-
-
-def without_pinned(problem: Problem, pinned: np.ndarray) -> Problem:
-    """Return the problem that is left to decide once the pinned units have gone where they are pinned."""
-    supply, demand, received = problem.supply.copy(), problem.demand.copy(), problem.received.copy()
-    np.subtract.at(supply, problem.offer, pinned)
-    np.subtract.at(demand, problem.need, pinned)
-    np.add.at(received, problem.claim[problem.need], pinned)
-    kept = np.maximum(0, problem.kept - pinned)
-    return replace(problem, supply=supply, demand=demand, received=received, most=problem.most - pinned, kept=kept)
 
 
 def anything_happens(field: Field, rng: np.random.Generator, alive: set[int]) -> str:

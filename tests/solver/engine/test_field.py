@@ -1,8 +1,5 @@
 """The field after any sequence of events: as good as solved from scratch, and proven."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -12,9 +9,8 @@ from solver.engine.stock import best_flow
 from solver.fairness import worth_of
 from solver.field import Field, prepare
 from solver.pressure import least_pressures
-
-sys.path.insert(0, str(Path(__file__).parent))
-from instances import anything_happens, problem_of, without_pinned
+from tests.solver.drawing import without_pinned
+from tests.solver.engine.instances import anything_happens, problem_of
 
 
 def value(problem: Problem, flow: np.ndarray) -> tuple[int, int]:

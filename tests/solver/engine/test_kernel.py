@@ -3,7 +3,6 @@
 import itertools
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,9 +13,7 @@ from solver.engine.own import kernel_solve
 from solver.engine.stock import best_flow
 from solver.fairness import worth_of
 from solver.pressure import least_pressures
-
-sys.path.insert(0, str(Path(__file__).parent))
-from instances import problem_of
+from tests.solver.engine.instances import problem_of
 
 
 def value(problem: Problem, flow: np.ndarray) -> tuple[int, int]:
