@@ -188,9 +188,12 @@ function target({ sort, name }) {
 
 function search(event) {
   clearTimeout(searchTimer);
-  const text = event.target.value.trim();
+  const input = event.target;
+  const text = input.value.trim();
   searchTimer = setTimeout(async () => {
-    found = text ? (await ask("search", { q: text, limit: 10 }).catch(() => ({ items: [] }))).items : [];
+    const { items } = text ? await ask("search", { q: text, limit: 10 }).catch(() => ({ items: [] })) : { items: [] };
+    if (input.value.trim() !== text) return; // more was typed meanwhile: its own answer comes
+    found = items;
     draw();
   }, SEARCH_AFTER_MS);
 }

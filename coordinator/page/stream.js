@@ -38,7 +38,7 @@ export class Stream extends EventTarget {
     this.#controller = new AbortController();
     const after = this.position ?? (await this.#before());
     const response = await fetch(`events?after=${after}`, { signal: this.#controller.signal, headers: { accept: "text/event-stream" } });
-    if (response.status === 400) this.position = null; // another log: what was seen before says nothing about this one
+    if (response.status === 400) [this.position, this.records] = [null, []]; // another log: what was seen before says nothing about this one
     if (!response.ok) throw new Error(`${response.status}`);
     this.#failures = 0;
     this.#alive();

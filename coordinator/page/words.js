@@ -58,11 +58,6 @@ export function kilometres(km) {
   return new Intl.NumberFormat(language, { style: "unit", unit: "kilometer", unitDisplay: "short", maximumFractionDigits: digits }).format(km);
 }
 
-export function bytes(count) {
-  const [value, unit] = count >= 1e6 ? [count / 1e6, "megabyte"] : [count / 1e3, "kilobyte"];
-  return new Intl.NumberFormat(language, { style: "unit", unit, maximumFractionDigits: 1 }).format(value);
-}
-
 export function moment(text) {
   return new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" }).format(new Date(text));
 }

@@ -115,6 +115,19 @@ def test_all_that_is_shown_is_accepted_after_one_more_question(live: Served, ope
     assert [row["kind"] for row in live.get("/ledger")["items"]] == ["promised", "promised"]
 
 
+def test_accepting_all_is_asked_again_where_there_is_more_to_accept_than_was_asked_about(live: Served, open_page: Opened) -> None:
+    page = open_page(live, "/proposals")
+    sign_in(page, "atelier")
+    page.get_by_role("button", name="Accept all 2 shown").click()
+    expect(page.get_by_role("button", name="Yes, accept 2")).to_be_visible()
+    data = {"resource": "gown", "quantity": {"value": 10, "unit": "1"}, "place": {"lat": 48.1, "long": -1.7}}
+    assert live.post(event_json("need", "agent:samu", "gown", live.clock.now_us, data)).status == 200
+    live.wait(2)
+    page.get_by_role("button", name="Accept all 3 shown").click()
+    expect(page.get_by_role("button", name="Yes, accept 3")).to_be_visible()
+    assert live.get("/ledger")["items"] == []
+
+
 def test_what_the_judge_refuses_is_told_in_its_words(live: Served, open_page: Opened) -> None:
     page = open_page(live, "/proposals")
     sign_in(page, "atelier")

@@ -79,11 +79,15 @@ def poisoned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         assert taken > 6 * len(PAYLOADS)  # a field here and there refuses a payload; most must come through to be of use
         running.wait(2)
         said = {"accept": {}, "decline": {"reason": PAYLOADS[1]}, "counter": {"reason": PAYLOADS[2], "quantity": {"value": 3, "unit": "1"}}}
-        for proposal, (word, more) in zip(running.get("/proposals")["items"], said.items(), strict=False):
+        proposals = running.get("/proposals")["items"]
+        assert len(proposals) >= len(said)
+        for proposal, (word, more) in zip(proposals, said.items(), strict=False):
             data = {"proposal": proposal["proposal"], "answer": word, **more}
             for party in proposal["parties"]:
                 running.post(event_json("answer", f"agent:{party}", proposal["proposal"], running.clock.now_us, data))
-        for row in running.get("/proposals?state=committed")["items"]:
+        committed = running.get("/proposals?state=committed")["items"]
+        assert committed
+        for row in committed:
             data = {"commitment": row["proposal"], "action": "transfer", "note": PAYLOADS[0]}
             assert running.post(event_json("report", "agent:atelier", PAYLOADS[0], running.clock.now_us, data)).status == 200
         yield running

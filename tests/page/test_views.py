@@ -24,6 +24,7 @@ VIEWS = {
     "network?show=weak": "Bottlenecks",
     "network?show=unreachable": "oxygen-sensor",
     "opportunities?agent=atelier-rennes": "more of",
+    "opportunities?agent=48.1,-1.7": "would be there",
     "signals": "makers-",
     "book": "The charter in force",
     "book?agent=atelier-rennes": "Atelier Rennes",

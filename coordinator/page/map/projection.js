@@ -2,14 +2,14 @@
 // keeps small shapes; drawings from distances as they are.
 
 const FARTHEST_NORTH = 85;
-export const EQUATOR_KM = 40_075;
+const EQUATOR_KM = 40_075;
 
 export function ofPlace(lat, long) {
   const north = Math.max(-FARTHEST_NORTH, Math.min(FARTHEST_NORTH, lat)) * (Math.PI / 180);
   return [long / 360, -Math.log(Math.tan(Math.PI / 4 + north / 2)) / (2 * Math.PI)];
 }
 
-export function toPlace(x, y) {
+function toPlace(x, y) {
   return [(2 * Math.atan(Math.exp(-y * 2 * Math.PI)) - Math.PI / 2) * (180 / Math.PI), x * 360];
 }
 

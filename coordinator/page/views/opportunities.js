@@ -31,7 +31,7 @@ export const opportunities = {
   },
 };
 
-const HOW = { "offers it": "offers", "could make it": "makes", "does not offer it": "lacks" };
+const HOW = { "offers it": "offers", "could make it": "makes", "does not offer it": "lacks", there: "there" };
 
 function card(app, one) {
   return h(

@@ -12,7 +12,7 @@ const STATES = ["proposed", "promised", "committed", "delivered in part", "fulfi
 
 const forms = new Map(); // proposal and agent -> which form is open: decline or counter
 const busy = new Set();
-let sure = false; // "accept all" was pressed once
+let pressedFor = ""; // the answers for which "accept all" was pressed once: for any others it is asked again
 
 export const proposals = {
   name: "proposals",
@@ -76,16 +76,17 @@ function filters(app) {
 function acceptAll(app, wanted) {
   const open = wanted.flatMap((one) => mine(app, one).filter((party) => !one.accepted_by.includes(party)).map((party) => [one, party]));
   if (open.length < 2) return null;
-  const act = async () => {
-    if (!sure) {
-      sure = true;
-      app.redraw();
-      return;
-    }
-    sure = false;
-    await several(app, open);
+  const these = open.map(([one, party]) => `${one.proposal} ${party}`).join();
+  const sure = pressedFor === these;
+  const press = (what) => {
+    pressedFor = what;
+    app.redraw();
   };
-  return h("span", { class: "acts" }, button(sure ? t("proposals.sure", { count: open.length }) : t("proposals.accept_all", { count: open.length }), act, { class: sure ? "main" : "" }), sure ? button(t("cancel"), () => ((sure = false), app.redraw()), { class: "quiet" }) : null);
+  const act = () => {
+    press(sure ? "" : these);
+    return sure ? several(app, open) : undefined;
+  };
+  return h("span", { class: "acts" }, button(sure ? t("proposals.sure", { count: open.length }) : t("proposals.accept_all", { count: open.length }), act, { class: sure ? "main" : "" }), sure ? button(t("cancel"), () => press(""), { class: "quiet" }) : null);
 }
 
 function mine(app, one) {

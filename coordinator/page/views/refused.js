@@ -5,7 +5,7 @@ import { choice, empty, textFilter, when } from "../parts.js";
 import { ask } from "../server.js";
 import { number, t } from "../words.js";
 
-const CODES = ["invalid", "speaker", "conflict", "late"];
+const CODES = ["invalid", "speaker", "conflict", "late", "misplaced"];
 
 export const refused = {
   name: "refused",

@@ -13,8 +13,12 @@ from urllib.parse import quote
 import pytest
 
 from coordinator.adapters.page import FILES, POLICY
+from coordinator.adapters.service import REFUSAL_CODES
 from coordinator.adapters.tokens import create_token
+from coordinator.charter import Charter
+from coordinator.commitments import SAID_ONLY, State
 from coordinator.explaining import explain
+from coordinator.json_schemas import json_schemas
 from coordinator.signals import event_json
 from tests.support.relief import relief
 from tests.support.serving import START_US, Served, serve
@@ -60,6 +64,16 @@ def test_both_languages_have_the_same_messages_with_the_same_values() -> None:
     assert english.keys() == french.keys()
     counted = {key for key in english if english[key] != french[key]}
     assert all(key.endswith("_one") for key in counted), counted  # One may be said without its figure.
+
+
+def test_every_word_of_the_server_has_a_message() -> None:
+    """A view that has none for a code, state or kind would not be drawn at all."""
+    text = (FOLDER / "words/en.js").read_text(encoding="utf-8")
+    words = {f"code.{code}" for code in REFUSAL_CODES} | {f"state.{state}" for state in (*State, *SAID_ONLY, "shipped", "delivered")}
+    words |= {f"kind.{kind}" for kind in json_schemas() if kind != "event"}
+    words |= {f"rule.{name}" for name in Charter.model_fields}
+    assert {word for word in words if f'"{word}": ' not in text} == set()
+    assert json.dumps(list(REFUSAL_CODES)) in (FOLDER / "views/refused.js").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", sorted(FILES))
