@@ -92,9 +92,10 @@ class _Charts:
     def newest(self) -> Packed:
         """Return the map, packed."""
         with self._lock:
-            entries, now_s = self._service.status().entries, time.monotonic()
-            if self._made is None or (self._made[0] != entries and now_s - self._made[1] > KEPT_S):
-                self._made = entries, now_s, pack(orjson.dumps(self._map()), level=5)
+            entries = self._service.status().entries
+            if self._made is None or (self._made[0] != entries and time.monotonic() - self._made[1] > KEPT_S):
+                made = pack(orjson.dumps(self._map()), level=5)
+                self._made = entries, time.monotonic(), made  # from its end on: one that takes long is not made all the time
             return self._made[2]
 
     def _map(self) -> dict[str, Any]:

@@ -188,6 +188,7 @@ def test_no_route_but_one_takes_anything(shut: Served) -> None:
     [
         {"origin": "https://evil.example"},
         {"origin": "null"},
+        {"origin": "http://["},
         {"origin": "http://127.0.0.1:1"},
         {"sec-fetch-site": "cross-site"},
     ],
