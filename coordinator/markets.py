@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from coordinator.commitments import Book
 from coordinator.errors import Defect
-from coordinator.matching import FOREVER, Hidden, Market
+from coordinator.matching import FOREVER, Group, Hidden, Market
 from coordinator.network import Stance, Thing
 from coordinator.possible import PossibleArcs
 from coordinator.problems import MOST_PAIRS, NO_LIMIT, Claim, Part, Question, mass_of, pack_of, parts_of, proposed_grains, staircases
@@ -89,6 +89,7 @@ class KeptMarket:
         for position in range(len(self.offers)):
             for need, grains in question.market.limits_of(position):
                 self._limit(position, need, grains // self.step)
+        self._hidden.clear()  # Whoever laid the market out counted these.
         self._add_what_gains()
 
     def newly_hidden(self) -> Counter[Hidden]:
@@ -104,10 +105,13 @@ class KeptMarket:
 
     # -- following what changed -----------------------------------------------------------------------------------------
 
-    def follow(self, changed: Iterable[str], log_us: int, portion_grains: PortionOf) -> bool:
-        """Tell the field what became of these signals and what time ended; return False where that needs a market built anew."""
+    def follow(self, changed: Iterable[str], things: Group, log_us: int, portion_grains: PortionOf) -> bool:
+        """Tell the field what became of these signals and what time ended; return False where that needs a market built anew.
+
+        A signal that by now speaks of none of this market's canonical `things` is over here.
+        """
         refs = {*changed, *self._closed(log_us)}
-        news = self._news(refs, log_us)
+        news = self._news(refs, things, log_us)
         if news is None:
             return False
         for stance, ref, units in news.changes:
@@ -133,7 +137,7 @@ class KeptMarket:
         needs = np.flatnonzero((self._need_end <= log_us) & (self._demand > 0))
         return [self.offers[each].ref for each in offers] + [self.needs[each].ref for each in needs]
 
-    def _news(self, refs: set[str], log_us: int) -> "_News | None":
+    def _news(self, refs: set[str], things: Group, log_us: int) -> "_News | None":
         """Return what changed, in units; None where units or rules do not fit this market any more."""
         stances = self.network.stances
         pairs = {pair for ref in refs for pair in self.book.limits_of(ref)} if self.book.has_limits else set()
@@ -141,6 +145,10 @@ class KeptMarket:
         claims = {claim for claim, fades_us in self._fades.items() if fades_us <= log_us}
         for ref in sorted(refs):
             stance = stances[ref]
+            if self.network.canonical(stance.thing) not in things:
+                if ref in self._terms:
+                    news.changes.append((None, ref, 0))
+                continue
             grains = self._available(stance)
             if grains % self._multiple or stance.minimum_grains or (stance.stands and stance.dimension != self.dimension):
                 return None

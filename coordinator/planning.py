@@ -52,7 +52,8 @@ class Planner:
     def plan(self, log_us: int) -> list[Part] | None:
         """Return all parts of the plan that is best now, in order of offer and need; None where nothing moved since the last."""
         markets = groups(self.network)
-        stale = [key for key, things in markets.items() if self._is_stale(key, things, log_us)]
+        moved = self._moved()
+        stale = [key for key in markets if self._is_stale(key, moved, log_us)]
         gone = [key for key in self.solved if key not in markets]
         for key in gone:
             del self.solved[key]
@@ -60,7 +61,7 @@ class Planner:
             known = self.solved.get(key)
             times = known.times if known else 0
             try:
-                self.solved[key] = self._follow(known, markets[key], log_us) or self._solve_group(markets[key], log_us, times)
+                self.solved[key] = self._follow(key, moved, log_us) or self._solve_group(markets[key], log_us, times)
             except TooLarge as error:  # One market's numbers must not stop the others: it is named, and nothing is proposed in it.
                 self.solved[key] = Solved([], None, failed=str(error), times=times)
         if self.book.has_limits:
@@ -93,19 +94,27 @@ class Planner:
         total = sum((answer.hidden for answer in self.solved.values()), Counter[Hidden]())
         return {str(why): count for why, count in sorted(total.items())}
 
-    def _is_stale(self, key: Group, things: Sequence[Thing], log_us: int) -> bool:
+    def _moved(self) -> dict[Thing, set[str]]:
+        """Return what changed by canonical thing: the last signal of some other name for it may be gone, and that name with it."""
+        moved: dict[Thing, set[str]] = {}
+        for said, refs in self.network.changed.items():
+            moved.setdefault(self.network.canonical(said), set()).update(refs)
+        return moved
+
+    def _is_stale(self, key: Group, moved: Mapping[Thing, set[str]], log_us: int) -> bool:
         known = self.solved.get(key)
         if known is None or self.network.changed_everywhere:
             return True
-        return (known.again_us is not None and known.again_us <= log_us) or not self.network.changed.keys().isdisjoint(things)
+        return (known.again_us is not None and known.again_us <= log_us) or not moved.keys().isdisjoint(key)
 
-    def _follow(self, known: Solved | None, things: Sequence[Thing], log_us: int) -> Solved | None:
+    def _follow(self, key: Group, moved: Mapping[Thing, set[str]], log_us: int) -> Solved | None:
         """Return a market's answer after what changed, if its optimum was kept and can be followed."""
+        known = self.solved.get(key)
         if known is None or known.kept is None or self.network.changed_everywhere:
             return None
-        changed = set[str]().union(*(self.network.changed.get(thing, ()) for thing in things))
+        changed = set[str]().union(*(moved.get(thing, ()) for thing in key))
         try:
-            followed = known.kept.follow(changed, log_us, self.portion_grains)
+            followed = known.kept.follow(changed, key, log_us, self.portion_grains)
         except TooLarge:  # What was kept grew out of its numbers; laid out anew it may fit.
             followed = False
         if not followed:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from coordinator.matching import Hidden
 from coordinator.network import Stance
 from coordinator.planning import Planner
 from coordinator.problems import Part, mass_of
@@ -185,3 +186,46 @@ def test_what_declined_pairs_said_is_forgotten_with_the_counts_it_was_about():
     desk.cycle()
     assert (sum(desk.parties.values()), desk.core.book.has_limits) == (6, False)
     assert not desk.core.book.limits_of("a/offer/o")
+
+
+def test_a_need_that_speaks_of_another_thing_now_is_over_in_the_market_it_was_in():
+    """Else it would count in the median portion of the other thing before the others there do."""
+    here = {"place": {"lat": 1, "long": 1}}
+    desk = Desk(*(need(name, 4, "mask", **here) for name in "bcd"), offer("a", 9, "mask", **here), fairness="portions")
+    desk.core.planner = planner = Planner(desk.core.network, desk.core.book, keep_pairs=0, keep_after=0)
+    desk.cycle()
+    desk.take(need("b", 2, "visor", at=1, **here), need("e", 50, "visor", at=1, **here), need("f", 60, "visor", at=1, **here))
+    desk.take(offer("g", 70, "visor", at=1, **here))
+    desk.cycle()
+    market = planner.solved[(("resource", "mask"),)]
+    assert market.kept is not None
+    assert {one.name for one in market.kept.needs} == {"mask"}
+    assert planner.portion_grains(("resource", "visor"), "pieces", [1], desk.core.log_us) == 50
+    assert planner.hidden_pairs() == {}
+
+
+def test_what_goes_with_the_last_signal_of_another_name_goes_from_a_kept_market():
+    here = {"place": {"lat": 1, "long": 1}}
+    desk = Desk(resource("x", "mask", aliases=["masks"]), offer("a", 3, "masks", **here), need("b", 3, "mask", **here))
+    desk.core.planner = Planner(desk.core.network, desk.core.book, keep_pairs=0, keep_after=0)
+    desk.cycle()
+    assert desk.parties == {("a", "b"): 3}
+    desk.take(withdraw("offer", "a", "o", at=1))
+    desk.cycle()
+    assert desk.parties == {}
+
+
+def test_a_pair_that_declined_before_its_market_was_kept_is_counted_once():
+    here = {"place": {"lat": 1, "long": 1}}
+    desk = Desk(offer("a", 5, **here), need("b", 5, **here), need("c", 5, **here))
+    (deal,) = desk.cycle()
+    desk.take(answer("a", deal.proposal, "decline", at=0))
+    desk.core.planner = planner = Planner(desk.core.network, desk.core.book, keep_pairs=0, keep_after=0)
+    desk.cycle()
+    assert planner.hidden_pairs() == {str(Hidden.DECLINED): 1}
+    [before] = planner.solved.values()
+    desk.take(offer("d", 5, at=1, **here))
+    desk.cycle()
+    [after] = planner.solved.values()
+    assert after.kept is before.kept
+    assert planner.hidden_pairs() == {str(Hidden.DECLINED): 1}
