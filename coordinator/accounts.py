@@ -102,7 +102,7 @@ def _names(coordination: Coordination) -> Iterator[tuple[str, str, str, str]]:
             yield "need", stance.ref, stance.ref, stance.ref.casefold()
     for name, deal in coordination.book.deals.items():
         if deal.state in OPEN or deal.state in BOUND:
-            yield "proposal", name, f"{deal.lines[0].provider} → {deal.lines[0].receiver}", name
+            yield "proposal", name, f"{deal.lines[0].provider} → {deal.lines[0].receiver}", name.casefold()
 
 
 def _rank(said: str, wanted: str) -> tuple[int, int]:

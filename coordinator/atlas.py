@@ -6,7 +6,7 @@ from coordinator.commitments import BOUND, OPEN
 from coordinator.cycle import Coordination
 from coordinator.explaining import covered_grains
 from coordinator.graph import free_now_grains
-from coordinator.network import PROCESS, Network, Stance
+from coordinator.network import PROCESS, RESOURCE, Network, Stance
 from coordinator.times import SECOND_US, format_instant
 
 __all__ = ["atlas"]
@@ -18,7 +18,7 @@ def atlas(coordination: Coordination) -> Row:
     """Return agents, the signals that stand and the flows between agents, as columns of equal length.
 
     An agent's `lat` and `long` are null where it stated no place. Of a signal: `agent` and `thing` by position, `need` (else an offer),
-    `tier` that counts, `open` and `of` (the part of it in no plan, in thousandths) and `life` (what is left of it, in thousandths).
+    `tier` that counts, `open` (the part of it in no plan, in thousandths) and `life` (what is left of it, in thousandths).
     A flow has `from`, `to`, `thing`, `bound` (committed, else proposed) and its `proposal`.
     """
     network = coordination.network
@@ -41,7 +41,7 @@ def atlas(coordination: Coordination) -> Row:
             for line in deal.lines:
                 if line.provider not in agent_at or line.receiver not in agent_at:
                     continue  # A recorded plan may name agents that never spoke here.
-                thing = _name(network, (PROCESS if line.action in ("use", "work") else "resource", line.resource))
+                thing = _name(network, (PROCESS if line.action in ("use", "work") else RESOURCE, line.resource))
                 flows["from"].append(agent_at[line.provider])
                 flows["to"].append(agent_at[line.receiver])
                 flows["thing"].append(things.setdefault(thing, len(things)))
