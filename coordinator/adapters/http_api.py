@@ -381,7 +381,7 @@ class _Door:
         if self._only_loopback and _name(host) not in LOOPBACK:
             return Problem(421, "host", f"this server goes by 127.0.0.1 or localhost, not by {host[:80]!r}; call it by one of these")
         origin = headers.get("origin")
-        foreign = origin is not None and _place(origin) != host.lower()
+        foreign = origin is not None and _site(origin) != host.lower()
         if foreign or (method not in ("GET", "HEAD") and headers.get("sec-fetch-site", "none") in ("cross-site", "same-site")):
             return Problem(
                 403, "origin", "this request came from a page of another site; call the coordinator from its own pages or a program"
@@ -397,7 +397,7 @@ def _name(host: str) -> str:
         return ""
 
 
-def _place(origin: str) -> str | None:
+def _site(origin: str) -> str | None:
     """Return the host and port of an origin, None for what is no origin at all."""
     try:
         return urlsplit(origin).netloc.lower()
