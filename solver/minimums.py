@@ -16,11 +16,13 @@ Steps 2 to 4 are also done to the optimum as it was, without step 1, and the bet
 urgency in tier 0, then in tier 1, 2, 3, then with less effort.
 """
 
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from solver.errors import TooLarge
 from solver.fairness import total_urgency
 from solver.holding import hold_or_close
 from solver.problem import TIERS, Gap, Ints, Problem
@@ -47,8 +49,9 @@ def mend(problem: Problem, flow: Ints) -> tuple[Ints, Gap]:
         return flow, Gap(0, 0, 0)
     mended = _topped_up(whole, flow)
     if small.any():
-        looked_at = _topped_up(whole, hold_or_close(whole, LOOKS))
-        mended = max(looked_at, mended, key=lambda plan: _goodness(problem, plan))
+        with suppress(TooLarge):  # A field leaves itself room to grow; where 64 bits do not hold that, steps 2 to 4 are the answer.
+            looked_at = _topped_up(whole, hold_or_close(whole, LOOKS))
+            mended = max(looked_at, mended, key=lambda plan: _goodness(problem, plan))
     gap = Gap(
         units=int(flow.sum() - mended.sum()),
         urgency=total_urgency(problem, flow) - total_urgency(problem, mended),

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from solver import BadProblem, Gap, Problem, broken_rules, minimums, solve, total_urgency
+from solver import BadProblem, Field, Gap, Problem, TooLarge, broken_rules, minimums, solve, total_urgency
 from tests.benchmarks.minimum_parts import mended
 
 
@@ -135,6 +135,14 @@ def test_solving_again_reaches_the_true_optimum_more_often(monkeypatch):
         monkeypatch.setattr(minimums, "LOOKS", looks)
         reached.append(sum(each.our_rank == each.best_rank for each in mended(range(80))))
     assert reached[1] > reached[0]
+
+
+def test_what_no_field_can_hold_is_mended_by_hand():
+    """A field leaves itself room to grow, which so many units and so long ways do not leave it."""
+    problem = Problem.of([2**60, 4], [2**60, 6], [0, 0, 1], [0, 1, 1], [1, 5, 2], minimum=[0, 5, 5])
+    with pytest.raises(TooLarge):
+        Field(replace(problem, effort=np.zeros_like(problem.effort), minimum=np.zeros_like(problem.minimum)))
+    assert broken_rules(problem, solve(problem)) == []
 
 
 def test_no_vital_unit_is_given_up_for_many_wishes():
