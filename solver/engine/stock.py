@@ -131,10 +131,15 @@ def _steps(problem: Problem, first: Ints, built: Ints) -> tuple[Ints, Ints, Ints
     """Return (claim, level, width in units) of every step from level ``first`` on within ``built`` units, none of them empty."""
     claims = np.flatnonzero(built)
     lowest = first[claims]
-    count = np.maximum(level_of(problem, claims, built[claims] - 1) - lowest, 0) + 1
+    levels = np.maximum(level_of(problem, claims, built[claims] - 1) - lowest, 0) + 1
+    count = np.minimum(levels, built[claims])  # By unit where the levels are more, so that time and memory are of what flows.
+    by_unit = np.repeat(levels > count, count)
     claim = np.repeat(claims, count)
     lowest = np.repeat(lowest, count)
-    level = np.arange(len(claim)) - np.repeat(np.cumsum(count) - count, count) + lowest
+    place = np.arange(len(claim)) - np.repeat(np.cumsum(count) - count, count)
+    level = np.where(by_unit, np.maximum(level_of(problem, claim, place), lowest), lowest + place)
+    again = np.flatnonzero((np.diff(claim) == 0) & (np.diff(level) == 0)) + 1  # units of one level
+    claim, level, lowest = (np.delete(values, again) for values in (claim, level, lowest))
     upper = np.minimum(units_below(problem, claim, level + 1), built[claim])
     lower = np.where(level == lowest, 0, np.minimum(units_below(problem, claim, level), built[claim]))
     some = upper > lower
