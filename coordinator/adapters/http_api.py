@@ -1,6 +1,7 @@
 """The coordinator over HTTP: one door for what agents say, open reading of all the rest, and the stream as it grows."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator
 from html import escape
 from typing import Annotated, Any
@@ -32,6 +33,8 @@ from coordinator.jsontext import read_json, write_json
 from coordinator.replaying import digest, standing_proposals
 
 __all__ = ["LARGEST_BODY", "MOST_LINES", "build_app"]
+
+LOGGER = logging.getLogger(__name__)
 
 LARGEST_BODY = 8 << 20  # bytes
 MOST_LINES = 10_000
@@ -354,8 +357,14 @@ class _Figures(Collector):
 # -- the door ---------------------------------------------------------------------------------------------------------
 
 
+_DEFECT = Problem(500, "defect", "a promise of this program was broken; report it with what the server logged")
+
+
 class _Door:
-    """Turns away browsers sent by other sites, and names this machine does not go by; adds the headers that every answer carries."""
+    """Turns away browsers sent by other sites, and names this machine does not go by; adds the headers that every answer carries.
+
+    A fault of ours is logged and told here too: what Starlette answers to it comes from outside of all doors, without these headers.
+    """
 
     def __init__(self, app: Application, *, only_loopback: bool) -> None:
         self._app = app
@@ -366,15 +375,25 @@ class _Door:
             await self._app(scope, receive, send)
             return
 
+        begun = False
+
         async def send_guarded(message: Message) -> None:
+            nonlocal begun
             if message["type"] == "http.response.start":
+                begun = True
                 own = list(message.get("headers", []))
                 said = {name for name, _ in own}
                 message["headers"] = [*own, *(header for header in HEADERS if header[0] not in said)]
             await send(message)
 
-        problem = self._objection(Headers(scope=scope), scope["method"])
-        await (problem.response() if problem else self._app)(scope, receive, send_guarded)
+        try:
+            problem = self._objection(Headers(scope=scope), scope["method"])
+            await (problem.response() if problem else self._app)(scope, receive, send_guarded)
+        except Exception:
+            if begun:
+                raise  # Nothing else can be answered any more: the server breaks the connection off, and logs why.
+            LOGGER.exception("%s %r could not be answered", scope["method"], scope["path"])
+            await _DEFECT.response()(scope, receive, send_guarded)
 
     def _objection(self, headers: Headers, method: str) -> Problem | None:
         host = headers.get("host", "")
@@ -409,7 +428,7 @@ def _site(origin: str) -> str | None:
 
 
 def _explain_errors(app: FastAPI) -> None:
-    """Answer every error as problem+json: what came, what was expected, what to do; never a traceback."""
+    """Answer every error as problem+json: what came, what was expected, what to do; faults of ours are left to the door."""
 
     def on(kind: int | type[Exception], explain: Callable[[Any], Problem]) -> None:
         async def answer(_: Request, error: Exception) -> Response:
@@ -423,7 +442,6 @@ def _explain_errors(app: FastAPI) -> None:
     on(RequestValidationError, lambda error: Problem(400, "invalid", _sentence(error)))
     on(404, lambda _: Problem(404, "not-found", "there is nothing under this path; see /help for what can be asked"))
     on(405, lambda _: Problem(405, "method", "this cannot be done here; events are sent to POST /signals, all else is read with GET"))
-    on(Exception, lambda _: Problem(500, "defect", "a promise of this program was broken; report it with what the server logged"))
 
 
 def _sentence(error: RequestValidationError) -> str:

@@ -290,7 +290,11 @@ def test_health_readiness_and_figures_are_told(server: Served) -> None:
     assert re.search(r"^stigmergy_ready 1\.0$", figures, flags=re.M)
 
 
-def test_a_fault_of_ours_is_told_without_its_inside(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_of_ours_is_told_without_its_inside(
+    server: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It carries the headers of every other answer, and what happened is in the server's log."""
+
     def broken(*_: Any) -> None:
         raise ZeroDivisionError("inside")
 
@@ -298,6 +302,12 @@ def test_a_fault_of_ours_is_told_without_its_inside(server: Served, monkeypatch:
     answer = server.ask("GET", "/refused")
     assert is_problem(answer, 500, "defect")
     assert b"inside" not in answer.body
+    usual = server.ask("GET", "/nowhere").headers
+    guards = [name.decode() for name, _ in http_api.HEADERS]
+    assert [answer.headers.get(name) for name in guards] == [usual[name] for name in guards]
+    [logged] = [record for record in caplog.records if record.name == http_api.__name__]
+    assert logged.getMessage() == "GET '/refused' could not be answered"
+    assert logged.exc_info is not None
 
 
 # -- the stream as it grows -------------------------------------------------------------------------------------------
