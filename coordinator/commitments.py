@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from coordinator.network import Network, Stance, Thing
 from coordinator.signals import Answer, Event, Ledger, Line, Proposal, Report
-from coordinator.times import DAY_US
+from coordinator.times import DAY_US, SECOND_US
 from coordinator.units import Quantity
 
 __all__ = ["BOUND", "ENDED", "LIFE", "OPEN", "Book", "Claim", "Deal", "State", "Terms", "amount_text", "statement_of"]
@@ -181,7 +181,8 @@ class Book:
         self.network = network
         self.deals: dict[str, Deal] = {}
         self.ended: dict[str, State] = {}
-        self.heard: dict[str, tuple[str, str, str]] = {}  # statement -> who said it, to which proposal, which word
+        self.heard: dict[str, dict[str, tuple[str, str]]] = {}  # proposal -> statement -> who said it, which word
+        self._words: deque[tuple[int, str, str]] = deque()  # since when it is kept, proposal, statement: to be looked at in order
         self._by_ref: dict[str, dict[str, None]] = {}
         self._limits: dict[tuple[str, str], Limit] = {}  # offer, need
         self._limited: dict[str, dict[tuple[str, str], None]] = {}  # ref -> the limits it is part of
@@ -215,14 +216,24 @@ class Book:
         if deal is not None and deal.may("retracted"):
             self._move(deal, "retracted")
 
-    def hear(self, event: Event) -> None:
-        """Remember what an agent said to a proposal, so that a ledger record can be held against it."""
+    def hear(self, event: Event, log_us: int) -> None:
+        """Remember what an agent said to a proposal, so that a ledger record can be held against it, while one can still be obeyed."""
         proposal, word = event.subject, "withdrawal"
         if isinstance(event.data, Answer):
             proposal, word = event.data.proposal, event.data.answer
         elif isinstance(event.data, Report):
             proposal, word = event.data.commitment, "report"
-        self.heard[statement_of(event)] = (event.name, proposal, word)
+        if self._may_count(proposal, event.name, word):
+            statement = statement_of(event)
+            self.heard.setdefault(proposal, {})[statement] = (event.name, word)
+            self._words.append((log_us, proposal, statement))
+
+    def _may_count(self, proposal: str, agent: str, word: str) -> bool:
+        """Whether a record could rest on such a word; a proposal that nobody made, or that was retracted, may still be made."""
+        deal = self.deals.get(proposal)
+        if deal is None:
+            return self.ended.get(proposal, State.RETRACTED) is State.RETRACTED
+        return agent in deal.parties and (word == "report" or deal.state not in BOUND)
 
     def record(self, ledger: Ledger, log_us: int) -> str | None:
         """Obey one ledger record; return why it can not be obeyed, or None when it was."""
@@ -263,7 +274,7 @@ class Book:
     def _not_its_word(self, deal: Deal, happening: str, ledger: Ledger) -> str | None:
         """Return why a record does not rest on what its agent said itself, or None."""
         word = OWN_WORDS[happening]
-        if self.heard.get(ledger.statement or "") == (ledger.agent, deal.proposal, word):
+        if self.heard.get(deal.proposal, {}).get(ledger.statement or "") == (ledger.agent, word):
             return None
         return f"{ledger.kind!r} is said of {ledger.agent!r} and {deal.proposal!r}, but no {WORDS_SHOWN.get(word, word)} of its own says so"
 
@@ -325,6 +336,8 @@ class Book:
     def _close(self, deal: Deal) -> None:
         del self.deals[deal.proposal]
         self.ended[deal.proposal] = deal.state
+        if deal.state is not State.RETRACTED:  # That one may come back, and a late word said before be judged then.
+            self.heard.pop(deal.proposal, None)
         for line in deal.lines:
             for ref in (line.offer, line.need):
                 named = self._by_ref.get(ref)
@@ -406,6 +419,7 @@ class Book:
 
     def lapse(self, log_us: int) -> list[Deal]:
         """Let unanswered proposals lapse; return those past their expiry that somebody promised to and somebody must release."""
+        self._forget_words(log_us)
         stuck: list[Deal] = []
         while self._expiries and self._expiries[0][0] <= log_us:
             _, name = heapq.heappop(self._expiries)
@@ -415,6 +429,20 @@ class Book:
             elif deal is not None and deal.state is State.PROMISED:
                 stuck.append(deal)
         return stuck
+
+    def _forget_words(self, log_us: int) -> None:
+        """Drop words about proposals that nobody made, or that were retracted, once no record can rest on them any more."""
+        charter = self.network.charter
+        since_us = log_us - (charter.late_seconds + charter.proposal_seconds) * SECOND_US
+        while self._words and self._words[0][0] <= since_us:
+            _, proposal, statement = self._words.popleft()
+            deal, words = self.deals.get(proposal), self.heard.get(proposal, {})
+            if deal is None:
+                words.pop(statement, None)
+                if not words:
+                    self.heard.pop(proposal, None)
+            elif deal.state not in BOUND and statement in words:  # It may still be retracted.
+                self._words.append((log_us, proposal, statement))
 
     def overdue(self, log_us: int) -> list[Deal]:
         """Return commitments whose need became useless before all of it arrived."""

@@ -145,7 +145,7 @@ class Coordination:
     # -- answers ------------------------------------------------------------------------------------------------------
 
     def _hear(self, event: Event, judged_elsewhere: bool) -> None:
-        self.book.hear(event)
+        self.book.hear(event, self.log_us)
         if judged_elsewhere or not self.judging:
             self._unjudged[statement_of(event)] = event
         else:

@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from coordinator.commitments import ENDED, LIFE, OPEN, State
+from coordinator.commitments import ENDED, LIFE, OPEN, State, statement_of
 from coordinator.errors import Refused
+from coordinator.signals import parse_event
 from tests.support.desk import Desk
-from tests.support.events import amount, answer, event, ledger, need, offer, proposal, retracted, tick, withdraw
+from tests.support.events import amount, answer, event, ledger, need, offer, proposal, report, retracted, tick, withdraw
 
 PARTIES = [offer("a", 100), need("b", 100)]
 
@@ -180,6 +181,53 @@ def test_a_proposal_in_units_the_signal_is_not_counted_in_cannot_be_promised():
     desk = Desk(*PARTIES, proposal("p", "a", "b", 0.000000001, at=1, unit="kg"), answer("a", "p", at=1))
     assert desk.last["kind"] == "refused"
     assert "does not convert" in desk.last["why"]
+
+
+# -- what is remembered of what was said ----------------------------------------------------------------------------------
+
+SHORT = {"late_seconds": 60, "proposal_seconds": 240}  # so that words about nothing are kept five minutes
+HEARD_LATE = 1 / 12  # five minutes, in hours
+
+
+def test_what_was_said_to_a_proposal_is_forgotten_when_it_ends():
+    desk = reading(*PROPOSED, *ACCEPTANCES)
+    assert desk.core.book.heard == {"p": {"agent:a/ya": ("a", "accept"), "agent:b/yb": ("b", "accept")}}
+    desk.take(answer("a", "p", "decline", at=2, id="no"), record("declined", "a", "agent:a/no"))
+    assert (desk.state("p"), desk.core.book.heard) == (State.DECLINED, {})
+    with pytest.raises(Refused, match="has ended"):
+        desk.take(PROMISES[1])
+    desk.take(answer("b", "p", at=3, id="later"))
+    assert desk.core.book.heard == {}
+
+
+def test_what_no_record_can_rest_on_is_not_remembered():
+    desk = reading(*PROPOSED, *ACCEPTANCES, answer("c", "p", at=1), *PROMISES, COMMITTED, answer("a", "p", at=3))
+    assert desk.core.book.heard == {"p": {"agent:a/ya": ("a", "accept"), "agent:b/yb": ("b", "accept")}}
+    got = report("b", "p", at=4)
+    desk.take(got, record("fulfilled", "b", statement_of(parse_event(got)), at=5, moved=[amount(40)]))
+    assert desk.state("p") is State.FULFILLED
+
+
+def test_words_about_what_nobody_made_are_forgotten_in_time():
+    desk = reading(*PARTIES, *ACCEPTANCES, **SHORT)
+    desk.until(1 + HEARD_LATE - 0.001)
+    assert desk.core.book.heard["p"].keys() == {"agent:a/ya", "agent:b/yb"}
+    desk.until(1 + HEARD_LATE)
+    assert desk.core.book.heard == {}
+
+
+def test_a_word_counts_for_the_same_proposal_made_again_and_goes_with_it_when_it_is_not():
+    desk = reading(*PROPOSED, *ACCEPTANCES, retracted("p", at=1.01), **SHORT)
+    desk.take(proposal("p", "a", "b", 40, at=1.02, expires=9), record("promised", "a", "agent:a/ya", at=1.03))
+    assert desk.state("p") is State.PROMISED
+    desk.until(1 + 3 * HEARD_LATE)
+    desk.take(record("promised", "b", "agent:b/yb", at=1.3))
+    assert desk.core.book.deals["p"].promised.keys() == {"a", "b"}
+    gone = reading(*PROPOSED, *ACCEPTANCES, **SHORT)
+    gone.until(1 + 1.5 * HEARD_LATE)
+    gone.take(retracted("p", at=1.2))
+    gone.until(1 + 3 * HEARD_LATE)
+    assert gone.core.book.heard == {}
 
 
 # -- how proposals come and go -------------------------------------------------------------------------------------------

@@ -402,7 +402,7 @@ def check(desk: Desk, model: Model, told: str) -> None:
             record["agent"]: record["statement"] for record in desk.ledger if (record["kind"], record["proposal"]) == ("promised", name)
         }
         assert set(promises) == set(model.deals[name][:2]), told
-        assert all(book.heard[statement] == (who, name, "accept") for who, statement in promises.items()), told
+        assert all(book.heard[name][statement] == (who, "accept") for who, statement in promises.items()), told
 
 
 def test_every_step_a_verdict_takes_is_in_the_table_of_life():
