@@ -51,6 +51,7 @@ __all__ = ["KafkaService"]
 
 GROUP = "stigmergy-coordinator"  # under which the broker shows how far it has read
 CLAIMS = 10  # tries to become the one who writes turns, while another still writes some
+WRITINGS = 10  # of one turn, while late copies of its parts come between them
 PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0  # before Kafka is asked again
 NOTE_S, NOTE_BUSY_S = 1.0, 10.0  # between two notes of how far the turns are: when nobody speaks, and when there is no pause
 IDENTITY_S = 30.0
@@ -340,7 +341,23 @@ class KafkaService(Service):
         return Turn(epoch, judge.number + 1, self._writer, judge.end, end, passed, decisions, self._settled, published)
 
     def _write(self, turn: Turn) -> bool:
-        """Write a turn; return whether it stands, by the judgement that all readers come to."""
+        """Write a turn; return whether it stands, by the judgement that all readers come to.
+
+        Unavailable where it never arrives whole, though nobody else writes turns.
+        """
+        judge = self._judge
+        for _ in range(WRITINGS):
+            if self._write_once(turn):
+                return True
+            if (judge.epoch, judge.number, judge.writer) != (turn.epoch, turn.number - 1, self._writer):
+                return False
+            # Still its own to write: a late copy of one part came between the others, which then counted for nothing.
+        raise Unavailable(
+            f"turn {turn.number} was written {WRITINGS} times, and each time something came between its parts; see what writes to "
+            f"{TURN} beside this coordinator, then start again"
+        )
+
+    def _write_once(self, turn: Turn) -> bool:
         records = self._append_turn(turn)
         expected = [f"{TURN}/0/{self._turns_offset + index}" for index in range(len(records))]
         if [record.position for record in records] != expected:  # something came between, or the same arrived twice

@@ -79,6 +79,16 @@ def test_a_turn_written_again_from_its_first_part_stands_once() -> None:
     assert [(one.number, len(one.decisions)) for one in turns] == [(1, 0), (2, 4)]
 
 
+def test_a_late_copy_of_a_part_spoils_a_turn_only_until_it_is_written_again() -> None:
+    parts = lines(turn(1, 2, decisions=tuple(decision(n, PART_BYTES // 2) for n in range(3))))
+    assert len(parts) == 3
+    judge = TurnJudge()
+    for line in [*lines(turn(1, 1)), parts[0], parts[1], parts[0], parts[2]]:
+        judge.take(line)
+    assert (judge.epoch, judge.number, judge.writer) == (1, 1, "one")
+    assert [len(one.decisions) for line in parts if (one := judge.take(line)) is not None] == [3]
+
+
 def test_a_turn_that_does_not_go_on_where_the_last_ended_is_void() -> None:
     assert standing(*lines(turn(1, 1, end=place(5)), turn(1, 2, begin=place(4), end=place(6)))) == [(1, 1, "one")]
 

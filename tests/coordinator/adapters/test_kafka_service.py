@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from time import monotonic, sleep
@@ -15,7 +15,7 @@ from kafka import KafkaProducer
 from coordinator.adapters.clock import wall_us
 from coordinator.adapters.kafka_log import KafkaLog
 from coordinator.adapters.kafka_memory import Memory
-from coordinator.adapters.kafka_service import KafkaService
+from coordinator.adapters.kafka_service import WRITINGS, KafkaService
 from coordinator.charter import Charter
 from coordinator.cloudevents import to_binary
 from coordinator.commitments import State
@@ -233,6 +233,61 @@ def test_while_a_turn_does_not_stand_nothing_of_it_is_shown(start: Start, monkey
     assert service.status().entries == entries
     with pytest.raises(Unavailable, match="as if it failed"), service.reading():
         pass
+
+
+def disturb(service: KafkaService, monkeypatch: pytest.MonkeyPatch, times: int) -> list[int]:
+    """Have a late copy of its first part arrive before the last of every long turn, so many times; return the lengths of those."""
+    append, disturbed = service._turns.append, list[int]()
+
+    def disturbing(entries: Sequence[Entry]) -> list[Record]:
+        if len(entries) < 3 or len(disturbed) == times:
+            return append(entries)
+        disturbed.append(len(entries))
+        records = append(entries[:-1])
+        append(entries[:1])
+        return records + append(entries[-1:])
+
+    monkeypatch.setattr("coordinator.turns.PART_BYTES", 1)
+    monkeypatch.setattr(service._turns, "append", disturbing)
+    return disturbed
+
+
+def speak_of_three_things(service: KafkaService) -> None:
+    """Have three pairs stand that the next cycle, and none before, proposes together."""
+    plan(service, False)
+    things = ("face-shield", "gown", "mask")
+    service.publish([pieces(kind, f"{kind}-of-{thing}", 5, thing) for thing in things for kind in ("offer", "need")])
+    plan(service, True)
+
+
+def plan(service: KafkaService, may: bool) -> None:
+    service._may_plan = may
+    until(lambda: service._coordination.planning is may)
+
+
+def test_a_turn_whose_parts_a_late_copy_came_between_is_written_again(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = start()
+    speak_of_three_things(service)
+    disturbed = disturb(service, monkeypatch, times=1)
+    service.tick()
+    assert disturbed == [3]
+    assert service.ended is None
+    before = state(service)
+    with service.reading() as coordination:
+        assert len(coordination.book.deals) == 3
+    service.close()
+    assert state(start()) == before
+
+
+def test_a_turn_that_never_arrives_whole_ends_the_coordinator_with_the_true_reason(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = start()
+    speak_of_three_things(service)
+    disturbed = disturb(service, monkeypatch, times=WRITINGS)
+    with pytest.raises(Unavailable, match="each time something came between its parts"):
+        service.tick()
+    assert disturbed == [3] * WRITINGS
+    until(lambda: service.ended is not None)
+    assert "another coordinator" not in str(service.ended)
 
 
 def test_a_second_coordinator_takes_over_and_the_first_ends_without_effect(start: Start, broker: str) -> None:
