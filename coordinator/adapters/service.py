@@ -272,7 +272,8 @@ class Service:
                 self._failure, failed = f"a cycle failed: {error}", True
                 logger.exception("a tick failed")
             else:
-                self._failure, failed = None if failed else self._failure, False
+                if failed:  # On Kafka another thread writes this as well: only what was said here is taken back.
+                    self._failure, failed = None, False
 
     @contextmanager
     def _holding(self) -> Iterator[None]:

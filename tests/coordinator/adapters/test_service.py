@@ -12,7 +12,7 @@ from coordinator.adapters.service import Service
 from coordinator.adapters.sqlite_log import SqliteLog
 from coordinator.charter import Charter
 from coordinator.commitments import State
-from coordinator.errors import Refused, Unavailable
+from coordinator.errors import Defect, Refused, Unavailable
 from coordinator.replaying import digest, standing_proposals
 from coordinator.signals import event_json
 from coordinator.stream import DEAD_LETTER, LEDGER, PROPOSAL, SIGNAL, START, Entry, Record
@@ -167,6 +167,34 @@ def test_quiet_time_passes_by_ticks(tmp_path: Path) -> None:
             threading.Event().wait(0.01)
         assert service.status().cycles >= 1
     assert PROPOSAL in streams(path)
+
+
+class Watched(Service):
+    """Knows what it was said to fail of, each time that was written."""
+
+    said: list[str | None]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "_failure" and hasattr(self, "said"):
+            self.said.append(value)
+        super().__setattr__(name, value)
+
+
+def test_a_tick_takes_back_the_failure_of_a_tick_and_leaves_that_of_others_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(Watched(tmp_path / "log", Charter(), clock=Hand())) as service:
+        outcomes = iter(["goes", "fails", "goes", "goes", "ends"])
+
+        def tick() -> None:
+            match next(outcomes):
+                case "fails":
+                    raise Defect("as if")
+                case "ends":
+                    service._stop.set()
+
+        monkeypatch.setattr(service, "tick", tick)
+        service.said = []
+        service._tick_on(0)
+        assert service.said == ["a cycle failed: as if", None]
 
 
 def test_an_expired_promise_is_released_and_written_down(tmp_path: Path) -> None:
