@@ -248,11 +248,14 @@ class KafkaService(Service):
             self._note_progress(0.0)
         except _Stopping:
             pass
-        except (Refused, Unavailable, Defect) as error:
-            self._end(error)
         except Exception as error:  # A thread that ended silently would leave a server that looks alive.
-            logger.exception("the coordinator failed")
-            self._end(Defect(f"the coordinator failed and stopped; report this with what the server logged: {error}"))
+            if self._stop.is_set():  # its connections may have been closed under it
+                logger.info("the turn at hand was left", reason=str(error) or type(error).__name__)
+            elif isinstance(error, Refused | Unavailable | Defect):
+                self._end(error)
+            else:
+                logger.exception("the coordinator failed")
+                self._end(Defect(f"the coordinator failed and stopped; report this with what the server logged: {error}"))
 
     def _end(self, error: Exception) -> None:
         logger.error("the coordinator ended", reason=str(error))

@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
+from threading import Event
 from time import monotonic, sleep
 from typing import Any
 
 import pytest
 from kafka import KafkaProducer
+from structlog.testing import capture_logs
 
 from coordinator.adapters.clock import wall_us
 from coordinator.adapters.kafka_log import KafkaLog
@@ -22,7 +24,7 @@ from coordinator.commitments import State
 from coordinator.errors import Defect, Refused, Unavailable
 from coordinator.replaying import digest, standing_proposals
 from coordinator.signals import event_json
-from coordinator.stream import DEAD_LETTER, LEDGER, PROPOSAL, SIGNAL, START, TURN, Entry, Record, partition_of
+from coordinator.stream import DEAD_LETTER, LEDGER, PROPOSAL, SIGNAL, START, TURN, Batch, Entry, Record, partition_of
 from coordinator.turns import Turn, TurnJudge, turn_lines
 from tests.support.apache import running_kafka
 from tests.support.serving import RENNES
@@ -288,6 +290,26 @@ def test_a_turn_that_never_arrives_whole_ends_the_coordinator_with_the_true_reas
     assert disturbed == [3] * WRITINGS
     until(lambda: service.ended is not None)
     assert "another coordinator" not in str(service.ended)
+
+
+def test_a_connection_closed_under_a_turn_is_an_end_and_no_defect(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    service, reads, closed = start(), Event(), Event()
+    monkeypatch.setattr("coordinator.adapters.kafka_service.STOP_S", 0)
+
+    def cut_off(*_: object) -> Batch:
+        reads.set()
+        assert closed.wait(READY_S)
+        raise AssertionError("KafkaConsumer is closed")
+
+    monkeypatch.setattr(service._inbox, "read", cut_off)
+    assert reads.wait(READY_S)
+    with capture_logs() as logs:
+        service.close()
+        closed.set()
+        service._thread.join(READY_S)
+    assert not service._thread.is_alive()
+    assert service.ended is None
+    assert [(one["log_level"], one["reason"]) for one in logs] == [("info", "KafkaConsumer is closed")]
 
 
 def test_a_second_coordinator_takes_over_and_the_first_ends_without_effect(start: Start, broker: str) -> None:
