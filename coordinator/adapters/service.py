@@ -337,9 +337,10 @@ class Service:
     def _letter(self, fault: Fault, stamp_us: int) -> Entry | None:
         """Count and remember what was refused; return what is to be written down of it, if that is not too much by now."""
         number, data = self._note_refusal(fault, stamp_us)
-        if self._letters >= DEAD_LETTERS:
-            return None
-        self._letters += 1
+        with self._shown_lock:
+            if self._letters >= DEAD_LETTERS:
+                return None
+            self._letters += 1
         return Entry(DEAD_LETTER, fault.key, event_json("dead-letter", self._coordination.source, str(number), stamp_us, data))
 
     def _note_refusal(self, fault: Fault, stamp_us: int) -> tuple[int, dict[str, Any]]:

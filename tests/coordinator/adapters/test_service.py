@@ -170,13 +170,16 @@ def test_quiet_time_passes_by_ticks(tmp_path: Path) -> None:
 
 
 class Watched(Service):
-    """Knows what it was said to fail of, each time that was written."""
+    """Knows what it was said to fail of, each time that was written, and whether letters were counted under the lock."""
 
     said: list[str | None]
+    locked: list[bool]
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "_failure" and hasattr(self, "said"):
             self.said.append(value)
+        if name == "_letters" and hasattr(self, "locked"):
+            self.locked.append(self._shown_lock.locked())
         super().__setattr__(name, value)
 
 
@@ -195,6 +198,18 @@ def test_a_tick_takes_back_the_failure_of_a_tick_and_leaves_that_of_others_alone
         service.said = []
         service._tick_on(0)
         assert service.said == ["a cycle failed: as if", None]
+
+
+def test_letters_are_counted_by_one_thread_at_a_time_and_no_further_than_they_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coordinator.adapters.service.DEAD_LETTERS", 2)
+    with closing(Watched(tmp_path / "log", Charter(), clock=Hand())) as service:
+        service.locked = []
+        service.publish([b"{"] * 3)
+        assert service.locked == [True, True]
+        assert service.refused()[0]["invalid"] == 3
+    assert streams(tmp_path / "log") == [DEAD_LETTER] * 2
 
 
 def test_an_expired_promise_is_released_and_written_down(tmp_path: Path) -> None:
