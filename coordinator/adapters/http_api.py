@@ -215,6 +215,9 @@ def _add_reading(app: FastAPI, service: Service) -> None:
         with service.reading() as coordination:
             return _json(view(coordination))
 
+    def missing(refusal: Refused) -> Problem:
+        return Problem(404, "not-found", str(refusal))
+
     @app.get("/network", response_class=Response)
     def network(limit: Limit = 100, after: After = "", agent: Agent = None) -> Response:
         """Counts, sums by resource, and the agents."""
@@ -242,7 +245,7 @@ def _add_reading(app: FastAPI, service: Service) -> None:
         try:
             return show(lambda coordination: views.deal_named(coordination, start))
         except Refused as refusal:
-            raise Problem(404, "not-found", str(refusal)) from None
+            raise missing(refusal) from None
 
     @app.get("/ledger", response_class=Response)
     def ledger(limit: Limit = 100, after: After = "", agent: Agent = None, resource: Resource = None) -> Response:
@@ -261,8 +264,8 @@ def _add_reading(app: FastAPI, service: Service) -> None:
         found = [row for row in rows if row["number"] > after and (agent is None or row["key"] == f"agent:{agent}")]
         return _json({"counts": counts, "items": found[:limit], "next": found[limit - 1]["number"] if len(found) > limit else None})
 
-    add_questions(app, service, show)
-    add_network_questions(app, show, lambda refusal: Problem(404, "not-found", str(refusal)))
+    add_questions(app, service, show, missing)
+    add_network_questions(app, show, missing)
 
 
 # -- how it does ------------------------------------------------------------------------------------------------------
@@ -313,8 +316,11 @@ def _add_watching(app: FastAPI, service: Service, feed: Feed, proofs: Proofs) ->
         resume = request.headers.get("last-event-id", "")
         if resume and not (resume.isascii() and resume.isdigit() and len(resume) < 19):
             raise Problem(400, "invalid", "Last-Event-ID is no position; send the id of the last event seen, or leave it out")
-        position = int(resume) if resume else service.status().entries - 1 if after is None else after
-        if position >= service.status().entries:
+        status = service.status()
+        position = int(resume) if resume else status.entries - 1 if after is None else after
+        if position >= status.entries:
+            if status.why_not is not None:  # Until its history is read a log looks shorter than it is.
+                raise Unavailable(f"position {position} is not reached yet: {status.why_not}; try again")
             raise Problem(400, "other-log", f"position {position} is beyond this log; it was kept for another one: start anew without it")
         if feed.listeners >= LISTENERS:
             raise Problem(503, "busy", f"{LISTENERS} listeners follow the stream already; try again later")

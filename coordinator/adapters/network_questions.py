@@ -19,47 +19,64 @@ from coordinator.results import as_json
 from coordinator.units import UNITS, to_grains
 from coordinator.weakness import weak_points
 
-__all__ = ["add_network_questions"]
+__all__ = ["Missing", "Show", "add_network_questions"]
 
 Show = Callable[[Callable[[Coordination], dict[str, Any]]], Response]
+Tell = Callable[[Callable[[Coordination], Any]], Response]
 Missing = Callable[[Refused], Exception]  # what is raised where a name is unknown
+
+
+class WrongValue(Refused):
+    """The name is known, but a value that came with the question cannot be taken."""
 
 
 def add_network_questions(app: FastAPI, show: Show, missing: Missing) -> None:
     """Add the routes."""
-    trying = Lock()  # held while changes are tried, so that no queue of such questions keeps everybody else waiting
 
     def tell(question: Callable[[Coordination], Any]) -> Response:
         try:
             return show(lambda coordination: as_json(question(coordination)))
+        except WrongValue:
+            raise
         except Refused as refusal:
             raise missing(refusal) from None
+
+    _add_why(app, tell)
+    _add_relief(app, tell)
+    _add_network(app, tell)
+
+
+def _add_why(app: FastAPI, tell: Tell) -> None:
+    trying = Lock()  # held while changes are tried, so that no queue of such questions keeps everybody else waiting
 
     @app.get("/needs/{need:path}/why", response_class=Response)
     def why(
         need: str,
         lift: Annotated[bool, Query(description="Also what would lift it: changes are tried for that.")] = False,
-        by: Annotated[float | None, Query(gt=0, description="How much to lift it, in its unit; else by all it is short of.")] = None,
+        by: Annotated[Decimal | None, Query(gt=0, description="How much to lift it, in its unit; else by all it is short of.")] = None,
     ) -> Response:
         """Why a need is served as it is, or short."""
-
-        def told(coordination: Coordination) -> dict[str, Any]:
-            found = explain(coordination, need)
-            answer: dict[str, Any] = as_json(found)
-            if lift:
-                by_grains = None if by is None else to_grains(Decimal(str(by)), UNITS[found.asked.unit])
-                answer["lifting"] = as_json(lifting(coordination, found.need, by_grains))
-            return answer
-
         if not lift:
-            return tell(told)
+            return tell(lambda coordination: explain(coordination, need))
         if not trying.acquire(blocking=False):
             raise Unavailable("what would lift another need is being tried just now; ask again in a few seconds")
         try:
-            return tell(told)
+            return tell(lambda coordination: _lifted(coordination, need, by))
         finally:
             trying.release()
 
+
+def _lifted(coordination: Coordination, need: str, by: Decimal | None) -> dict[str, Any]:
+    found = explain(coordination, need)
+    try:
+        by_grains = None if by is None else to_grains(by, UNITS[found.asked.unit])
+    except Refused as refusal:
+        raise WrongValue(f"by: {refusal}") from None
+    answer: dict[str, Any] = as_json(found)
+    return answer | {"lifting": as_json(lifting(coordination, found.need, by_grains))}
+
+
+def _add_relief(app: FastAPI, tell: Tell) -> None:
     @app.get("/opportunities/{agent}", response_class=Response)
     def of_agent(agent: str) -> Response:
         """What one unit or hour more from an agent's place would relieve, the most urgent first."""
@@ -70,6 +87,8 @@ def add_network_questions(app: FastAPI, show: Show, missing: Missing) -> None:
         """What one unit more at each offer and need of a thing would serve, the shortest place first."""
         return tell(lambda coordination: {"items": pressures(coordination, name)})
 
+
+def _add_network(app: FastAPI, tell: Tell) -> None:
     @app.get("/network/stats", response_class=Response)
     def how_it_stands() -> Response:
         """Counts of all that stands, what is free and open of each thing, and names that only one agent uses."""

@@ -1,7 +1,6 @@
 """What the page asks and other programs seldom do: shortage, the map, one agent's account, names that hold a text, who speaks."""
 
 import time
-from collections.abc import Callable
 from threading import Lock
 from typing import Annotated, Any
 
@@ -10,10 +9,11 @@ from fastapi import FastAPI, Query, Request
 from fastapi.responses import Response
 
 from coordinator.accounts import account, find, newest
+from coordinator.adapters.network_questions import Missing, Show
 from coordinator.adapters.page import JSON, Packed, pack, send
 from coordinator.adapters.service import Service
 from coordinator.atlas import atlas
-from coordinator.cycle import Coordination
+from coordinator.errors import Refused
 from coordinator.layout import Drawing, draw
 from coordinator.network import Network
 from coordinator.places import Table
@@ -28,10 +28,9 @@ LARGEST = 500  # rows at once
 
 Text = Annotated[str, Query(max_length=200)]
 Name = Annotated[str | None, Query(max_length=128)]
-Show = Callable[[Callable[[Coordination], dict[str, Any]]], Response]
 
 
-def add_questions(app: FastAPI, service: Service, show: Show) -> None:
+def add_questions(app: FastAPI, service: Service, show: Show, missing: Missing) -> None:
     """Add the routes that the page asks."""
     charts = _Charts(service)
 
@@ -62,7 +61,10 @@ def add_questions(app: FastAPI, service: Service, show: Show) -> None:
     @app.get("/agents/{agent}", response_class=Response)
     def one_agent(agent: str) -> Response:
         """What an agent promised, gave and received."""
-        return show(lambda coordination: account(coordination, agent))
+        try:
+            return show(lambda coordination: account(coordination, agent))
+        except Refused as refusal:
+            raise missing(refusal) from None
 
     @app.get("/search", response_class=Response)
     def search(q: Text, limit: Annotated[int, Query(ge=1, le=LARGEST)] = 12) -> Response:

@@ -361,6 +361,15 @@ def test_a_position_of_another_log_is_refused(shut: Served) -> None:
     assert is_problem(shut.ask("GET", "/events", headers={"last-event-id": "-1 or 1=1"}), 400, "invalid")
 
 
+def test_a_position_not_read_again_yet_is_no_other_log(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A coordinator that begins on a long log has fewer entries at first; who follows keeps the place."""
+    monkeypatch.setattr(server.service, "_failure", "the history is being read")
+    answer = server.ask("GET", "/events?after=99999")
+    assert is_problem(answer, 503, "unavailable")
+    assert "the history is being read" in answer.json["detail"]
+    assert answer.headers["retry-after"] == "2"
+
+
 def test_followers_beyond_the_limit_are_turned_away(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_api, "LISTENERS", 1)
     first = Follower(server)

@@ -247,7 +247,14 @@ def test_why_a_need_is_short_is_told_as_the_command_tells_it(told: Served) -> No
     assert told.get("/needs/samu-42%2Fneed%2Fmask-ffp2/why") == answer
     lifted = told.get("/needs/samu-42/need/mask-ffp2/why?lift=true&by=10")["lifting"]
     assert (lifted["need"], lifted["by"]) == ("samu-42/need/mask-ffp2", {"value": 10, "unit": "1"})
-    assert told.ask("GET", "/needs/samu-42/need/mask-ffp2/why?lift=true&by=0").status == 400
+
+
+@pytest.mark.parametrize("by", ["0", "-1", "inf", "nan", "1e-9", "2.5", "1e30", "1e-999999999", "much"])
+def test_a_lift_by_what_is_no_quantity_of_the_unit_is_a_wrong_value(told: Served, by: str) -> None:
+    """The need is known: it is not told as missing."""
+    answer = told.ask("GET", f"/needs/samu-42/need/mask-ffp2/why?lift=true&by={by}")
+    assert (answer.status, answer.json["code"]) == (400, "invalid")
+    assert "by" in answer.json["detail"]
 
 
 def test_what_would_lift_a_need_is_tried_for_one_asker_at_a_time(told: Served, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -291,7 +298,7 @@ def test_questions_about_the_network_are_answered(told: Served, path: str, holds
 
 
 @pytest.mark.parametrize(
-    "path", ["/needs/nobody/need/x/why", "/network/upstream/gowm", "/network/downstream/x", "/opportunities/x", "/pressure/x"]
+    "path", ["/needs/nobody/need/x/why", "/network/upstream/gowm", "/network/downstream/x", "/opportunities/x", "/pressure/x", "/agents/x"]
 )
 def test_a_name_that_nobody_has_is_told_so(told: Served, path: str) -> None:
     answer = told.ask("GET", path)
