@@ -56,6 +56,7 @@ export class Stream extends EventTarget {
 
   async #before() {
     const response = await fetch("readyz", { signal: this.#controller.signal });
+    if (!response.ok) throw new Error(`${response.status}`); // while the log is being read, its end is not known
     const { entries } = await response.json();
     this.oldUntil = entries - 1;
     return Math.max(-1, entries - 1 - BACKLOG);

@@ -182,6 +182,21 @@ def test_a_stream_that_broke_is_said_and_taken_up_where_it_was(live: Served, ope
     expect(page.locator(".log > li")).to_have_count(2)
 
 
+def test_a_server_that_is_not_ready_at_first_is_followed_once_it_is(
+    live: Served, open_page: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where its log ends is asked again, not taken from what it says before."""
+    say(live, "need", "clinic", 40)
+    monkeypatch.setattr(live.service, "_failure", "the history is being read")
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(live.service, "_entries", 0)
+        page = open_page(live, "/signals", expected=("503",))
+        page.wait_for_function("document.querySelector('.health').classList.contains('lost')")
+    monkeypatch.setattr(live.service, "_failure", None)
+    page.locator(".health.live").wait_for()
+    expect(page.locator(".log > li")).to_have_count(1)
+
+
 def test_the_map_moves_by_keyboard_and_keeps_where_one_looks_in_the_address(served: Served, open_page: Opened) -> None:
     page: Page = open_page(served, "/map")
     canvas = page.locator(".chart canvas")
