@@ -100,7 +100,8 @@ class KeptMarket:
     def again_us(self, log_us: int) -> int | None:
         """Return when time alone will change this market."""
         ends_us = np.concatenate((self._offer_end, self._need_end))
-        by_day = any(thing[1] not in self.charter.portion for thing in self.portions)
+        stated = self.book.network.portion_stated
+        by_day = any(stated(thing, self.dimension) is None for thing in self.portions)
         return again_us(log_us, ends_us[(ends_us > log_us) & (ends_us < FOREVER)].tolist(), self._fades.values(), by_day=by_day)
 
     # -- following what changed -----------------------------------------------------------------------------------------

@@ -405,6 +405,11 @@ class Network:
         first = self._first_unit.get(thing)
         return Definition(name, first[3] if first else "1", None, None)
 
+    def portion_stated(self, thing: Thing, dimension: str) -> int | None:
+        """Return the charter's portion of a canonical thing in grains, or None where it states none in this dimension."""
+        stated, unit = self.charter.portion.get(thing[1]), UNITS[self.definition(thing).unit]
+        return max(1, int(Fraction(str(stated)) * unit.grains)) if stated is not None and unit.dimension == dimension else None
+
     def is_declared(self, name: str) -> bool:
         """Whether the charter or an agent defined this resource (undeclared ones are valid too)."""
         return name in self.charter.resources or bool(self._definitions.get(name))

@@ -8,7 +8,6 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 
 from coordinator.commitments import Book
 from coordinator.markets import KeptMarket, again_us, check
@@ -16,7 +15,6 @@ from coordinator.matching import Group, Hidden, Market, groups
 from coordinator.network import Network, Stance, Thing
 from coordinator.problems import Claim, Part, Question, pack_of, proposed_grains
 from coordinator.times import DAY_US
-from coordinator.units import UNITS
 from solver import TooLarge, solve_on_demand
 
 __all__ = ["Planner", "Solved"]
@@ -147,13 +145,13 @@ class Planner:
         return max(0, stance.free_grains - self.book.held_grains(stance))
 
     def _again_us(self, stances: Sequence[Stance], claims: set[Claim], log_us: int) -> int | None:
-        charter = self.network.charter
+        charter, stated = self.network.charter, self.network.portion_stated
         fades_us = (self.book.forgets_us(claim, log_us) for claim in claims) if charter.fairness != "off" else ()
         return again_us(
             log_us,
             (stance.end_us for stance in stances if stance.end_us is not None),
             (each_us for each_us in fades_us if each_us is not None),
-            by_day=charter.fairness == "portions" and any(claim[1][1] not in charter.portion for claim in claims),
+            by_day=charter.fairness == "portions" and any(stated(claim[1], claim[3]) is None for claim in claims),
         )
 
     # -- one market as a problem ----------------------------------------------------------------------------------------
@@ -243,10 +241,9 @@ class Planner:
 
     def portion_grains(self, thing: Thing, dimension: str, open_grains: Sequence[int], log_us: int) -> int:
         """Return the portion of a resource: the charter's, else the median of the open claims, found once a day."""
-        unit = UNITS[self.network.definition(thing).unit]
-        stated = self.network.charter.portion.get(thing[1])
-        if stated is not None and unit.dimension == dimension:
-            return max(1, int(Fraction(str(stated)) * unit.grains))
+        stated = self.network.portion_stated(thing, dimension)
+        if stated is not None:
+            return stated
         day = log_us // DAY_US
         known = self._portions.get((thing, dimension))
         if known is None or known[0] != day:

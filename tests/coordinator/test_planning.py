@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
+from coordinator.network import RESOURCE
 from coordinator.planning import Planner
+from coordinator.times import parse_instant
+from coordinator.units import UNITS
 from tests.support.desk import Desk
 from tests.support.events import agent, answer, capacity, hours, need, offer, proposal, resource, route, withdraw
 
@@ -503,6 +506,21 @@ def test_what_is_counted_in_kilos_and_in_pieces_is_shared_apart():
     desk = Desk(*kilos, *pieces, fairness="portions")
     desk.cycle()
     assert sorted(units for (provider, _), units in desk.parties.items() if provider == "p") == [10, 40]
+
+
+@pytest.mark.parametrize("kept", [{}, KEPT], ids=["solved anew", "kept"])
+def test_a_portion_stated_in_kilos_leaves_the_day_to_find_the_one_of_pieces(kept):
+    """The charter counts flour in kilos; where pieces of it are needed, the median changes at midnight though nobody speaks."""
+    here = {"place": {"lat": 0, "long": 0}}
+    rules = {"fairness": "portions", "resources": {"flour": {"unit": "kg"}}, "portion": {"flour": 50}}
+    desk = Desk(offer("a", 50, "flour", **here), need("b", 40, "flour", **here), need("c", 40, "flour", **here), **rules)
+    desk.core.planner = Planner(desk.core.network, desk.core.book, **kept)
+    desk.cycle()
+    [answer] = desk.core.planner.solved.values()
+    assert (answer.again_us, answer.kept is not None) == (parse_instant("2026-03-02T00:00:00Z"), bool(kept))
+    network = desk.core.network
+    assert network.portion_stated((RESOURCE, "flour"), "mass") == 50 * UNITS["kg"].grains
+    assert network.portion_stated((RESOURCE, "flour"), "pieces") is None
 
 
 def test_a_thing_first_said_in_a_small_unit_is_proposed_in_one_that_holds_it():
