@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from copy import copy, deepcopy
+from operator import index
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from solver.errors import BadProblem, EngineFault, TooLarge
-from solver.problem import LARGEST, Ints, Problem
+from solver.problem import LARGEST, Ints, Problem, ints
 
 if TYPE_CHECKING:
     from solver.engine.layout import Layout
@@ -69,7 +70,7 @@ class Field:
 
     def __init__(self, problem: Problem, *, pinned: Ints | None = None, budget: int | None = None, farthest: int = 0) -> None:
         """Solve `problem`."""
-        self.budget = budget
+        self.budget = None if budget is None else min(_whole(budget, "the budget is"), UNBOUNDED)
         self._levels, self._hysteresis = problem.levels, problem.hysteresis
         self._tier, self._rise, self._run = _Column(problem.tier, np.int64), _Column(problem.rise, np.int64), _Column(problem.run, np.int64)
         self._claim = _Column(problem.claim, np.int64)
@@ -80,13 +81,14 @@ class Field:
             _Column(problem.kept, np.int64),
         )
         self._free_arcs: list[int] = []
-        self._pins = pinned is not None and bool(pinned.any())  # whether there ever were any
+        pins = np.zeros(len(problem.offer), dtype=np.int64) if pinned is None else ints(pinned)
+        self._pins = bool(pins.any())  # whether there ever were any
         self._clipped: list[tuple[int, int]] = []  # (row, limit) of arcs whose limit waits for the end of the search
         self._event = np.zeros((3, 1), dtype=np.int64)
         self._offered, self._asked = int(problem.supply.sum()), int(problem.demand.sum())
         self._most_received, self._steepest = int(problem.received.max(initial=0)), int(problem.rise.max(initial=0))
         self._fit()
-        self._build(problem, pinned if pinned is not None else np.zeros(len(problem.offer), dtype=np.int64), farthest)
+        self._build(problem, pins, _no_less(farthest, 0, "the farthest arc would take the effort"))
 
     def _build(self, problem: Problem, pinned: Ints, farthest: int) -> None:
         from solver.engine import kernel, layout  # noqa: PLC0415 - compiled code is loaded when it is first needed
@@ -186,9 +188,9 @@ class Field:
     def offer_changes(self, offer: int, units: int) -> None:
         """Let an offer have so many units more, or fewer below 0."""
         node = self._known(self._offer_node, offer, "an offer")
-        supply = int(self._layout.net.gate[node, self._kernel.LIMIT]) + units
-        _no_less(supply, 0, f"offer {offer} would have")
-        self._fit(offered=units)
+        before = int(self._layout.net.gate[node, self._kernel.LIMIT])
+        supply = _no_less(before + _whole(units, f"offer {offer} changes by"), 0, f"offer {offer} would have")
+        self._fit(offered=supply - before)
         self.finish()
         self._let_go(node, 0, supply)
         self._happen(node, -1, supply)
@@ -196,9 +198,9 @@ class Field:
     def need_changes(self, need: int, units: int) -> None:
         """Let a need ask for so many units more, or fewer below 0."""
         node = self._known(self._need_node, need, "a need")
-        demand = self._demand(need) + units
-        _no_less(demand, 0, f"need {need} would ask for")
-        self._fit(asked=units)
+        before = self._demand(need)
+        demand = _no_less(before + _whole(units, f"need {need} changes by"), 0, f"need {need} would ask for")
+        self._fit(asked=demand - before)
         self.finish()
         self._let_go(node, 4, demand)
         self._happen(node, self._way.at(need), demand)
@@ -210,7 +212,7 @@ class Field:
         before: then the rest is to come again. What many calls would do, without the time that calls take.
         """
         offers = np.atleast_1d(np.asarray(at_offer, dtype=bool))
-        positions, amounts = (np.atleast_1d(np.asarray(values, dtype=np.int64)) for values in (position, units))
+        positions, amounts = (np.atleast_1d(ints(values)) for values in (position, units))
         if not len(offers) == len(positions) == len(amounts):
             raise BadProblem(f"{len(offers)} sides, {len(positions)} positions and {len(amounts)} units: give each event one of each")
         for ours, known, what in ((offers, self._offer_node, "an offer"), (~offers, self._need_node, "a need")):
@@ -247,7 +249,7 @@ class Field:
     def claim_received(self, claim: int, received: int) -> None:
         """Let a claim have received so many units lately; its further units are worth less the more it had."""
         node = self._known(self._claim_node, claim, "a claim")
-        _no_less(received, 0, f"claim {claim} would have received")
+        received = _no_less(received, 0, f"claim {claim} would have received")
         self._fit(received=received)
         self.finish()
         self._layout.net.gate[node, self._kernel.SEEN] = received
@@ -259,7 +261,7 @@ class Field:
 
         One call for all: what one claim gives back goes straight to those that now want more.
         """
-        chosen, rise, run = (np.atleast_1d(np.asarray(values, dtype=np.int64)) for values in (claims, rises, runs))
+        chosen, rise, run = (np.atleast_1d(ints(values)) for values in (claims, rises, runs))
         if not len(chosen) == len(rise) == len(run):
             raise BadProblem(f"{len(chosen)} claims, {len(rise)} rises and {len(run)} runs: give each claim one of both")
         if not len(chosen):
@@ -278,15 +280,17 @@ class Field:
 
     def add_offer(self, supply: int, needs: Sequence[int] = (), efforts: Sequence[int] = (), most: Sequence[int] | None = None) -> int:
         """Return the position of a new offer, with arcs to the needs it can reach."""
-        _no_less(supply, 0, "the new offer would have")
-        self._check_arcs([self._known(self._need_node, need, "a need") for need in needs], efforts, most)
+        supply = _no_less(supply, 0, "the new offer would have")
+        for need in needs:
+            self._known(self._need_node, need, "a need")
+        efforts, limits = _arcs(len(needs), efforts, most)
         self.finish()
         self._make_room(nodes=1, arcs=len(needs), efforts=efforts)
         self._fit(offered=supply)
         node = self._engine.new_node(self._layout, self._kernel.OFFER)
         offer = self._offer_node.add(node)
-        for x, need in enumerate(needs):
-            self._attach(offer, need, efforts[x], most[x] if most is not None else UNBOUNDED)
+        for arc in zip(needs, efforts, limits, strict=True):
+            self._attach(offer, *arc)
         self._layout.net.gate[node, self._kernel.LIMIT] = supply
         self._layout.net.gate[node, self._kernel.UNITS] = supply
         self._kernel.press_offer(self._layout.net, node)
@@ -295,6 +299,7 @@ class Field:
 
     def add_claim(self, tier: int, rise: int, run: int, received: int = 0) -> int:
         """Return the position of a new claim, without needs."""
+        tier, rise, run, received = (_whole(value, "the new claim would have") for value in (tier, rise, run, received))
         if not 0 <= tier <= 3 or run < 1 or rise < 0 or received < 0:
             raise BadProblem(f"tier {tier}, rise {rise}, run {run}, received {received}: tier 0 to 3, run at least 1, no others below 0")
         self._fit(received=received, rise=rise, run=run)
@@ -314,8 +319,10 @@ class Field:
     ) -> int:
         """Return the position of a new need of a claim, with arcs from the offers that can reach it."""
         self._known(self._claim_node, claim, "a claim")
-        _no_less(demand, 0, "the new need would ask for")
-        self._check_arcs([self._known(self._offer_node, offer, "an offer") for offer in offers], efforts, most)
+        demand = _no_less(demand, 0, "the new need would ask for")
+        for offer in offers:
+            self._known(self._offer_node, offer, "an offer")
+        efforts, limits = _arcs(len(offers), efforts, most)
         self.finish()
         self._make_room(nodes=2, arcs=len(offers) + 2, efforts=efforts)
         self._fit(asked=demand)
@@ -325,8 +332,8 @@ class Field:
         need = self._need_node.add(node)
         self._way.add(way)
         self._claim.add(claim)
-        for x, offer in enumerate(offers):
-            self._attach(offer, need, efforts[x], most[x] if most is not None else UNBOUNDED)
+        for offer, effort, limit in zip(offers, efforts, limits, strict=True):
+            self._attach(offer, need, effort, limit)
         self._happen(node, way, demand)
         return need
 
@@ -336,10 +343,10 @@ class Field:
         """Return the position of a new arc; it may carry ``most`` units, without a limit if None."""
         self._known(self._offer_node, offer, "an offer")
         self._known(self._need_node, need, "a need")
-        self._check_arcs([need], [effort], None if most is None else [most])
+        efforts, limits = _arcs(1, [effort], None if most is None else [most])
         self.finish()
-        self._make_room(nodes=0, arcs=1, efforts=(effort,))
-        arc = self._attach(offer, need, effort, UNBOUNDED if most is None else most)
+        self._make_room(nodes=0, arcs=1, efforts=efforts)
+        arc = self._attach(offer, need, *efforts, *limits)
         self._adjust(arc)
         return arc
 
@@ -360,7 +367,7 @@ class Field:
     def change_effort(self, arc: int, effort: int) -> None:
         """Give an arc another effort."""
         self._known(self._row, arc, "an arc")
-        _no_less(effort, 0, f"arc {arc} would take the effort")
+        effort = _no_less(effort, 0, f"arc {arc} would take the effort")
         self.finish()
         self._make_room(nodes=0, arcs=0, efforts=(effort,))
         self._effort.values[arc] = effort
@@ -369,7 +376,7 @@ class Field:
     def change_most(self, arc: int, most: int) -> None:
         """Let an arc carry at most so many units."""
         self._known(self._row, arc, "an arc")
-        _no_less(most, 0, f"arc {arc} would carry at most")
+        most = _no_less(most, 0, f"arc {arc} would carry at most")
         self.finish()
         self._most.values[arc] = most
         self._put(arc, flow_pinned=min(most, self._pinned_on(arc)))
@@ -378,7 +385,7 @@ class Field:
     def keep(self, arc: int, units: int) -> None:
         """Count the first units of an arc as proposed: moving them must gain more than the hysteresis in levels."""
         self._known(self._row, arc, "an arc")
-        _no_less(units, 0, f"arc {arc} would keep")
+        units = _no_less(units, 0, f"arc {arc} would keep")
         if not self._hysteresis:
             raise BadProblem("the problem has no hysteresis, so nothing is kept: give it one")
         self.finish()
@@ -390,6 +397,7 @@ class Field:
     def pin(self, arc: int, units: int) -> None:
         """Pin so many of the units an arc carries, instead of what was pinned before; 0 lets all go."""
         self._known(self._row, arc, "an arc")
+        units = _whole(units, f"on arc {arc} would be pinned")
         self.finish()
         flow = self._flow_on(arc)
         if not 0 <= units <= flow:
@@ -402,7 +410,7 @@ class Field:
 
     def go_on(self, budget: int | None = None) -> bool:
         """Go on with what is not settled yet, about ``budget`` visits of nodes long; return whether it is at rest."""
-        _, how = self._engine.happen(self._layout, budget=UNBOUNDED if budget is None else budget)
+        _, how = self._engine.happen(self._layout, budget=UNBOUNDED if budget is None else min(_whole(budget, "the budget is"), UNBOUNDED))
         return self._heed(how)
 
     def finish(self) -> None:
@@ -454,6 +462,7 @@ class Field:
         )
 
     def _known(self, column: "_Column[np.int64] | _Column[np.int32]", position: int, what: str) -> int:
+        position = _whole(position, f"the position of {what} is")
         row = column.at(position) if 0 <= position < column.count else -1
         if row < 0:
             raise BadProblem(f"{position} came where {what} was expected, one of {column.count} counted from 0")
@@ -509,13 +518,6 @@ class Field:
                 self._kernel.slacken(self._layout.net, row, cost, limit, pinned, useful)
                 self._clipped.append((row, limit))
         self._settle()
-
-    @staticmethod
-    def _check_arcs(ends: Sequence[int], efforts: Sequence[int], most: Sequence[int] | None) -> None:
-        if len(efforts) != len(ends) or (most is not None and len(most) != len(ends)):
-            raise BadProblem(f"{len(ends)} arcs came with {len(efforts)} efforts: give each its own, and its limit if any is given")
-        _no_less(min(efforts, default=0), 0, "the least effort of new arcs would be")
-        _no_less(min(most or (), default=0), 0, "the least limit of new arcs would be")
 
     def _attach(self, offer: int, need: int, effort: int, most: int) -> int:
         tail, head = int(self._offer_node.values[offer]), int(self._need_node.values[need])
@@ -610,6 +612,25 @@ class _Column(Generic[Kind]):
         return self.count - 1
 
 
-def _no_less(units: int, least: int, what: str) -> None:
-    if units < least:
-        raise BadProblem(f"{what} {units}: at least {least} is expected")
+def _whole(value: int, what: str) -> int:
+    try:
+        return index(value)
+    except TypeError as no:
+        raise BadProblem(f"{what} {value!r}: a whole number is expected") from no
+
+
+def _no_less(value: int, least: int, what: str) -> int:
+    number = _whole(value, what)
+    if number < least:
+        raise BadProblem(f"{what} {number}: at least {least} is expected")
+    if number >= 2**63:
+        raise TooLarge(f"{what} {number}, which does not fit into 64 bits: count in coarser units")
+    return number
+
+
+def _arcs(count: int, efforts: Sequence[int], most: Sequence[int] | None) -> tuple[list[int], list[int]]:
+    """Return the efforts and the limits of so many new arcs."""
+    if len(efforts) != count or (most is not None and len(most) != count):
+        raise BadProblem(f"{count} arcs came with {len(efforts)} efforts: give each its own, and its limit if any is given")
+    limits = [UNBOUNDED] * count if most is None else [_no_less(limit, 0, "a new arc would carry at most") for limit in most]
+    return [_no_less(effort, 0, "a new arc would take the effort") for effort in efforts], limits

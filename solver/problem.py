@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from solver.errors import BadProblem, TooLarge
 
-__all__ = ["TIERS", "Allocation", "Gap", "Ints", "Problem"]
+__all__ = ["TIERS", "Allocation", "Gap", "Ints", "Problem", "ints"]
 
 Ints = NDArray[np.int64]
 
@@ -114,12 +114,12 @@ class Problem:
         TooLarge
             Where 64 bits do not hold the levels or the units.
         """
-        supplies, demands, claims = _ints(supply), _ints(demand), None if claim is None else _ints(claim)
+        supplies, demands, claims = ints(supply), ints(demand), None if claim is None else ints(claim)
         if claims is None:
             claims = np.arange(len(demands), dtype=np.int64)
-        tiers = np.ones(int(claims.max(initial=-1)) + 1, dtype=np.int64) if tier is None else _ints(tier)
+        tiers = np.ones(int(claims.max(initial=-1)) + 1, dtype=np.int64) if tier is None else ints(tier)
         rise, run, levels = staircase if staircase is not None else (np.zeros(len(tiers)), np.ones(len(tiers)), 1)
-        offers, needs = _ints(offer), _ints(need)
+        offers, needs = ints(offer), ints(need)
         if most is None:
             _check_range("offer", offers, len(supplies), "an offer")
             _check_range("need", needs, len(demands), "a need")
@@ -131,18 +131,18 @@ class Problem:
             demand=demands,
             claim=claims,
             tier=tiers,
-            received=_ints(received if received is not None else np.zeros(len(tiers))),
-            rise=_ints(rise),
-            run=_ints(run),
+            received=ints(received if received is not None else np.zeros(len(tiers))),
+            rise=ints(rise),
+            run=ints(run),
             levels=int(levels),
             offer=offers,
             need=needs,
-            effort=_ints(effort),
-            most=_ints(most),
-            minimum=_ints(minimum if minimum is not None else np.zeros(len(offers))),
-            kept=_ints(kept if kept is not None else np.zeros(len(offers))),
+            effort=ints(effort),
+            most=ints(most),
+            minimum=ints(minimum if minimum is not None else np.zeros(len(offers))),
+            kept=ints(kept if kept is not None else np.zeros(len(offers))),
             hysteresis=int(hysteresis),
-            pack=None if pack is None else _ints(pack),
+            pack=None if pack is None else ints(pack),
         )
 
 
@@ -173,10 +173,13 @@ class Allocation:
     relaxed_flow: Ints  # (A,) what the pressures prove optimal; the same as `flow` unless minimum parts or packs bite
 
 
-def _ints(values: ArrayLike) -> Ints:
+def ints(values: ArrayLike) -> Ints:
+    """Return an array of int64, as it came where it is one; `BadProblem` for fractions, `TooLarge` beyond 64 bits."""
     array = np.asarray(values)
     if array.dtype.kind == "f" and not np.array_equal(array, np.floor(array)):
         raise BadProblem("fractions came where whole numbers are expected: count in smaller units")
+    if array.dtype.kind in "fuO" and array.size and not -(2**63) <= array.min() <= array.max() < 2**63:
+        raise TooLarge(f"{array.min()} to {array.max()} came, which does not fit into 64 bits: count in coarser units")
     return np.ascontiguousarray(array, dtype=np.int64)
 
 

@@ -43,6 +43,12 @@ def test_arrays_that_cannot_be_meant_are_refused(arrays, told):
         Problem.of(*arrays)
 
 
+@pytest.mark.parametrize("units", [2**63, -(2**63) - 1, 2**70, 2.0**63, float("inf")])
+def test_numbers_that_64_bits_do_not_hold_are_refused(units):
+    with pytest.raises(TooLarge, match="coarser"):
+        Problem.of([units], [1])
+
+
 def test_what_is_left_out_is_harmless(problem):
     assert problem.tier.tolist() == [1, 1]
     assert problem.most.tolist() == [3, 4, 1]

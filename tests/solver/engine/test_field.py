@@ -215,6 +215,25 @@ def test_a_budget_bounds_a_turn_and_going_on_ends_at_the_optimum() -> None:
         lambda field: field.restep([1], [1], [5]),
         lambda field: field.restep([0], [1], [0]),
         lambda field: field.restep([0], [1, 2], [5]),
+        lambda field: field.offer_changes(0, 1.5),
+        lambda field: field.offer_changes(0.5, 1),
+        lambda field: field.need_changes(0, "2"),
+        lambda field: field.take_in([True], [0.5], [1]),
+        lambda field: field.take_in([True], [0], [1.5]),
+        lambda field: field.claim_received(0, 0.5),
+        lambda field: field.restep([0.5], [1], [5]),
+        lambda field: field.restep([0], [0.5], [5]),
+        lambda field: field.add_offer(0.5),
+        lambda field: field.add_offer(1, [0.5], [1]),
+        lambda field: field.add_offer(1, [0], [1.5]),
+        lambda field: field.add_claim(1, 0.5, 1),
+        lambda field: field.add_need(0, 0.5),
+        lambda field: field.add_need(0, 1, [0], [1], [1.5]),
+        lambda field: field.add_arc(0, 0, 1.5),
+        lambda field: field.change_effort(0, 1.5),
+        lambda field: field.change_most(0, None),
+        lambda field: field.pin(0, 1.5),
+        lambda field: field.go_on(1.5),
     ],
 )
 def test_what_does_not_fit_is_refused_and_changes_nothing(wrong) -> None:  # type: ignore[no-untyped-def]
@@ -240,6 +259,26 @@ def test_what_does_not_fit_is_refused_and_changes_nothing(wrong) -> None:  # typ
         lambda field: field.restep([0], [2**60], [1]),
         lambda field: field.change_effort(0, 2**57),
         lambda field: field.add_arc(0, 0, 2**57),
+        lambda field: field.offer_changes(0, 2**63),
+        lambda field: field.offer_changes(0, np.int64(2**63 - 1)),
+        lambda field: field.need_changes(0, 2**70),
+        lambda field: field.take_in([True], [0], [2**63]),
+        lambda field: field.take_in([True], [0], [2**70]),
+        lambda field: field.take_in([True], [2**70], [1]),
+        lambda field: field.take_in([True], [0], [2.0**63]),
+        lambda field: field.claim_received(0, 2**70),
+        lambda field: field.restep([0], [2**70], [1]),
+        lambda field: field.restep([0], [1], [2**63]),
+        lambda field: field.add_offer(2**70),
+        lambda field: field.add_offer(1, [0], [2**70]),
+        lambda field: field.add_claim(0, 2**70, 1),
+        lambda field: field.add_claim(0, 1, 1, 2**70),
+        lambda field: field.add_need(0, 1, [0], [1], [2**63]),
+        lambda field: field.add_arc(0, 0, 2**62),
+        lambda field: field.add_arc(0, 0, 1, 2**63),
+        lambda field: field.change_effort(0, 2**63 - 1),
+        lambda field: field.change_effort(0, 2**70),
+        lambda field: field.change_most(0, 2**63),
     ],
 )
 def test_what_64_bits_do_not_hold_is_refused_and_changes_nothing(huge) -> None:  # type: ignore[no-untyped-def]
@@ -250,6 +289,20 @@ def test_what_64_bits_do_not_hold_is_refused_and_changes_nothing(huge) -> None: 
     field.offer_changes(0, -7)
     verify(field)
     assert field.flow().tolist() == [3]
+
+
+@pytest.mark.parametrize("asked", [{"budget": 1.5}, {"farthest": 0.5}, {"farthest": -1}, {"pinned": [0.5]}, {"pinned": [2**63]}])
+def test_a_field_that_cannot_be_meant_is_not_built(asked) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(BadProblem, match=r"expected|64 bits"):
+        Field(Problem.of([10], [6], [0], [0], [5]), **asked)
+
+
+def test_a_limit_may_be_all_that_64_bits_hold() -> None:
+    field = Field(Problem.of([10], [6], [0], [0], [5], most=[2]))
+    field.change_most(0, 2**63 - 1)
+    verify(field)
+    assert field.flow().tolist() == [6]
+    assert field.go_on(2**70)
 
 
 def test_after_preparing_no_event_compiles_anything() -> None:
