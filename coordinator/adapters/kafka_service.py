@@ -49,6 +49,7 @@ from coordinator.wording import shown
 
 __all__ = ["KafkaService"]
 
+KAFKA = "Kafka"
 GROUP = "stigmergy-coordinator"  # under which the broker shows how far it has read
 CLAIMS = 10  # tries to become the one who writes turns, while another still writes some
 WRITINGS = 10  # of one turn, while late copies of its parts come between them
@@ -265,8 +266,11 @@ class KafkaService(Service):
         for callback in self._when_ended:
             callback()
 
-    def _patiently(self, task: Callable[[], Done]) -> Done:
-        """Return what a task does once Kafka lets it, however long that takes; what is lost is lost, and no reason to wait."""
+    def _patiently(self, task: Callable[[], Done], awaited: str = KAFKA) -> Done:
+        """Return what a task does once Kafka, or else what is named, lets it, however long that takes and saying so meanwhile.
+
+        What is lost is lost, and no reason to wait.
+        """
         pause_s = PAUSE_S
         before = self._failure
         while True:
@@ -276,8 +280,8 @@ class KafkaService(Service):
                 raise
             except Unavailable as error:
                 self._failure = str(error)
-                self._suspicious = True
-                logger.warning("Kafka is waited for", reason=str(error))
+                self._suspicious = self._suspicious or awaited == KAFKA
+                logger.warning(f"{awaited} is waited for", reason=str(error))
                 if self._stop.wait(pause_s):
                     raise _Stopping from None
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
@@ -401,7 +405,7 @@ class KafkaService(Service):
         now_s = time.monotonic()
         if self._judge.number == self._noted or now_s < self._noted_s + every_s:
             return
-        self._patiently(partial(self._memory.keep, self._identity, self._judge.number))
+        self._patiently(partial(self._memory.keep, self._identity, self._judge.number), "the file that remembers Kafka")
         try:
             self._inbox.commit(self._judge.end)
         except Unavailable as error:  # for watchers only

@@ -312,6 +312,30 @@ def test_a_connection_closed_under_a_turn_is_an_end_and_no_defect(start: Start, 
     assert [(one["log_level"], one["reason"]) for one in logs] == [("info", "KafkaConsumer is closed")]
 
 
+def test_a_full_disk_is_waited_for_as_such_without_suspecting_kafka(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    service, asked = start(), list[str]()
+    keep, identity = Memory.keep, service._inbox.identity
+    failures = iter([Unavailable("memory.json cannot be written (No space left on device)")])
+
+    def full_at_first(memory: Memory, known: dict[str, str], turns: int) -> None:
+        for failure in failures:
+            raise failure
+        keep(memory, known, turns)
+
+    def counted() -> dict[str, str]:
+        asked.append("who it is")
+        return identity()
+
+    with capture_logs() as logs:
+        monkeypatch.setattr(service._inbox, "identity", counted)
+        monkeypatch.setattr(Memory, "keep", full_at_first)
+        service.publish([pieces("offer", "atelier-nord", 1)])
+        until(lambda: service._noted == service._judge.number)
+        service.publish([pieces("offer", "atelier-sud", 1)])  # a turn later, whatever was suspected has been looked into
+    assert [one["event"] for one in logs if one["log_level"] == "warning"] == ["the file that remembers Kafka is waited for"]
+    assert asked == []
+
+
 def test_a_second_coordinator_takes_over_and_the_first_ends_without_effect(start: Start, broker: str) -> None:
     first = start()
     proposal = agree(first)
