@@ -20,6 +20,7 @@ __all__ = ["Proofs"]
 
 MOST_PAIRS = 1_000_000  # of a market checked while people wait; larger ones are for `coordinator solver check` and a log
 MOST_ANEW = 50_000  # of one whose optimum is not kept, which is found anew for that
+CLOSE_S = 10.0  # on the way out, for the check at hand
 
 logger = structlog.get_logger("coordinator.proofs")
 
@@ -60,10 +61,12 @@ class Proofs:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop after the market that is being checked."""
+        """Stop after the market that is being checked; one that takes long is not waited for, and ends with the process."""
         self._stop.set()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(CLOSE_S)
+            if self._thread.is_alive():
+                logger.warning("the check at hand was left", seconds=CLOSE_S)
 
     def _go_on(self, seconds: float) -> None:
         while not self._stop.wait(seconds):

@@ -3,8 +3,10 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 
 import pytest
+from structlog.testing import capture_logs
 
 from coordinator.adapters import proofs as module
 from coordinator.adapters.proofs import Proofs
@@ -76,3 +78,24 @@ def test_it_goes_on_by_itself_until_it_is_closed(planned: Served) -> None:
     checked = planned.proofs.counts["proven"]
     planned.wait(2)
     assert planned.proofs.counts["proven"] == checked
+
+
+def test_a_check_that_takes_long_does_not_keep_it_from_closing(planned: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    proofs, began, go_on = Proofs(planned.service), Event(), Event()
+
+    def check_long() -> None:
+        began.set()
+        assert go_on.wait(20)
+
+    monkeypatch.setattr(module, "CLOSE_S", 0)
+    monkeypatch.setattr(proofs, "check_next", check_long)
+    proofs.start(0)
+    assert began.wait(20)
+    with capture_logs() as logs:
+        proofs.close()
+    assert [one["event"] for one in logs] == ["the check at hand was left"]
+    go_on.set()
+    thread = proofs._thread
+    assert thread is not None
+    thread.join()
+    proofs.close()
