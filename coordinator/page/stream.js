@@ -14,6 +14,7 @@ export class Stream extends EventTarget {
   received = 0; // records since the page was opened
   #controller = null;
   #failures = 0;
+  #begunMs = 0; // the try that is under way
 
   start() {
     this.#follow();
@@ -36,6 +37,7 @@ export class Stream extends EventTarget {
 
   async #readOn() {
     this.#controller = new AbortController();
+    this.#begunMs = Date.now();
     const after = this.position ?? (await this.#before());
     const response = await fetch(`events?after=${after}`, { signal: this.#controller.signal, headers: { accept: "text/event-stream" } });
     if (response.status === 400) [this.position, this.records] = [null, []]; // another log: what was seen before says nothing about this one
@@ -85,10 +87,9 @@ export class Stream extends EventTarget {
   }
 
   #watch() {
-    if (this.state === "live" && Date.now() - this.heardMs > SILENCE_MS) {
-      this.#become("stale");
-      this.#controller?.abort();
-    }
+    if (Date.now() - Math.max(this.heardMs, this.#begunMs) <= SILENCE_MS) return;
+    if (this.state === "live") this.#become("stale");
+    this.#controller?.abort(); // also a try that was taken up and never answered
   }
 
   #become(state) {
