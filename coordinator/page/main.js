@@ -250,8 +250,18 @@ function content() {
     { id: "main", key: `main-${app.view.name}`, "aria-busy": loading && !ready ? "true" : null },
     h("div", { class: "title" }, h("h1", { tabindex: "-1" }, t(`nav.${app.view.name}`)), h("p", { class: "lead" }, t(`lead.${app.view.name}`))),
     trouble ? notice("trouble", trouble.message || t(`trouble.${trouble.code === "unreachable" ? "unreachable" : "other"}`)) : null,
-    ready ? app.view.draw(app, data) : trouble ? null : h("p", { class: "loading" }, t("loading")),
+    ready ? drawn(data) : trouble ? null : h("p", { class: "loading" }, t("loading")),
   );
+}
+
+// A fault in one view, as a message that is missing, leaves the frame and the other views as they are.
+function drawn(data) {
+  try {
+    return app.view.draw(app, data);
+  } catch (fault) {
+    console.error(fault);
+    return notice("trouble", t("trouble.other"));
+  }
 }
 
 function foot() {
@@ -321,7 +331,10 @@ async function begin() {
   });
   addEventListener("hashchange", route);
   document.addEventListener("visibilitychange", () => document.hidden || soon());
-  stream.addEventListener("state", draw);
+  stream.addEventListener("state", () => {
+    draw();
+    if (stream.state === "live") session.open().catch(() => undefined); // where it failed at first it is asked again
+  });
   stream.addEventListener("records", ({ detail: { fresh } }) => {
     app.view.hear?.(app, fresh);
     if (fresh.some((record) => !record.event.type.startsWith("stigmergy.tick.") && app.view.moves?.(record))) soon();

@@ -8,8 +8,18 @@ export class Session extends EventTarget {
   needsTokens = true;
   anyone = false; // a server without tokens lets everybody on its machine speak for anybody
   #speakers = new Map();
+  #opening = null;
 
-  async open() {
+  // Learns from the server whether speaking takes tokens; where that failed, the next call asks again.
+  open() {
+    this.#opening ??= this.#open().catch((trouble) => {
+      this.#opening = null;
+      throw trouble;
+    });
+    return this.#opening;
+  }
+
+  async #open() {
     this.needsTokens = (await whose()).tokens;
     const kept = JSON.parse(sessionStorage.getItem(KEY) ?? "{}");
     this.anyone = !this.needsTokens && kept.anyone === true;

@@ -77,13 +77,21 @@ def open_page(browser: Browser) -> Iterator[Opened]:
     """Open a page at an address of a server, as a fresh browser would; its clock stands near that of the server."""
     opened: list[tuple[Any, Watched]] = []
 
-    def open_one(server: Served, address: str = "/", *, expected: tuple[str, ...] = (), **facts: Any) -> Page:
+    def open_one(
+        server: Served,
+        address: str = "/",
+        *,
+        expected: tuple[str, ...] = (),
+        prepare: Callable[[Page], None] = lambda _: None,
+        **facts: Any,
+    ) -> Page:
         context = browser.new_context(**({"viewport": {"width": 1280, "height": 900}, "locale": "en-GB", "timezone_id": "UTC"} | facts))
         page = context.new_page()
         page.set_default_timeout(20_000)
         page.clock.install(time=server.clock.now_us / 1e6)
         page.clock.resume()
         opened.append((context, Watched(page, expected)))
+        prepare(page)
         page.goto(f"{server.url}/#{address}")
         page.locator("main h1").wait_for()
         page.locator("main .loading").wait_for(state="detached")

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from coordinator.signals import event_json
 from tests.page.conftest import NOW_US, Opened, keep_shot, open_details
@@ -195,6 +196,55 @@ def test_a_server_that_is_not_ready_at_first_is_followed_once_it_is(
     monkeypatch.setattr(live.service, "_failure", None)
     page.locator(".health.live").wait_for()
     expect(page.locator(".log > li")).to_have_count(1)
+
+
+def test_what_failed_at_first_is_asked_again(live: Served, open_page: Opened) -> None:
+    """The land behind the map, and whether speaking takes tokens."""
+    say(live, "need", "clinic", 40)
+    failed: list[str] = []
+
+    def fail_once(route: Route) -> None:
+        first = route.request.url not in failed
+        failed.append(route.request.url)
+        route.abort() if first else route.continue_()
+
+    def prepare(page: Page) -> None:
+        for path in ("session", "page/world.json", "events*"):
+            page.route(f"**/{path}", fail_once)
+
+    page = open_page(live, "/map", expected=("ERR_FAILED",), prepare=prepare)
+    page.locator(".health.live").wait_for()
+    with page.expect_response("**/page/world.json") as land:
+        say(live, "need", "ehpad", 40)
+    assert land.value.ok
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.locator("dialog")).to_contain_text("anybody's word")
+
+
+def test_a_try_that_is_never_answered_is_let_go(live: Served, open_page: Opened) -> None:
+    held: list[Route] = []
+
+    def hold_first(route: Route) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append(route)
+
+    page = open_page(live, "/signals", prepare=lambda page: page.route("**/events*", hold_first))
+    page.clock.fast_forward(41_000)
+    page.locator(".health.live").wait_for()
+    assert len(held) == 1
+
+
+def test_a_message_that_is_missing_costs_one_view_and_not_the_page(live: Served, open_page: Opened) -> None:
+    def prepare(page: Page) -> None:
+        lacking = re.sub(r'(?m)^  "book\.charter":.*$', "", (files("coordinator") / "page" / "words" / "en.js").read_text(encoding="utf-8"))
+        page.route("**/words/en.js", lambda route: route.fulfill(body=lacking, content_type="text/javascript"))
+
+    page = open_page(live, "/book", expected=("no message book.charter",), prepare=prepare)
+    expect(page.locator("main .notice")).to_contain_text("Something went wrong")
+    page.get_by_role("link", name="Signals").click()
+    expect(page.locator("main h1")).to_have_text("Signals")
 
 
 def test_the_map_moves_by_keyboard_and_keeps_where_one_looks_in_the_address(served: Served, open_page: Opened) -> None:

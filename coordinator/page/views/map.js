@@ -13,7 +13,8 @@ let chart = null;
 let box = null;
 let tip = null;
 let scale = null;
-let world = null;
+let land = null; // its data, when it came
+let asking = null; // for it; a failure is forgotten, so that the next reading asks again
 let kept = { data: null, options: "", scene: null };
 
 export const map = {
@@ -24,8 +25,8 @@ export const map = {
     if (!chart) return;
     for (const { event } of fresh.slice(-200)) if (event.source.startsWith("agent:")) chart.pulse(event.source.slice(6));
   },
-  async load(_, signal) {
-    world ??= ask("page/world.json");
+  async load(app, signal) {
+    asking ??= askLand(app);
     return ask("map", {}, signal);
   },
   draw(app, data) {
@@ -33,6 +34,7 @@ export const map = {
     const options = { thing: query.thing, onlyShort: Boolean(query.short), proposed: query.proposed !== "0", committed: query.committed !== "0" };
     const scene = sceneNow(data, options);
     if (!chart) build(app);
+    if (land && !chart.world) chart.setWorld(land);
     chart.canvas.setAttribute("aria-label", t("map.picture", { count: placed(scene).length }));
     return h(
       "div",
@@ -45,6 +47,15 @@ export const map = {
     );
   },
 };
+
+async function askLand(app) {
+  try {
+    land = await ask("page/world.json");
+    app.redraw();
+  } catch {
+    asking = null;
+  }
+}
 
 function sceneNow(data, options) {
   const key = JSON.stringify(options);
@@ -77,7 +88,6 @@ function build(app) {
     if ([x, y, zoom].every(Number.isFinite)) chart.look({ x, y, scale: zoom });
   }
   chart.setScene(kept.scene);
-  world.then((data) => chart.setWorld(data)).catch(() => (world = null));
 }
 
 // The address keeps where one looks, so that a link shows the same.
