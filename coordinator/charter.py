@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, Stric
 
 from coordinator.errors import Refused
 from coordinator.units import UNITS
+from coordinator.wording import near, shown
 
 __all__ = ["Charter", "ProcessEntry", "ResourceEntry", "charter_from_toml"]
 
@@ -108,12 +109,17 @@ class Charter(Rules):
 def charter_from_toml(text: str) -> Charter:
     """Return the charter in the table ``[charter]`` of a TOML text (an absent table is the default charter).
 
-    Raises `Refused` with the line or key at fault.
+    Other tables may stand beside it, such as ``[coordinator]``; rules outside of it, where they would silently not hold, and a
+    misspelt name of it are refused. Raises `Refused` with the line or key at fault.
     """
     try:
-        table = tomllib.loads(text).get("charter", {})
+        tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise Refused(f"the charter is not TOML: {error}; mend the line it names") from None
+    outside = next((key for key in tables if key in Charter.model_fields or (key != "charter" and near(key, ("charter",), 1))), None)
+    if outside is not None:
+        raise Refused(f"{shown(outside)} stands outside the table [charter], where no rule counts; put the rules below a line [charter]")
+    table = tables.get("charter", {})
     if not isinstance(table, dict):
         raise Refused(f"`charter` is {table!r}; a table [charter] with the network's rules was expected")
     try:

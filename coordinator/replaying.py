@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
@@ -13,8 +14,18 @@ from coordinator.commitments import ENDED, OPEN, Book, statement_of
 from coordinator.network import Network, Stance, Thing
 from coordinator.signals import Answer, Event, Ledger, Proposal
 from coordinator.units import UNITS, from_grains
+from coordinator.wording import counted
 
-__all__ = ["Said", "digest", "in_told_order", "resource_sums", "standing_proposals", "statements_judged", "summarise"]
+__all__ = [
+    "Said",
+    "digest",
+    "in_other_dimensions",
+    "in_told_order",
+    "resource_sums",
+    "standing_proposals",
+    "statements_judged",
+    "summarise",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +155,11 @@ class _Sums:
 def resource_sums(network: Network, book: Book) -> dict[str, dict[str, Any]]:
     """Return, for each resource and process: unit, offered, needed, proposed, committed and quantity_km."""
     sums: dict[Thing, _Sums] = {}
+    units = _summed_units(network)
 
     def of(thing: Thing) -> _Sums:
         canonical = network.canonical(thing)
-        return sums.setdefault(canonical, _Sums(network.definition(canonical).unit))
+        return sums.setdefault(canonical, _Sums(units.get(canonical) or network.definition(canonical).unit))
 
     for stance in network.stances.values():
         row = of(stance.thing)
@@ -168,6 +180,31 @@ def resource_sums(network: Network, book: Book) -> dict[str, dict[str, Any]]:
         (f"{sort}:{name}" if sort == "process" and names.count(name) > 1 else name): row.told()
         for (sort, name), row in sorted(sums.items(), key=lambda item: item[0][1])
     }
+
+
+def in_other_dimensions(network: Network) -> list[str]:
+    """Return a sentence for each thing of which some quantities are in no sum, as they are of another dimension than the rest."""
+    units = _summed_units(network)
+    left_out: Counter[tuple[str, str, str]] = Counter()
+    for stance in network.stances.values():
+        thing = network.canonical(stance.thing)
+        if UNITS[units[thing]].dimension != stance.dimension:
+            left_out[thing[1], units[thing], stance.dimension] += 1
+    return [
+        f"{name} is summed up in {'pieces' if unit == '1' else unit}; {counted(signals, 'signal')} of it in {dimension} stand in no figure"
+        for (name, unit, dimension), signals in sorted(left_out.items())
+    ]
+
+
+def _summed_units(network: Network) -> dict[Thing, str]:
+    """Return the unit each thing is summed up in: its definition's, or that of its first signal where none is of that dimension."""
+    said: dict[Thing, dict[str, tuple[str, str]]] = {}  # dimension -> reference and unit of the first signal
+    for ref, stance in network.stances.items():
+        firsts = said.setdefault(network.canonical(stance.thing), {})
+        if stance.dimension not in firsts or ref < firsts[stance.dimension][0]:
+            firsts[stance.dimension] = (ref, stance.unit)
+    units = {thing: network.definition(thing).unit for thing in said}
+    return {thing: unit if UNITS[unit].dimension in said[thing] else min(said[thing].values())[1] for thing, unit in units.items()}
 
 
 def is_met(book: Book, need: Stance) -> bool:

@@ -17,7 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-CharterFile = Annotated[Path | None, typer.Option("--charter", help="The network's rules, a TOML file with a table [charter].")]
+CharterFile = Annotated[Path | None, typer.Option("--charter", help="The network's rules, a TOML file with a table `charter`.")]
 RoutesFile = Annotated[Path | None, typer.Option("--routes", help="Distances: CSV with columns from,to,distance_km, both ways.")]
 Url = Annotated[str | None, typer.Option("--url", help="The coordinator's address; else the setting `url`.")]
 LogFile = Annotated[Path | None, typer.Option("--log", help="An embedded log on this machine, instead of a server.")]

@@ -12,9 +12,10 @@ from coordinator.adapters.recorder import Recorder
 from coordinator.adapters.routes_csv import read_routes
 from coordinator.adapters.sqlite_log import SqliteLog
 from coordinator.cli.output import Progress, table
+from coordinator.commitments import statement_of
 from coordinator.cycle import Coordination
 from coordinator.errors import Refused
-from coordinator.replaying import Said, in_told_order, standing_proposals, statements_judged, summarise, told
+from coordinator.replaying import Said, in_other_dimensions, in_told_order, standing_proposals, statements_judged, summarise, told
 from coordinator.signals import Proposal, event_json, parse_event
 from coordinator.stream import LEDGER, PROPOSAL, SIGNAL, START
 
@@ -92,7 +93,19 @@ def _look_through(request: Request) -> tuple[int, set[str]]:
         for kind in ("proposal", "ledger", "answer"):
             if kind not in recorded and f"stigmergy.{kind}.v1".encode() in line.text:
                 recorded |= {kind} & {one.event.kind for one in [_said(line)] if isinstance(one, Said)}
+    if "ledger" in recorded and "proposal" not in recorded and not _judges_what_was_said(request):
+        recorded.discard("ledger")  # Records about nothing that was said are refused one by one; they are nobody's decisions.
     return read, recorded
+
+
+def _judges_what_was_said(request: Request) -> bool:
+    """Whether some ledger record is about an event that was recorded with it."""
+    said = (one for one in map(_said, _lines(request)) if isinstance(one, Said))
+    events, judged = set[str](), set[str]()
+    for one in said:
+        events.add(statement_of(one.event))
+        judged |= statements_judged([one])
+    return not events.isdisjoint(judged)
 
 
 def _told(request: Request, coordination: Coordination, recorded: set[str], refused: list[_Refusal]) -> Iterator[tuple[Said, bool]]:
@@ -115,7 +128,7 @@ def _told(request: Request, coordination: Coordination, recorded: set[str], refu
             yield one, False
     judged = statements_judged(said)
     for one in said if request.log else in_told_order(said):
-        yield one, f"{one.event.source}/{one.event.id}" in judged
+        yield one, statement_of(one.event) in judged
 
 
 def _lines(request: Request) -> Iterator[_Line]:
@@ -181,6 +194,10 @@ def _show(summary: dict[str, Any], coordination: Coordination, request: Request)
     title = f"{summary['events']:,} events, {summary['refused']:,} refused; results in {request.out}"
     columns = ["resource", "unit", "offered", "needed", "proposed", "committed", "unit-km"]
     table(title, columns, [[name, *row.values()] for name, row in summary["resources"].items()])
+    if not coordination.planning:
+        print("Decisions stand in what was read: they were taken as they are, and nothing was planned anew.")
+    for sentence in in_other_dimensions(coordination.network):
+        print(f"Note: {sentence}.")
     planner = coordination.planner
     if planner.units_short():
         print(f"Gap: minimum parts and packs keep {planner.units_short():,} units from moving that could move without them.")

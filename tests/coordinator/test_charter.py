@@ -57,6 +57,8 @@ def test_a_charter_reads_every_rule_of_the_contract():
     [
         pytest.param("[charter", "not TOML", id="broken TOML"),
         pytest.param("charter = 3", "a table", id="no table"),
+        pytest.param("radius_km = 1", '"radius_km" stands outside the table [charter]', id="no line [charter]"),
+        pytest.param("[chartr]\nradius_km = 1", '"chartr" stands outside', id="misspelt table"),
         pytest.param("[charter]\nfairnes = 'off'", "did you mean 'fairness'", id="misspelt rule"),
         pytest.param("[charter]\nprice = 3", "no rule 'price'", id="unknown rule"),
         pytest.param("[charter]\nfairness = 'best'", "fairness is 'best'", id="unknown fairness"),

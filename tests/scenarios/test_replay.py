@@ -447,6 +447,23 @@ def test_a_forged_ledger_commits_nobody(tmp_path, records):
     assert result.summary["resources"]["mask"]["committed"] == 0
 
 
+def test_a_record_about_nothing_that_was_said_is_refused_and_keeps_nobody_from_being_planned(tmp_path):
+    stray = ledger({"kind": "committed", "agent": "p", "proposal": "f" * 32}, at=8)
+    alone, beside = replay(tmp_path / "alone", STORY), replay(tmp_path / "beside", [*STORY, stray])
+    assert beside.summary["refused"] == 1
+    assert beside.summary["needs_met"] == alone.summary["needs_met"] > 0
+    assert beside.digest == alone.digest
+
+
+def test_sums_are_in_a_unit_of_what_was_said_and_the_rest_is_told(tmp_path):
+    here = {"lat": 48.0, "long": -1.0}
+    lines = [offer("a", 5, "x", place=here), need("b", 5, "x", place=here), need("c", 500, "x", unit="g", subject="m")]
+    result = replay(tmp_path, lines, resources={"x": {"unit": "m"}})
+    assert (result.summary["resources"]["x"]["unit"], result.summary["resources"]["x"]["proposed"]) == ("1", 5)
+    told = command(str(write_file(tmp_path / "in.jsonl", lines)), "--out", str(tmp_path / "told")).stdout
+    assert "x is summed up in pieces; 1 signal of it in mass stand in no figure" in " ".join(told.split())
+
+
 def test_numbers_beyond_doubles_in_foreign_records_do_not_stop_a_replay(tmp_path):
     note = {"kind": "noted", "agent": "a", "proposal": "p", "free_before": 10**18, "why": "large"}
     result = replay(tmp_path, [*STORY, ledger(note, at=8)])
