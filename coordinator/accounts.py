@@ -8,7 +8,7 @@ from typing import Any
 from coordinator.commitments import BOUND, OPEN
 from coordinator.cycle import Coordination
 from coordinator.errors import Refused
-from coordinator.network import PROCESS, RESOURCE, Stance
+from coordinator.network import Stance
 from coordinator.questions import amount_of
 from coordinator.times import format_instant
 from coordinator.wording import near
@@ -38,7 +38,7 @@ def account(coordination: Coordination, agent: str) -> Row:
         if agent not in deal.parties or deal.state not in OPEN | BOUND:
             continue
         for index, line in enumerate(deal.lines):
-            thing = network.canonical((PROCESS if line.action in ("use", "work") else RESOURCE, line.resource))
+            thing = network.canonical(line.thing)
             for way, party in (("gives", line.provider), ("receives", line.receiver)):
                 if party == agent:
                     side = sides.setdefault((way, thing, line.quantity.dimension), _Side())

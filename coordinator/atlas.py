@@ -6,7 +6,7 @@ from coordinator.commitments import BOUND, OPEN
 from coordinator.cycle import Coordination
 from coordinator.explaining import covered_grains
 from coordinator.graph import free_now_grains
-from coordinator.network import PROCESS, RESOURCE, Network, Stance
+from coordinator.network import Network, Stance
 from coordinator.times import SECOND_US, format_instant
 
 __all__ = ["atlas"]
@@ -41,7 +41,7 @@ def atlas(coordination: Coordination) -> Row:
             for line in deal.lines:
                 if line.provider not in agent_at or line.receiver not in agent_at:
                     continue  # A recorded plan may name agents that never spoke here.
-                thing = _name(network, (PROCESS if line.action in ("use", "work") else RESOURCE, line.resource))
+                thing = _name(network, line.thing)
                 flows["from"].append(agent_at[line.provider])
                 flows["to"].append(agent_at[line.receiver])
                 flows["thing"].append(things.setdefault(thing, len(things)))

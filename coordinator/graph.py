@@ -99,7 +99,7 @@ def _add_flows(graph: Any, network: Network, book: Book) -> None:
         if deal.state in ENDED:
             continue
         for line in deal.lines:
-            thing = network.canonical((PROCESS if line.action in ("use", "work") else RESOURCE, line.resource))
+            thing = network.canonical(line.thing)
             sums = flows.setdefault((line.provider, line.receiver, thing, line.quantity.dimension), Counter())
             sums["proposed" if deal.state in OPEN else "committed"] += line.quantity.grains
     for (provider, receiver, thing, dimension), sums in flows.items():

@@ -351,6 +351,11 @@ class Line:
     effort: Number  # in the charter's measure
     due_us: Annotated[Instant | None, Field(alias="due")] = None
 
+    @property
+    def thing(self) -> tuple[str, str]:
+        """What moves as the network knows it, by the name said: work done or an asset used is hours of a process, all else a resource."""
+        return "process" if self.action in ("use", "work") else "resource", self.resource
+
 
 @dataclass(frozen=True, slots=True)
 class Proposal(Signal):

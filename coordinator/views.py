@@ -82,7 +82,7 @@ def proposals(coordination: Coordination, asked: Asked) -> Page:
         for name, deal in book.deals.items()
         if asked.agent in (None, *deal.parties)
         and (asked.state is None or deal.state == asked.state)
-        and (names is None or any(network.canonical(_thing(line)) in names for line in deal.lines))
+        and (names is None or any(network.canonical(line.thing) in names for line in deal.lines))
     )
     return _page(found, asked, lambda name: _deal(book.deals[name]))
 
@@ -138,16 +138,12 @@ def _same(network: Network, name: str | None) -> set[tuple[str, str]] | None:
     return None if name is None else {network.canonical((sort, name)) for sort in (RESOURCE, PROCESS)}
 
 
-def _thing(line: Any) -> tuple[str, str]:
-    return (PROCESS if line.action in ("use", "work") else RESOURCE), line.resource
-
-
 def _concerns(coordination: Coordination, record: Row, agent: str | None, names: set[tuple[str, str]] | None) -> bool:
     deal = coordination.book.deals.get(record["proposal"])
     parties = deal.parties if deal is not None else ()
     if agent is not None and agent != record["agent"] and agent not in parties:
         return False
-    return names is None or (deal is not None and any(coordination.network.canonical(_thing(line)) in names for line in deal.lines))
+    return names is None or (deal is not None and any(coordination.network.canonical(line.thing) in names for line in deal.lines))
 
 
 # -- rows -------------------------------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from coordinator.signals import (
 )
 from coordinator.times import parse_instant
 from coordinator.units import Quantity
+from tests.support.events import proposal
 
 NOON = "2026-03-01T12:00:00Z"
 GOWNS = {"resource": "gowns", "quantity": {"value": 20, "unit": "1"}}
@@ -168,6 +169,17 @@ def test_joiners_that_real_names_need_are_taken():
 
 def test_a_mark_of_byte_order_before_the_line_is_passed_over():
     assert parse_event(b"\xef\xbb\xbf" + line().encode()).data == take().data
+
+
+@pytest.mark.parametrize(
+    ("action", "sort"), [("use", "process"), ("work", "process"), ("transfer", "resource"), ("consume", "resource"), ("pickup", "resource")]
+)
+def test_a_line_of_work_or_use_moves_hours_of_a_process(action, sort):
+    said = json.loads(proposal("p", "a", "b", 3, at=1, thing="welding"))
+    said["data"]["lines"][0]["action"] = action
+    data = parse_event(json.dumps(said)).data
+    assert isinstance(data, Proposal)
+    assert [line.thing for line in data.lines] == [(sort, "welding")]
 
 
 def test_a_coordinator_says_ticks_proposals_and_ledger_records():
