@@ -19,7 +19,7 @@ from coordinator.explaining import covered_grains, need_named
 from coordinator.matching import Market
 from coordinator.network import Network, Stance
 from coordinator.opportunities import NOBODY, supply_at
-from coordinator.problems import MOST_PAIRS, Claim, Question, joined, picked
+from coordinator.problems import MOST_PAIRS, Claim, Question
 from coordinator.questions import accepted_things
 from coordinator.readings import Layout
 from coordinator.times import format_instant
@@ -218,7 +218,7 @@ class _Search:
         arcs = self._possible(wider, Market(self.network, self.layout.book, [extra], market.needs, self.log_us), {extra.ref: 2**60})
         opens = np.maximum(arcs.minimum, 1) - self.available[extra.ref] // step
         if alike and is_new:
-            position = trial.add_offer(picked(arcs, np.flatnonzero(opens <= 1)))
+            position = trial.add_offer(arcs.picked(np.flatnonzero(opens <= 1)))
         else:
             position = [one.ref for one in offers].index(extra.ref)
             trial.lay_out(position)
@@ -341,7 +341,7 @@ class _Search:
             arcs, at = other.arcs(position), offers[offer.ref]
             effort = arcs.effort // other.weight[position] * question.weight[at]
             rows.append(replace(arcs, offer=np.full_like(arcs.offer, at), need=need_at[arcs.need], effort=effort))
-        return joined(rows)
+        return Arcs.joined(rows)
 
     def _metres(self, arcs: Arcs) -> Ints:
         metres: Ints = arcs.effort // self.base.weight[arcs.offer]
@@ -356,7 +356,7 @@ class _Search:
         if not values:
             return None
         trial = self.trial.copy()
-        trial.extend(picked(arcs, farther), opens[farther])
+        trial.extend(arcs.picked(farther), opens[farther])
         low, high = -1, len(values) - 1
         best = _widened(trial, values[high]).covered_grains()
         if not self.is_enough(best):

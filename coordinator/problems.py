@@ -39,7 +39,6 @@ Ints = NDArray[np.int64]
 HEAVIEST = 10_000  # of one thing's weight against another's
 NO_LIMIT = 2**40  # units that no market holds: an arc without a limit of its own
 MOST_PAIRS = 4_000_000  # of one market, held as arrays at once (48 bytes each); above, rows are made again when they are asked for
-ARC_FIELDS = ("offer", "need", "effort", "most", "minimum", "kept")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +106,7 @@ class Question:
         """Return every arc the matching rules allow: all at once where they fit into memory, else row by row on demand."""
         if len(self.supply) * len(self.demand) > MOST_PAIRS:
             return RowCandidates(self)
-        return DenseCandidates(joined([self._arcs(pairs, counting=True) for pairs in self.market.pairs(counting=True)]))
+        return DenseCandidates(Arcs.joined([self._arcs(pairs, counting=True) for pairs in self.market.pairs(counting=True)]))
 
     def arcs(self, position: int, *, counting: bool = False) -> Arcs:
         """Return the arcs of one offer, in order of need; `counting` counts what the rules hide, which is wanted once."""
@@ -127,7 +126,7 @@ class Question:
         if counting:
             self.market.hide(Hidden.DECLINED, int((most == 0).sum()))
             self.market.hide(Hidden.MINIMUM, int(((largest < minimum) & (most > 0)).sum()))
-        return picked(Arcs(offer, need, distance_m * self.weight[offer], most, minimum, kept), np.flatnonzero(useful))
+        return Arcs(offer, need, distance_m * self.weight[offer], most, minimum, kept).picked(np.flatnonzero(useful))
 
     def _note_pairs(self, position: int, row: slice, need: Ints, most: Ints, kept: Ints) -> None:
         """Note what pairs of one offer, whose arcs stand in `row`, said they would still exchange, and what is proposed to them."""
@@ -219,13 +218,13 @@ class RowCandidates:
 
     def nearest(self, at_most: int) -> Arcs:
         """Return the `at_most` arcs of least effort of each offer, and every arc that has something kept."""
-        return joined([self._some_nearest(position, at_most) for position in range(len(self._question.supply))])
+        return Arcs.joined([self._some_nearest(position, at_most) for position in range(len(self._question.supply))])
 
     def _some_nearest(self, position: int, at_most: int) -> Arcs:
         arcs = self._question.arcs(position, counting=not self._counted)
         self._counted = self._counted or position + 1 == len(self._question.supply)
         chosen = np.union1d(least(arcs.effort, at_most), np.flatnonzero(arcs.kept))
-        return picked(arcs, chosen)
+        return arcs.picked(chosen)
 
     def cheaper(self, offer_pressure: Ints, need_pressure: Ints, at_most: int) -> Arcs:
         """Return arcs with effort < need_pressure - offer_pressure: of each offer the `at_most` that gain most."""
@@ -234,8 +233,8 @@ class RowCandidates:
             arcs = self._question.arcs(position)
             loss = arcs.effort + offer_pressure[position] - need_pressure[arcs.need]
             chosen = least(loss, at_most)
-            found.append(picked(arcs, chosen[loss[chosen] < 0]))
-        return joined(found)
+            found.append(arcs.picked(chosen[loss[chosen] < 0]))
+        return Arcs.joined(found)
 
 
 def least(values: Ints, at_most: int) -> Ints:
@@ -243,17 +242,6 @@ def least(values: Ints, at_most: int) -> Ints:
     if len(values) <= at_most:
         return np.arange(len(values))
     return np.sort(np.argpartition(values, at_most)[:at_most])
-
-
-def picked(arcs: Arcs, positions: Ints) -> Arcs:
-    """Return some of the arcs."""
-    return Arcs(*(getattr(arcs, name)[positions] for name in ARC_FIELDS))
-
-
-def joined(rows: Sequence[Arcs]) -> Arcs:
-    """Return all rows one after the other."""
-    empty = np.zeros(0, dtype=np.int64)
-    return Arcs(*(np.concatenate([empty, *(getattr(row, name) for row in rows)]) for name in ARC_FIELDS))
 
 
 def relative_weights(masses: Set[Fraction]) -> tuple[dict[Fraction, int], bool]:

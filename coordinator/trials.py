@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.network import Stance
-from coordinator.problems import MOST_PAIRS, NO_LIMIT, Claim, Question, joined, least, picked
+from coordinator.problems import MOST_PAIRS, NO_LIMIT, Claim, Question, least
 from solver import Arcs, Field, Problem
 from solver.minimums import close_hopeless, mend
 
@@ -40,12 +40,12 @@ class Trial:
         self._terms = _terms_of_needs(question)
         self._minimum: list[int] = []  # of each arc of the field
         self._known: dict[tuple[int, int], int] = {}  # arc of each pair
-        self._extra, self._opens, self._until = joined([]), np.zeros(0, dtype=np.int64), 0
+        self._extra, self._opens, self._until = Arcs.joined([]), np.zeros(0, dtype=np.int64), 0
         at = {one.ref: position for position, one in enumerate(market.needs)}
         by_offer: dict[str, list[int]] = {}
         for offer_ref, need_ref in likely:
             by_offer.setdefault(offer_ref, []).append(at.get(need_ref, -1))
-        arcs = joined([self._at_first(each, by_offer.get(offer.ref, [])) for each, offer in enumerate(market.offers)])
+        arcs = Arcs.joined([self._at_first(each, by_offer.get(offer.ref, [])) for each, offer in enumerate(market.offers)])
         nothing, effort = np.zeros_like(arcs.most), self._tilted(arcs)
         problem = replace(
             question.nodes(), offer=arcs.offer, need=arcs.need, effort=effort, most=arcs.most, minimum=nothing, kept=arcs.kept
@@ -81,7 +81,7 @@ class Trial:
         new = [pair for pair in other._known if pair not in self._known and pair[0] < len(self.question.supply)]
         for offer in sorted({pair[0] for pair in new}):
             row, needs = self._row(offer), [need for start, need in new if start == offer]
-            self._add(picked(row, np.flatnonzero(np.isin(row.need, needs))))
+            self._add(row.picked(np.flatnonzero(np.isin(row.need, needs))))
 
     def extend(self, arcs: Arcs, opens: Ints) -> None:
         """Make further pairs possible (instead of those of an earlier call), each from the value on at which it `opens`."""
@@ -116,7 +116,7 @@ class Trial:
         for offer in offers:
             del self._known[offer, need]
             row = self._row(offer)
-            self._add(picked(row, np.flatnonzero(row.need == need)))
+            self._add(row.picked(np.flatnonzero(row.need == need)))
 
     def settle(self) -> None:
         """Add pairs until none of those left out would gain: then it is the optimum over all of them.
@@ -128,9 +128,9 @@ class Trial:
             offer_pressure, need_pressure, _ = self.field.pressures()
             at_need = need_pressure[self._need_at]
             found = [self._gaining(self._row(offer), offer_pressure, at_need, at_most) for offer in range(len(self.question.supply))]
-            open_now = picked(self._extra, np.flatnonzero(self._opens <= self._until))
+            open_now = self._extra.picked(np.flatnonzero(self._opens <= self._until))
             found.append(self._gaining(open_now, offer_pressure, at_need, at_most))
-            if not self._add(_best_of_needs(joined([arcs for arcs, _ in found]), np.concatenate([gain for _, gain in found]))):
+            if not self._add(_best_of_needs(Arcs.joined([arcs for arcs, _ in found]), np.concatenate([gain for _, gain in found]))):
                 return
             at_most *= 2
 
@@ -197,7 +197,7 @@ class Trial:
 
     def _at_first(self, offer: int, likely: list[int]) -> Arcs:
         arcs = self._row(offer)
-        return picked(arcs, np.union1d(least(arcs.effort, FIRST), np.flatnonzero((arcs.kept > 0) | np.isin(arcs.need, likely))))
+        return arcs.picked(np.union1d(least(arcs.effort, FIRST), np.flatnonzero((arcs.kept > 0) | np.isin(arcs.need, likely))))
 
     def _tilted(self, arcs: Arcs) -> Ints:
         effort: Ints = 2 * arcs.effort + (arcs.need == self.here)
@@ -211,7 +211,7 @@ class Trial:
             pairs = zip(arcs.offer[would].tolist(), arcs.need[would].tolist(), strict=True)
             would = would[[pair not in self._known for pair in pairs]]
         would = would[least(-gain[would], at_most)]
-        return picked(arcs, would), gain[would]
+        return arcs.picked(would), gain[would]
 
     def _note(self, arcs: Arcs, first: int) -> None:
         self._minimum += arcs.minimum.tolist()
@@ -221,7 +221,7 @@ class Trial:
     def _add(self, arcs: Arcs) -> bool:
         """Add those arcs that the field does not know; return whether there were any."""
         ends = zip(arcs.offer.tolist(), arcs.need.tolist(), strict=True)
-        new = picked(arcs, np.array([row for row, pair in enumerate(ends) if pair not in self._known], dtype=np.int64))
+        new = arcs.picked(np.array([row for row, pair in enumerate(ends) if pair not in self._known], dtype=np.int64))
         columns = (new.offer, self._need_at[new.need], self._tilted(new), new.most, new.kept)
         for offer, need, effort, most, kept in zip(*(column.tolist() for column in columns), strict=True):
             arc = self.field.add_arc(offer, need, effort, most)
@@ -242,7 +242,7 @@ def _best_of_needs(arcs: Arcs, gain: Ints) -> Arcs:
     first = np.flatnonzero(np.diff(need, prepend=-1))
     rank = np.arange(len(need)) - np.repeat(first, np.diff(np.append(first, len(need))))
     few = order[rank < EACH_NEED]
-    return picked(arcs, few[np.argsort(-gain[few], kind="stable")])
+    return arcs.picked(few[np.argsort(-gain[few], kind="stable")])
 
 
 def _terms(question: Question) -> list[Terms]:

@@ -5,7 +5,8 @@ as delayed column generation: solve with a few arcs, price all others by the pre
 would, the pressures prove the answer optimal over the complete set.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Protocol
 
 import numpy as np
@@ -19,7 +20,6 @@ __all__ = ["Arcs", "Candidates", "DenseCandidates", "solve_on_demand"]
 
 FIRST_ARCS = 8  # of each offer, handed to the engine at the start
 MORE_ARCS = 16  # of each offer, added at most in one round
-ARC_FIELDS = ("offer", "need", "effort", "most", "minimum", "kept")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,6 +32,16 @@ class Arcs:
     most: Ints
     minimum: Ints
     kept: Ints
+
+    @classmethod
+    def joined(cls, parts: Sequence["Arcs"]) -> "Arcs":
+        """Return all parts, one after the other; no arcs where there are none."""
+        none = np.zeros(0, dtype=np.int64)
+        return cls(*(np.concatenate([none, *(getattr(part, field.name) for part in parts)]) for field in fields(cls)))
+
+    def picked(self, positions: Ints) -> "Arcs":
+        """Return the arcs at some positions, in their order."""
+        return Arcs(*(getattr(self, field.name)[positions] for field in fields(self)))
 
 
 class Candidates(Protocol):
@@ -57,7 +67,7 @@ class DenseCandidates:
 
     def __init__(self, arcs: Arcs) -> None:
         in_order = bool(np.all(arcs.offer[1:] >= arcs.offer[:-1]))
-        self._arcs = arcs if in_order else _some(arcs, np.argsort(arcs.offer, kind="stable"))
+        self._arcs = arcs if in_order else arcs.picked(np.argsort(arcs.offer, kind="stable"))
         self._first = np.flatnonzero(np.diff(self._arcs.offer, prepend=-1))
         self._end = np.append(self._first, len(self._arcs.offer))[1:]
         self._kept = np.flatnonzero(self._arcs.kept > 0)
@@ -70,22 +80,22 @@ class DenseCandidates:
     def nearest(self, at_most: int) -> Arcs:
         """Return the ``at_most`` arcs of least effort of each offer, and every arc that has something kept."""
         chosen = [self._kept, *self._least_of_offers(self._arcs.effort, at_most, self._first, self._end)]
-        return _some(self._arcs, np.concatenate(chosen))
+        return self._arcs.picked(np.concatenate(chosen))
 
     def cheaper(self, offer_pressure: Ints, need_pressure: Ints, at_most: int) -> Arcs:
         """Return arcs with effort < need_pressure - offer_pressure: of each offer the ``at_most`` that gain most, of each need two."""
         loss = offer_pressure[self._arcs.offer] - need_pressure[self._arcs.need] + self._arcs.effort
         gaining = np.flatnonzero(loss < 0)
         if not len(gaining):
-            return _some(self._arcs, gaining)
+            return self._arcs.picked(gaining)
         offers = np.minimum.reduceat(loss, self._first) < 0
         of_offers = np.concatenate(self._least_of_offers(loss, at_most, self._first[offers], self._end[offers]))
         of_offers = of_offers[loss[of_offers] < 0]
         if 2 * len(gaining) > len(loss):  # Pressures that let most arcs gain are far from the last ones: no use in looking closer.
-            return _some(self._arcs, of_offers)
+            return self._arcs.picked(of_offers)
         of_needs = self._least_of_needs(loss, gaining)
         loss[of_needs] = 0  # Taken: what is least now is each need's second.
-        return _some(self._arcs, np.concatenate((of_offers, of_needs, self._least_of_needs(loss, gaining[loss[gaining] < 0]))))
+        return self._arcs.picked(np.concatenate((of_offers, of_needs, self._least_of_needs(loss, gaining[loss[gaining] < 0]))))
 
     @staticmethod
     def _least_of_offers(value: Ints, at_most: int, firsts: Ints, ends: Ints) -> list[Ints]:
@@ -180,16 +190,12 @@ def _roughly(nodes: Problem) -> Problem:
     )
 
 
-def _some(arcs: Arcs, index: Ints) -> Arcs:
-    return Arcs(arcs.offer[index], arcs.need[index], arcs.effort[index], arcs.most[index], arcs.minimum[index], arcs.kept[index])
-
-
 def _united(nodes: Problem, *parts: Arcs) -> Arcs:
     """Return all parts together, each pair once, by offer and need."""
-    together = Arcs(*(np.concatenate([getattr(part, name) for part in parts]) for name in ARC_FIELDS))
+    together = Arcs.joined(parts)
     _, first = np.unique(together.offer * len(nodes.demand) + together.need, return_index=True)
-    return _some(together, first)
+    return together.picked(first)
 
 
 def _with_arcs(nodes: Problem, arcs: Arcs) -> Problem:
-    return replace(nodes, **{name: getattr(arcs, name) for name in ARC_FIELDS})
+    return replace(nodes, **{field.name: getattr(arcs, field.name) for field in fields(arcs)})

@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -6,13 +6,22 @@ import pytest
 from solver import Arcs, DenseCandidates, broken_rules, solve, solve_on_demand, total_urgency
 
 NONE = np.zeros(0, dtype=np.int64)
-ARC_FIELDS = ("offer", "need", "effort", "most", "minimum", "kept")
+ARC_FIELDS = [field.name for field in fields(Arcs)]
 
 
 def split(problem):
     """Return the nodes alone and all arcs as candidates."""
     arcs = Arcs(*(getattr(problem, name) for name in ARC_FIELDS))
     return replace(problem, **dict.fromkeys(ARC_FIELDS, NONE)), DenseCandidates(arcs)
+
+
+def test_arcs_are_picked_and_joined_whole():
+    arcs = Arcs(*(np.arange(3) + 10 * place for place in range(len(ARC_FIELDS))))
+    again = Arcs.joined([arcs.picked(np.array([2])), arcs.picked(np.array([0, 1]))])
+    for place, name in enumerate(ARC_FIELDS):
+        assert getattr(again, name).tolist() == [10 * place + 2, 10 * place, 10 * place + 1]
+        assert getattr(Arcs.joined([]), name).tolist() == []
+        assert getattr(Arcs.joined([]), name).dtype == np.int64
 
 
 def value(problem, flow):
