@@ -127,7 +127,7 @@ class _Degrees(dict[float, float]):
     def __missing__(self, degrees: float) -> float:
         if len(self) >= MOST_DEGREES:
             self.clear()
-        kept = self[degrees] = round(degrees, self._decimals)
+        kept = self[degrees] = round(degrees, self._decimals) + 0.0  # never -0.0: it shares its key with 0.0
         return kept
 
 

@@ -298,6 +298,13 @@ def test_places_are_kept_no_finer_than_the_charter_says(decimals, kept):
     assert (network.agents["a"].place, network.stances["a/offer/o"].place) == (kept, kept)
 
 
+@pytest.mark.parametrize("signs", [(1, -1), (-1, 1)], ids=["nought first", "minus nought first"])
+@pytest.mark.parametrize("degrees", [0.0, 0.001], ids=["said as nought", "rounded to it"])
+def test_nought_degrees_have_no_sign_whoever_came_first(signs, degrees):
+    network = network_of(*(agent(f"a{sign}", sign * degrees, sign * degrees) for sign in signs))
+    assert {str(facts.place) for facts in network.agents.values()} == {"(0.0, 0.0)"}
+
+
 def test_a_tenth_of_a_kilogram_a_million_times_is_exactly_a_hundred_tonnes():
     one = parse_event(offer("a", 0.1, "pla", unit="kg")).data
     assert one is not None
