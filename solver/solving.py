@@ -20,8 +20,9 @@ def solve(problem: Problem) -> Allocation:
     Returns
     -------
     Allocation
-        Units on each arc (A,) and the least pressures of offers (M,), needs (N,) and claims (K,). Exact without minimum parts;
-        with them, the exact answer mended in one pass (`solver.minimums`) and the gap. The same arrays give the same answer.
+        Units on each arc (A,) and the least pressures of offers (M,), needs (N,) and claims (K,). Exact without minimum parts
+        and packs; with them, the exact answer is mended by holding or closing small parts one after another, each by solving
+        again (`solver.minimums`), and the gap is told. The same arrays give the same answer.
 
     Raises
     ------
@@ -32,13 +33,15 @@ def solve(problem: Problem) -> Allocation:
 
     Notes
     -----
-    A minimum-cost flow over M + N + K nodes and A arcs, with an arc for each level that a claim may end in. The certificate is
-    checked by `broken_rules` in O(A). Where most arcs never matter, `solve_on_demand` looks at few; where little changes from
+    A minimum-cost flow over M + N + K nodes and A arcs, found by OR-Tools' cost scaling where arcs are few, and else by
+    successive shortest paths in our own kernel (`solver.engine` says from how many on). `broken_rules` checks the certificate in
+    O(A). Where most arcs never matter, `solve_on_demand` looks at few; where little changes from
     one question to the next, `Field` repairs the answer instead.
 
     References
     ----------
     A. Goldberg, An efficient implementation of a scaling minimum-cost flow algorithm, Journal of Algorithms 22, 1997.
+    R. Busacker, P. Gowen, A procedure for determining a family of minimal-cost network flow patterns, 1960: successive paths.
     R. Ahuja, T. Magnanti, J. Orlin, Network Flows, 1993: optimality conditions, and convex costs as parallel arcs.
     """
     worth = worth_of(problem)
