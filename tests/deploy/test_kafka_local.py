@@ -44,6 +44,18 @@ def test_stopping_where_nothing_runs_says_so(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, f"no broker runs with the folder {tmp_path}\n")
 
 
+def test_a_broker_that_ends_by_itself_while_it_is_stopped_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stop = runpy.run_path(str(LOCAL))["stop"]
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        pass
+    (tmp_path / "broker.pid").write_text(str(ended.pid))
+    found = iter([ended.pid, ended.pid, None])  # at first it is there still, also after the time given to it
+    monkeypatch.setitem(stop.__globals__, "running", lambda _: next(found))
+    monkeypatch.setitem(stop.__globals__, "STOP_S", -1)
+    stop(tmp_path, 0)
+    assert not (tmp_path / "broker.pid").exists()
+
+
 def test_a_second_start_finds_the_first_and_a_restart_finds_all_that_was_kept(tmp_path: Path) -> None:
     with running_kafka(tmp_path, "what a broker keeps over a restart") as broker:
         first = broker.address
