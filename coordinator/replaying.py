@@ -170,7 +170,7 @@ def resource_sums(network: Network, book: Book) -> dict[str, dict[str, Any]]:
         if deal.state in ENDED:
             continue
         for line in deal.lines:
-            row = of(("process" if line.action in ("use", "work") else "resource", line.resource))
+            row = of(line.thing)
             if UNITS[row.unit].dimension == line.quantity.dimension:
                 row.proposed += line.quantity.grains if deal.state in OPEN else 0
                 row.committed += 0 if deal.state in OPEN else line.quantity.grains
