@@ -13,7 +13,7 @@ from coordinator.adapters.network_questions import Missing, Show
 from coordinator.adapters.page import JSON, Packed, pack, send
 from coordinator.adapters.service import Service
 from coordinator.atlas import atlas
-from coordinator.errors import Refused
+from coordinator.errors import Refused, Unavailable
 from coordinator.layout import Drawing, draw
 from coordinator.network import Network
 from coordinator.places import Table
@@ -23,6 +23,7 @@ from coordinator.shortage import Wanted, needs_by_urgency, shortage
 __all__ = ["add_questions"]
 
 KEPT_S = 2.0  # a map is made anew at most so often, however many look at it
+PATIENCE_S = 1.0  # for a map that somebody else has made; each who waits keeps a thread from other questions
 DRAWN_S = 60.0  # a drawing takes seconds, and who joined since is listed beside it
 LARGEST = 500  # rows at once
 
@@ -92,13 +93,19 @@ class _Charts:
         self._drawn: tuple[int, float, Drawing | None] | None = None  # for so many agents
 
     def newest(self) -> Packed:
-        """Return the map, packed."""
-        with self._lock:
+        """Return the map, packed; the one before while another is being made, Unavailable where there is none yet."""
+        if not self._lock.acquire(timeout=PATIENCE_S):
+            if self._made is None:
+                raise Unavailable("the first map is being drawn just now; ask again in a few seconds")
+            return self._made[2]
+        try:
             entries = self._service.status().entries
             if self._made is None or (self._made[0] != entries and time.monotonic() - self._made[1] > KEPT_S):
                 made = pack(orjson.dumps(self._map()), level=5)
                 self._made = entries, time.monotonic(), made  # from its end on: one that takes long is not made all the time
             return self._made[2]
+        finally:
+            self._lock.release()
 
     def _map(self) -> dict[str, Any]:
         with self._service.reading() as coordination:

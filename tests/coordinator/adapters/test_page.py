@@ -12,11 +12,13 @@ from urllib.parse import quote
 
 import pytest
 
+from coordinator.adapters import page_questions
 from coordinator.adapters.page import FILES, POLICY
 from coordinator.adapters.service import REFUSAL_CODES
 from coordinator.adapters.tokens import create_token
 from coordinator.charter import Charter
 from coordinator.commitments import SAID_ONLY, State
+from coordinator.errors import Unavailable
 from coordinator.explaining import explain
 from coordinator.json_schemas import json_schemas
 from coordinator.signals import event_json
@@ -182,6 +184,18 @@ def test_where_nobody_said_a_place_the_map_is_drawn_from_distances(tmp_path: Pat
     assert chart["drawing"]["error"] < 0.01
     apart = ((at["a"][0] - at["c"][0]) ** 2 + (at["a"][1] - at["c"][1]) ** 2) ** 0.5
     assert apart == pytest.approx(500, abs=5)
+
+
+def test_who_asks_while_a_map_is_made_gets_the_one_before(told: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for longer than a moment: a drawing takes seconds."""
+    monkeypatch.setattr(page_questions, "PATIENCE_S", 0.01)
+    charts = page_questions._Charts(told.service)
+    with charts._lock, pytest.raises(Unavailable, match="being drawn"):
+        charts.newest()
+    before = charts.newest()
+    with charts._lock:
+        assert charts.newest() is before
+    assert not charts._lock.locked()
 
 
 def test_an_agents_account_is_the_sum_of_its_proposals(told: Served) -> None:
