@@ -6,7 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, Request, Route, expect
 
 from coordinator.signals import event_json
 from tests.page.conftest import NOW_US, Opened, keep_shot, open_details
@@ -273,17 +273,42 @@ def test_everybody_on_the_map_is_in_its_table_too(served: Served, open_page: Ope
     assert set(links) == short
 
 
+def test_reasons_are_asked_again_only_where_they_may_have_changed(live: Served, open_page: Opened) -> None:
+    for name in ("clinic", "ehpad"):
+        say(live, "need", name, 40)
+    asked: list[str] = []
+    page = open_page(live, "/needs", prepare=lambda page: page.on("request", lambda request: asked.append(request.url)))
+    expect(page.locator(".need .why")).to_have_count(2)
+    say(live, "need", "hospice", 30)
+    expect(page.locator(".need .why")).to_have_count(3)
+    whys = [url.partition("/needs/")[2].partition("%2F")[0] for url in asked if url.endswith("/why")]
+    assert (whys.count("ehpad"), whys.count("hospice")) == (1, 1)
+
+
 def test_a_view_at_rest_draws_nothing(served: Served, open_page: Opened) -> None:
-    page = open_page(served, "/needs?short=1")
+    """Once every answer is there, two more frames make and change no element but the times told from now."""
+    asked: set[Request] = set()
+
+    def prepare(page: Page) -> None:
+        page.on("request", lambda request: asked.add(request) if request.url.endswith("/why") else None)
+        page.on("requestfinished", lambda request: asked.discard(request))  # noqa: PLW0108 - Playwright marks what it is given, which a built-in cannot hold
+
+    page = open_page(served, "/needs?short=1", prepare=prepare)
     open_details(page)
-    page.wait_for_timeout(1_500)
-    count = """() => new Promise(done => { let changes = 0;
-      const watcher = new MutationObserver(found => { changes += found.length; });
-      const body = document.querySelector('main');
-      watcher.observe(body, {subtree: true, childList: true, characterData: true, attributes: true});
-      const draws = Element.prototype.setAttribute; let made = 0;
+    expect(page.locator("main details[open] .inside")).to_have_count(8)
+    while asked:
+        page.wait_for_timeout(50)
+    made, changed = page.evaluate("""async () => {
+      const frame = () => new Promise(requestAnimationFrame);
+      await frame();
+      let [made, changed] = [0, 0];
+      const draws = Element.prototype.setAttribute;
       Element.prototype.setAttribute = function (...given) { made += 1; return draws.apply(this, given); };
-      setTimeout(() => { Element.prototype.setAttribute = draws; done([changes, made]); }, 800); })"""
-    changes, made = page.evaluate(count)
-    assert changes < 60  # the times told from now may move on
-    assert made == 0
+      const outside = ({target}) => !(target.nodeType === Node.TEXT_NODE ? target.parentElement : target)?.closest('time');
+      const watcher = new MutationObserver(found => { changed += found.filter(outside).length; });
+      watcher.observe(document.querySelector('main'), {subtree: true, childList: true, characterData: true, attributes: true});
+      await frame();
+      await frame();
+      Element.prototype.setAttribute = draws;
+      return [made, changed]; }""")
+    assert (made, changed) == (0, 0)

@@ -24,7 +24,7 @@ export const needs = {
       ask("shortage", {}, signal),
     ]);
     if (need) open.add(need);
-    tellAhead(app, page.items);
+    tellAhead(app, page.items, signal);
     return { ...page, names: shortage.items.map((item) => item.name).sort() };
   },
   draw(app, page) {
@@ -139,11 +139,17 @@ function users(app, rows) {
   return table(t("needs.users", { count: rows.length }), [t("column.need"), t("column.takes"), t("column.state"), t("column.tier")], shown, { figures: [1] });
 }
 
-// Asks, one after another, why needs are short: the first few of the list, and those that are open.
-async function tellAhead(app, items) {
+// Asks, one after another, why needs are short: the first few of the list where what they are short of changed, and those that are
+// open, whose proposals are shown too. It ends when the list was read again, or another view is looked at.
+async function tellAhead(app, items, signal) {
   round += 1; // what was said before stays until it is said anew
+  const mine = round;
   const first = items.filter((need) => need.short.value > 0).slice(0, TOLD_AHEAD);
-  for (const need of items.filter((each) => open.has(each.ref) || first.includes(each))) await tell(app, need.ref);
+  const changed = first.filter((need) => reasons.get(need.ref)?.short?.value !== need.short.value);
+  for (const need of items.filter((each) => open.has(each.ref) || changed.includes(each))) {
+    if (mine !== round || signal.aborted || app.view !== needs) return;
+    await tell(app, need.ref);
+  }
 }
 
 // What would lift it is asked for only when somebody wants to know: plans are tried for that, which takes a while.
