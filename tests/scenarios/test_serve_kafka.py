@@ -27,6 +27,7 @@ from tests.support.processes import run, serving, stop
 
 PLACE = {"lat": 48.11, "long": -1.68}
 READY_S = 90.0
+PACE_S = 0.02  # between two words straight into Kafka: a coordinator that starts meanwhile has to catch up with them
 QUIET = ("--tick-seconds", "60")
 
 
@@ -118,7 +119,7 @@ class Speakers:
     def _speak_kafka(self) -> None:
         number = 100_001
         with closing(KafkaProducer(bootstrap_servers=self._address, acks="all")) as producer:
-            while not self.enough.is_set():
+            while not self.enough.wait(PACE_S):
                 line = stock(number)
                 event = json.loads(line)
                 headers = [("content-type", b"application/cloudevents+json")]

@@ -19,6 +19,7 @@ from coordinator.adapters.tokens import Tokens
 from coordinator.charter import Charter
 from coordinator.client import Client
 from coordinator.signals import event_json
+from solver import prepare
 
 __all__ = ["RENNES", "START_US", "Answered", "Hand", "Served", "serve", "signal"]
 
@@ -88,6 +89,7 @@ class Served:
 def serve(path: Path, tokens: Path | None = None, clock: Hand | None = None, **rules: Any) -> Iterator[Served]:
     """A server on a free port of 127.0.0.1 until the block ends; it plans when it is told to wait for a second or more."""
     clock = clock or Hand()
+    prepare()  # as `coordinator serve` does beside itself: on a new clone no reader waits for the compiler
     service = Service(path, Charter.model_validate({"cycle_seconds": 1} | rules), clock=clock)
     proofs = Proofs(service)
     app = build_app(service, Tokens(tokens) if tokens else None, only_loopback=True, proofs=proofs)

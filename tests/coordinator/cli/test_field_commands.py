@@ -69,7 +69,7 @@ def test_an_answer_that_is_not_proven_ends_with_code_1_and_the_sentence(run: Any
     code, out, err = run("solver", "check", events)
     assert (code, err) == (1, "")
     assert "visor: offer 0 gives 2, but has 1" in out
-    assert "minimum parts keep 2 units from moving" in out
+    assert "minimum parts and packs keep 2 units from moving" in out
     code, out, _ = run("solver", "check", events, "--json")
     assert (code, json.loads(out)["holds"]) == (1, False)
 
