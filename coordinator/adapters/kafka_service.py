@@ -5,7 +5,6 @@ decisions are published, once the stream of turns has it: so whoever folds the s
 that was ended anywhere leaves nothing half said.
 """
 
-import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -13,15 +12,11 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from threading import Condition, Thread
 from typing import TypeVar
-from uuid import uuid4
 
 import structlog
 
-from coordinator.adapters.clock import SteadyClock
-from coordinator.adapters.kafka_log import KafkaLog, Lost
-from coordinator.adapters.kafka_memory import Memory
+from coordinator.adapters.kafka_log import Lost
 from coordinator.adapters.recorder import entry_of
 from coordinator.adapters.service import (
     AT_ONCE,
@@ -36,6 +31,7 @@ from coordinator.adapters.service import (
     kept_form,
     stated_source,
 )
+from coordinator.adapters.surroundings import Surroundings
 from coordinator.charter import Charter
 from coordinator.commitments import statement_of
 from coordinator.errors import Defect, Refused, Unavailable
@@ -99,17 +95,20 @@ class KafkaService(Service):
         planning: bool = True,
         wait_s: float = WAIT_S,
         patience_ms: int = 10_000,
+        surroundings: Surroundings | None = None,
     ) -> None:
         """Make or verify the topics and begin to read history; ready once all of it is read and the right to write turns is claimed.
 
         Refused for a Kafka that is not the one remembered in the file `memory`, or with topics that would lose events.
         """
         self._set_up(TimedCoordination(charter, name=name, table=table, judging=False, planning=False), wait_s)
-        self._clock = SteadyClock()  # for ticks and refusals at the door; log time is the broker's
+        self._around = around = surroundings or Surroundings()
+        self._stop = around.flag()
+        self._clock = around.clock()  # for ticks and refusals at the door; log time is the broker's
         self._name, self._may_plan = name, planning
-        self._memory, self._writer = Memory(memory), uuid4().hex
-        self._inbox = KafkaLog(bootstrap, replicas=replicas, patience_ms=patience_ms, streams=(SIGNAL,), group=GROUP)
-        self._turns = KafkaLog(bootstrap, patience_ms=patience_ms, streams=(TURN,), prepare=False)
+        self._memory, self._writer = around.remember(memory), around.new_name()
+        self._inbox = around.connect(bootstrap, replicas=replicas, patience_ms=patience_ms, streams=(SIGNAL,), group=GROUP)
+        self._turns = around.connect(bootstrap, patience_ms=patience_ms, streams=(TURN,), prepare=False)
         self._others = (bootstrap, patience_ms)
         self._identity = self._inbox.identity()
         self._memory.check(self._identity)
@@ -123,16 +122,15 @@ class KafkaService(Service):
         self._published: dict[str, int] = {}
         self._outbox: list[Entry] = []  # decided for good, and not yet in the streams for it
         self._waiters: list[_Waiter] = []
-        self._told = Condition()
+        self._told = around.condition()
         self._noted, self._noted_s = 0, 0.0
-        self._identified_s = time.monotonic()
+        self._identified_s = around.elapsed_s()
         self.parked: list[str] = []
         self._suspicious = False
         self._failure = "the history is being read"
         self.ended: Exception | None = None
         self._when_ended: list[Callable[[], None]] = []
-        self._thread = Thread(target=self._run, name="coordinator", daemon=True)
-        self._thread.start()
+        self._thread = around.begin(self._run)
 
     # -- what agents say ----------------------------------------------------------------------------------------------
 
@@ -379,7 +377,7 @@ class KafkaService(Service):
 
     def _reveal(self, step: _Step) -> None:
         """Show what stands now, and tell those who wait for it."""
-        self._appended_s = time.monotonic()
+        self._appended_s = self._around.elapsed_s()
         with self._shown_lock:
             self._shown.extend(step.shown)
             self._entries = self._position
@@ -402,7 +400,7 @@ class KafkaService(Service):
 
     def _note_progress(self, every_s: float) -> None:
         """Write down how far the turns are, here and for those who watch the broker, unless that was less than so long ago."""
-        now_s = time.monotonic()
+        now_s = self._around.elapsed_s()
         if self._judge.number == self._noted or now_s < self._noted_s + every_s:
             return
         self._patiently(partial(self._memory.keep, self._identity, self._judge.number), "the file that remembers Kafka")
@@ -414,7 +412,7 @@ class KafkaService(Service):
 
     def _check_identity(self) -> None:
         """After every failure, and now and then, see that it is still the same Kafka."""
-        now_s = time.monotonic()
+        now_s = self._around.elapsed_s()
         if self._suspicious or now_s > self._identified_s + IDENTITY_S:
             self._memory.check(self._patiently(self._inbox.identity))
             self._suspicious, self._identified_s = False, now_s
@@ -559,7 +557,7 @@ class KafkaService(Service):
     def _all_of(self, streams: tuple[str, ...], place: Place) -> Iterator[Record]:
         """Yield what some streams hold after a place."""
         bootstrap, patience_ms = self._others
-        with closing(KafkaLog(bootstrap, patience_ms=patience_ms, streams=streams, prepare=False)) as log:
+        with closing(self._around.connect(bootstrap, patience_ms=patience_ms, streams=streams, prepare=False)) as log:
             while (batch := self._patiently(partial(log.read, place, AT_ONCE))).records:
                 yield from batch.records
                 place = batch.place

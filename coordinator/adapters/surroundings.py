@@ -1,0 +1,90 @@
+"""What the coordinator on Kafka meets outside of itself: log, memory, time and waiting. A simulation brings its own."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Condition, Thread
+from threading import Event as Flag
+from typing import Protocol
+from uuid import uuid4
+
+from coordinator.adapters.clock import SteadyClock
+from coordinator.adapters.kafka_log import KafkaLog
+from coordinator.adapters.kafka_memory import Memory
+from coordinator.stream import STREAMS, Clock, EventLog, Place
+
+__all__ = ["Connect", "PartitionedLog", "Remembering", "Running", "Surroundings"]
+
+
+class PartitionedLog(EventLog, Protocol):
+    """An `EventLog` in partitions, several of which may be written at once: what `KafkaLog` is."""
+
+    def identity(self) -> dict[str, str]:
+        """Return what tells this log from another at the same address."""
+        ...
+
+    def commit(self, place: Place) -> None:
+        """Have the broker remember a place for those who watch it."""
+        ...
+
+    def close(self, patience_ms: int | None = None) -> None:
+        """Let go of the connections, within so long."""
+        ...
+
+
+class Connect(Protocol):
+    """Opens a log at an address, as `KafkaLog` is made."""
+
+    def __call__(
+        self,
+        bootstrap: str,
+        *,
+        replicas: int = 3,
+        patience_ms: int = 10_000,
+        streams: Sequence[str] = STREAMS,
+        group: str | None = None,
+        prepare: bool = True,
+    ) -> PartitionedLog:
+        """Return the log; Unavailable where nobody answers there."""
+        ...
+
+
+class Remembering(Protocol):
+    """What is remembered of the log outside of it, as `Memory` does in a file."""
+
+    def check(self, identity: Mapping[str, str], turns: int | None = None) -> None:
+        """Refuse a log that is not the one remembered, or that has fewer turns than it had."""
+        ...
+
+    def keep(self, identity: Mapping[str, str], turns: int) -> None:
+        """Write down what is known now, wholly or not at all."""
+        ...
+
+
+class Running(Protocol):
+    """Something that was begun and goes on beside the others."""
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait for its end, so long at most."""
+        ...
+
+
+def _begin(work: Callable[[], None]) -> Running:
+    thread = Thread(target=work, name="coordinator", daemon=True)
+    thread.start()
+    return thread
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """How the service reaches the world. Everything it waits for, it waits for by one of these."""
+
+    connect: Connect = KafkaLog
+    remember: Callable[[Path], Remembering] = Memory
+    clock: Callable[[], Clock] = SteadyClock
+    elapsed_s: Callable[[], float] = time.monotonic
+    new_name: Callable[[], str] = lambda: uuid4().hex
+    flag: Callable[[], Flag] = Flag
+    condition: Callable[[], Condition] = Condition
+    begin: Callable[[Callable[[], None]], Running] = _begin
