@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from coordinator.adapters.file_log import FileLog
 from coordinator.adapters.kafka_log import KafkaLog
 from coordinator.adapters.sqlite_log import SqliteLog
 from coordinator.stream import MemoryLog
@@ -27,6 +28,27 @@ class TestMemoryLog(EventLogContract):
             return log  # it lasts as long as the process
 
         return again
+
+
+class TestFileLog(EventLogContract):
+    @pytest.fixture
+    def log(self, tmp_path):
+        log = FileLog(tmp_path / "events.log", now_us)
+        yield log
+        log.close()
+
+    @pytest.fixture
+    def reopened(self, log, tmp_path):
+        opened = []
+
+        def again():
+            log.close()
+            opened.append(FileLog(tmp_path / "events.log", now_us))
+            return opened[-1]
+
+        yield again
+        for one in opened:
+            one.close()
 
 
 class TestSqliteLog(EventLogContract):
