@@ -27,6 +27,7 @@ __all__ = [
     "Hours",
     "Instant",
     "Latitude",
+    "Lead",
     "Limits",
     "Longitude",
     "Many",
@@ -35,8 +36,10 @@ __all__ = [
     "Name",
     "Note",
     "Number",
+    "Power",
     "Radius",
     "Runs",
+    "Share",
     "Text",
     "Tier",
     "UnitCode",
@@ -49,6 +52,9 @@ LONGEST_TEXT = 256
 LONGEST_NOTE = 2_000
 LONGEST_LIST = 100
 FARTHEST_KM = 1_000_000
+LONGEST_LEAD_H = 100_000  # eleven years
+MOST_KW = 1_000_000
+HOUR_US = 3_600_000_000
 
 # Control characters, line separators, and those that reorder or hide what a person reads. Joiners stay: Persian and Hindi need them.
 _HIDING = re.compile("[\x00-\x1f\x7f-\x9f\u200b\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
@@ -115,6 +121,26 @@ def _metres(value: object, rounding: str) -> int:
 def _micrograms(value: object) -> int:
     kilograms = Decimal(_between(value, 0, LARGEST_VALUE, "kilograms per unit"))
     return int((kilograms * 10**9).quantize(Decimal(1), ROUND_HALF_EVEN))
+
+
+def _lead(value: object) -> int:
+    hours = Decimal(_between(value, 0, LONGEST_LEAD_H, "hours"))
+    return int((hours * HOUR_US).quantize(Decimal(1), ROUND_HALF_EVEN))
+
+
+def _share(value: object) -> int:
+    """Millionths."""
+    share = Decimal(_between(value, 0, 1, "a share above 0, up to 1 (all of it),"))
+    millionths = int((share * 10**6).quantize(Decimal(1), ROUND_HALF_EVEN))
+    if not millionths:
+        raise ValueError(f" is {shown(value)}; a share above 0, up to 1 (all of it), was expected: leave the output out if none is good.")
+    return millionths
+
+
+def _power(value: object) -> int:
+    """Milliwatts, or milliwatt-hours."""
+    kilowatts = Decimal(_between(value, 0, MOST_KW, "a number"))
+    return int((kilowatts * 10**6).quantize(Decimal(1), ROUND_HALF_EVEN))
 
 
 def _instant(value: object) -> int:
@@ -272,6 +298,9 @@ Distance = Annotated[
     int, PlainValidator(lambda value: _metres(value, ROUND_HALF_EVEN)), _schema(type="number", minimum=0, maximum=FARTHEST_KM)
 ]
 MassPerUnit = Annotated[int, PlainValidator(_micrograms), _schema(type="number", minimum=0, maximum=LARGEST_VALUE)]
+Lead = Annotated[int, PlainValidator(_lead), _schema(type="number", minimum=0, maximum=LONGEST_LEAD_H)]
+Share = Annotated[int, PlainValidator(_share), _schema(type="number", exclusiveMinimum=0, maximum=1)]
+Power = Annotated[int, PlainValidator(_power), _schema(type="number", minimum=0, maximum=MOST_KW)]
 Latitude = Annotated[float, PlainValidator(_coordinate(90, "a latitude")), _schema(type="number", minimum=-90, maximum=90)]
 Longitude = Annotated[float, PlainValidator(_coordinate(180, "a longitude")), _schema(type="number", minimum=-180, maximum=180)]
 Number = Annotated[float, PlainValidator(_json_number), _schema(type="number")]

@@ -82,9 +82,10 @@ def _add_recipe(graph: Any, network: Network, ref: str, recipe: Recipe) -> None:
     node = (RECIPE, ref)
     graph.add_node(node, kind=RECIPE, agent=ref.partition("/")[0], name=recipe.recipe)
     taken, worked, made = Counter[tuple[Thing, str]](), Counter[tuple[Thing, str]](), Counter[tuple[Thing, str]]()
-    for flows, sums in ((recipe.inputs, taken), (recipe.outputs, made)):
-        for flow in flows:
-            sums[_add_thing(graph, network, (RESOURCE, flow.resource)), flow.quantity.dimension] += flow.quantity.grains
+    for flow in recipe.inputs:
+        taken[_add_thing(graph, network, (RESOURCE, flow.resource)), flow.quantity.dimension] += flow.quantity.grains
+    for output in recipe.outputs:
+        made[_add_thing(graph, network, (RESOURCE, output.resource)), output.quantity.dimension] += output.good_grains
     for step in recipe.steps:
         worked[_add_thing(graph, network, (PROCESS, step.process)), step.effort.dimension] += step.effort.grains
     for kind, sums in (("input", taken), ("step", worked), ("output", made)):

@@ -7,11 +7,9 @@ from typing import Any
 import networkx as nx
 
 from coordinator.graph import RECIPE
-from coordinator.network import Thing
+from coordinator.loops import Stock
 
 __all__ = ["Making", "Most", "Stock", "made_by", "makings", "most_runs", "runnable", "suppliers"]
-
-Stock = tuple[Thing, str]  # a canonical thing counted in one dimension: kilos and pieces of one name are two stocks
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,10 +49,11 @@ class KeptMarket:
 
     @staticmethod
     def suits(question: Question) -> bool:
-        """Whether this market can be kept: those with minimum parts, unlike packs, too many pairs or rounded weights are solved anew."""
+        """Whether this market can be kept: those with minimum parts, lead times, unlike packs, too many pairs or rounded weights are not."""
         market = question.market
         small = len(market.offers) * len(market.needs) <= MOST_PAIRS
         mended = question.pack is not None or any(one.minimum_grains for one in (*market.offers, *market.needs))
+        mended = mended or any(offer.lead_us for offer in market.offers)  # Time alone closes their pairs, one by one.
         return small and question.weighs_exactly and not mended
 
     def __init__(self, book: Book, question: Question, available: Callable[[Stance], int]) -> None:
@@ -151,7 +152,7 @@ class KeptMarket:
                     news.changes.append((None, ref, 0))
                 continue
             grains = self._available(stance)
-            if grains % self._multiple or stance.minimum_grains or (stance.stands and stance.dimension != self.dimension):
+            if grains % self._multiple or stance.minimum_grains or stance.lead_us or (stance.stands and stance.dimension != self.dimension):
                 return None
             units = 0 if stance.end_us is not None and stance.end_us <= log_us else grains // self.step
             if not stance.is_supply:
@@ -207,6 +208,7 @@ class KeptMarket:
             stance.within_m,
             place,
             stance.substitutes,
+            tuple(sorted((stance.limits or {}).items())),
             claim,
         )
 

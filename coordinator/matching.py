@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.commitments import Book
+from coordinator.limits import lacking
 from coordinator.network import Network, Stance, Thing
 from coordinator.places import HALF_AROUND_M, UNCONNECTED, PlaceIndex, great_circles_m
 
@@ -59,6 +60,7 @@ class Hidden(StrEnum):
     OWN = "an agent's own offer"
     OTHER_THING = "another thing, which the need does not accept instead"
     DIMENSION = "counted in units that do not convert, such as pieces and kilograms"
+    LIMITS = "the machines do not have what the work requires, or do not say so"
     WINDOW = "their windows do not meet"
     NO_ROUTE = "no route and no two known places connect them"
     TOO_FAR = "farther than a radius of the offer, the need or the charter"
@@ -90,6 +92,7 @@ class Market:
             self._positions.setdefault(need.agent, []).append(position)
         self._things = sorted({self.network.canonical(thing) for thing in {stance.thing for stance in (*self.offers, *self.needs)}})
         self._accepts = self._accepted() if len(self._things) > 1 else None
+        self._asking = [position for position, need in enumerate(self.needs) if need.limits]
         self._in_table = self._table_positions(self.needs)
         self._routes_back = self._two_way_routes() if self.network.routes else {}
         self._index: PlaceIndex | None = None
@@ -135,12 +138,20 @@ class Market:
         yield Hidden.OWN, others
         if self._accepts is not None:
             yield Hidden.OTHER_THING, self._accepts[[self._things.index(self.network.canonical(offer.thing)) for offer in offers]]
+        if self._asking:
+            yield Hidden.LIMITS, self._able(offers)
         begin_us, end_us = _windows(offers)
-        begin_us = np.maximum(begin_us, self.log_us)
+        begin_us = np.maximum(begin_us, self.log_us + np.array([offer.lead_us for offer in offers], dtype=np.int64))
         yield Hidden.WINDOW, np.maximum(self._begin_us, begin_us[:, None]) < np.minimum(self._end_us, end_us[:, None])
         yield Hidden.NO_ROUTE, distance_m != UNCONNECTED
         reach_m = np.array([self._reach_m(offer) for offer in offers], dtype=np.int64)
         yield Hidden.TOO_FAR, distance_m <= np.minimum(self._within_m, reach_m[:, None])
+
+    def _able(self, offers: Sequence[Stance]) -> Bools:
+        able = np.ones((len(offers), len(self.needs)), dtype=bool)
+        for position in self._asking:
+            able[:, position] = [not lacking(self.needs[position].limits or {}, offer.limits or {}) for offer in offers]
+        return able
 
     def farthest_m(self) -> int:
         """Return a distance that no pair here exceeds."""

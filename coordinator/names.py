@@ -106,7 +106,7 @@ def uses_of_names(network: Network) -> dict[Thing, Uses]:
         (by.offering if stance.is_supply else by.needing).add(stance.agent)
     for ref, recipe in network.recipes.items():
         agent = ref.partition("/")[0]
-        things = [(RESOURCE, flow.resource) for flow in (*recipe.inputs, *recipe.outputs)]
+        things = [(RESOURCE, flow.resource) for flow in recipe.inputs] + [(RESOURCE, output.resource) for output in recipe.outputs]
         for thing in (*things, *((PROCESS, step.process) for step in recipe.steps)):
             uses.setdefault(network.canonical(thing), Uses()).in_recipes.add(agent)
     return uses

@@ -5,7 +5,7 @@ arrivals) and repeats change nothing, so any interleaving between agents ends in
 """
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ __all__ = ["PROCESS", "RESOURCE", "STANCE_MODELS", "UNKNOWN_MASS_UG", "AgentFact
 
 UNKNOWN_MASS_UG = 10**9  # 1 kg a unit, and said
 
+Limits = Mapping[str, float | str]
 Thing = tuple[str, str]  # ("resource" or "process", name): hours of welding and a thing named welding never meet
 RESOURCE, PROCESS = "resource", "process"
 NEVER = (-(2**62), "")  # before every word
@@ -59,6 +60,10 @@ class Stance:
     total: bool  # `basis: total`: everything in stock, so open commitments are always subtracted
     place: Coordinates | None
     substitutes: tuple[str, ...]
+    lead_us: int = 0  # from a yes until it can leave, or work can begin
+    every_us: int | None = None  # the same amount again each time so long has passed since it began
+    limits: Limits | None = None  # what a capacity's machines can do; what hours needed ask of machines
+    power_mw: int | None = None  # what an hour of a capacity draws
     stands: bool = True
     withdrawn: bool = False
     count: int = 0  # raised by every new count; a promise is given back only to the count it was taken from
@@ -155,6 +160,8 @@ class Network:
         self._first_unit: dict[Thing, tuple[int, str, str, str]] = {}
         self._older_words: dict[str, tuple[int, str]] = {}  # ref -> when its last word was said and its id, where no stance knows
         self._expiries: list[tuple[int, str]] = []
+        self._renewals: list[tuple[int, str]] = []  # when a signal that comes again (`every`) is counted anew, and its ref
+        self._renews_us: dict[str, int] = {}
         self._aliases: dict[str, str] | None = None
         self._accepting: dict[str, Stance] = {}  # needs that stand and name substitutes
         self._table_positions: dict[str, int] | None = None
@@ -198,7 +205,33 @@ class Network:
             if stance.stands and stance.expires_us == expires_us:
                 self._end(stance)
                 gone.append(ref)
+        while self._renewals and self._renewals[0][0] <= log_us:
+            renews_us, ref = heapq.heappop(self._renewals)
+            stance = self.stances[ref]
+            if stance.stands and renews_us == self._renews_us.get(ref):
+                # A new period is a new count: what was promised of the last one is no promise of this.
+                stance.count, stance.taken_grains = stance.count + 1, 0
+                self.touch(stance)
+                self._await_renewal(stance, log_us)
         return gone
+
+    def _await_renewal(self, stance: Stance, log_us: int) -> None:
+        """Note when the next period of a signal that comes again begins."""
+        if stance.every_us is None:
+            self._renews_us.pop(stance.ref, None)
+            return
+        began_us = stance.said_us if stance.begin_us is None else stance.begin_us
+        periods = max(0, log_us - began_us) // stance.every_us + 1
+        renews_us = began_us + periods * stance.every_us
+        if stance.end_us is not None and renews_us >= stance.end_us:
+            self._renews_us.pop(stance.ref, None)
+            return
+        self._renews_us[stance.ref] = renews_us
+        heapq.heappush(self._renewals, (renews_us, stance.ref))
+
+    def last_word(self, ref: str) -> tuple[int, str]:
+        """Return when a signal that is no offer, capacity or need was said last, and its event's id."""
+        return self._older_words.get(ref, NEVER)
 
     def touch(self, stance: Stance) -> None:
         """Note that what is free of this stance changed, so that the next plan looks at it again."""
@@ -226,6 +259,8 @@ class Network:
                 new.stands = False
                 return [ref] if old is not None and old.stands else []
             heapq.heappush(self._expiries, (new.expires_us, ref))
+        if new.every_us is not None or ref in self._renews_us:
+            self._await_renewal(new, log_us)
         live = self._live.get(new.thing)
         if live is None:
             live = self._live[new.thing] = {}
@@ -271,6 +306,10 @@ class Network:
             said.basis == "total",
             None if said.place is None else self._rounded(said.place),
             need.substitutes if need is not None else (),
+            0 if isinstance(said, Need) else said.lead_us,
+            None if said.every is None else said.every.grains * 1000,
+            None if isinstance(said, Offer) else said.requires if isinstance(said, Need) else said.limits,
+            said.power_mw if isinstance(said, Capacity) else None,
         )
 
     def _withdraw(self, ref: str, old: Stance | None, event: Event, said_us: int) -> list[str]:

@@ -146,10 +146,11 @@ class Planner:
 
     def _again_us(self, stances: Sequence[Stance], claims: set[Claim], log_us: int) -> int | None:
         charter, stated = self.network.charter, self.network.portion_stated
+        leads = {0, *(stance.lead_us for stance in stances)}  # a pair closes when what is agreed would come after its end
         fades_us = (self.book.forgets_us(claim, log_us) for claim in claims) if charter.fairness != "off" else ()
         return again_us(
             log_us,
-            (stance.end_us for stance in stances if stance.end_us is not None),
+            (stance.end_us - lead_us for stance in stances if stance.end_us is not None for lead_us in leads),
             (each_us for each_us in fades_us if each_us is not None),
             by_day=charter.fairness == "portions" and any(stated(claim[1], claim[3]) is None for claim in claims),
         )

@@ -26,6 +26,7 @@ from coordinator.fields import (
     Hours,
     Instant,
     Latitude,
+    Lead,
     Limits,
     Longitude,
     Many,
@@ -34,8 +35,10 @@ from coordinator.fields import (
     Name,
     Note,
     Number,
+    Power,
     Radius,
     Runs,
+    Share,
     Text,
     Tier,
     UnitCode,
@@ -60,6 +63,7 @@ __all__ = [
     "Line",
     "Need",
     "Offer",
+    "Output",
     "Place",
     "Proposal",
     "Recipe",
@@ -73,6 +77,9 @@ __all__ = [
     "event_json",
     "parse_event",
 ]
+
+WHOLE_PPM = 10**6  # all of it
+SHORTEST_EVERY_MS = 60_000
 
 Basis = Literal["free", "total"]
 Action = Literal[
@@ -122,12 +129,33 @@ class Flow:
 
 
 @dataclass(frozen=True, slots=True)
+class Output:
+    """A resource coming out: of `quantity` a share of `yield_ppm` millionths is good; a by-product is not what the recipe is run for."""
+
+    resource: Name
+    quantity: Amount
+    yield_ppm: Annotated[Share, Field(alias="yield")] = WHOLE_PPM
+    by_product: StrictBool = False
+
+    @property
+    def good_grains(self) -> int:
+        """What one run can be counted on to give, whole grains rounded down."""
+        return self.quantity.grains * self.yield_ppm // WHOLE_PPM
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
-    """Work of one process: for each run, and once before (`setup`)."""
+    """Work of one process: for each run, and once before (`setup`).
+
+    `requires` is held against the `limits` of capacities. `lead_us` passes after the work without holding a machine (curing, drying).
+    """
 
     process: Name
     effort: Hours
     setup: Hours | None = None
+    requires: Limits = field(default_factory=dict)
+    lead_us: Annotated[Lead, Field(alias="lead_h")] = 0
+    energy_mwh: Annotated[Power | None, Field(alias="energy_kwh")] = None  # of one run
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +202,8 @@ class Offer(Signal):
     basis: Basis = "free"
     place: Place | None = None
     expires_us: Annotated[Instant | None, Field(alias="expires")] = None
+    lead_us: Annotated[Lead, Field(alias="lead_h")] = 0  # from a yes until it can leave
+    every: Hours | None = None  # so much again each time so long has passed
 
     @property
     def name(self) -> str:
@@ -187,6 +217,7 @@ class Offer(Signal):
 
     def __post_init__(self) -> None:
         _check_window(self.begin_us, self.end_us)
+        _check_every(self.every, self.basis)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +234,9 @@ class Capacity(Signal):
     limits: Limits = field(default_factory=dict)
     place: Place | None = None
     expires_us: Annotated[Instant | None, Field(alias="expires")] = None
+    lead_us: Annotated[Lead, Field(alias="lead_h")] = 0
+    every: Hours | None = None
+    power_mw: Annotated[Power | None, Field(alias="power_kw")] = None  # what an hour of work draws
 
     @property
     def name(self) -> str:
@@ -216,6 +250,7 @@ class Capacity(Signal):
 
     def __post_init__(self) -> None:
         _check_window(self.begin_us, self.end_us)
+        _check_every(self.every, self.basis)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +271,8 @@ class Need(Signal):
     basis: Basis = "free"
     place: Place | None = None
     expires_us: Annotated[Instant | None, Field(alias="expires")] = None
+    every: Hours | None = None
+    requires: Limits = field(default_factory=dict)  # of the capacity that gives the hours
 
     @property
     def name(self) -> str:
@@ -258,7 +295,10 @@ class Need(Signal):
                 f" has {' and '.join(names) or 'neither resource nor process'}; a need is for a resource with its quantity, or for a "
                 "process with its effort, not both: send one such pair."
             )
+        if self.requires and self.process is None:
+            raise ValueError(".requires is of machines, and came with a need of goods: send it with a process, or in a recipe's step.")
         _check_window(self.begin_us, self.end_us)
+        _check_every(self.every, self.basis)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +306,7 @@ class Recipe(Signal):
     """What goes in, which processes for how long, what comes out."""
 
     recipe: Name
-    outputs: Many[Flow]
+    outputs: Many[Output]
     steps: Many[Step]
     inputs: Many[Flow] = ()
     batch: Batch | None = None
@@ -275,6 +315,8 @@ class Recipe(Signal):
     def __post_init__(self) -> None:
         if not self.outputs:
             raise ValueError(".outputs is empty; a recipe makes something: say what comes out.")
+        if all(flow.by_product for flow in self.outputs):
+            raise ValueError(".outputs are all by-products; a recipe is run for something: take by_product off one of them.")
         made = _sums(self.outputs, ".outputs")
         for resource, taken in _sums(self.inputs, ".inputs").items():
             if resource not in made:
@@ -350,6 +392,9 @@ class Line:
     distance_m: Annotated[Distance, Field(alias="distance_km")]
     effort: Number  # in the charter's measure
     due_us: Annotated[Instant | None, Field(alias="due")] = None
+    begin_us: Annotated[Instant | None, Field(alias="begin")] = None  # when work on it may begin
+    end_us: Annotated[Instant | None, Field(alias="end")] = None  # when it has to be done, or there
+    into: Text | None = None  # agent/recipe/subject that this goes into, on the way to what is needed
 
     @property
     def thing(self) -> tuple[str, str]:
@@ -586,17 +631,27 @@ def _check_window(begin_us: int | None, end_us: int | None) -> None:
         )
 
 
-def _sums(flows: tuple[Flow, ...], path: str) -> dict[str, Quantity]:
-    """What all flows of each resource add up to, in the first one's unit."""
+def _check_every(every: Quantity | None, basis: Basis) -> None:
+    if every is None:
+        return
+    if basis == "total":
+        raise ValueError('.every came with basis "total"; a stock is counted as it is: leave every out, or say what is free each time.')
+    if every.grains < SHORTEST_EVERY_MS:
+        raise ValueError(f".every is {every.to_json()['value']} {every.unit}; at least one minute was expected: say a longer time.")
+
+
+def _sums(flows: tuple[Flow | Output, ...], path: str) -> dict[str, Quantity]:
+    """What all flows of each resource add up to (of outputs what is good), in the first one's unit."""
     sums: dict[str, Quantity] = {}
     for flow in flows:
+        grains = flow.good_grains if isinstance(flow, Output) else flow.quantity.grains
         before = sums.get(flow.resource)
         if before is None:
-            sums[flow.resource] = flow.quantity
+            sums[flow.resource] = Quantity(grains, flow.quantity.unit)
         elif before.dimension != flow.quantity.dimension:
             raise ValueError(
                 f"{path} has {shown(flow.resource)} in {before.unit} and {flow.quantity.unit}; these do not convert: use one dimension."
             )
         else:
-            sums[flow.resource] = Quantity(before.grains + flow.quantity.grains, before.unit)
+            sums[flow.resource] = Quantity(before.grains + grains, before.unit)
     return sums

@@ -406,3 +406,23 @@ def test_candidates_are_exactly_the_pairs_the_oracle_allows(seed):
             if oracle(give, take, distance := oracle_m(give, take, {}, {}), now, radius_km)
         }
         assert dict(zip(positions.tolist(), metres.tolist(), strict=True)) == expected
+
+
+# -- what machines must have, and how long a yes takes to move -----------------------------------------------------------
+
+
+def test_hours_are_proposed_only_on_machines_that_say_they_have_what_is_required():
+    machines = [("wide", {"width_mm": 300}), ("small", {"width_mm": 100}), ("silent", {})]
+    desk = Desk(*HERE, *(capacity("a", 5, subject=name, limits=limits) for name, limits in machines))
+    desk.take(hours("b", 12, requires={"width_mm": 200}))
+    [deal] = desk.cycle()
+    assert [(line.offer, line.quantity.grains) for line in deal.lines] == [("a/capacity/wide", 5 * 3_600_000)]
+    assert hidden(desk) == {Hidden.LIMITS: 2}
+
+
+def test_what_cannot_leave_before_the_need_ends_is_no_match_and_time_alone_makes_it_so():
+    assert proposed(*HERE, offer("a", 10, lead_h=5), need("b", 10, end=6)) == 10
+    assert proposed(*HERE, offer("a", 10, lead_h=6), need("b", 10, end=6)) == 0
+    desk = Desk(*HERE, offer("a", 10, lead_h=5), need("b", 10, end=100), cycle_seconds=3600)
+    desk.cycle()
+    assert desk.core.planner.solved[(("resource", "mask"),)].again_us == moment_us(95)

@@ -17,6 +17,7 @@ from coordinator.signals import parse_event
 from tests.support.desk import Desk
 from tests.support.events import (
     agent,
+    amount,
     answer,
     capacity,
     event,
@@ -441,3 +442,38 @@ def test_a_refresh_of_a_definition_or_a_route_puts_no_plan_in_question():
     assert not desk.core.network.changed_everywhere
     desk.take(route("a", "b", 4, at=2))
     assert desk.core.network.changed_everywhere
+
+
+# --- what comes again ---
+
+
+def test_what_comes_again_every_day_is_counted_anew_each_day_and_does_not_pile_up():
+    network = Network(Charter())
+    network.apply(parse_event(offer("a", 20, begin=0, every=amount(1, "d"))), moment_us(0))
+    stance = network.stances["a/offer/o"]
+    stance.taken_grains = 15
+    network.changed.clear()
+    assert network.advance(moment_us(23)) == []
+    assert stance.free_grains == 5
+    assert not network.changed
+    network.advance(moment_us(24))
+    assert (stance.free_grains, stance.count) == (20, 1)
+    assert network.changed == {("resource", "mask"): {"a/offer/o"}}
+    stance.taken_grains = 20
+    network.advance(moment_us(24 * 9))
+    assert (stance.free_grains, stance.count) == (20, 2)
+
+
+def test_nothing_comes_again_after_its_end_or_once_it_is_said_without_every():
+    network = Network(Charter())
+    network.apply(parse_event(offer("a", 20, begin=0, end=47, every=amount(1, "d"))), moment_us(0))
+    network.apply(parse_event(offer("b", 20, begin=0, every=amount(1, "d"))), moment_us(0))
+    network.apply(parse_event(offer("b", 20, begin=0, at=1)), moment_us(1))
+    for ref in ("a/offer/o", "b/offer/o"):
+        network.stances[ref].taken_grains = 20
+    network.advance(moment_us(30))
+    assert network.stances["a/offer/o"].free_grains == 20
+    assert network.stances["b/offer/o"].free_grains == 0
+    network.stances["a/offer/o"].taken_grains = 20
+    network.advance(moment_us(500))
+    assert network.stances["a/offer/o"].free_grains == 0

@@ -111,6 +111,23 @@ def test_a_minimum_is_in_the_unit_of_its_quantity():
     assert take(data=GOWNS | {"minimum": 0}).data.minimum_grains == 0
 
 
+def test_of_an_output_only_the_good_share_counts_and_never_a_grain_more():
+    made = [{"resource": "gowns", "quantity": {"value": 7, "unit": "1"}, "yield": 0.9}]
+    [output] = take("recipe", RECIPE | {"outputs": made}).data.outputs
+    assert (output.quantity.grains, output.good_grains, output.by_product) == (7, 6, False)
+
+
+def test_a_recipe_whose_good_output_is_less_than_it_takes_is_refused():
+    made = [{"resource": "gowns", "quantity": {"value": 10, "unit": "1"}, "yield": 0.5}]
+    taken = [{"resource": "gowns", "quantity": {"value": 5, "unit": "1"}}]
+    assert "makes more of its output" in refusal(line("recipe", RECIPE | {"outputs": made, "inputs": taken}))
+
+
+def test_what_makers_say_of_time_is_kept_to_the_microsecond():
+    said = take("capacity", SEWING | {"lead_h": 1.5, "every": {"value": 1, "unit": "d"}, "power_kw": 0.35}).data
+    assert (said.lead_us, said.every, said.power_mw) == (5_400_000_000, Quantity(86_400_000, "d"), 350_000)
+
+
 def test_a_recipe_may_use_less_of_what_it_makes():
     dough = [{"resource": "sourdough", "quantity": {"value": 100, "unit": "g"}}]
     made = [{"resource": "sourdough", "quantity": {"value": 1, "unit": "kg"}}]
@@ -262,6 +279,25 @@ def test_answers_and_reports_echo_amounts_whose_decimals_never_end():
         pytest.param(line(data=GOWNS | {"within_km": -1}), "data.within_km", "from 0", id="a radius below zero"),
         pytest.param(line(data=GOWNS | {"minimum": "5"}), "data.minimum", "number", id="a minimum in quotes"),
         pytest.param(line("route", {"to": "b", "distance_km": 1, "two_way": "yes"}), "data.two_way", "true or false", id="two_way yes"),
+        pytest.param(
+            line("recipe", RECIPE | {"outputs": [RECIPE["outputs"][0] | {"yield": 1.2}]}),
+            "data.outputs[0].yield",
+            "a share",
+            id="a yield above all",
+        ),
+        pytest.param(
+            line("recipe", RECIPE | {"outputs": [RECIPE["outputs"][0] | {"by_product": True}]}),
+            "data.outputs",
+            "all by-products",
+            id="a recipe run for nothing",
+        ),
+        pytest.param(line("offer", GOWNS | {"lead_h": -1}), "data.lead_h", "hours from 0", id="a lead time into the past"),
+        pytest.param(line("offer", GOWNS | {"every": {"value": 1, "unit": "kg"}}), "data.every.unit", "a time", id="every kilogram"),
+        pytest.param(line("offer", GOWNS | {"every": {"value": 1, "unit": "s"}}), "data.every", "at least one minute", id="every second"),
+        pytest.param(
+            line("offer", GOWNS | {"every": {"value": 1, "unit": "d"}, "basis": "total"}), "data.every", "a stock", id="a stock every day"
+        ),
+        pytest.param(line("need", GOWNS | {"requires": {"tool": "x"}}), "data.requires", "of machines", id="goods that require a machine"),
         pytest.param(line("recipe", RECIPE | {"outputs": []}), "data.outputs", "empty", id="a recipe of nothing"),
         pytest.param(line("recipe", RECIPE | {"inputs": RECIPE["outputs"]}), "data takes", "more of its output", id="a recipe in a circle"),
         pytest.param(

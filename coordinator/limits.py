@@ -1,0 +1,38 @@
+"""What work requires of machines, held against what they say of themselves. What a machine does not say, it does not have.
+
+Names of limits are plain keys. A number required under a key is at most the machine's number of that key (or of `max_` and the key),
+and at least its `min_` and the key, where it states one. A text required is one of the machine's texts, which stand between “;”.
+"""
+
+from collections.abc import Mapping
+
+from coordinator.wording import shown
+
+__all__ = ["lacking"]
+
+
+def lacking(requires: Mapping[str, float | str], limits: Mapping[str, float | str]) -> list[str]:
+    """Return, as phrases in order of key, what the machines of these limits lack of what is required."""
+    return [phrase for key in sorted(requires) if (phrase := _lack(key, requires[key], limits))]
+
+
+def _lack(key: str, required: float | str, limits: Mapping[str, float | str]) -> str | None:
+    if isinstance(required, str):
+        said = limits.get(key)
+        if said is None:
+            return f"{key} {shown(required)} (it does not say which {key})"
+        able = _texts(str(said))
+        return None if able & _texts(required) else f"{key} {shown(required)} (it has {shown(str(said))})"
+    most, least = limits.get(key, limits.get(f"max_{key}")), limits.get(f"min_{key}")
+    if most is None and least is None:
+        return f"{key} {required:g} (it does not say its {key})"
+    for bound, beyond in ((most, "at most"), (least, "at least")):
+        if isinstance(bound, str):
+            return f"{key} {required:g} (it says {shown(bound)}, which is no number)"
+        if bound is not None and (required > bound if beyond == "at most" else required < bound):
+            return f"{key} {required:g} (it has {beyond} {bound:g})"
+    return None
+
+
+def _texts(text: str) -> set[str]:
+    return {part.strip().casefold() for part in text.split(";") if part.strip()}

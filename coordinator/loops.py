@@ -1,0 +1,107 @@
+"""Rings of recipes: allowed where going round gains something (regrind beside the goods, dough from dough), else refused by name.
+
+A ring gains where it ends with more of a thing than it began with, or where one of its recipes gives something else besides. A ring
+that only turns a thing into less of itself is refused: of its recipes, the one said last, which closed it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+import networkx as nx
+
+from coordinator.network import RESOURCE, Network, Thing
+from coordinator.signals import Recipe
+from coordinator.wording import shown
+
+__all__ = ["Ring", "Stock", "recipe_stocks", "standing_recipes"]
+
+Stock = tuple[Thing, str]  # a canonical thing counted in one dimension: kilos and pieces of one name are two stocks
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """A recipe that is not used, and the ring that it would close."""
+
+    ref: str
+    things: tuple[str, ...]  # in the order of the ring, the first again at its end
+    back: Fraction  # of one unit, what comes back after one round
+
+    @property
+    def sentence(self) -> str:
+        """Why the recipe is not used, and what to do."""
+        loop = " → ".join(shown(name) for name in self.things)
+        share = f"{float(self.back):.3g} of it comes" if self.back < 1 else "no more of it comes"
+        return f"recipe {self.ref} is not used: it closes the loop {loop}, in which {share} back and nothing else comes out; withdraw it"
+
+
+def standing_recipes(network: Network) -> tuple[dict[str, Recipe], list[Ring]]:
+    """Return the recipes that may be used, in order of ref, and those refused with their rings; the order of arrival does not matter."""
+    flows = {ref: recipe_stocks(network, recipe) for ref, recipe in network.recipes.items()}
+    converting = {ref: _conversions(*each) for ref, each in flows.items()}
+    graph = nx.DiGraph([(start, end) for edges in converting.values() for start, end in edges])
+    ringed = {stock for part in nx.strongly_connected_components(graph) if len(part) > 1 for stock in part}
+    accepted: dict[tuple[Stock, Stock], Fraction] = {}  # the least that is left of one unit going this way
+    refused: list[Ring] = []
+    for ref in sorted(network.recipes, key=lambda ref: (network.last_word(ref), ref)):
+        edges = {edge: back for edge, back in converting[ref].items() if edge[0] in ringed and edge[1] in ringed}
+        ring = _ring(ref, edges, accepted) if edges else None
+        if ring is not None:
+            refused.append(ring)
+            continue
+        for edge, back in edges.items():
+            accepted[edge] = min(back, accepted.get(edge, back))
+    out = {ring.ref for ring in refused}
+    return {ref: network.recipes[ref] for ref in sorted(network.recipes) if ref not in out}, sorted(refused, key=lambda ring: ring.ref)
+
+
+def recipe_stocks(network: Network, recipe: Recipe) -> tuple[dict[Stock, int], dict[Stock, int]]:
+    """Return what one run takes, and what good it gives, in grains of each stock; what it takes of its own output is taken off."""
+    takes: dict[Stock, int] = {}
+    gives: dict[Stock, int] = {}
+    for name, quantity, grains, sums in (
+        *((flow.resource, flow.quantity, flow.quantity.grains, takes) for flow in recipe.inputs),
+        *((flow.resource, flow.quantity, flow.good_grains, gives) for flow in recipe.outputs),
+    ):
+        stock = network.canonical((RESOURCE, name)), quantity.dimension
+        sums[stock] = sums.get(stock, 0) + grains
+    return takes, gives
+
+
+def _conversions(takes: Mapping[Stock, int], gives: Mapping[Stock, int]) -> dict[tuple[Stock, Stock], Fraction]:
+    """Return how much of its one output a recipe gives for a grain of each input; empty where it gives several things."""
+    if len(gives) != 1:
+        return {}
+    [(made, grains)] = gives.items()
+    return {(taken, made): Fraction(grains, each) for taken, each in takes.items() if taken != made}
+
+
+def _ring(ref: str, edges: Mapping[tuple[Stock, Stock], Fraction], accepted: Mapping[tuple[Stock, Stock], Fraction]) -> Ring | None:
+    """Return the ring without gain that these edges close over those accepted, or None."""
+    for (start, end), back in sorted(edges.items()):
+        least, before = _least_ways(end, accepted)
+        if start in least and least[start] * back <= 1:
+            way = [start]
+            while way[-1] != end:
+                way.append(before[way[-1]])
+            names = [stock[0][1] for stock in (start, *reversed(way))]
+            return Ring(ref, tuple(names), least[start] * back)
+    return None
+
+
+def _least_ways(start: Stock, edges: Mapping[tuple[Stock, Stock], Fraction]) -> tuple[dict[Stock, Fraction], dict[Stock, Stock]]:
+    """Return the least that is left of one unit of `start` at each stock it can become, and the stock before (Bellman and Ford).
+
+    No ring among the edges lessens anything, so each least way visits a stock once.
+    """
+    least, before = {start: Fraction(1)}, dict[Stock, Stock]()
+    news: Iterable[Stock] = [start]
+    while news:
+        found: dict[Stock, None] = {}
+        reached = set(news)
+        for (one, other), back in edges.items():
+            if one in reached and (other not in least or least[one] * back < least[other]):
+                least[other], before[other] = least[one] * back, one
+                found[other] = None
+        news = found
+    return least, before
