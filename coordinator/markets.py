@@ -49,7 +49,7 @@ class KeptMarket:
 
     @staticmethod
     def suits(question: Question) -> bool:
-        """Whether it can be kept: markets with minimum parts, lead times, unlike packs, too many pairs or rounded weights are solved anew."""
+        """Whether a market can be kept; minimum parts, lead times, unlike packs, too many pairs and rounded weights forbid it."""
         market = question.market
         small = len(market.offers) * len(market.needs) <= MOST_PAIRS
         mended = question.pack is not None or any(one.minimum_grains for one in (*market.offers, *market.needs))
