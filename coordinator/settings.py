@@ -24,7 +24,7 @@ class Settings(BaseSettings):
     url: str = "http://127.0.0.1:8765"  # of the coordinator that commands talk to
     agent: str | None = None  # who speaks
     token: SecretStr | None = None  # of that agent; better kept in the environment than in a file
-    log: Path = Path("stigmergy.log.sqlite")  # of `serve`
+    log: Path = Path("stigmergy.log")  # of `serve`
     kafka: str | None = None  # HOST:PORT[,HOST:PORT]: `serve` goes by Kafka then, and not by a log of its own
     kafka_replicas: int = Field(default=3, ge=1, le=32_767)  # copies of each record, of topics that are made
     kafka_memory: Path = Path("stigmergy.kafka.json")  # what is remembered of Kafka, to notice that it lost data

@@ -240,10 +240,8 @@ def test_a_part_whose_versions_begin_with_0_is_capped_below_the_next_minor() -> 
         pytest.param("connectors.tables", "from coordinator import network", "signals and the client only", id="the same in other words"),
         pytest.param("connectors.tables", "import solver", "signals and the client only", id="connector knows the solver"),
         pytest.param("coordinator.cycle", "from connectors.tables import Table", "knows no connector", id="core knows a connector"),
-        pytest.param(
-            "coordinator.cycle", "from coordinator.adapters.sqlite_log import SqliteLog", "knows no edge", id="core knows an adapter"
-        ),
-        pytest.param("coordinator.cycle", "from .adapters import sqlite_log", "knows no edge", id="the same relatively"),
+        pytest.param("coordinator.cycle", "from coordinator.adapters.file_log import FileLog", "knows no edge", id="core knows an adapter"),
+        pytest.param("coordinator.cycle", "from .adapters import file_log", "knows no edge", id="the same relatively"),
         pytest.param(
             "coordinator.adapters.feed", "from coordinator.cli.output import table", "know no command line", id="adapter knows a command"
         ),

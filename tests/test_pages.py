@@ -33,7 +33,7 @@ COMMANDS = {"coordinator": typer.main.get_command(coordinator_app), "connector":
 # Programs of others, which the pages may tell a reader to run, and their words.
 FOREIGN = ("apt-get", "bash", "cd", "curl", "git", "mypy", "pip", "python", "python3", "pytest", "ruff")
 
-OF_USERS = ("coordinator.toml", "stigmergy.kafka.json", "stigmergy.log.sqlite")  # files that are there once somebody uses this
+OF_USERS = ("coordinator.toml", "stigmergy.kafka.json", "stigmergy.log")  # files that are there once somebody uses this
 DEFAULT_URL = "http://127.0.0.1:8765"
 
 # Registry hosts, spelt apart so that this file does not hold them either.
@@ -208,7 +208,7 @@ def test_the_commands_of_the_readme_run_in_their_order(
     (alone / "stock.csv").write_text("agent,resource,quantity\natelier-nord,face-shield,120\n", encoding="utf-8")
     lines = [line for block in fences(readme(), "sh") for line in block.splitlines() if line.startswith(("coordinator", "connector"))]
     starting = lines.index("coordinator serve")
-    with serve(alone / "stigmergy.log.sqlite", clock=Hand(wall_us())) as served:
+    with serve(alone / "stigmergy.log", clock=Hand(wall_us())) as served:
         monkeypatch.setenv("STIGMERGY_URL", served.url)
         ran = 0
         for line in lines[starting + 1 :]:

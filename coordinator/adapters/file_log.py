@@ -36,7 +36,7 @@ from coordinator.errors import Refused, Unavailable
 from coordinator.stream import Batch, Clock, Entry, Place, Record, check_entries, position_of, sequence_after, sequence_place
 from coordinator.wording import counted
 
-__all__ = ["Cut", "FileLog", "Unsound", "frames", "opened_head"]
+__all__ = ["Cut", "FileLog", "Unsound", "explained", "frames", "opened_head"]
 
 _CHUNK_BYTES = 1 << 20  # read in one go
 _GROUP_BYTES = 8 << 20  # committed together, unless one call alone brings more
@@ -110,7 +110,7 @@ class FileLog:
     def read(self, after: Place, at_most: int) -> Batch:
         """Return what stands after `after` in the order of appending, at most so many; Refused where the file is damaged."""
         begin = sequence_after(after)
-        with self._reading_lock, _explained(self._path):
+        with self._reading_lock, explained(self._path):
             try:
                 return self._read(begin, at_most)
             except Unsound as unsound:
@@ -220,10 +220,10 @@ class _Writer:
         self._halted = ""
         self.cut: Cut | None = None
         self._logtime_us = 0
-        with _explained(path):
+        with explained(path):
             self.file = disk.open_to_append(path)
         try:
-            with _explained(path):
+            with explained(path):
                 self.log_id, self.first = _head_or_new(path, self.file, disk, new_id)
         except BaseException:
             self.file.close()
@@ -238,7 +238,7 @@ class _Writer:
     def verify(self) -> None:
         """Read all of the file to find its end, and cut what a crash left of a write; Refused where anything else is wrong."""
         try:
-            with _explained(self._path):
+            with explained(self._path):
                 self._find_tail()
         except BaseException:
             self.file.close()
@@ -388,7 +388,7 @@ def _head_or_new(path: Path, file: File, disk: Disk, new_id: Callable[[], bytes]
 
 def _open_for_reading(path: Path, disk: Disk) -> tuple[File, bytes, Mark]:
     """Return an open file with its id and first mark."""
-    with _explained(path):
+    with explained(path):
         try:
             file = disk.open_to_read(path)
         except FileNotFoundError:
@@ -415,7 +415,7 @@ def _unavailable(path: Path, error: OSError) -> Unavailable:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def explained(path: Path) -> Iterator[None]:
     """Turn what the system says into what a person can do: a bad path is Refused, a disk that does not do its part is Unavailable."""
     try:
         yield

@@ -34,6 +34,7 @@ __all__ = [
     "head_of",
     "is_left_by_a_crash",
     "last_logtime_us",
+    "loose_frames",
     "payload_of",
     "read_head",
 ]
@@ -183,13 +184,24 @@ def is_left_by_a_crash(rest: bytes, position: int) -> bool:
         begun = rest[: len(_FRAME_MAGIC)] == _FRAME_MAGIC[: len(rest)]
         return begun or _has_unwritten_sector(rest, position)
     _, size, _, _ = _FIELDS.unpack_from(rest)
-    sound = rest.startswith(_FRAME_MAGIC) and rest[HEADER_BYTES - 4 : HEADER_BYTES] == crc32(rest[: HEADER_BYTES - 4]).to_bytes(4, "little")
+    sound = _is_header(rest[:HEADER_BYTES])
     whole = HEADER_BYTES + size + len(_CLOSING)
     if sound and whole > len(rest):
         return True
     if sound and whole < len(rest) and rest[whole:].strip(b"\x00"):
         return False  # more was written after it, so it was synced before
-    return _has_unwritten_sector(rest, position) and not _holds_frame(rest)
+    return _has_unwritten_sector(rest, position) and not any(True for _ in _loose_headers(rest))
+
+
+def loose_frames(rest: bytes) -> Iterator[int]:
+    """Yield of each frame that is whole, somewhere behind the first byte, how many entries it holds; what it follows on is not asked."""
+    for at in _loose_headers(rest):
+        _, size, count, _ = _FIELDS.unpack_from(rest, at)
+        begin = at + HEADER_BYTES
+        payload = rest[begin : begin + size]
+        crc = int.from_bytes(rest[begin - 8 : begin - 4], "little")
+        if rest[begin + size : begin + size + len(_CLOSING)] == _CLOSING and crc == crc32(payload):
+            yield count
 
 
 def _has_unwritten_sector(rest: bytes, position: int) -> bool:
@@ -203,15 +215,17 @@ def _has_unwritten_sector(rest: bytes, position: int) -> bool:
     return False
 
 
-def _holds_frame(rest: bytes) -> bool:
-    """Whether a header that fits its checksum stands anywhere behind the first byte."""
+def _loose_headers(rest: bytes) -> Iterator[int]:
+    """Yield where, behind the first byte, a header stands that fits its checksum."""
     at = rest.find(_FRAME_MAGIC, 1)
     while at >= 0:
-        header = rest[at : at + HEADER_BYTES]
-        if len(header) == HEADER_BYTES and header[-4:] == crc32(header[:-4]).to_bytes(4, "little"):
-            return True
+        if _is_header(rest[at : at + HEADER_BYTES]):
+            yield at
         at = rest.find(_FRAME_MAGIC, at + 1)
-    return False
+
+
+def _is_header(header: bytes) -> bool:
+    return len(header) == HEADER_BYTES and header.startswith(_FRAME_MAGIC) and header[-4:] == crc32(header[:-4]).to_bytes(4, "little")
 
 
 def _chained(chain: bytes, fields: bytes, payload: bytes) -> bytes:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from types import TracebackType
 
-from coordinator.adapters.sqlite_log import SqliteLog
+from coordinator.adapters.file_log import FileLog
 from coordinator.cycle import Coordination
 from coordinator.errors import Refused
 from coordinator.signals import Event
@@ -31,7 +31,7 @@ class Recorder:
         if path is not None and path.exists():
             raise Refused(f"{path} exists; a recording needs a new file: name another, or remove that one")
         self._coordination = coordination
-        self._log = SqliteLog(path, lambda: 0) if path else None
+        self._log = FileLog(path, lambda: 0) if path else None
         self._waiting: list[Entry] = []
 
     def __enter__(self) -> "Recorder":

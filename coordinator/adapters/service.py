@@ -19,8 +19,9 @@ from typing import Any, Literal
 import structlog
 
 from coordinator.adapters.clock import SteadyClock
+from coordinator.adapters.disk import DISK, Disk
+from coordinator.adapters.file_log import FileLog
 from coordinator.adapters.recorder import entry_of
-from coordinator.adapters.sqlite_log import SqliteLog
 from coordinator.charter import Charter
 from coordinator.commitments import statement_of
 from coordinator.cycle import Coordination
@@ -180,10 +181,11 @@ class Service:
         clock: Clock | None = None,
         planning: bool = True,
         wait_s: float = WAIT_S,
+        disk: Disk = DISK,
     ) -> None:
         """Open the log, fold all of it and take up judging where it was cut. Unavailable when another process writes to the log."""
         self._clock = clock or SteadyClock()
-        self._log = SqliteLog(path, self._clock)
+        self._log = FileLog(path, self._clock, disk=disk)
         self._set_up(TimedCoordination(charter, name=name, table=table, judging=False, planning=False), wait_s)
         try:
             self._start(planning)

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from coordinator.adapters.file_log import FileLog
 from coordinator.adapters.files import read_charter
 from coordinator.adapters.service import Service, fold
-from coordinator.adapters.sqlite_log import SqliteLog
 from coordinator.charter import Charter
 from coordinator.client import Client
 from coordinator.cycle import Coordination
@@ -101,7 +101,7 @@ class _ByLog:
 
     def _refused(self, agent: str | None) -> Iterator[Row]:
         letters: list[Record] = []
-        with closing(SqliteLog.open_readonly(self.path)) as log:
+        with closing(FileLog.open_readonly(self.path)) as log:
             fold(log, Coordination(self.charter, judging=False, planning=False), letters.append)
         for number, letter in enumerate(letters, 1):
             event = json.loads(letter.entry.event)
@@ -110,6 +110,6 @@ class _ByLog:
 
     def _read(self) -> Coordination:
         coordination = Coordination(self.charter, judging=False, planning=False)
-        with closing(SqliteLog.open_readonly(self.path)) as log:
+        with closing(FileLog.open_readonly(self.path)) as log:
             fold(log, coordination)
         return coordination

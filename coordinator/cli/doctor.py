@@ -3,15 +3,14 @@
 import json
 import platform
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
 from coordinator.adapters.clock import wall_us
+from coordinator.adapters.log_care import examine, is_held
 from coordinator.adapters.routes_csv import read_routes
-from coordinator.adapters.sqlite_log import SqliteLog
 from coordinator.adapters.tokens import read_hashes
 from coordinator.cli.access import charter_in_force
 from coordinator.cli.output import table
@@ -19,7 +18,6 @@ from coordinator.cli.serve import open_port
 from coordinator.client import Client
 from coordinator.errors import Refused, Unavailable
 from coordinator.settings import Settings, config_path, read_settings
-from coordinator.stream import START
 from coordinator.times import SECOND_US, format_instant
 
 __all__ = ["Finding", "run", "run_kafka"]
@@ -27,7 +25,6 @@ __all__ = ["Finding", "run", "run_kafka"]
 PARTS = ("fastapi", "kafka-python", "numba", "numpy", "ortools", "pydantic", "uvicorn")
 EARLIEST_US = 1_767_225_600 * SECOND_US  # the beginning of 2026: a clock before that was never set
 AHEAD_US = 300 * SECOND_US
-AT_ONCE = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,17 +109,14 @@ def _log(path: Path) -> str:
     """Read all of the log, which verifies every checksum, and see whether somebody holds it."""
     if not path.exists():
         return f"none yet at {path}"
-    entries = 0
-    with closing(SqliteLog.open_readonly(path)) as reader:
-        place = START
-        while (batch := reader.read(place, AT_ONCE)).records:
-            entries += len(batch.records)
-            place = batch.place
-    try:
-        SqliteLog(path, wall_us).close()
-    except Unavailable:
-        return f"{path} is sound, {entries} entries; a process is writing to it"
-    return f"{path} is sound, {entries} entries; nobody is writing to it"
+    health = examine(path)
+    if health.state == "damaged":
+        raise Refused(f"{path} is damaged at {health.fault}; `coordinator log verify {path}` tells more")
+    held = "a process is writing to it" if is_held(path) else "nobody is writing to it"
+    torn = ""
+    if health.state == "torn":
+        torn = f", and behind them {health.file_bytes - health.sound_bytes} bytes of a write that is not whole"
+    return f"{path} is sound, {health.entries} entries{torn}; {held}"
 
 
 def _clock(path: Path) -> str:
@@ -138,16 +132,12 @@ def _clock(path: Path) -> str:
 
 
 def _last_stamp_us(path: Path) -> int:
-    last_us = 0
-    if path.exists():
-        try:
-            with closing(SqliteLog.open_readonly(path)) as reader:
-                place = START
-                while (batch := reader.read(place, AT_ONCE)).records:
-                    last_us, place = batch.records[-1].logtime_us, batch.place
-        except (Refused, Unavailable):
-            return 0  # Told by the look at the log.
-    return last_us
+    if not path.exists():
+        return 0
+    try:
+        return examine(path).last_logtime_us or 0
+    except (Refused, Unavailable):
+        return 0  # Told by the look at the log.
 
 
 def _tokens(path: Path) -> str:

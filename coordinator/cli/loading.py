@@ -5,9 +5,9 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from coordinator.adapters.file_log import FileLog
 from coordinator.adapters.files import read_lines
 from coordinator.adapters.routes_csv import read_routes
-from coordinator.adapters.sqlite_log import SqliteLog
 from coordinator.cli.access import charter_in_force
 from coordinator.cli.output import Progress
 from coordinator.cycle import Coordination
@@ -98,7 +98,7 @@ def _from_files(coordination: Coordination, paths: list[Path], progress: Progres
 
 def in_log(path: Path) -> Iterator[tuple[bytes, int]]:
     """Yield each record of an embedded log with its log time."""
-    with closing(SqliteLog.open_readonly(path)) as log:
+    with closing(FileLog.open_readonly(path)) as log:
         place = START
         while (batch := log.read(place, AT_ONCE)).records:
             place = batch.place

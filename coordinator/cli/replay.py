@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from coordinator.adapters.file_log import FileLog
 from coordinator.adapters.files import make_folder, read_charter, read_lines, write_json_file, write_lines
 from coordinator.adapters.recorder import Recorder
 from coordinator.adapters.routes_csv import read_routes
-from coordinator.adapters.sqlite_log import SqliteLog
 from coordinator.cli.output import Progress, table
 from coordinator.commitments import statement_of
 from coordinator.cycle import Coordination
@@ -137,7 +137,7 @@ def _lines(request: Request) -> Iterator[_Line]:
         for path in request.files:
             yield from _lines_of(path)
         return
-    with closing(SqliteLog.open_readonly(request.log)) as log:
+    with closing(FileLog.open_readonly(request.log)) as log:
         place, number = START, 0
         while (batch := log.read(place, AT_ONCE)).records:
             place = batch.place

@@ -120,7 +120,11 @@ def _service(request: Request, settings: Settings, charter: Charter, table: Tabl
         raise Refused("both --log and --kafka came; say one of them: the file, or the address of Kafka")
     bootstrap = request.kafka or (settings.kafka if request.log is None else None)
     if bootstrap is None:
-        service = Service(request.log or settings.log, charter, table=table, name=settings.name)
+        path = request.log or settings.log
+        older = path.with_name(path.name + ".sqlite")
+        if not path.exists() and older.exists():
+            raise Refused(f"{older} is a log of the older kind; read it into the new one: coordinator log import {older} --log {path}")
+        service = Service(path, charter, table=table, name=settings.name)
         service.tick()
         return service
     replicas = request.replicas or settings.kafka_replicas

@@ -18,10 +18,10 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
+from coordinator.adapters.file_log import FileLog
 from coordinator.adapters.memory import collect_rarely
 from coordinator.adapters.ppe_match import event_of, read_ppe_distances, read_story
 from coordinator.adapters.recorder import entry_of
-from coordinator.adapters.sqlite_log import SqliteLog
 from coordinator.charter import Charter
 from coordinator.cycle import Coordination
 from coordinator.errors import Refused
@@ -68,7 +68,7 @@ def appended(lines: list[bytes]) -> float:
     """Return the wall seconds of writing every line to an embedded log, a thousand at a time, each batch durable."""
     entries = [entry_of(event, line) for line, event in parsed(lines)]
     with tempfile.TemporaryDirectory() as folder:
-        log = SqliteLog(Path(folder) / "bench.db", lambda: time.time_ns() // 1_000)
+        log = FileLog(Path(folder) / "bench.db", lambda: time.time_ns() // 1_000)
         start = time.perf_counter()
         for first in range(0, len(entries), BATCH):
             log.append(entries[first : first + BATCH])

@@ -99,7 +99,7 @@ def test_without_tokens_it_does_not_listen_to_the_world(tmp_path: Path) -> None:
     told = run("serve", "--host", "0.0.0.0", "--port", "0", cwd=tmp_path, expected=2)
     assert told.count("\n") == 1
     assert "coordinator token create" in told
-    assert not (tmp_path / "stigmergy.log.sqlite").exists()
+    assert not (tmp_path / "stigmergy.log").exists()
 
 
 def test_tokens_in_the_usual_place_are_used(tmp_path: Path) -> None:

@@ -86,8 +86,8 @@ def recorded_events(log: Path) -> list[bytes]:
     """Every event of an embedded log, in its order."""
     from contextlib import closing
 
-    from coordinator.adapters.sqlite_log import SqliteLog
+    from coordinator.adapters.file_log import FileLog
     from coordinator.stream import START
 
-    with closing(SqliteLog.open_readonly(log)) as opened:
+    with closing(FileLog.open_readonly(log)) as opened:
         return [record.entry.event for record in opened.read(START, 1_000_000).records]

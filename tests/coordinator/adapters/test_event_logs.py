@@ -6,7 +6,6 @@ import pytest
 
 from coordinator.adapters.file_log import FileLog
 from coordinator.adapters.kafka_log import KafkaLog
-from coordinator.adapters.sqlite_log import SqliteLog
 from coordinator.stream import MemoryLog
 from tests.contracts.event_log import EventLogContract
 from tests.support.tansu import running_broker
@@ -44,27 +43,6 @@ class TestFileLog(EventLogContract):
         def again():
             log.close()
             opened.append(FileLog(tmp_path / "events.log", now_us))
-            return opened[-1]
-
-        yield again
-        for one in opened:
-            one.close()
-
-
-class TestSqliteLog(EventLogContract):
-    @pytest.fixture
-    def log(self, tmp_path):
-        log = SqliteLog(tmp_path / "events.db", now_us)
-        yield log
-        log.close()
-
-    @pytest.fixture
-    def reopened(self, log, tmp_path):
-        opened = []
-
-        def again():
-            log.close()
-            opened.append(SqliteLog(tmp_path / "events.db", now_us))
             return opened[-1]
 
         yield again

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from coordinator.adapters.file_log import FileLog
 from coordinator.adapters.service import Service
-from coordinator.adapters.sqlite_log import SqliteLog
 from coordinator.charter import Charter
 from coordinator.commitments import State
 from coordinator.errors import Defect, Refused, Unavailable
@@ -36,7 +36,7 @@ def answer(agent: str, proposal: str, said: str = "accept", time_us: int = START
 
 
 def streams(path: Path) -> list[str]:
-    with closing(SqliteLog.open_readonly(path)) as log:
+    with closing(FileLog.open_readonly(path)) as log:
         return [record.entry.stream for record in log.read(START, 1_000).records]
 
 
@@ -138,12 +138,12 @@ def test_words_from_a_clock_that_is_ahead_are_taken_with_a_note(tmp_path: Path) 
 def test_nothing_is_acknowledged_or_shown_that_the_disk_did_not_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "log"
 
-    def full(self: SqliteLog, entries: list[Entry]) -> list[Record]:
+    def full(self: FileLog, entries: list[Entry]) -> list[Record]:
         raise Unavailable("no space left")
 
     with closing(service_at(path)) as service:
         with monkeypatch.context() as broken:
-            broken.setattr(SqliteLog, "append", full)
+            broken.setattr(FileLog, "append", full)
             with pytest.raises(Unavailable):
                 service.publish([OFFER])
             with pytest.raises(Unavailable), service.reading():

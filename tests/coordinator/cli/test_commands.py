@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from coordinator.adapters.clock import wall_us
-from coordinator.adapters.sqlite_log import SqliteLog
+from coordinator.adapters.file_log import FileLog
 from coordinator.cli import main
 from coordinator.stream import START
 from tests.support.serving import Hand, Served, serve, signal
@@ -173,7 +173,7 @@ def test_settings_come_from_the_file_then_the_environment_then_the_flags(run: Ru
     run("publish", "offer", "x", "1", "--log", "a")
     run("publish", "offer", "x", "1", "--log", "a", "--as", "from-flag")
     assert [row["agent"] for row in run("offers", "--json", "--log", "a").rows] == ["from-environment", "from-file", "from-flag"]
-    with closing(SqliteLog.open_readonly(tmp_path / "a")) as log:
+    with closing(FileLog.open_readonly(tmp_path / "a")) as log:
         first = json.loads(log.read(START, 1).records[0].entry.event)
     assert first["data"]["place"] == {"lat": 48.0, "long": -2.0}
 
@@ -195,7 +195,7 @@ def test_settings_that_cannot_be_taken_are_told(run: Run, tmp_path: Path, text: 
 
 def test_the_doctor_finds_nothing_wrong_where_nothing_is(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STIGMERGY_PORT", "0")
-    run("publish", "offer", "x", "1", "--as", "a", "--log", "stigmergy.log.sqlite")
+    run("publish", "offer", "x", "1", "--as", "a", "--log", "stigmergy.log")
     run("token", "create", "a")
     ended = run("doctor", "--json")
     told = json.loads(ended.out)
