@@ -49,6 +49,8 @@ def build_graph(network: Network, book: Book | None = None) -> Any:
     for stance in network.living():
         _add_stance(graph, network, stance, free_now_grains(stance, book))
     for ref, recipe in sorted(network.recipes.items()):
+        if recipe.draft:
+            continue  # Nobody said yet that it can be made so.
         _add_recipe(graph, network, ref, recipe)
     for start, routes in network.routes.items():
         for end, route in routes.items():

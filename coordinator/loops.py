@@ -36,14 +36,15 @@ class Ring:
 
 
 def standing_recipes(network: Network) -> tuple[dict[str, Recipe], list[Ring]]:
-    """Return the recipes that may be used, in order of ref, and those refused with their rings; the order of arrival does not matter."""
-    flows = {ref: recipe_stocks(network, recipe) for ref, recipe in network.recipes.items()}
+    """Return the recipes that may be used (no drafts), by ref, and those refused with their rings, whatever the order of arrival."""
+    published = {ref: recipe for ref, recipe in network.recipes.items() if not recipe.draft}
+    flows = {ref: recipe_stocks(network, recipe) for ref, recipe in published.items()}
     converting = {ref: _conversions(*each) for ref, each in flows.items()}
     graph = nx.DiGraph([(start, end) for edges in converting.values() for start, end in edges])
     ringed = {stock for part in nx.strongly_connected_components(graph) if len(part) > 1 for stock in part}
     accepted: dict[tuple[Stock, Stock], Fraction] = {}  # the least that is left of one unit going this way
     refused: list[Ring] = []
-    for ref in sorted(network.recipes, key=lambda ref: (network.last_word(ref), ref)):
+    for ref in sorted(published, key=lambda ref: (network.last_word(ref), ref)):
         edges = {edge: back for edge, back in converting[ref].items() if edge[0] in ringed and edge[1] in ringed}
         ring = _ring(ref, edges, accepted) if edges else None
         if ring is not None:
@@ -52,7 +53,7 @@ def standing_recipes(network: Network) -> tuple[dict[str, Recipe], list[Ring]]:
         for edge, back in edges.items():
             accepted[edge] = min(back, accepted.get(edge, back))
     out = {ring.ref for ring in refused}
-    return {ref: network.recipes[ref] for ref in sorted(network.recipes) if ref not in out}, sorted(refused, key=lambda ring: ring.ref)
+    return {ref: published[ref] for ref in sorted(published) if ref not in out}, sorted(refused, key=lambda ring: ring.ref)
 
 
 def recipe_stocks(network: Network, recipe: Recipe) -> tuple[dict[Stock, int], dict[Stock, int]]:

@@ -4,7 +4,6 @@ One unit more at a place would go where the pressure, less the effort of the way
 together would gain by it, because pressures are the least duals: what the next unit would add or displace.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -17,7 +16,7 @@ from coordinator.graph import build_graph
 from coordinator.making import Making, makings
 from coordinator.matching import Market
 from coordinator.network import PROCESS, Network, Stance, Thing
-from coordinator.places import Coordinates
+from coordinator.places import Coordinates, place_named
 from coordinator.problems import mass_per_grain
 from coordinator.questions import accepted_things, amount_of, thing_named
 from coordinator.readings import Pressure, Reading, readings
@@ -135,7 +134,7 @@ def opportunities(coordination: Coordination, asked: str) -> tuple[Opportunity, 
     A place is `latitude,longitude` in degrees. Raises `Refused` where it is on no map and the agent is unknown.
     """
     network = coordination.network
-    place = _place_named(asked)
+    place = place_named(asked)
     if place is None and asked not in network.agents:
         hint = near(asked, network.agents)
         expected = f"did you mean {hint}?" if hint else "an agent who said something, or a place as latitude,longitude, was expected"
@@ -154,17 +153,6 @@ def opportunities(coordination: Coordination, asked: str) -> tuple[Opportunity, 
             if found is not None and (key not in best or found.pressure < best[key].pressure):
                 best[key] = found
     return tuple(sorted(best.values(), key=lambda one: (one.pressure, one.sort, one.name, one.through or "")))
-
-
-def _place_named(asked: str) -> Coordinates | None:
-    """Return the place that is meant by `latitude,longitude`, None where no two numbers came."""
-    numbers = re.fullmatch(r"\s*(-?\d{1,3}(?:\.\d+)?)\s*,\s*(-?\d{1,3}(?:\.\d+)?)\s*", asked, re.ASCII)
-    if numbers is None:
-        return None
-    latitude, longitude = float(numbers[1]), float(numbers[2])
-    if abs(latitude) > 90 or abs(longitude) > 180:
-        raise Refused(f"{asked!r} is no place; latitude within 90 and longitude within 180 degrees were expected")
-    return latitude, longitude
 
 
 def _makeable(network: Network, agent: str) -> dict[Thing, str]:

@@ -1,13 +1,26 @@
 """How far it is: routes where somebody stated one, the great circle where two places are known."""
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["EARTH_RADIUS_M", "HALF_AROUND_M", "UNCONNECTED", "Coordinates", "PlaceIndex", "Table", "great_circle_m", "great_circles_m"]
+from coordinator.errors import Refused
+
+__all__ = [
+    "EARTH_RADIUS_M",
+    "HALF_AROUND_M",
+    "UNCONNECTED",
+    "Coordinates",
+    "PlaceIndex",
+    "Table",
+    "great_circle_m",
+    "great_circles_m",
+    "place_named",
+]
 
 EARTH_RADIUS_M = 6_371_008.8  # mean radius R1 of the GRS 80 ellipsoid (Moritz 2000)
 HALF_AROUND_M = 20_015_115  # no two places are farther apart
@@ -83,3 +96,14 @@ def great_circles_m(start: tuple[Degrees, Degrees], latitudes: Degrees, longitud
     half = half + np.cos(latitude) * np.cos(ends) * np.sin((np.radians(longitudes) - longitude) / 2) ** 2
     metres = 2 * EARTH_RADIUS_M * np.arcsin(np.sqrt(np.minimum(half, 1.0)))
     return np.where(np.isnan(metres), UNCONNECTED, np.rint(np.nan_to_num(metres))).astype(np.int64)
+
+
+def place_named(asked: str) -> Coordinates | None:
+    """Return the place that is meant by `latitude,longitude`, None where no two numbers came."""
+    numbers = re.fullmatch(r"\s*(-?\d{1,3}(?:\.\d+)?)\s*,\s*(-?\d{1,3}(?:\.\d+)?)\s*", asked, re.ASCII)
+    if numbers is None:
+        return None
+    latitude, longitude = float(numbers[1]), float(numbers[2])
+    if abs(latitude) > 90 or abs(longitude) > 180:
+        raise Refused(f"{asked!r} is no place; latitude within 90 and longitude within 180 degrees were expected")
+    return latitude, longitude

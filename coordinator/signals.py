@@ -57,6 +57,7 @@ __all__ = [
     "Answer",
     "Batch",
     "Capacity",
+    "Demand",
     "Event",
     "Flow",
     "Ledger",
@@ -156,6 +157,14 @@ class Step:
     requires: Limits = field(default_factory=dict)
     lead_us: Annotated[Lead, Field(alias="lead_h")] = 0
     energy_mwh: Annotated[Power | None, Field(alias="energy_kwh")] = None  # of one run
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """Work of a process of which nobody said how long it takes."""
+
+    process: Name
+    requires: Limits = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,8 +320,13 @@ class Recipe(Signal):
     inputs: Many[Flow] = ()
     batch: Batch | None = None
     design: Note | None = None
+    draft: StrictBool = False  # a suggestion: looked at, never planned with
+    hours_unknown: Many[Demand] = ()
+    quantity_unknown: Many[Name] = ()  # resources that go in, nobody said how much
 
     def __post_init__(self) -> None:
+        if (self.hours_unknown or self.quantity_unknown) and not self.draft:
+            raise ValueError(" does not know all of its hours and quantities; only a draft may: find them out, or send draft true.")
         if not self.outputs:
             raise ValueError(".outputs is empty; a recipe makes something: say what comes out.")
         if all(flow.by_product for flow in self.outputs):

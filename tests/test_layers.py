@@ -33,7 +33,7 @@ EDGES = ("coordinator.adapters", "coordinator.cli", "coordinator.client", "coord
 ALLOWED_IN_CORE = {("coordinator.stream", "threading")}  # the lock of the log in memory, which tests and simulations share between threads
 
 CONNECTORS_MAY = ("connectors", "coordinator.signals", "coordinator.units", "coordinator.times", "coordinator.errors")
-CONNECTORS_MAY += ("coordinator.cloudevents", "coordinator.client")
+CONNECTORS_MAY += ("coordinator.cloudevents", "coordinator.client", "coordinator.processes")
 
 # Names that would mean somebody pays: matching knows need, reach and effort only.
 MONEY = {"bid", "bids", "currency", "invoice", "money", "payment", "payments", "price", "priced", "prices"}

@@ -11,7 +11,9 @@ from fastapi.responses import Response
 from coordinator.cycle import Coordination
 from coordinator.errors import Refused, Unavailable
 from coordinator.explaining import explain
+from coordinator.fields import FARTHEST_KM
 from coordinator.lifting import lifting
+from coordinator.makers import makers, place_meant
 from coordinator.network import RESOURCE
 from coordinator.opportunities import opportunities, pressures
 from coordinator.questions import downstream, stats, unreachable, upstream
@@ -43,6 +45,7 @@ def add_network_questions(app: FastAPI, show: Show, missing: Missing) -> None:
 
     _add_why(app, tell)
     _add_relief(app, tell)
+    _add_making(app, tell)
     _add_network(app, tell)
 
 
@@ -74,6 +77,23 @@ def _lifted(coordination: Coordination, need: str, by: Decimal | None) -> dict[s
         raise WrongValue(f"by: {refusal}") from None
     answer: dict[str, Any] = as_json(found)
     return answer | {"lifting": as_json(lifting(coordination, found.need, by_grains))}
+
+
+def _add_making(app: FastAPI, tell: Tell) -> None:
+    @app.get("/makers/{design:path}", response_class=Response)
+    def who_could(
+        design: str,
+        near: Annotated[str | None, Query(description="An agent, or latitude,longitude: the nearest first.")] = None,
+        within_km: Annotated[float | None, Query(ge=0, le=FARTHEST_KM, description="Only makers so near.")] = None,
+    ) -> Response:
+        """Who could make a design, what each lacks, and how many are not shown and why."""
+
+        def told(coordination: Coordination) -> dict[str, Any]:
+            network = coordination.network
+            place = None if near is None else place_meant(network, near)
+            return {"items": makers(network, design, near_to=place, within_m=None if within_km is None else int(within_km * 1000))}
+
+        return tell(told)
 
 
 def _add_relief(app: FastAPI, tell: Tell) -> None:

@@ -379,6 +379,23 @@ def why(
 
 
 @app.command()
+def makers(
+    design: Annotated[str, typer.Argument(help="A recipe's name or ref, or a resource that recipes make.")],
+    files: EventFiles = None,
+    log: EmbeddedLog = None,
+    charter: CharterFile = None,
+    place: Annotated[str | None, typer.Option("--near", help="An agent, or latitude,longitude: the nearest first, with distances.")] = None,
+    within_km: Annotated[float | None, typer.Option("--within-km", min=0, help="Only makers so near to --near.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Who could make a design, what each lacks, and how many are not shown and why."""
+    from coordinator.cli.loading import Where
+    from coordinator.cli.making import show_makers
+
+    show_makers(Where(files or [], log, charter), design, place, within_km, as_json)
+
+
+@app.command()
 def pressure(
     resource: Annotated[str, typer.Argument(help="A resource or process; process:NAME where both have one name.")],
     files: EventFiles = None,

@@ -291,6 +291,9 @@ def test_answers_and_reports_echo_amounts_whose_decimals_never_end():
             "all by-products",
             id="a recipe run for nothing",
         ),
+        pytest.param(
+            line("recipe", RECIPE | {"hours_unknown": [{"process": "cutting"}]}), "data does not know", "draft true", id="unknown hours"
+        ),
         pytest.param(line("offer", GOWNS | {"lead_h": -1}), "data.lead_h", "hours from 0", id="a lead time into the past"),
         pytest.param(line("offer", GOWNS | {"every": {"value": 1, "unit": "kg"}}), "data.every.unit", "a time", id="every kilogram"),
         pytest.param(line("offer", GOWNS | {"every": {"value": 1, "unit": "s"}}), "data.every", "at least one minute", id="every second"),

@@ -302,6 +302,7 @@ def test_what_would_lift_a_need_is_tried_for_one_asker_at_a_time(told: Served, m
         ("/network/upstream/gown", lambda body: {row["name"] for row in body["items"]} >= {"gown", "fabric-sms", "sewing"}),
         ("/network/downstream/atelier-rennes", lambda body: body["items"]),
         ("/network/weak-points", lambda body: body["bottlenecks"]),
+        ("/makers/gown", lambda body: body["items"][0]["requirements"][0]["process"] == "sewing"),
         ("/network/unreachable", lambda body: "samu-42/need/mask-ffp2" in {row["need"] for row in body["items"]}),
         ("/opportunities/atelier-rennes", lambda body: body["items"][0]["sentence"]),
         ("/pressure/ventilator-valve", lambda body: body["items"][0]["pressure"]),
@@ -312,7 +313,16 @@ def test_questions_about_the_network_are_answered(told: Served, path: str, holds
 
 
 @pytest.mark.parametrize(
-    "path", ["/needs/nobody/need/x/why", "/network/upstream/gowm", "/network/downstream/x", "/opportunities/x", "/pressure/x", "/agents/x"]
+    "path",
+    [
+        "/needs/nobody/need/x/why",
+        "/network/upstream/gowm",
+        "/network/downstream/x",
+        "/opportunities/x",
+        "/pressure/x",
+        "/agents/x",
+        "/makers/x",
+    ],
 )
 def test_a_name_that_nobody_has_is_told_so(told: Served, path: str) -> None:
     answer = told.ask("GET", path)

@@ -28,7 +28,7 @@ def events(tmp_path: Path) -> Path:
 
 
 QUESTIONS = (["network", "stats"], ["network", "upstream", "visor"], ["network", "downstream", "mill"], ["network", "weak-points"])
-QUESTIONS += (["network", "unreachable"], ["why", "clinic"])
+QUESTIONS += (["network", "unreachable"], ["why", "clinic"], ["makers", "visor"])
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=" ".join)
@@ -56,6 +56,7 @@ def test_a_log_is_only_read(run: Any, log: Path, question: list[str]):
         (["network", "downstream", "mill"], ["what mill leads to", "foil", "only through it", "visor", "clinic"]),
         (["network", "weak-points"], ["where too little gets through", "maker (30)", "mill/recipe/visor-v1 (8, bound by foil)"]),
         (["network", "unreachable"], ["ward/need/n", "nobody offers it", "visor"]),
+        (["makers", "visor"], ["visor-v1 (mill/recipe/visor-v1)", "takes rolling", "1 maker could", "mill", "has it, with free hours"]),
         (["why", "clinic"], ["50 visor, tier 0", "proposed 30, committed 0, short 20", "maker", "20 of 50 is in no proposal"]),
         (["why", "ward"], ["nobody offers it", "`visor` has nearly the same name", "what could change it"]),
     ],

@@ -1,0 +1,55 @@
+"""What can be made, by whom and of what: ``coordinator makers`` and its like, as tables for people or JSON for programs."""
+
+from coordinator.cli.loading import Where, load
+from coordinator.cli.network import print_json
+from coordinator.cli.output import table
+from coordinator.errors import Refused
+from coordinator.makers import DesignMakers, makers, place_meant
+from coordinator.wording import counted
+
+__all__ = ["show_makers"]
+
+ROWS = 25  # makers of one design; the rest is counted, and --json has them all
+
+
+def show_makers(where: Where, design: str, place: str | None, within_km: float | None, to_json: bool) -> None:
+    """Print who could make a design, the most complete first, what each lacks, and how many are not shown and why."""
+    if within_km is not None and place is None:
+        raise Refused("--within-km came without --near; say from where: an agent, or latitude,longitude")
+    network = load(where, quiet=to_json).coordination.network
+    near_to = None if place is None else place_meant(network, place)
+    found = makers(network, design, near_to=near_to, within_m=None if within_km is None else int(within_km * 1000))
+    if to_json:
+        print_json(found)
+        return
+    for each in found:
+        _show_design(each)
+
+
+def _show_design(found: DesignMakers) -> None:
+    draft = ", a draft: nothing is planned with it until an agent publishes it" if found.draft else ""
+    print(f"{found.name} ({found.recipe}){draft}")
+    for requirement in found.requirements:
+        meant = f" = {requirement.meant} ({requirement.source})" if requirement.source else ""
+        print(f"  takes {requirement.told}{meant}")
+    if not found.requirements:
+        print("  takes no process: anybody could")
+    for name in found.unknown_quantities:
+        print(f"  takes {name}, nobody said how much")
+    whole = sum(not one.lacks for one in found.makers)
+    rows = [[one.agent, f"{one.has} of {one.of}", one.told, _km(one.distance_m)] for one in found.makers[:ROWS]]
+    table(
+        f"{counted(whole, 'maker')} could, {len(found.makers) - whole:,} come near",
+        ["maker", "has", "what is missing", "km"],
+        rows,
+    )
+    if len(found.makers) > ROWS:
+        print(f"  and {len(found.makers) - ROWS:,} more; --json has them all")
+    for why, count in found.hidden.items():
+        print(f"  {counted(count, 'agent')} not shown: {why}")
+    if found.names_not_known:
+        print(f"  said by agents and in no table of processes: {', '.join(found.names_not_known)}")
+
+
+def _km(distance_m: int | None) -> float | None:
+    return None if distance_m is None else round(distance_m / 1000, 1)

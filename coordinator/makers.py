@@ -1,0 +1,216 @@
+"""Who could make a design: what each maker has of what it takes, what each lacks, and how many are not shown and why.
+
+A maker has what it says: hours of a process (a capacity, with its limits) or a capability (what it is classified as, without hours or
+limits). Names count as the table of processes and the charter's catalogue have them; a name that neither knows is counted, never guessed.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from coordinator.errors import Refused
+from coordinator.limits import lacking
+from coordinator.network import PROCESS, RESOURCE, Network, Stance
+from coordinator.places import Coordinates, great_circle_m, place_named
+from coordinator.processes import broader_of, term_of
+from coordinator.signals import Recipe
+from coordinator.wording import counted, near
+
+__all__ = ["DesignMakers", "Maker", "Requirement", "makers", "place_meant", "recipes_named"]
+
+MOST_UNKNOWN = 10  # names that nobody's table knows, shown of each answer
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One thing that making takes: a process, and what its machine must have."""
+
+    process: str  # as the recipe says it
+    meant: str  # as the charter or the table of processes has it
+    source: str  # who says so; "" where the name is used as it is
+    requires: Mapping[str, float | str]
+
+    @property
+    def told(self) -> str:
+        """The requirement in words: ``laser-cutting (material acrylic, thickness_mm 6)``."""
+        of = ", ".join(f"{key} {value}" for key, value in sorted(self.requires.items()))
+        return f"{self.process} ({of})" if of else self.process
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """One agent who has some or all of what a design takes."""
+
+    agent: str
+    has: int  # requirements met
+    of: int
+    lacks: tuple[str, ...]
+    with_hours: int  # requirements met by hours that stand, not by a mere capability
+    near: int  # requirements lacking of which the process is there, and only the machine falls short or is not told of
+    distance_m: int | None  # from the place asked about
+
+    @property
+    def told(self) -> str:
+        """What is missing, in words."""
+        if not self.lacks:
+            hours = "with free hours" if self.with_hours == self.of else f"hours stated for {self.with_hours} of {self.of}"
+            return f"has all {self.of}, {hours}" if self.of > 1 else f"has it, {hours}"
+        return f"missing {len(self.lacks)} of {self.of}: {'; '.join(self.lacks)}"
+
+
+@dataclass(frozen=True, slots=True)
+class DesignMakers:
+    """The answer for one recipe."""
+
+    recipe: str  # its ref
+    name: str
+    draft: bool
+    requirements: tuple[Requirement, ...]
+    unknown_quantities: tuple[str, ...]  # of a draft: what goes in, nobody said how much
+    makers: tuple[Maker, ...]  # the most complete first; near misses after
+    hidden: Mapping[str, int]  # agents not among them, by the reason
+    names_not_known: tuple[str, ...]  # capabilities that agents state and no table knows, the most frequent first
+
+
+@dataclass(frozen=True, slots=True)
+class _Able:
+    """What one agent can do: every process, each with the limits of the machines that do it, None where it only says that it can."""
+
+    hours: Mapping[str, list[Mapping[str, float | str]]]
+    capabilities: frozenset[str]
+    unknown: tuple[str, ...]
+
+
+def makers(network: Network, name: str, *, near_to: Coordinates | None = None, within_m: int | None = None) -> tuple[DesignMakers, ...]:
+    """Return, for every recipe of this name or that makes a resource of this name, drafts too, who could make it.
+
+    Raises `Refused` where no recipe is called so.
+    """
+    able = {agent: _abilities(network, agent) for agent in sorted(network.agents)}
+    return tuple(_makers_of(network, ref, able, near_to, within_m) for ref in recipes_named(network, name))
+
+
+def recipes_named(network: Network, name: str) -> list[str]:
+    """Return the refs of the recipes meant by a name: a ref, a recipe's name, or a resource that it is run for."""
+    wanted = network.canonical((RESOURCE, name))
+    found = [
+        ref
+        for ref, recipe in sorted(network.recipes.items())
+        if name in (ref, recipe.recipe)
+        or any(network.canonical((RESOURCE, output.resource)) == wanted for output in recipe.outputs if not output.by_product)
+    ]
+    if not found:
+        known = {recipe.recipe for recipe in network.recipes.values()}
+        known |= {output.resource for recipe in network.recipes.values() for output in recipe.outputs}
+        guess = near(name, known)
+        there = counted(len(network.recipes), "recipe")
+        hint = f"did you mean {guess}?" if guess else f"{there} stand here; say one's name, or what it makes"
+        raise Refused(f"no recipe is called {name!r} or makes it; {hint}")
+    return found
+
+
+def place_meant(network: Network, asked: str) -> Coordinates:
+    """Return the place of an agent, or the one meant by `latitude,longitude`. Refused where there is none."""
+    place = place_named(asked)
+    if place is None and asked in network.agents:
+        place = network.agents[asked].place
+        if place is None:
+            raise Refused(f"{asked!r} states no place; say one as latitude,longitude")
+    if place is None:
+        hint = near(asked, network.agents)
+        raise Refused(f"nobody here is called {asked!r}; " + (f"did you mean {hint}?" if hint else "say an agent, or latitude,longitude"))
+    return place
+
+
+def _makers_of(network: Network, ref: str, able: Mapping[str, _Able], near_to: Coordinates | None, within_m: int | None) -> DesignMakers:
+    recipe = network.recipes[ref]
+    requirements = tuple(_requirements(network, recipe))
+    found: list[Maker] = []
+    hidden: Counter[str] = Counter()
+    unknown: Counter[str] = Counter()
+    for agent, abilities in able.items():
+        unknown.update(abilities.unknown)
+        maker = _maker(agent, abilities, requirements, _distance_m(network, agent, near_to))
+        why = _why_hidden(maker, abilities, within_m)
+        if why is None:
+            found.append(maker)
+        else:
+            hidden[why] += 1
+    found.sort(key=lambda one: (len(one.lacks), -one.near, -one.with_hours, -1 if one.distance_m is None else one.distance_m, one.agent))
+    names = tuple(name for name, _ in sorted(unknown.items(), key=lambda row: (-row[1], row[0]))[:MOST_UNKNOWN])
+    reasons = dict(sorted(hidden.items()))
+    return DesignMakers(ref, recipe.recipe, recipe.draft, requirements, recipe.quantity_unknown, tuple(found), reasons, names)
+
+
+def _requirements(network: Network, recipe: Recipe) -> Iterator[Requirement]:
+    asked = [(step.process, step.requires) for step in recipe.steps]
+    for process, requires in (*asked, *((demand.process, demand.requires) for demand in recipe.hours_unknown)):
+        yield Requirement(process, *_meant(network, process), requires)
+
+
+def _meant(network: Network, name: str) -> tuple[str, str]:
+    """Return the process that a name stands for, and who says so: the charter's catalogue first, then the table."""
+    agreed = network.canonical((PROCESS, name))[1]
+    if agreed != name:
+        return agreed, "the charter's catalogue"
+    term = term_of(name)
+    return (name, "") if term is None or term.process == name else (term.process, term.source)
+
+
+def _abilities(network: Network, agent: str) -> _Able:
+    facts = network.agents[agent]
+    hours: dict[str, list[Mapping[str, float | str]]] = {}
+    for stance in _capacities(network, facts.refs):
+        for process in broader_of(_meant(network, stance.name)[0]):
+            hours.setdefault(process, []).append(stance.limits or {})
+    known: set[str] = set()
+    unknown: list[str] = []
+    for said in facts.classes:
+        meant = _meant(network, said)[0]
+        if term_of(said) is None and meant not in network.charter.process_names.values():
+            unknown.append(said)
+        known.update(broader_of(meant))
+    return _Able(hours, frozenset(known), tuple(unknown))
+
+
+def _capacities(network: Network, refs: list[str]) -> Iterator[Stance]:
+    for ref in refs:
+        stance = network.stances[ref]
+        if stance.kind == "capacity" and stance.stands:
+            yield stance
+
+
+def _maker(agent: str, able: _Able, requirements: tuple[Requirement, ...], distance_m: int | None) -> Maker:
+    lacks: list[str] = []
+    with_hours = near_ones = 0
+    for requirement in requirements:
+        machines = able.hours.get(requirement.meant, [])
+        shortest = min((lacking(requirement.requires, limits) for limits in machines), key=len, default=None)
+        if shortest is not None and not shortest:
+            with_hours += 1
+        elif shortest is not None:
+            near_ones += 1
+            lacks.append(f"{requirement.process} with {', '.join(shortest)}")
+        elif requirement.meant not in able.capabilities:
+            lacks.append(requirement.told)
+        elif requirement.requires:
+            near_ones += 1
+            lacks.append(f"{requirement.told}: it says it can do {requirement.process}, not with which machines")
+    return Maker(agent, len(requirements) - len(lacks), len(requirements), tuple(lacks), with_hours, near_ones, distance_m)
+
+
+def _why_hidden(maker: Maker, able: _Able, within_m: int | None) -> str | None:
+    if not able.hours and not able.capabilities:
+        return "say nothing of what they can do"
+    if within_m is not None and maker.distance_m is None:
+        return "state no place"
+    if within_m is not None and maker.distance_m is not None and maker.distance_m > within_m:
+        return "farther away than asked"
+    if maker.of and not maker.has and not maker.near:
+        return "have none of what it takes"
+    return None
+
+
+def _distance_m(network: Network, agent: str, near_to: Coordinates | None) -> int | None:
+    place = network.agents[agent].place
+    return None if near_to is None or place is None else great_circle_m(near_to, place)

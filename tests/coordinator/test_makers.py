@@ -1,0 +1,112 @@
+"""Who could make a design: complete makers first, near misses by what they lack, all others counted by the reason."""
+
+import pytest
+
+from coordinator.charter import Charter
+from coordinator.errors import Refused
+from coordinator.makers import makers, place_meant
+from coordinator.network import Network
+from coordinator.signals import parse_event
+from tests.support.events import agent, amount, capacity, event, moment_us
+
+STAND = {
+    "recipe": "stand",
+    "outputs": [{"resource": "stand", "quantity": amount(1)}],
+    "inputs": [{"resource": "acrylic", "quantity": amount(2, "kg")}],
+    "steps": [
+        {"process": "laser cutting", "effort": amount(1, "h"), "requires": {"material": "acrylic", "thickness_mm": 6}},
+        {"process": "3D printer", "effort": amount(2, "h")},
+        {"process": "soldering", "effort": amount(1, "h")},
+        {"process": "assembly", "effort": amount(1, "h")},
+    ],
+}
+ALL_BUT_LASER = ["three_d_printing", "soldering", "assembly"]
+
+
+def network(*lines, **rules):
+    told = Network(Charter.model_validate(rules))
+    for line in (event("recipe", "agent:designer", "stand", 0, STAND), *lines):
+        told.apply(parse_event(line), moment_us(1))
+    return told
+
+
+def laser(who, **limits):
+    return capacity(who, 10, "laser", limits=limits)
+
+
+def answer(*lines, name="stand", **asked):
+    [found] = makers(network(*lines), name, **asked)
+    return found
+
+
+def test_a_maker_with_the_right_machine_has_all_and_one_with_a_smaller_machine_is_told_which():
+    found = answer(
+        agent("able", classified_as=ALL_BUT_LASER),
+        laser("able", material="plywood; acrylic", thickness_mm=8),
+        agent("thin", classified_as=ALL_BUT_LASER),
+        laser("thin", material="acrylic", thickness_mm=3),
+        agent("none", classified_as=ALL_BUT_LASER),
+    )
+    assert [(one.agent, one.has, one.told) for one in found.makers] == [
+        ("able", 4, "has all 4, hours stated for 1 of 4"),
+        ("thin", 3, "missing 1 of 4: laser cutting with thickness_mm 6 (it has at most 3)"),
+        ("none", 3, "missing 1 of 4: laser cutting (material acrylic, thickness_mm 6)"),
+    ]
+
+
+def test_a_capability_without_machines_is_not_taken_for_the_right_machine():
+    found = answer(agent("lab", classified_as=["laser", *ALL_BUT_LASER]))
+    assert found.makers[0].lacks == (
+        "laser cutting (material acrylic, thickness_mm 6): it says it can do laser cutting, not with which machines",
+    )
+
+
+def test_who_is_hidden_is_counted_by_the_reason_and_unknown_names_are_listed():
+    found = answer(agent("sewer", classified_as=["sewing"]), agent("odd", classified_as=["woodshop"]), agent("silent"))
+    assert found.makers == ()
+    assert found.hidden == {"have none of what it takes": 2, "say nothing of what they can do": 2}  # the designer says nothing either
+    assert found.names_not_known == ("woodshop",)
+
+
+def test_the_nearest_come_first_and_those_too_far_are_counted():
+    lines = [agent(name, 48.0 + far, classified_as=ALL_BUT_LASER) for name, far in (("far", 3.0), ("near", 0.1), ("nowhere", None)) if far]
+    lines.append(agent("nowhere", classified_as=ALL_BUT_LASER))
+    told = network(*lines)
+    [found] = makers(told, "stand", near_to=place_meant(told, "48.0,0.0"), within_m=100_000)
+    assert [(one.agent, one.distance_m) for one in found.makers] == [("near", 11_120)]
+    assert found.hidden == {"farther away than asked": 1, "say nothing of what they can do": 1, "state no place": 1}
+
+
+def test_the_charters_catalogue_binds_over_the_table():
+    told = network(agent("a", classified_as=["Blech"]), processes={"soldering": {"aliases": ["Blech"]}})
+    [found] = makers(told, "stand")
+    assert [(one.agent, one.has) for one in found.makers] == [("a", 1)]
+    assert found.names_not_known == ()
+
+
+def test_what_a_name_was_taken_for_and_who_says_so_is_told():
+    first = answer().requirements[1]
+    assert (first.process, first.meant) == ("3D printer", "3d-printing")
+    assert first.source
+
+
+def test_a_design_is_named_by_its_recipe_its_ref_or_what_it_makes_and_else_refused():
+    told = network()
+    assert makers(told, "designer/recipe/stand") == makers(told, "stand")
+    with pytest.raises(Refused, match="did you mean stand"):
+        makers(told, "stant")
+    with pytest.raises(Refused, match="1 recipe stand"):
+        makers(told, "zzz")
+
+
+def test_a_draft_is_shown_as_one_and_its_unknown_hours_count_as_requirements():
+    draft = {
+        "recipe": "chair",
+        "outputs": [{"resource": "chair", "quantity": amount(1)}],
+        "steps": [],
+        "draft": True,
+        "hours_unknown": [{"process": "saw"}],
+        "quantity_unknown": ["legs"],
+    }
+    found = answer(event("recipe", "agent:d", "chair", 0, draft), agent("w", classified_as=["jigsaw"]), name="chair")
+    assert (found.draft, found.unknown_quantities, [one.agent for one in found.makers]) == (True, ("legs",), ["w"])
