@@ -192,7 +192,7 @@ class Client:
         request = urllib.request.Request(self.url + path, data=body, method=method)  # noqa: S310  the scheme was checked
         if body is not None:
             request.add_header("content-type", "application/x-ndjson")
-        if self._token is not None and method != "GET":
+        if self._token is not None:
             request.add_unredirected_header("authorization", f"Bearer {self._token}")
         try:
             with self._opener.open(request, timeout=self._timeout_s) as response:

@@ -3,7 +3,7 @@
 import os
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -33,6 +33,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8765, ge=0, le=65_535)
     tokens: Path = Path("tokens.json")
+    reading: Literal["open", "tokens"] = "open"  # to everybody who reaches `serve`, or to whoever has a token alone
     tick_seconds: float | None = Field(default=None, gt=0, le=86_400)  # absent: as often as the charter plans, at most every minute
     prepare: bool = True  # `serve` compiles the solver's engine beside its start, half a minute once, so that no plan waits for it
     name: str = Field(default="main", pattern=r"^[A-Za-z0-9._-]{1,128}$")  # what this coordinator signs with

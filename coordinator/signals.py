@@ -473,6 +473,7 @@ class Event:
     logtime_us: int | None  # when a log took it, where an export tells
     data: Signal | None  # None withdraws what (kind, source, subject) said before
     content: bytes  # 16 bytes of digest over all that a repeat of (source, id) must share
+    spoken_by: str | None = None  # who said it for its source, as the door that took it knew by a token
 
     @property
     def name(self) -> str:
@@ -503,6 +504,7 @@ def parse_event(line: bytes | str, *, strict_fields: bool = False) -> Event:
     event_id, subject = _read_field(record, "id"), _read_field(record, "subject")
     time_us = _read_time(record, "time")
     logtime_us = None if record.get("logtime") is None else _read_time(record, "logtime")
+    spoken_by = None if record.get("spokenby") is None else _read_field(record, "spokenby")
     if "data" not in record:
         problem = "is in data_base64" if "data_base64" in record else "is missing"
         raise Refused(f"data {problem}; every event has data, or null to withdraw: add it.")
@@ -516,7 +518,7 @@ def parse_event(line: bytes | str, *, strict_fields: bool = False) -> Event:
         raise Refused(
             f"subject is {shown(subject)} and data.proposal {shown(signal.proposal)}; an answer's subject is its proposal: make them equal."
         )
-    return Event(kind, source, event_id, subject, time_us, logtime_us, signal, hashlib.sha256(said).digest()[:16])
+    return Event(kind, source, event_id, subject, time_us, logtime_us, signal, hashlib.sha256(said).digest()[:16], spoken_by)
 
 
 def event_json(

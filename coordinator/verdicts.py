@@ -25,6 +25,13 @@ LEAVING = frozenset({"pickup"})  # it left its provider; it has not arrived yet
 
 def judge(book: Book, event: Event, log_us: int) -> list[Verdict]:
     """Return what an answer, a withdrawn answer or a report amounts to, as ledger data in the order to be recorded."""
+    verdicts = _judge_word(book, event, log_us)
+    if event.spoken_by is None:
+        return verdicts
+    return [verdict | {"spoken_by": event.spoken_by} if "statement" in verdict else verdict for verdict in verdicts]
+
+
+def _judge_word(book: Book, event: Event, log_us: int) -> list[Verdict]:
     if isinstance(event.data, Report):
         return [_judge_report(book, event, event.data)]
     if event.data is None:

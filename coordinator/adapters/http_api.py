@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from html import escape
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import unquote, urlsplit
 
 import orjson
@@ -24,15 +24,16 @@ from coordinator.adapters.page import add_page
 from coordinator.adapters.page_questions import add_questions
 from coordinator.adapters.proofs import Proofs
 from coordinator.adapters.service import Outcome, Service
-from coordinator.adapters.tokens import Tokens
+from coordinator.adapters.tokens import Grant, Tokens
 from coordinator.cloudevents import from_binary
 from coordinator.cycle import Coordination
 from coordinator.errors import Refused, Unavailable
 from coordinator.json_schemas import json_schemas
 from coordinator.jsontext import read_json, write_json
 from coordinator.replaying import digest, standing_proposals
+from coordinator.times import format_instant
 
-__all__ = ["LARGEST_BODY", "MOST_LINES", "build_app"]
+__all__ = ["LARGEST_BODY", "MOST_LINES", "Reading", "build_app"]
 
 LOGGER = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ BODY_S = 30.0  # for a whole body to arrive
 LISTENERS = 1_000  # who follow the stream at once
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+WITHOUT_TOKEN = frozenset({"/", "/session", "/healthz", "/readyz"})  # and the page's files: asked for before anybody can say who they are
 TURN_FIGURES = {
     "number": "the last turn that stands",
     "epoch": "how often the right to write turns was claimed",
@@ -66,6 +68,7 @@ HEADERS = (
 )
 
 Limit = Annotated[int, Query(ge=1, le=views.LARGEST_PAGE, description="How many at most.")]
+Reading = Literal["open", "tokens"]
 After = Annotated[str, Query(max_length=600, description="Go on after this: `next` of the page before.")]
 Agent = Annotated[str | None, Query(max_length=128, description="Only what concerns this agent.")]
 Resource = Annotated[str | None, Query(max_length=128, description="Only this resource or process.")]
@@ -87,14 +90,22 @@ class Problem(Exception):
         return Response(orjson.dumps(body), self.status, headers, "application/problem+json")
 
 
-def build_app(service: Service, tokens: Tokens | None, *, only_loopback: bool, proofs: Proofs | None = None) -> FastAPI:
-    """Return the application; without tokens anyone who reaches it speaks for any agent, so let only this machine reach it."""
+def build_app(
+    service: Service, tokens: Tokens | None, *, only_loopback: bool, proofs: Proofs | None = None, reading: Reading = "open"
+) -> FastAPI:
+    """Return the application; without tokens anyone who reaches it speaks for any agent, so let only this machine reach it.
+
+    Where `reading` takes tokens, every path but those that a browser needs to sign in is shut to whoever has none.
+    """
+    if reading == "tokens" and tokens is None:
+        raise Refused("reading takes tokens, and there are none; make one: coordinator token create --read --name NAME")
+    readers = tokens if reading == "tokens" else None
     feed = Feed(service)
     app = FastAPI(title="Stigmergic Coordinator", version="1", docs_url=None, redoc_url=None, lifespan=feed.lifespan)
     app.state.feed = feed
-    app.add_middleware(_Door, only_loopback=only_loopback)
+    app.add_middleware(_Door, only_loopback=only_loopback, readers=readers)
     _explain_errors(app)
-    _add_writing(app, service, tokens)
+    _add_writing(app, service, tokens, reading)
     _add_reading(app, service)
     _add_watching(app, service, feed, proofs or Proofs(service))
     add_page(app)
@@ -104,37 +115,43 @@ def build_app(service: Service, tokens: Tokens | None, *, only_loopback: bool, p
 # -- what agents say --------------------------------------------------------------------------------------------------
 
 
-def _add_writing(app: FastAPI, service: Service, tokens: Tokens | None) -> None:
+def _add_writing(app: FastAPI, service: Service, tokens: Tokens | None, reading: Reading) -> None:
     event = {"schema": json_schemas()["event"]}
     content = {STRUCTURED: event, PLAIN: event, BATCH: {"schema": {"type": "array"}}, LINES: {"schema": {"type": "string"}}}
 
     @app.post("/signals", openapi_extra={"requestBody": {"required": True, "content": content}}, response_class=Response)
     async def say(request: Request) -> Response:
         """Take in one event or many; the answer has a result for each, in the order sent."""
-        speaker = await run_in_threadpool(_speaker, request.headers, tokens)
+        speaker = None if tokens is None else await run_in_threadpool(_grant, request.headers, tokens)
+        if speaker is not None and not (speaker.speaks or speaker.answers):
+            raise Problem(403, "scope", f"the token of {speaker.name!r} reads and says nothing; send one that speaks for the agent")
         lines = _lines_of(request.headers, await _body_of(request))
         outcomes = await run_in_threadpool(service.publish, lines, speaker)
         return _told(outcomes)
 
     @app.get("/session", response_class=Response)
     async def session(request: Request) -> Response:
-        """Whether speaking takes a token, and whose the token is that came with this question."""
-        asked = tokens is not None and "authorization" in request.headers
-        agent = await run_in_threadpool(_speaker, request.headers, tokens) if asked else None
-        return _json({"tokens": tokens is not None, "agent": agent})
+        """Whether speaking and reading take a token, and what the token allows that came with this question."""
+        told: dict[str, Any] = {"tokens": tokens is not None, "reading": reading, "agent": None}
+        if tokens is not None and "authorization" in request.headers:
+            grant = await run_in_threadpool(_grant, request.headers, tokens)
+            told |= {"name": grant.name, "speaks": grant.speaks, "answers": grant.answers}
+            told["agent"] = grant.speaks[0] if len(grant.speaks) == 1 and not grant.answers else None
+            told["expires"] = None if grant.expires_us is None else format_instant(grant.expires_us)
+        return _json(told)
 
 
-def _speaker(headers: Headers, tokens: Tokens | None) -> str | None:
-    """Return whose words may come with this request; None where nobody has tokens and so everybody may speak."""
-    if tokens is None:
-        return None
+def _grant(headers: Headers, tokens: Tokens) -> Grant:
+    """Return what the token of this request allows."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
-    agent = tokens.agent_of(token.strip()) if scheme.lower() == "bearer" else None
-    if agent is None:
+    grant = tokens.grant_of(token.strip()) if scheme.lower() == "bearer" else None
+    if grant is None:
         raise Problem(
-            401, "token", "no valid token came; send `Authorization: Bearer TOKEN` with the token made by: coordinator token create AGENT"
+            401,
+            "token",
+            "no valid token came; send `Authorization: Bearer TOKEN` with the token made by: coordinator token create AGENT",
         )
-    return agent
+    return grant
 
 
 async def _body_of(request: Request) -> bytes:
@@ -372,9 +389,10 @@ class _Door:
     A fault of ours is logged and told here too: what Starlette answers to it comes from outside of all doors, without these headers.
     """
 
-    def __init__(self, app: Application, *, only_loopback: bool) -> None:
+    def __init__(self, app: Application, *, only_loopback: bool, readers: Tokens | None = None) -> None:
         self._app = app
         self._only_loopback = only_loopback
+        self._readers = readers  # whose tokens let one read, where reading takes one
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -393,13 +411,26 @@ class _Door:
             await send(message)
 
         try:
-            problem = self._objection(Headers(scope=scope), scope["method"])
+            headers = Headers(scope=scope)
+            problem = self._objection(headers, scope["method"]) or await self._barred(headers, scope["path"])
             await (problem.response() if problem else self._app)(scope, receive, send_guarded)
         except Exception:
             if begun:
                 raise  # Nothing else can be answered any more: the server breaks the connection off, and logs why.
             LOGGER.exception("%s %r could not be answered", scope["method"], scope["path"])
             await _DEFECT.response()(scope, receive, send_guarded)
+
+    async def _barred(self, headers: Headers, path: str) -> Problem | None:
+        """Return why this may not be read, or None. What exists and what does not is the same to whoever may not read."""
+        if self._readers is None or path in WITHOUT_TOKEN or path.startswith("/page/"):
+            return None
+        try:
+            await run_in_threadpool(_grant, headers, self._readers)
+        except Problem as problem:
+            return problem
+        except (Refused, Unavailable) as error:
+            return Problem(503, "unavailable", str(error))
+        return None
 
     def _objection(self, headers: Headers, method: str) -> Problem | None:
         host = headers.get("host", "")

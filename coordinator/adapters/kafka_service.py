@@ -32,6 +32,7 @@ from coordinator.adapters.service import (
     stated_source,
 )
 from coordinator.adapters.surroundings import Surroundings
+from coordinator.adapters.tokens import Grant
 from coordinator.charter import Charter
 from coordinator.commitments import statement_of
 from coordinator.errors import Defect, Refused, Unavailable
@@ -134,7 +135,7 @@ class KafkaService(Service):
 
     # -- what agents say ----------------------------------------------------------------------------------------------
 
-    def publish(self, lines: Sequence[bytes], speaker: str | None = None) -> list[Outcome]:
+    def publish(self, lines: Sequence[bytes], speaker: Grant | None = None) -> list[Outcome]:
         """Put lines into the stream; return what became of each, once it is taken from there and Kafka has all that it led to.
 
         Unavailable: Kafka, or this coordinator, did not say in time what became of them; saying the same again is safe.
@@ -579,7 +580,7 @@ def _heard(record: Record, place_decimals: int) -> Said | Fault:
     if not event.by_agent and event.kind != "tick":
         reason = f"source is {shown(event.source)}; in this stream agents speak, and coordinators only say the time: say it as agent:NAME."
         return Fault("speaker", reason, line, event.source, event, where)
-    return replace(kept_form(event, line, place_decimals), where=where)
+    return replace(kept_form(event, line, place_decimals, event.spoken_by), where=where)
 
 
 def _partition_of(record: Record) -> str:

@@ -22,6 +22,7 @@ from coordinator.adapters.clock import SteadyClock
 from coordinator.adapters.disk import DISK, Disk
 from coordinator.adapters.file_log import FileLog
 from coordinator.adapters.recorder import entry_of
+from coordinator.adapters.tokens import Grant
 from coordinator.charter import Charter
 from coordinator.commitments import statement_of
 from coordinator.cycle import Coordination
@@ -225,10 +226,10 @@ class Service:
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
-    def publish(self, lines: Sequence[bytes], speaker: str | None = None) -> list[Outcome]:
+    def publish(self, lines: Sequence[bytes], speaker: Grant | None = None) -> list[Outcome]:
         """Take lines in, each an event in structured JSON; return what became of each, once all that was taken is on the disk.
 
-        With a `speaker`, only that agent's own words are taken. Unavailable: nothing was acknowledged; saying it again is safe.
+        With a `speaker`, only words that its token allows are taken. Unavailable: nothing was acknowledged; saying it again is safe.
         """
         read = [self._read(line, speaker) for line in lines]
         with self._holding():
@@ -293,18 +294,18 @@ class Service:
     def _now_us(self) -> int:
         return max(self._clock(), self._coordination.log_us)
 
-    def _read(self, line: bytes, speaker: str | None) -> Said | Fault:
+    def _read(self, line: bytes, speaker: Grant | None) -> Said | Fault:
+        key = None if speaker is None else f"agent:{speaker.name}" if speaker.name in speaker.speaks else speaker.name
         try:
             event = parse_event(line, strict_fields=True)
         except Refused as refusal:
-            return Fault("invalid", str(refusal), line, f"agent:{speaker}" if speaker else stated_source(line))
+            return Fault("invalid", str(refusal), line, key or stated_source(line))
         if not event.by_agent:
             reason = f"source is {shown(event.source)}; here only agents speak: say it as agent:NAME."
-            return Fault("speaker", reason, line, f"agent:{speaker}" if speaker else event.source, event)
-        if speaker is not None and event.name != speaker:
-            reason = f"source is {shown(event.source)}, but the token is that of {speaker!r}: everybody speaks for itself alone."
-            return Fault("speaker", reason, line, f"agent:{speaker}", event)
-        return kept_form(event, line, self._coordination.charter.place_decimals)
+            return Fault("speaker", reason, line, key or event.source, event)
+        if speaker is not None and not speaker.may_say(event.name, event.kind):
+            return Fault("speaker", _not_allowed(event, speaker), line, key or event.source, event)
+        return kept_form(event, line, self._coordination.charter.place_decimals, speaker.spoken_by(event.name) if speaker else None)
 
     def _take(self, said: Said, stamp_us: int) -> Outcome:
         coordination = self._coordination
@@ -471,10 +472,21 @@ def _shown(record: Record) -> Shown:
     return Shown(position, record.entry.stream, text)
 
 
-def kept_form(event: Event, line: bytes, place_decimals: int) -> Said:
-    """Return an event as it is taken and shown: in one line, without a log time, its place no finer than the charter allows."""
-    if event.logtime_us is not None or b"\n" in line or b"\r" in line or _is_finer(event, place_decimals):
-        line = _as_kept(line, place_decimals)
+def _not_allowed(event: Event, speaker: Grant) -> str:
+    own = speaker.speaks == (speaker.name,) and not speaker.answers
+    if own:
+        return f"source is {shown(event.source)}, but the token is that of {speaker.name!r}: everybody speaks for itself alone."
+    return f"source is {shown(event.source)} and kind {event.kind!r}, but the token of {speaker.name!r} {speaker.told()}, and nothing else."
+
+
+def kept_form(event: Event, line: bytes, place_decimals: int, spoken_by: str | None = None) -> Said:
+    """Return an event as it is taken and shown: in one line, without a log time, its place no finer than the charter allows.
+
+    Who spoke for its agent is what the door knows (`spoken_by`), whatever came in the line.
+    """
+    is_kept = event.logtime_us is None and event.spoken_by == spoken_by and b"\n" not in line and b"\r" not in line
+    if not is_kept or _is_finer(event, place_decimals):
+        line = _as_kept(line, place_decimals, spoken_by)
         event = parse_event(line)
     return Said(event, line)
 
@@ -485,14 +497,17 @@ def _is_finer(event: Event, place_decimals: int) -> bool:
     return place is not None and any(round(axis, place_decimals) != axis for axis in (place.lat, place.long))
 
 
-def _as_kept(line: bytes, place_decimals: int) -> bytes:
+def _as_kept(line: bytes, place_decimals: int, spoken_by: str | None) -> bytes:
     """Return the event as the log keeps it: in one line, no log time but the log's own, and a place no finer than the charter allows.
 
     Home workshops are people's homes, and the stream is open. The same words lead to the same line, so a repeat stays a repeat.
     """
     record = read_json(line)
     assert isinstance(record, dict)  # parsed before
-    record.pop("logtime", None)
+    for attribute in ("logtime", "spokenby"):
+        record.pop(attribute, None)
+    if spoken_by is not None:
+        record = {**{name: value for name, value in record.items() if name != "data"}, "spokenby": spoken_by, "data": record["data"]}
     place = (record["data"] or {}).get("place")
     if place is not None:
         for axis in ("lat", "long"):

@@ -102,14 +102,17 @@ def serve(
     host: Annotated[str | None, typer.Option("--host", help="Where to listen; other than this machine only with tokens.")] = None,
     port: Annotated[int | None, typer.Option("--port", min=0, max=65_535, help="The port; 0 takes a free one.")] = None,
     tokens: TokensFile = None,
+    reading: Annotated[
+        str | None, typer.Option("--reading", help="open: everybody who reaches it may read; tokens: only who has a token.")
+    ] = None,
     tick_seconds: Annotated[
         float | None, typer.Option("--tick-seconds", min=0.05, help="How often time passes when nobody speaks.")
     ] = None,
 ) -> None:
     """Take in signals over HTTP, plan as time passes, and show it all, on an embedded log or on Kafka."""
-    from coordinator.cli.serve import Request, run
+    from coordinator.cli.serve import Request, reading_named, run
 
-    run(Request(log, charter, routes, host, port, tokens, tick_seconds, kafka, replicas))
+    run(Request(log, charter, routes, host, port, tokens, tick_seconds, kafka, replicas, reading_named(reading)))
 
 
 @app.command()
@@ -267,24 +270,46 @@ def doctor_kafka(kafka: KafkaAddress = None, replicas: KafkaReplicas = None, as_
         raise typer.Exit(1)
 
 
-token_app = typer.Typer(name="token", no_args_is_help=True, help="Tokens: who may speak for an agent.")
+token_app = typer.Typer(name="token", no_args_is_help=True, help="Tokens: who may read, speak for agents, or answer for them.")
 app.add_typer(token_app)
 
 
 @token_app.command("create")
-def token_create(agent: Annotated[str, typer.Argument(help="The agent's name.")], tokens: TokensFile = None) -> None:
-    """Make a token for an agent and print it, this once; the file keeps its hash."""
-    from coordinator.cli.tokens import create
+def token_create(
+    agent: Annotated[str | None, typer.Argument(help="The agent that it speaks for.")] = None,
+    speak_for: Annotated[
+        list[str] | None, typer.Option("--speak-for", help="A further agent it says anything for; may come often.")
+    ] = None,
+    coordinate: Annotated[
+        list[str] | None, typer.Option("--coordinate", help="An agent whose proposals it answers, and no more; may come often.")
+    ] = None,
+    read: Annotated[bool, typer.Option("--read", help="It reads, and says nothing.")] = False,
+    name: Annotated[str | None, typer.Option("--name", help="Who holds it, where it is not the agent itself.")] = None,
+    days: Annotated[float, typer.Option("--days", help="It ends after so many days; 0: never.")] = 365,
+    tokens: TokensFile = None,
+) -> None:
+    """Make a token and print it, this once; the file keeps its hash."""
+    from coordinator.cli.tokens import Wanted, create
 
-    create(agent, tokens)
+    create(Wanted(agent, tuple(speak_for or ()), tuple(coordinate or ()), read, name, days), tokens)
 
 
 @token_app.command("revoke")
-def token_revoke(agent: Annotated[str, typer.Argument(help="The agent's name.")], tokens: TokensFile = None) -> None:
-    """Make all tokens of an agent useless at once."""
+def token_revoke(
+    which: Annotated[str, typer.Argument(help="Who holds it, or its id as `token list` shows it.")], tokens: TokensFile = None
+) -> None:
+    """Make all tokens of a holder, or one of them, useless at once."""
     from coordinator.cli.tokens import revoke
 
-    revoke(agent, tokens)
+    revoke(which, tokens)
+
+
+@token_app.command("list")
+def token_list(tokens: TokensFile = None, as_json: AsJson = False) -> None:
+    """Show what every token allows and until when; none is shown itself."""
+    from coordinator.cli.tokens import show
+
+    show(tokens, as_json)
 
 
 network_questions = typer.Typer(no_args_is_help=True, help="Five questions about the network as it stands.")

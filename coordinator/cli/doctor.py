@@ -11,7 +11,7 @@ from pathlib import Path
 from coordinator.adapters.clock import wall_us
 from coordinator.adapters.log_care import examine, is_held
 from coordinator.adapters.routes_csv import read_routes
-from coordinator.adapters.tokens import read_hashes
+from coordinator.adapters.tokens import read_grants
 from coordinator.cli.access import charter_in_force
 from coordinator.cli.output import table
 from coordinator.cli.serve import open_port
@@ -19,6 +19,7 @@ from coordinator.client import Client
 from coordinator.errors import Refused, Unavailable
 from coordinator.settings import Settings, config_path, read_settings
 from coordinator.times import SECOND_US, format_instant
+from coordinator.wording import counted
 
 __all__ = ["Finding", "run", "run_kafka"]
 
@@ -143,7 +144,9 @@ def _last_stamp_us(path: Path) -> int:
 def _tokens(path: Path) -> str:
     if not path.exists():
         return f"none at {path}: `serve` listens on this machine only"
-    return f"{len(read_hashes(path))} agents have tokens in {path}"
+    grants = read_grants(path)
+    over = sum(grant.is_over(wall_us()) for grant in grants)
+    return f"{counted(len(grants), 'token')} in {path}" + (f", {over} of them over" if over else "")
 
 
 def _port(settings: Settings) -> str:

@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import get_args
 
 import structlog
 import uvicorn
 
 from coordinator.adapters.feed import Feed
-from coordinator.adapters.http_api import LOOPBACK, build_app
+from coordinator.adapters.http_api import LOOPBACK, Reading, build_app
 from coordinator.adapters.kafka_service import KafkaService
 from coordinator.adapters.proofs import Proofs
 from coordinator.adapters.routes_csv import read_routes
@@ -28,7 +29,7 @@ from coordinator.places import Table
 from coordinator.settings import Settings, read_settings
 from solver import prepare
 
-__all__ = ["Request", "open_port", "run"]
+__all__ = ["Request", "open_port", "reading_named", "run"]
 
 LONGEST_TICK_S = 60.0
 PROOF_S = 60.0  # a market is held against its proof so often
@@ -49,6 +50,7 @@ class Request:
     tick_seconds: float | None = None
     kafka: str | None = None
     replicas: int | None = None
+    reading: Reading | None = None
 
 
 class _Server(uvicorn.Server):
@@ -67,6 +69,15 @@ class _Server(uvicorn.Server):
         """Begin to stop because the coordinator ended by itself."""
         self._feed.close()
         self.should_exit = True
+
+
+def reading_named(text: str | None) -> Reading | None:
+    """Return who may read, as said on the command line."""
+    if text is None:
+        return None
+    if text not in get_args(Reading):
+        raise Refused(f"--reading is {text!r}; say {' or '.join(get_args(Reading))}")
+    return "tokens" if text == "tokens" else "open"
 
 
 def run(request: Request) -> None:
@@ -89,7 +100,8 @@ def run(request: Request) -> None:
         every_s = request.tick_seconds or settings.tick_seconds or min(LONGEST_TICK_S, float(charter.cycle_seconds))
         proofs = Proofs(service)
         stack.callback(proofs.close)
-        app = build_app(service, tokens, only_loopback=tokens is None, proofs=proofs)
+        reading = request.reading or settings.reading
+        app = build_app(service, tokens, only_loopback=tokens is None, proofs=proofs, reading=reading)
         service.start_ticking(every_s)
         proofs.start(PROOF_S)
         if settings.prepare:  # In a process of its own: what it compiles is left in the cache, and requests do not wait.
@@ -105,6 +117,7 @@ def run(request: Request) -> None:
             h11_max_incomplete_event_size=64 << 10,
         )
         who = "every agent speaks with its token" if tokens else "only this machine reaches it, and anyone on it may speak for any agent"
+        who += ", and nobody reads without one" if reading == "tokens" else ""
         print(f"coordinator on {_address(port)} plans every {charter.cycle_seconds} s; {who}. Ctrl-C stops it.", flush=True)
         server = _Server(config, app.state.feed)
         if isinstance(service, KafkaService):

@@ -1,7 +1,7 @@
 // The frame around every view: where one is (the address), who one speaks for, how the stream does, and bringing views up to date.
 
 import { h, show } from "./dom.js";
-import { notice } from "./parts.js";
+import { button, notice } from "./parts.js";
 import { ask } from "./server.js";
 import { Session } from "./session.js";
 import { Stream } from "./stream.js";
@@ -139,7 +139,7 @@ function header() {
     h(
       "button",
       { class: "quiet who", type: "button", on: { click: app.signIn }, "aria-haspopup": "dialog" },
-      session.active ? t("speaking", { who: session.anyone ? t("anyone") : session.names.slice(0, 2).join(", ") }) : t("sign_in"),
+      session.active ? t("speaking", { who: session.anyone ? t("anyone") : session.who.slice(0, 2).join(", ") }) : t("sign_in"),
     ),
   );
 }
@@ -249,9 +249,14 @@ function content() {
     "main",
     { id: "main", key: `main-${app.view.name}`, "aria-busy": loading && !ready ? "true" : null },
     h("div", { class: "title" }, h("h1", { tabindex: "-1" }, t(`nav.${app.view.name}`)), h("p", { class: "lead" }, t(`lead.${app.view.name}`))),
-    trouble ? notice("trouble", trouble.message || t(`trouble.${trouble.code === "unreachable" ? "unreachable" : "other"}`)) : null,
+    trouble ? troubled(trouble) : null,
     ready ? drawn(data) : trouble ? null : h("p", { class: "loading" }, t("loading")),
   );
+}
+
+function troubled(trouble) {
+  if (trouble.status === 401) return h("p", { class: "notice quiet" }, t("signin.read_first"), " ", button(t("sign_in"), app.signIn, { class: "quiet" }));
+  return notice("trouble", trouble.message || t(`trouble.${trouble.code === "unreachable" ? "unreachable" : "other"}`));
 }
 
 // A fault in one view, as a message that is missing, leaves the frame and the other views as they are.
@@ -340,7 +345,14 @@ async function begin() {
     if (fresh.some((record) => !record.event.type.startsWith("stigmergy.tick.") && app.view.moves?.(record))) soon();
     if (fresh.some((record) => record.stream !== "signal")) count().catch(() => undefined);
   });
-  session.addEventListener("change", draw);
+  session.addEventListener("change", () => {
+    if (loaded.trouble?.status === 401 && session.reads) {
+      stream.again();
+      load({ anew: true });
+    }
+    draw();
+  });
+  session.remember();
   route();
   stream.start();
   setInterval(passTime, 1_000);

@@ -8,13 +8,20 @@ export class Trouble extends Error {
   }
 }
 
+// The token that reading takes, where it takes one; the session sets it.
+export const bearer = { token: undefined };
+
+export function readingHeaders(headers = {}) {
+  return bearer.token ? { ...headers, authorization: `Bearer ${bearer.token}` } : headers;
+}
+
 const PATIENCE_MS = 30_000;
 
 // Returns what the server answers to a question; values that are empty are left out of it.
 export async function ask(path, values = {}, signal = undefined) {
   const query = new URLSearchParams(Object.entries(values).filter(([, value]) => value !== undefined && value !== null && value !== ""));
   const text = query.toString();
-  return read(await reach(text ? `${path}?${text}` : path, { signal: limited(signal) }));
+  return read(await reach(text ? `${path}?${text}` : path, { headers: readingHeaders(), signal: limited(signal) }));
 }
 
 // Returns the rows of all pages of a list, at most so many, and whether there are more.
@@ -49,7 +56,7 @@ export async function say(speaker, kind, subject, data) {
   return result;
 }
 
-// Returns who a token speaks for, and whether speaking takes one at all.
+// Returns what a token allows, and whether speaking and reading take one at all.
 export async function whose(token) {
   return read(await reach("session", { headers: token ? { authorization: `Bearer ${token}` } : {}, signal: limited() }));
 }

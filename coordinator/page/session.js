@@ -1,16 +1,19 @@
-// Who this page may speak for. Tokens stay in this tab (sessionStorage) and go nowhere but to the server of the page.
+// Who this page may read, speak and answer for. Tokens stay in this tab (sessionStorage) and go nowhere but to the server of the page.
 
-import { Trouble, whose } from "./server.js";
+import { Trouble, bearer, whose } from "./server.js";
 
 const KEY = "speakers";
 
 export class Session extends EventTarget {
   needsTokens = true;
+  reads = true; // whether what there is may be read: without a token where reading is open
   anyone = false; // a server without tokens lets everybody on its machine speak for anybody
+  holders = []; // of tokens: {name, token, speaks, answers, expires}
   #speakers = new Map();
+  #readingTakesToken = false;
   #opening = null;
 
-  // Learns from the server whether speaking takes tokens; where that failed, the next call asks again.
+  // Learns from the server whether speaking and reading take tokens; where that failed, the next call asks again.
   open() {
     this.#opening ??= this.#open().catch((trouble) => {
       this.#opening = null;
@@ -19,11 +22,22 @@ export class Session extends EventTarget {
     return this.#opening;
   }
 
-  async #open() {
-    this.needsTokens = (await whose()).tokens;
+  // What was kept in this tab, before anything is asked of the server.
+  remember() {
     const kept = JSON.parse(sessionStorage.getItem(KEY) ?? "{}");
-    this.anyone = !this.needsTokens && kept.anyone === true;
-    for (const speaker of kept.speakers ?? []) if (Boolean(speaker.token) === this.needsTokens) this.#speakers.set(speaker.agent, speaker);
+    this.holders = kept.holders ?? [];
+    bearer.token = this.holders[0]?.token;
+    return kept;
+  }
+
+  async #open() {
+    const kept = this.remember();
+    const { tokens, reading } = await whose();
+    this.needsTokens = tokens;
+    this.#readingTakesToken = reading === "tokens";
+    if (!tokens) this.holders = [];
+    this.anyone = !tokens && kept.anyone === true;
+    if (!tokens) for (const agent of kept.names ?? []) this.#speakers.set(agent, { agent });
     this.#changed();
   }
 
@@ -31,8 +45,13 @@ export class Session extends EventTarget {
     return [...this.#speakers.keys()].sort();
   }
 
+  // Who sits here, as it is shown.
+  get who() {
+    return this.needsTokens ? this.holders.map((one) => one.name) : this.names;
+  }
+
   get active() {
-    return this.anyone || this.#speakers.size > 0;
+    return this.anyone || this.#speakers.size > 0 || this.holders.length > 0;
   }
 
   // Returns who speaks for an agent here, or undefined.
@@ -41,11 +60,11 @@ export class Session extends EventTarget {
   }
 
   async addToken(token) {
-    const { agent } = await whose(token);
-    if (!agent) throw new Trouble(401, "token", "");
-    this.#speakers.set(agent, { agent, token });
+    const { name, speaks, answers, expires } = await whose(token);
+    if (!name) throw new Trouble(401, "token", "");
+    this.holders = [...this.holders.filter((one) => one.name !== name), { name, token, speaks, answers, expires }];
     this.#changed();
-    return agent;
+    return name;
   }
 
   addName(agent) {
@@ -58,13 +77,21 @@ export class Session extends EventTarget {
     this.#changed();
   }
 
-  remove(agent) {
-    this.#speakers.delete(agent);
+  remove(name) {
+    this.holders = this.holders.filter((one) => one.name !== name);
+    this.#speakers.delete(name);
     this.#changed();
   }
 
   #changed() {
-    sessionStorage.setItem(KEY, JSON.stringify({ anyone: this.anyone, speakers: [...this.#speakers.values()] }));
+    if (this.needsTokens) {
+      const of = ({ speaks, answers, token }) => [...speaks, ...answers].map((agent) => [agent, { agent, token }]);
+      this.#speakers = new Map(this.holders.flatMap(of));
+    }
+    bearer.token = this.holders[0]?.token;
+    this.reads = !this.#readingTakesToken || this.holders.length > 0;
+    const names = this.needsTokens ? [] : this.names;
+    sessionStorage.setItem(KEY, JSON.stringify({ anyone: this.anyone, names, holders: this.holders }));
     this.dispatchEvent(new Event("change"));
   }
 }

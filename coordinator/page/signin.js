@@ -2,7 +2,7 @@
 
 import { h, show } from "./dom.js";
 import { button, field, notice } from "./parts.js";
-import { t } from "./words.js";
+import { moment, t } from "./words.js";
 
 // Opens the form; it closes by Escape, by its button, or when it has done its work.
 export function openSignIn(app, place) {
@@ -34,12 +34,27 @@ function inside(app, dialog, trouble, act) {
     h("h2", { id: "sheet-title" }, t("signin.title")),
     h("p", {}, session.needsTokens ? t("signin.tokens") : t("signin.open")),
     trouble ? notice("trouble", trouble) : null,
-    session.names.length
-      ? h("ul", { class: "speakers" }, session.names.map((name) => h("li", { key: name }, name, button(t("signin.forget"), () => act(() => session.remove(name)), { class: "quiet", "aria-label": t("signin.forget_whom", { agent: name }) }))))
-      : null,
+    speakers(session, act),
     session.needsTokens ? tokenForm(session, act) : nameForm(session, act),
     h("div", { class: "acts" }, button(t("close"), () => dialog.close(), { class: "main" })),
   ];
+}
+
+function speakers(session, act) {
+  const rows = session.needsTokens ? session.holders : session.names.map((name) => ({ name }));
+  if (!rows.length) return null;
+  const forget = (name) => button(t("signin.forget"), () => act(() => session.remove(name)), { class: "quiet", "aria-label": t("signin.forget_whom", { agent: name }) });
+  return h("ul", { class: "speakers" }, rows.map((one) => h("li", { key: one.name }, h("span", {}, one.name, one.token ? h("span", { class: "note" }, ` ${scopes(one)}`) : null), forget(one.name))));
+}
+
+// What a token allows, and until when.
+function scopes({ name, speaks, answers, expires }) {
+  const said = [];
+  if (speaks.some((agent) => agent !== name)) said.push(t("signin.speaks", { agents: speaks.join(", ") }));
+  if (answers.length) said.push(t("signin.answers", { agents: answers.join(", ") }));
+  if (!speaks.length && !answers.length) said.push(t("signin.reads"));
+  if (expires) said.push(t("signin.until", { day: moment(expires) }));
+  return said.join(" · ");
 }
 
 function tokenForm(session, act) {

@@ -1,6 +1,8 @@
 // The stream as it grows (server-sent events), read by hand so that silence can be told from death: it resumes after the last
 // record it saw, starts anew when the log is another one, and says at any time how it does.
 
+import { readingHeaders } from "./server.js";
+
 const SILENCE_MS = 40_000; // the server says at least every 15 s that it is still there
 const AGAIN_MS = [500, 1_000, 2_000, 5_000, 10_000];
 const BACKLOG = 200; // records of before, so that the tail is not empty at first
@@ -14,12 +16,20 @@ export class Stream extends EventTarget {
   received = 0; // records since the page was opened
   #controller = null;
   #failures = 0;
+  #wake = null; // ends the wait before the next try
   #begunMs = 0; // the try that is under way
 
   start() {
     this.#follow();
     setInterval(() => this.#watch(), 1_000);
     addEventListener("online", () => this.#controller?.abort());
+  }
+
+  // Tries again now: something changed that may let it.
+  again() {
+    this.#failures = 0;
+    this.#wake?.();
+    this.#controller?.abort();
   }
 
   async #follow() {
@@ -30,7 +40,10 @@ export class Stream extends EventTarget {
         // Whatever ended it, it is taken up again below.
       }
       this.#become("lost");
-      await new Promise((done) => setTimeout(done, AGAIN_MS[Math.min(this.#failures, AGAIN_MS.length - 1)]));
+      await new Promise((done) => {
+        this.#wake = done;
+        setTimeout(done, AGAIN_MS[Math.min(this.#failures, AGAIN_MS.length - 1)]);
+      });
       this.#failures += 1;
     }
   }
@@ -39,7 +52,7 @@ export class Stream extends EventTarget {
     this.#controller = new AbortController();
     this.#begunMs = Date.now();
     const after = this.position ?? (await this.#before());
-    const response = await fetch(`events?after=${after}`, { signal: this.#controller.signal, headers: { accept: "text/event-stream" } });
+    const response = await fetch(`events?after=${after}`, { signal: this.#controller.signal, headers: readingHeaders({ accept: "text/event-stream" }) });
     if (response.status === 400) [this.position, this.records] = [null, []]; // another log: what was seen before says nothing about this one
     if (!response.ok) throw new Error(`${response.status}`);
     this.#failures = 0;
@@ -57,7 +70,7 @@ export class Stream extends EventTarget {
   }
 
   async #before() {
-    const response = await fetch("readyz", { signal: this.#controller.signal });
+    const response = await fetch("readyz", { headers: readingHeaders(), signal: this.#controller.signal });
     if (!response.ok) throw new Error(`${response.status}`); // while the log is being read, its end is not known
     const { entries } = await response.json();
     this.oldUntil = entries - 1;

@@ -186,6 +186,31 @@ def test_a_token_speaks_for_its_agent_and_stays_in_the_tab(guarded: tuple[Served
     expect(other.locator("header .who")).to_have_text("Sign in")
 
 
+def test_who_coordinates_reads_and_answers_for_those_who_let_them_and_is_named(tmp_path: Path, open_page: Opened) -> None:
+    """Where reading takes a token, the page asks for one first."""
+    path = tmp_path / "tokens.json"
+    tokens = {agent: create_token(path, agent) for agent in ("atelier", "clinic", "ehpad")}
+    maria = create_token(path, name="maria", answers=["atelier", "clinic"])
+    with serve(tmp_path / "log", path, Hand(NOW_US), reading="tokens") as server:
+        network(server, tokens)
+        page = open_page(server, "/proposals", expected=("401",))
+        expect(page.locator("main")).to_contain_text("Reading takes a token here")
+        page.get_by_role("main").get_by_role("button", name="Sign in").click()
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_label("Token").fill(maria)
+        dialog.get_by_role("button", name="Add").click()
+        expect(dialog.locator(".speakers")).to_contain_text("answers for atelier, clinic")
+        page.keyboard.press("Escape")
+        expect(page.locator(".health")).to_have_text("Live")
+        expect(page.locator("[data-act=accept]")).to_have_count(3)  # twice for the atelier, once for the clinic
+        card(page, "clinic").locator("[data-act=accept]").first.click()
+        expect(card(page, "clinic").locator("[data-act=accept]")).to_have_count(1)
+        card(page, "clinic").locator("[data-act=accept]").click()
+        expect(page.locator(".toast").last).to_contain_text("it is a commitment")
+        page.goto(f"{server.url}/#/book")
+        expect(page.locator("main tbody").first).to_contain_text("by maria")
+
+
 def test_a_page_of_another_site_cannot_answer(live: Served, open_page: Opened) -> None:
     page = open_page(live)
     line = event_json("answer", "agent:atelier", "x", NOW_US, {"proposal": "x", "answer": "accept"})

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
 
-from coordinator.adapters.http_api import build_app
+from coordinator.adapters.http_api import Reading, build_app
 from coordinator.adapters.proofs import Proofs
 from coordinator.adapters.service import Service
 from coordinator.adapters.tokens import Tokens
@@ -56,6 +57,8 @@ class Served:
     host: str
     port: int
     proofs: Proofs
+    app: FastAPI
+    reading: Reading = "open"
 
     @property
     def url(self) -> str:
@@ -86,13 +89,15 @@ class Served:
 
 
 @contextmanager
-def serve(path: Path, tokens: Path | None = None, clock: Hand | None = None, **rules: Any) -> Iterator[Served]:
+def serve(
+    path: Path, tokens: Path | None = None, clock: Hand | None = None, *, reading: Reading = "open", **rules: Any
+) -> Iterator[Served]:
     """A server on a free port of 127.0.0.1 until the block ends; it plans when it is told to wait for a second or more."""
     clock = clock or Hand()
     prepare()  # as `coordinator serve` does beside itself: on a new clone no reader waits for the compiler
     service = Service(path, Charter.model_validate({"cycle_seconds": 1} | rules), clock=clock)
     proofs = Proofs(service)
-    app = build_app(service, Tokens(tokens) if tokens else None, only_loopback=True, proofs=proofs)
+    app = build_app(service, Tokens(tokens, clock) if tokens else None, only_loopback=True, proofs=proofs, reading=reading)
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=5))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -103,7 +108,7 @@ def serve(path: Path, tokens: Path | None = None, clock: Hand | None = None, **r
             time.sleep(0.01)
         host, port = server.servers[0].sockets[0].getsockname()
         service.tick()
-        yield Served(service, clock, host, port, proofs)
+        yield Served(service, clock, host, port, proofs, app, reading)
     finally:
         app.state.feed.close()
         server.should_exit = True

@@ -72,7 +72,7 @@ function ledger(app, records) {
         state(record.kind),
         agentLink(app, record.agent),
         h("a", { class: "ref", href: app.link("proposals", { id: record.proposal }) }, record.proposal.slice(0, 8)),
-        h("span", { lang: "en" }, record.why ?? ""),
+        [record.spoken_by ? h("span", { class: "muted" }, t("book.spoken_by", { name: record.spoken_by }), " ") : null, h("span", { lang: "en" }, record.why ?? "")],
       ],
       { key: record.number },
     ),

@@ -18,6 +18,7 @@ from coordinator.adapters.clock import wall_us
 from coordinator.adapters.kafka_log import KafkaLog
 from coordinator.adapters.kafka_memory import Memory
 from coordinator.adapters.kafka_service import WRITINGS, KafkaService
+from coordinator.adapters.tokens import Grant
 from coordinator.charter import Charter
 from coordinator.cloudevents import to_binary
 from coordinator.commitments import State
@@ -179,7 +180,9 @@ def test_what_cannot_be_taken_from_kafka_is_refused_counted_and_shown_also_after
 
 def test_what_is_refused_at_the_door_never_enters_the_stream_and_leaves_a_dead_letter(start: Start, broker: str) -> None:
     service = start()
-    told = service.publish([b"{", pieces("offer", "atelier-nord", 1), pieces("need", "b", 1)], speaker="atelier-nord")
+    told = service.publish(
+        [b"{", pieces("offer", "atelier-nord", 1), pieces("need", "b", 1)], speaker=Grant("atelier-nord", "", ("atelier-nord",))
+    )
     assert [(one.status, one.code) for one in told] == [("refused", "invalid"), ("taken", None), ("refused", "speaker")]
     service.close()
     assert len(all_of(broker, SIGNAL)) == 1

@@ -240,12 +240,13 @@ def test_the_charter_in_force_is_told(told: Served) -> None:
 
 
 def test_a_session_tells_whose_a_token_is(told: Served, tmp_path: Path) -> None:
-    assert told.get("/session") == {"tokens": False, "agent": None}
+    assert told.get("/session") == {"tokens": False, "reading": "open", "agent": None}
     token = create_token(tmp_path / "tokens.json", "chu-rennes")
     with serve(tmp_path / "log", tmp_path / "tokens.json") as shut:
-        assert shut.get("/session") == {"tokens": True, "agent": None}
+        assert shut.get("/session") == {"tokens": True, "reading": "open", "agent": None}
         known = shut.ask("GET", "/session", headers={"authorization": f"Bearer {token}"})
-        assert json.loads(known.body) == {"tokens": True, "agent": "chu-rennes"}
+        mine = {"name": "chu-rennes", "agent": "chu-rennes", "speaks": ["chu-rennes"], "answers": [], "expires": None}
+        assert json.loads(known.body) == {"tokens": True, "reading": "open", **mine}
         assert shut.ask("GET", "/session", headers={"authorization": "Bearer stig_wrong"}).status == 401
 
 

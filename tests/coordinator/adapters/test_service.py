@@ -10,6 +10,7 @@ import pytest
 
 from coordinator.adapters.file_log import FileLog
 from coordinator.adapters.service import Service
+from coordinator.adapters.tokens import Grant
 from coordinator.charter import Charter
 from coordinator.commitments import State
 from coordinator.errors import Defect, Refused, Unavailable
@@ -110,7 +111,7 @@ def test_each_refusal_has_its_kind_its_sentence_and_a_dead_letter(tmp_path: Path
 
 def test_a_speaker_speaks_for_itself_alone(tmp_path: Path) -> None:
     with closing(service_at(tmp_path / "log")) as service:
-        told = service.publish([OFFER, NEED], speaker="atelier-nord")
+        told = service.publish([OFFER, NEED], speaker=Grant("atelier-nord", "", ("atelier-nord",)))
         with service.reading() as coordination:
             assert list(coordination.network.agents) == ["atelier-nord"]
     assert [(one.status, one.code) for one in told] == [("taken", None), ("refused", "speaker")]

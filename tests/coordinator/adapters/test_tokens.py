@@ -1,21 +1,29 @@
-"""A token lets one agent speak, and the file gives none away."""
+"""A token allows what it says and no more, until its time is up, and the file gives none away."""
 
+import json
 import os
 import stat
 from pathlib import Path
 
 import pytest
 
-from coordinator.adapters.tokens import PREFIX, Tokens, create_token, open_to_others, revoke_tokens
+from coordinator.adapters.tokens import PREFIX, Grant, Tokens, create_token, open_to_others, read_grants, revoke_tokens
 from coordinator.errors import Refused
+from coordinator.times import DAY_US
+from tests.support.serving import START_US, Hand
+
+
+def speaks(tokens: Tokens, token: str) -> tuple[str, ...] | None:
+    grant = tokens.grant_of(token)
+    return grant and grant.speaks
 
 
 def test_a_token_belongs_to_its_agent_alone(tmp_path: Path) -> None:
     path = tmp_path / "tokens.json"
     nord, ouest = create_token(path, "atelier-nord"), create_token(path, "clinique-ouest")
     tokens = Tokens(path)
-    assert (tokens.agent_of(nord), tokens.agent_of(ouest)) == ("atelier-nord", "clinique-ouest")
-    assert [tokens.agent_of(wrong) for wrong in ("", PREFIX, nord[:-1], nord + "x", nord.upper(), "é\udc80")] == [None] * 6
+    assert (speaks(tokens, nord), speaks(tokens, ouest)) == (("atelier-nord",), ("clinique-ouest",))
+    assert [tokens.grant_of(wrong) for wrong in ("", PREFIX, nord[:-1], nord + "x", nord.upper(), "é\udc80")] == [None] * 6
 
 
 def test_the_file_holds_no_token_and_only_its_owner_reads_it(tmp_path: Path) -> None:
@@ -30,10 +38,17 @@ def test_an_agent_may_have_several_and_all_go_at_once(tmp_path: Path) -> None:
     path = tmp_path / "tokens.json"
     both = [create_token(path, "atelier-nord"), create_token(path, "atelier-nord")]
     tokens = Tokens(path)
-    assert {tokens.agent_of(each) for each in both} == {"atelier-nord"}
+    assert {speaks(tokens, each) for each in both} == {("atelier-nord",)}
     assert revoke_tokens(path, "atelier-nord") == 2
-    assert {tokens.agent_of(each) for each in both} == {None}
+    assert {speaks(tokens, each) for each in both} == {None}
     assert revoke_tokens(path, "atelier-nord") == 0
+
+
+def test_one_of_several_goes_by_its_id(tmp_path: Path) -> None:
+    path = tmp_path / "tokens.json"
+    gone, kept = create_token(path, "atelier-nord"), create_token(path, "atelier-nord")
+    assert revoke_tokens(path, read_grants(path)[0].id) == 1
+    assert [speaks(Tokens(path), each) for each in (gone, kept)] == [None, ("atelier-nord",)]
 
 
 def test_a_token_made_later_holds_without_a_restart(tmp_path: Path) -> None:
@@ -41,7 +56,45 @@ def test_a_token_made_later_holds_without_a_restart(tmp_path: Path) -> None:
     create_token(path, "atelier-nord")
     tokens = Tokens(path)
     later = create_token(path, "clinique-ouest")
-    assert tokens.agent_of(later) == "clinique-ouest"
+    assert speaks(tokens, later) == ("clinique-ouest",)
+
+
+def test_a_token_holds_until_its_time_is_up_and_not_a_moment_longer(tmp_path: Path) -> None:
+    path, clock = tmp_path / "tokens.json", Hand()
+    token, other = create_token(path, "a", days=2, now_us=START_US), create_token(path, "b", now_us=START_US)
+    tokens = Tokens(path, clock)
+    clock.now_us += 2 * DAY_US - 1
+    assert speaks(tokens, token) == ("a",)
+    clock.now_us += 1
+    assert (tokens.grant_of(token), speaks(tokens, other)) == (None, ("b",))
+
+
+@pytest.mark.parametrize(
+    ("agent", "kind", "allowed"),
+    [
+        ("atelier", "offer", True),
+        ("atelier", "answer", True),
+        ("clinic", "answer", True),
+        ("clinic", "need", False),
+        ("clinic", "report", False),
+        ("ehpad", "answer", False),
+        ("maria", "answer", False),
+    ],
+)
+def test_who_coordinates_answers_for_agents_and_says_nothing_else_for_them(agent: str, kind: str, allowed: bool) -> None:
+    grant = Grant("maria", "", ("atelier",), ("clinic",))
+    assert grant.may_say(agent, kind) is allowed
+
+
+def test_a_file_of_the_first_version_stays_valid_and_keeps_its_form(tmp_path: Path) -> None:
+    path = tmp_path / "tokens.json"
+    token = create_token(path, "atelier-nord")
+    digest = read_grants(path)[0].digest
+    path.write_text(json.dumps({"tokens": {"atelier-nord": [digest]}}))
+    assert read_grants(path) == (Grant("atelier-nord", digest, ("atelier-nord",)),)
+    create_token(path, name="maria", answers=["atelier-nord"])
+    assert json.loads(path.read_text())["tokens"] == {"atelier-nord": [digest]}
+    assert speaks(Tokens(path), token) == ("atelier-nord",)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="rights of files are POSIX's")
@@ -54,7 +107,12 @@ def test_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
         Tokens(path)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"tokens": []}', '{"tokens": {"a": ["short"]}}', '{"tokens": {"a": 1}}'])
+HALF = '{"tokens": {}, "grants": [{"name": "a", "hash": "%s", "speaks": "a", "answers": [], "made": null}]}' % ("0" * 64)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"tokens": []}', '{"tokens": {"a": ["short"]}}', '{"tokens": {"a": 1}}', '{"tokens": {}, "grants": 1}', HALF]
+)
 def test_a_file_of_another_kind_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "tokens.json"
     path.touch(mode=0o600)
@@ -63,7 +121,19 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path, text: str) -> None:
         Tokens(path)
 
 
-def test_a_name_that_no_agent_can_have_gets_no_token(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="letters, digits"):
-        create_token(tmp_path / "tokens.json", "atelier nord")
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ({"agent": "atelier nord"}, "letters, digits"),
+        ({"answers": ["clinic/7"], "name": "maria"}, "letters, digits"),
+        ({"answers": ["clinic"]}, "--name"),
+        ({"speaks": ["a", "b"]}, "--name"),
+        ({"speaks": ["a", "b"], "name": "a"}, "a name of its own"),
+        ({"agent": "a", "name": "a\u202eb"}, "printable"),
+        ({"agent": "a", "days": -1}, "more than 0"),
+    ],
+)
+def test_a_token_that_nobody_could_tell_is_not_made(tmp_path: Path, asked: dict[str, object], sentence: str) -> None:
+    with pytest.raises(Refused, match=sentence):
+        create_token(tmp_path / "tokens.json", **asked)  # type: ignore[arg-type]
     assert not (tmp_path / "tokens.json").exists()
