@@ -67,6 +67,7 @@ class Stance:
     stands: bool = True
     withdrawn: bool = False
     count: int = 0  # raised by every new count; a promise is given back only to the count it was taken from
+    first_count: int = 0  # since when it speaks of this thing: what was agreed before was of another
     taken_grains: int = 0  # promised since the last count (free), or promised and not yet moved (total)
 
     @property
@@ -272,13 +273,15 @@ class Network:
 
     def _replace(self, old: Stance, new: Stance) -> bool:
         """Carry over what was promised of a count that is said again; return whether what stood before ceased by this word."""
-        same_thing = (old.thing, old.dimension) == (new.thing, new.dimension) and not old.withdrawn
-        if same_thing and old.stated_grains == new.stated_grains:
+        same_thing = (old.thing, old.dimension) == (new.thing, new.dimension)
+        same_thing_stands = same_thing and not old.withdrawn
+        if same_thing_stands and (old.stated_grains, old.total) == (new.stated_grains, new.total):
             new.count, new.taken_grains = old.count, old.taken_grains
         else:
             new.count = old.count + 1
+        new.first_count = old.first_count if same_thing else new.count
         self._unlist(old)
-        return old.stands and not same_thing
+        return old.stands and not same_thing_stands
 
     def _stance(self, ref: str, agent: str, event: Event, said: Offer | Capacity | Need, said_us: int, log_us: int) -> Stance:
         need = said if isinstance(said, Need) else None

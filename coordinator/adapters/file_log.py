@@ -347,6 +347,8 @@ class _Writer:
             if not unsound.by_crash:
                 raise _damaged(self._path, unsound) from None
             self._cut(end)
+        else:
+            self.file.sync()  # a process that ended may have written and not synced what is about to count
         if last is not None:
             self._logtime_us = last_logtime_us(*last)
 
@@ -382,8 +384,9 @@ def _head_or_new(path: Path, file: File, disk: Disk, new_id: Callable[[], bytes]
         file.truncate(0)
         file.append(head)
         file.sync()
-        disk.sync_folder(path.parent)
-    return opened_head(path, head)
+    found = opened_head(path, head)
+    disk.sync_folder(path.parent)  # whoever made the file may have ended before it did
+    return found
 
 
 def _open_for_reading(path: Path, disk: Disk) -> tuple[File, bytes, Mark]:

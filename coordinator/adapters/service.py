@@ -206,6 +206,7 @@ class Service:
         self._counts: Counter[str] = Counter()
         self._verdicts: dict[str, list[int]] = {}
         self._judged = 0
+        self._stamped_us = 0  # nothing is stamped before what stands in the log, which may be a refusal that moved no log time
         self._failure: str | None = None
         self._listeners: list[Callable[[], None]] = []
         self._stop = Flag()
@@ -292,7 +293,7 @@ class Service:
             self._lock.release()
 
     def _now_us(self) -> int:
-        return max(self._clock(), self._coordination.log_us)
+        return max(self._clock(), self._coordination.log_us, self._stamped_us)
 
     def _read(self, line: bytes, speaker: Grant | None) -> Said | Fault:
         key = None if speaker is None else f"agent:{speaker.name}" if speaker.name in speaker.speaks else speaker.name
@@ -364,6 +365,7 @@ class Service:
 
     def _pend(self, entry: Entry, stamp_us: int | None = None) -> None:
         stamp_us = self._coordination.log_us if stamp_us is None else stamp_us
+        self._stamped_us = max(self._stamped_us, stamp_us)
         self._pending.append(Entry(entry.stream, entry.key, entry.event, stamp_us))
 
     def _collect(self) -> None:
@@ -459,6 +461,7 @@ class Service:
             return self._refusals
 
     def _remember_letter(self, record: Record) -> None:
+        self._stamped_us = max(self._stamped_us, record.logtime_us)
         self._remember(record.logtime_us, json.loads(record.entry.event)["data"])
 
 

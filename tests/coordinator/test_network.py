@@ -360,6 +360,8 @@ def test_free_keeps_its_tally_over_expiry_when_the_same_is_said_again():
         pytest.param([], 60, id="a commitment is subtracted"),
         pytest.param([offer("a", 100, at=5, basis="total")], 60, id="also of the same stock said again"),
         pytest.param([offer("a", 90, at=5, basis="total")], 50, id="also of another stock"),
+        pytest.param([offer("a", 100, "gown", at=5, basis="total")], 100, id="not of another thing that the signal speaks of now"),
+        pytest.param([offer("a", 100, at=5)], 100, id="not of what is free by a word said since"),
         pytest.param([report("a", "p", "pickup", at=5, quantity=15)], 75, id="less what was reported shipped"),
         pytest.param([report("a", "p", "pickup", at=5), offer("a", 60, at=6, basis="total")], 60, id="shipped: the stock fell itself"),
         pytest.param([report("b", "p", at=5)], 100, id="received is shipped too"),

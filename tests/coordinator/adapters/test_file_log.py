@@ -204,6 +204,32 @@ def test_after_a_failed_sync_nothing_is_acknowledged_until_the_log_is_opened_ane
         log.append([entry(3)])
 
 
+class Noting(RealDisk):
+    """A disk that notes what it synced."""
+
+    def __init__(self):
+        self.synced = []
+
+    def open_to_append(self, path):
+        file = super().open_to_append(path)
+        sync = file.sync
+        file.sync = lambda: (self.synced.append("file"), sync())
+        return file
+
+    def sync_folder(self, folder):
+        self.synced.append("folder")
+        super().sync_folder(folder)
+
+
+def test_what_a_process_that_ended_may_have_left_unsynced_is_synced_before_it_counts(path, log):
+    log.append([entry(1)])
+    log.close()
+    disk = Noting()
+    with closing(FileLog(path, lambda: 1, disk=disk)) as again:
+        assert sorted(disk.synced) == ["file", "folder"]
+        assert len(read_all(again)) == 1
+
+
 def test_a_writer_that_is_interrupted_leaves_the_others_an_answer_and_the_log_usable(path):
     def clock():
         if alarm:

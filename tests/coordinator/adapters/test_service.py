@@ -228,6 +228,21 @@ def test_an_expired_promise_is_released_and_written_down(tmp_path: Path) -> None
     assert streams(path).count(LEDGER) == 2
 
 
+def test_after_a_refusal_and_a_clock_set_back_a_second_start_finds_the_same_time(tmp_path: Path) -> None:
+    path, clock = tmp_path / "log", Hand()
+    for _ in range(2):  # the second time the refusal is one of a former start
+        with closing(service_at(path, clock)) as service:
+            clock.now_us += 20 * SECOND_US
+            service.publish([b"{"])
+            clock.now_us -= 10 * SECOND_US
+            service.tick()
+            with service.reading() as coordination:
+                live_us = coordination.log_us
+        with closing(service_at(path, clock)) as service, service.reading() as coordination:
+            assert coordination.log_us == live_us
+            assert service.parked == []
+
+
 def test_a_reader_does_not_wait_without_a_bound(tmp_path: Path) -> None:
     with closing(Service(tmp_path / "log", Charter(), clock=Hand(), wait_s=0.05)) as service, service.reading():
         told: list[Exception] = []
