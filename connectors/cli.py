@@ -1,18 +1,30 @@
 """The command `connector`: reads a file in, prints its events, and says of every row that was not taken why."""
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 if TYPE_CHECKING:
+    from connectors.mappings import Reading
     from connectors.reading import Report
 
 __all__ = ["main"]
 
 LARGEST_BYTES = 256 * 2**20  # of a file, unpacked: what fits in memory with room to spare
 SHOWN_ROWS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Speaks:
+    """In whose name a file is read."""
+
+    prefix: str  # before every agent's name
+    agent: str  # who would publish what a design suggests
+    product: str  # what is made of a bill of materials
+
 
 app = typer.Typer(
     help="Read what others keep (tables, maps, registries) as signals for the coordinator.",
@@ -51,6 +63,8 @@ def read(
         str | None, typer.Option(help="When rows without a time were said (RFC 3339); the file's own date unless given.")
     ] = None,
     prefix: Annotated[str, typer.Option(help="Put before every agent name, so that two registries never speak for one agent.")] = "",
+    agent: Annotated[str, typer.Option(help="Of designs: who would publish the recipes; the mapping's own name unless given.")] = "",
+    product: Annotated[str, typer.Option(help="Of a bill of materials: what is made; the file's name unless given.")] = "",
     out: Annotated[Path | None, typer.Option(help="Write the events here instead of standard output.")] = None,
     refused: Annotated[Path | None, typer.Option(help="Write every refused row here, a JSON object a line.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write the report as JSON.")] = False,
@@ -65,7 +79,8 @@ def read(
     from coordinator.errors import Refused  # noqa: PLC0415
 
     try:
-        report = _report_of(file, mapping, encoding=encoding, columns=column or [], time=time, prefix=prefix)
+        speaks = Speaks(prefix, agent, product or file.name.partition(".")[0])
+        report = _report_of(file, mapping, speaks, encoding=encoding, columns=column or [], time=time)
         _write(report, file, out, refused)
     except Refused as error:
         _stop(f"{file}: {error}")
@@ -84,15 +99,13 @@ def _stop(why: str) -> NoReturn:
     raise typer.Exit(2)
 
 
-def _report_of(file: Path, name: str, *, encoding: str | None, columns: list[str], time: str | None, prefix: str) -> "Report":
+def _report_of(file: Path, name: str, speaks: Speaks, *, encoding: str | None, columns: list[str], time: str | None) -> "Report":
     """Return the report of a file. Refused when the mapping is unknown or the file does not fit it at all."""
     import difflib  # noqa: PLC0415
 
-    from connectors.geojson import Points, read_points  # noqa: PLC0415
     from connectors.mappings import MAPPINGS  # noqa: PLC0415
     from connectors.reading import decode  # noqa: PLC0415
-    from connectors.tables import Table, read_table  # noqa: PLC0415
-    from connectors.versions import read_versions  # noqa: PLC0415
+    from connectors.tables import Table  # noqa: PLC0415
     from coordinator.errors import Refused  # noqa: PLC0415
     from coordinator.times import parse_instant  # noqa: PLC0415
 
@@ -101,7 +114,7 @@ def _report_of(file: Path, name: str, *, encoding: str | None, columns: list[str
         raise Refused(f"no mapping is called {name!r}{f' (is it {near[0]}?)' if near else ''}; `connector list` names them")
     mapping = MAPPINGS[name]
     if columns and not isinstance(mapping, Table):
-        raise Refused(f"--column is for tables; {name} reads a map")
+        raise Refused(f"--column is for tables; {name} reads none")
     if not all("=" in each for each in columns):
         raise Refused("--column is written OURS=THEIRS, such as quantity=Menge")
     text, read_as = decode(_content(file), encoding)
@@ -109,15 +122,38 @@ def _report_of(file: Path, name: str, *, encoding: str | None, columns: list[str
         said_us = parse_instant(time) if time is not None else int(file.stat().st_mtime) * 1_000_000
     except Refused as refused:
         raise Refused(f"--time {refused}") from None
-    match mapping:
-        case Table():
-            report = read_table(text, mapping.with_columns(dict(each.split("=", 1) for each in columns)), said_us=said_us, prefix=prefix)
-        case Points():
-            report = read_points(text, mapping, said_us=said_us, prefix=prefix)
-        case _:
-            report = read_versions(text, mapping, prefix=prefix)
+    if isinstance(mapping, Table):
+        mapping = mapping.with_columns(dict(each.split("=", 1) for each in columns))
+    report = _read_as(text, mapping, said_us, speaks)
     report.notes["encoding"] = read_as
     return report
+
+
+def _read_as(text: str, mapping: "Reading", said_us: int, speaks: Speaks) -> "Report":
+    """Return the report of a text that is what the mapping says."""
+    from connectors.facilities import Facilities, read_facilities  # noqa: PLC0415
+    from connectors.field_ready import DesignList, read_designs  # noqa: PLC0415
+    from connectors.geojson import Points, read_points  # noqa: PLC0415
+    from connectors.manifests import Manifests, read_manifest  # noqa: PLC0415
+    from connectors.parts import Parts, read_parts  # noqa: PLC0415
+    from connectors.tables import Table, read_table  # noqa: PLC0415
+    from connectors.versions import read_versions  # noqa: PLC0415
+
+    match mapping:
+        case Table():
+            return read_table(text, mapping, said_us=said_us, prefix=speaks.prefix)
+        case Points():
+            return read_points(text, mapping, said_us=said_us, prefix=speaks.prefix)
+        case Facilities():
+            return read_facilities(text, mapping, said_us=said_us, prefix=speaks.prefix, name=speaks.product)
+        case Manifests():
+            return read_manifest(text, mapping, said_us=said_us, agent=speaks.prefix + (speaks.agent or mapping.agent))
+        case DesignList():
+            return read_designs(text, mapping, said_us=said_us, agent=speaks.prefix + (speaks.agent or mapping.agent))
+        case Parts():
+            return read_parts(text, mapping, said_us=said_us, agent=speaks.prefix + (speaks.agent or mapping.agent), product=speaks.product)
+        case _:
+            return read_versions(text, mapping, prefix=speaks.prefix)
 
 
 def _content(file: Path) -> bytes:

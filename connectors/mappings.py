@@ -2,11 +2,17 @@
 
 from collections.abc import Mapping
 
+from connectors.facilities import Facilities
+from connectors.field_ready import DesignList
 from connectors.geojson import Points
+from connectors.manifests import Manifests
+from connectors.parts import Parts
 from connectors.tables import Table
 from connectors.versions import Versions
 
-__all__ = ["MAPPINGS"]
+__all__ = ["MAPPINGS", "Reading"]
+
+Reading = Table | Points | Versions | Manifests | DesignList | Parts | Facilities
 
 
 _GOODS = {
@@ -22,7 +28,7 @@ _BRITTANY = Points(
     noun="place",
 )
 
-MAPPINGS: Mapping[str, Table | Points | Versions] = {
+MAPPINGS: Mapping[str, Reading] = {
     "agents": Table(
         about="CSV of agents: agent or name, optionally id, lat, long, label, classified_as (“;” between several), time",
         kind="agent",
@@ -76,4 +82,8 @@ MAPPINGS: Mapping[str, Table | Points | Versions] = {
         about="dated versions of that GeoJSON, one a line: agents that appear, move, are renamed and go",
         points=_BRITTANY,
     ),
+    "okh": Manifests(about="one Open Know-How manifest (YAML, TOML or JSON, four dialects): drafts of recipes for --agent to publish"),
+    "okw": Facilities(about="Open Know-Where facilities (YAML or JSON): agents with what they can do, without hours"),
+    "field-ready": DesignList(about="JSON list of Field Ready's designs: drafts of recipes for --agent to publish"),
+    "bom": Parts(about="bill of materials (CSV or tab-separated) of --product: a draft of its recipe, and of each assembly's"),
 }

@@ -9,8 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from connectors.facilities import Facilities, read_facilities
+from connectors.field_ready import DesignList, read_designs
 from connectors.geojson import Points, read_points
+from connectors.manifests import Manifests, read_manifest
 from connectors.mappings import MAPPINGS
+from connectors.parts import Parts, read_parts
 from connectors.reading import Report, decode
 from connectors.tables import Table, read_table
 from connectors.versions import Versions, read_versions
@@ -37,6 +41,14 @@ def read(name: str, kind: str, encoding: str | None = None) -> Report:
             report = read_points(text, mapping, said_us=SAID_US)
         case Versions():
             report = read_versions(text, mapping)
+        case Manifests():
+            report = read_manifest(text, mapping, said_us=SAID_US)
+        case DesignList():
+            report = read_designs(text, mapping, said_us=SAID_US)
+        case Parts():
+            report = read_parts(text, mapping, said_us=SAID_US)
+        case Facilities():
+            report = read_facilities(text, mapping, said_us=SAID_US, name=Path(name).stem)
     for line in report.taken:
         parse_event(line, strict_fields=True)
     return report
@@ -201,3 +213,73 @@ def test_each_version_read_twice_says_nothing_more() -> None:
 def test_a_map_that_was_published_broken_is_refused_with_line_and_mending(name: str, why: str) -> None:
     with pytest.raises(Refused, match=why):
         read(f"bzh-fablabs/invalid-json/{name}.geojson.txt", "bzh-fablabs")
+
+
+# -- designs and facilities -------------------------------------------------------------------------------------------
+
+BROKEN_MANIFESTS = {  # as their source says, and the line in which each breaks
+    "openflexure-okh.yml": 37,
+    "okh-seat-helpful.yml": 3,
+    "okh-lsh-z-part1.yaml": 11,
+    "okh-lsh-z-part2.yaml": 11,
+}
+
+
+def manifests() -> list[str]:
+    root = Path(DATA or "") / "okh-manifests"
+    found = [path for path in root.rglob("*") if path.suffix in {".yml", ".yaml", ".toml"} or path.name.endswith(".okh.json")]
+    return sorted(str(path.relative_to(Path(DATA or ""))) for path in found if "/okw/" not in str(path))
+
+
+def test_every_manifest_gives_drafts_and_the_broken_ones_are_refused_with_their_line() -> None:
+    names = manifests()
+    assert len(names) == 38
+    dialects: Counter[str] = Counter()
+    for name in names:
+        report = read(name, "okh")
+        broken = BROKEN_MANIFESTS.get(Path(name).name)
+        assert [refused.row for refused in report.refused] == ([] if broken is None else [broken]), name
+        assert bool(report.taken) is (broken is None), name
+        dialects[report.notes.get("dialect", "broken")] += 1
+        for line in report.taken:
+            said = json.loads(line)
+            assert said["type"] == "stigmergy.resource.v1" or said["data"]["draft"], name
+    assert dialects == {"OKH 1.0": 11, "OSHI": 18, "OKH-LOSH": 3, "OKH JSON": 2, "broken": 4}
+
+
+def test_every_design_of_field_ready_is_a_draft_and_hours_stand_only_where_a_time_was_stated() -> None:
+    records = json.loads(content("field-ready/designs.json"))
+    report = read("field-ready/designs.json", "field-ready")
+    assert (len(report.taken), report.refused) == (len(records), [])
+    timed = [line for line in report.taken if json.loads(line)["data"]["steps"]]
+    stated = [record for record in records if (record.get("Production time (1 unit by 1 person)") or ">")[0] != ">"]
+    assert 0 < len(timed) <= len(stated)
+
+
+def test_the_ventilators_parts_are_taken_where_they_count_and_refused_by_line_where_not() -> None:
+    report = read("ventilator-bom/10_27_2020_bom.csv", "bom")
+    [draft] = [json.loads(line)["data"] for line in report.taken]
+    with_count = [
+        row
+        for row in csv.reader(content("ventilator-bom/10_27_2020_bom.csv").decode("utf-8-sig").splitlines())
+        if row[0].strip() and row[4].strip().isdigit()
+    ]
+    assert sum(flow["quantity"]["value"] for flow in draft["inputs"]) == sum(int(row[4]) for row in with_count)
+    assert report.warnings["title among the rows: Electronics"] == 1
+    assert all(refused.reason for refused in report.refused)
+
+
+def test_every_facility_becomes_an_agent_without_hours() -> None:
+    records = json.loads(content("okw-facilities-2024/facilities.json"))
+    report = read("okw-facilities-2024/facilities.json", "okw")
+    assert len(report.taken) + len(report.refused) == len(records)
+    placed = sum("place" in json.loads(line)["data"] for line in report.taken)
+    assert placed == sum(bool(record["geocoding"] and record["geocoding"]["latitude"] is not None) for record in records)
+    assert {parse_event(line).kind for line in report.taken} == {"agent"}
+
+
+def test_shops_say_what_they_can_do_by_our_names_where_the_table_knows_theirs() -> None:
+    [line] = read("okh-manifests/helpful-library/alpha/okw/SewingShop.yml", "okw").taken
+    classes = json.loads(line)["data"]["classified_as"]
+    assert "hand-cutting" in classes
+    assert "Baby Loc Sewing Machine" in classes
