@@ -44,6 +44,7 @@ IMPORTED_AS = {
     "kafka-python": "kafka",
     "prometheus-client": "prometheus_client",
     "pydantic-settings": "pydantic_settings",
+    "pyyaml": "yaml",
 }
 
 
