@@ -379,7 +379,8 @@ def opened_head(path: Path, head: bytes) -> tuple[bytes, Mark]:
 def _head_or_new(path: Path, file: File, disk: Disk, new_id: Callable[[], bytes]) -> tuple[bytes, Mark]:
     """Return the id and first mark of a file, which is made a log where it is new or was left by a process that ended while making it."""
     head = file.read(0, HEAD_BYTES)
-    if file.size() <= HEAD_BYTES and ((len(head) < HEAD_BYTES and MAGIC.startswith(head[: len(MAGIC)])) or not head.strip(b"\x00")):
+    begun = MAGIC.startswith(head[: len(MAGIC)]) or not head.strip(b"\x00")
+    if file.size() <= HEAD_BYTES and begun and read_head(head) is None:
         head = head_of(new_id())
         file.truncate(0)
         file.append(head)

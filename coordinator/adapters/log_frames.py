@@ -177,20 +177,20 @@ def last_logtime_us(buffer: bytes, frame: Frame) -> int:
 def is_left_by_a_crash(rest: bytes, position: int) -> bool:
     """Whether what stands at the end of a file, where a frame should begin, is what a crash leaves of a frame that was being written.
 
-    A process that dies, or a full disk, leaves the first part of it. A loss of power may also leave sectors that were never written,
-    which read as zeros. Anything else was written as it should be, and acknowledged, and changed later: that is for a person to decide.
+    A process that dies, or a full disk, leaves the first part of it. A loss of power may also leave sectors or an end that were never
+    written and read as zeros, which no frame ends with. Anything else was written as it should be, and acknowledged, and changed
+    later: that is for a person to decide.
     """
     if len(rest) < HEADER_BYTES:
         begun = rest[: len(_FRAME_MAGIC)] == _FRAME_MAGIC[: len(rest)]
         return begun or _has_unwritten_sector(rest, position)
     _, size, _, _ = _FIELDS.unpack_from(rest)
-    sound = _is_header(rest[:HEADER_BYTES])
-    whole = HEADER_BYTES + size + len(_CLOSING)
-    if sound and whole > len(rest):
-        return True
-    if sound and whole < len(rest) and rest[whole:].strip(b"\x00"):
-        return False  # more was written after it, so it was synced before
-    return _has_unwritten_sector(rest, position) and not any(True for _ in _loose_headers(rest))
+    if _is_header(rest[:HEADER_BYTES]):
+        whole = HEADER_BYTES + size + len(_CLOSING)
+        if whole != len(rest):
+            return whole > len(rest)  # Behind a frame that was written whole more was written: it was synced before.
+    unwritten = rest.endswith(b"\x00\x00") or _has_unwritten_sector(rest, position)
+    return unwritten and not any(True for _ in _loose_headers(rest))
 
 
 def loose_frames(rest: bytes) -> Iterator[int]:
