@@ -188,7 +188,7 @@ def is_left_by_a_crash(rest: bytes, position: int) -> bool:
     if _is_header(rest[:HEADER_BYTES]):
         whole = HEADER_BYTES + size + len(_CLOSING)
         if whole != len(rest):
-            return whole > len(rest)  # Behind a frame that was written whole more was written: it was synced before.
+            return bool(whole > len(rest))  # Behind a frame that was written whole more was written: it was synced before.
     unwritten = rest.endswith(b"\x00\x00") or _has_unwritten_sector(rest, position)
     return unwritten and not any(True for _ in _loose_headers(rest))
 

@@ -482,3 +482,57 @@ def churn(
     from coordinator.cli.loading import Where
 
     show_churn(Where(files or [], log, charter, routes), as_json)
+
+
+log_app = typer.Typer(name="log", no_args_is_help=True, help="An embedded log: is it sound, out to files of events, and in again.")
+app.add_typer(log_app)
+OwnLog = Annotated[Path | None, typer.Argument(help="The embedded log; else the setting `log`.")]
+
+
+@log_app.command("verify")
+def _log_verify(log: OwnLog = None, as_json: AsJson = False) -> None:
+    """Read all of a log against its checksums and its chain; exit code 1 where it is not sound."""
+    from coordinator.cli.log import verify
+
+    if not verify(log, as_json):
+        raise typer.Exit(1)
+
+
+@log_app.command("repair-tail")
+def _log_repair_tail(
+    log: OwnLog = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Cut; without it only what would be cut is shown.")] = False,
+    give_up: Annotated[int, typer.Option("--give-up", min=0, help="So many whole entries behind the damage may go too.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Cut a damaged end off a log and keep it in a file beside; exit code 1 while it is not sound."""
+    from coordinator.cli.log import repair
+
+    if not repair(log, yes, give_up, as_json):
+        raise typer.Exit(1)
+
+
+@log_app.command("export")
+def _log_export(
+    log: OwnLog = None,
+    out: Annotated[Path, typer.Option("--out", help="A new file, .jsonl or .jsonl.gz.")] = Path("events.jsonl"),
+    as_json: AsJson = False,
+) -> None:
+    """Write a log's events to a file, each with its log time; exit code 1 where the log is damaged and the file ends there."""
+    from coordinator.cli.log import export
+
+    if not export(log, out, as_json):
+        raise typer.Exit(1)
+
+
+@log_app.command("import")
+def _log_import(
+    files: Annotated[list[Path], typer.Argument(help="Files that `log export` wrote, in their order; or one log of the older kind.")],
+    log: Annotated[Path, typer.Option("--log", help="The log to make.")],
+    as_json: AsJson = False,
+) -> None:
+    """Make a new log of exported events; exit code 1 where lines were refused."""
+    from coordinator.cli.log import import_
+
+    if not import_(files, log, as_json):
+        raise typer.Exit(1)
