@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench fuzz pictures pins clean
+.PHONY: help demo test check bench fuzz simulate simulate-bugs pictures pins clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,7 +13,7 @@ PYTHON ?= $(shell for each in python3 python3.13 python3.12 python3.11; do \
 	"$$each" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$each" && break; done)
 
 help:  ## list what there is
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
 
 demo: $(VENV)/.for-demo  ## stream the real COVID-19 relief data through the coordinator and compare with two rivals
 	$(BIN)/coordinator demo
@@ -39,6 +39,12 @@ bench: $(VENV)/.for-test  ## measure: each program of tests/benchmarks, one afte
 
 fuzz: $(VENV)/.for-test  ## answer 100 000 small questions by several solvers and compare (`make fuzz FIRST=100000` takes the next ones)
 	$(BIN)/python -m tests.solver.fuzz --first $(or $(FIRST),0)
+
+simulate: $(VENV)/.for-test  ## run seeded schedules in which everything fails that can (`make simulate SEEDS=0:5000 JOBS=2`)
+	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),0:1000) --jobs $(or $(JOBS),1)
+
+simulate-bugs: $(VENV)/.for-test  ## show that the simulation finds every planted bug, within 1 000 seeds each
+	$(BIN)/python -m tests.simulation --bugs --seeds $(or $(SEEDS),0:1000)
 
 pictures: $(VENV)/.for-test  ## make the README's pictures of the page anew (needs Chromium)
 	$(BIN)/python -m tests.page.pictures

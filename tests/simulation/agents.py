@@ -1,0 +1,162 @@
+"""Simulated agents. They speak in the wire's own lines, say too much, too late, twice, and change their minds.
+
+Some accept everything, some answer slowly or never, some have wrong clocks. What they know is what the records say.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tests.simulation.reader import Reader
+from tests.simulation.scheduler import SECOND_US, Scheduler
+
+__all__ = ["Crowd"]
+
+NAMES = ("ada", "bela", "cleo", "dora", "emil", "fay")
+THINGS = ("mask", "gown")
+PROCESS = "sewing"
+Json = dict[str, Any]
+
+
+@dataclass
+class Agent:
+    """Who speaks, and how it is."""
+
+    name: str
+    clock_us: int  # how far its clock is off
+    slow_us: int  # how long its words are on their way at most
+    ways: tuple[str, ...]  # of answering, each as often as it is named
+    count: int = 0
+
+
+class Crowd:
+    """All agents of one schedule. `speak` is handed each line with the delay after which it is first sent."""
+
+    def __init__(self, scheduler: Scheduler, reader: Reader, speak: Callable[[bytes, int], None]) -> None:
+        self._scheduler, self._random, self._reader, self._speak = scheduler, scheduler.random, reader, speak
+        self._lines: list[bytes] = []
+        draw = self._random
+        self.agents = [
+            Agent(
+                name,
+                draw.choice((0, 0, 0, draw.randrange(-100, 100) * SECOND_US)),
+                draw.choice((1, 1, 5, 5, 200)) * SECOND_US,
+                draw.choice(
+                    (("accept",), ("accept", "accept", "accept", "decline", "counter"), ("accept", "take back"), ("nothing", "accept"))
+                ),
+            )
+            for name in NAMES
+        ]
+
+    def begin(self) -> None:
+        """Say who offers and needs what, once, so that there is something to plan."""
+        for agent in self.agents:
+            self._stand(agent)
+            self._stand(agent)
+
+    def act(self) -> None:
+        """One agent does something."""
+        draw = self._random
+        agent = draw.choice(self.agents)
+        chance = draw.random()
+        if chance < 0.25:
+            self._stand(agent)
+        elif chance < 0.30:
+            self._withdraw(agent)
+        elif chance < 0.80:
+            self._answer(agent)
+        elif chance < 0.90:
+            self._report(agent)
+        elif self._lines:
+            self._again()
+
+    def _stand(self, agent: Agent) -> None:
+        draw = self._random
+        kind = draw.choice(("offer", "offer", "need", "need", "capacity", "hours"))
+        if kind in ("offer", "need"):
+            data: Json = {"resource": draw.choice(THINGS), "quantity": _amount(draw.randrange(1, 9), "1")}
+            if draw.random() < 0.2:
+                data["basis"] = "total"
+        else:
+            data = {"process": PROCESS, "effort": _amount(draw.randrange(1, 9), "h")}
+            if kind == "capacity":
+                data |= {"begin": _instant(self._scheduler.now_us), "end": _instant(self._scheduler.now_us + 3_000 * SECOND_US)}
+        if draw.random() < 0.8:
+            data["expires"] = _instant(self._scheduler.now_us + draw.randrange(20, 600) * SECOND_US)
+        self._say(agent, "need" if kind == "hours" else kind, draw.choice("xy"), data)
+
+    def _withdraw(self, agent: Agent) -> None:
+        mine = [ref.split("/") for ref, stand in self._reader.stands.items() if stand.stands and ref.startswith(agent.name + "/")]
+        if mine:
+            _, kind, subject = self._random.choice(mine)
+            self._say(agent, kind, subject, None)
+
+    def _answer(self, agent: Agent) -> None:
+        """Answer something that is open, mostly; now and then what has long ended, or what others were asked."""
+        draw, reader = self._random, self._reader
+        names = [name for name in reader.open if agent.name in reader.plans[name].parties and agent.name not in reader.plans[name].promised]
+        if draw.random() < 0.1 or not names:
+            names = list(reader.plans)[-10:]
+        if not names:
+            return
+        name, way = draw.choice(names), draw.choice(agent.ways)
+        if way == "take back":
+            mine = [one for one in reader.open if agent.name in reader.plans[one].promised]
+            name, way = (draw.choice(mine), way) if mine else (name, "accept")
+        data: Json | None = {"proposal": name, "answer": way}
+        if way == "take back":
+            data = None
+        elif way == "counter":
+            quantity = reader.plans[name].data["lines"][0]["quantity"]
+            data = {"proposal": name, "answer": way, "quantity": _amount(max(1, quantity["value"] // 2), quantity["unit"])}
+        if way != "nothing":
+            self._say(agent, "answer", name, data)
+
+    def _report(self, agent: Agent) -> None:
+        reader = self._reader
+        names = [name for name, plan in reader.plans.items() if agent.name in plan.parties and plan.state not in ("retracted", "lapsed")]
+        if names:
+            data = {
+                "commitment": self._random.choice(names[-5:]),
+                "action": self._random.choice(("transfer", "transfer", "pickup", "cite")),
+            }
+            self._say(agent, "report", f"report-{agent.count}", data)
+
+    def _again(self) -> None:
+        """Say an old line again, now and then with other words under its id."""
+        line = self._random.choice(self._lines)
+        if self._random.random() < 0.2:
+            event = json.loads(line)
+            if event["data"] and "quantity" in event["data"]:
+                event["data"]["quantity"]["value"] += 1
+                line = _line(event)
+        self._speak(line, self._random.randrange(5 * SECOND_US))
+
+    def _say(self, agent: Agent, kind: str, subject: str, data: Json | None) -> None:
+        agent.count += 1
+        event = {
+            "specversion": "1.0",
+            "id": f"{agent.name}-{agent.count}",
+            "source": f"agent:{agent.name}",
+            "type": f"stigmergy.{kind}.v1",
+            "subject": subject,
+            "time": _instant(self._scheduler.now_us + agent.clock_us),
+            "data": data,
+        }
+        line = _line(event)
+        self._lines.append(line)
+        self._speak(line, self._random.randrange(agent.slow_us))
+
+
+def _line(event: Json) -> bytes:
+    return json.dumps(event, separators=(",", ":")).encode()
+
+
+def _amount(value: int, unit: str) -> Json:
+    return {"value": value, "unit": unit}
+
+
+def _instant(us: int) -> str:
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,156 @@
+"""A broker of Kafka's kind in memory, and a connection to it that loses, delays, repeats and reorders as a network does.
+
+What it promises is what the product leans on: each partition keeps its order, what it acknowledged stays, and nothing more.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from coordinator.adapters.kafka_log import Lost
+from coordinator.errors import Refused, Unavailable
+from coordinator.stream import PARTITIONS, STREAMS, Batch, Entry, Place, Record, check_entries, merged, partition_of
+from tests.simulation.scheduler import SECOND_US, Process, Scheduler
+
+__all__ = ["Broker", "Link", "SimulatedLog"]
+
+MILLISECOND_US = 1_000
+
+
+class Broker:
+    """Partitions of records, each stamped in whole milliseconds by the broker's own clock."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self.scheduler = scheduler
+        self.partitions: dict[str, list[Record]] = {f"{stream}/{number}": [] for stream in STREAMS for number in range(PARTITIONS[stream])}
+        self.jumped_us = 0  # how far its clock is off
+        self.lives = 1  # another for each time it was replaced by an empty one
+        self.down_until_us = 0
+
+    def identity(self) -> dict[str, str]:
+        return {"cluster": f"cluster-{self.lives}", **{stream: f"{stream}-{self.lives}" for stream in STREAMS}}
+
+    def take(self, entry: Entry, partition: str | None = None) -> Record:
+        """Append an entry, for good."""
+        name = partition or f"{entry.stream}/{partition_of(entry.key, PARTITIONS[entry.stream])}"
+        rows = self.partitions[name]
+        stamp_us = (self.scheduler.now_us + self.jumped_us) // MILLISECOND_US * MILLISECOND_US
+        record = Record(entry, f"{name}/{len(rows)}", stamp_us)
+        rows.append(record)
+        return record
+
+    def wipe(self, *, replaced: bool) -> None:
+        """Lose everything; replaced by another it also has another identity."""
+        for rows in self.partitions.values():
+            rows.clear()
+        self.lives += replaced
+
+    def all_of(self, stream: str) -> list[Record]:
+        """Return what a stream holds, one partition after another."""
+        return [record for number in range(PARTITIONS[stream]) for record in self.partitions[f"{stream}/{number}"]]
+
+
+@dataclass
+class Link:
+    """How the network treats one machine. Shares are of requests."""
+
+    cut_until_us: int = 0
+    lost: float = 0.0  # the request never arrives
+    unheard: float = 0.0  # it arrives, and the answer is lost
+    repeated: float = 0.0  # a record of it arrives twice
+    late: float = 0.0  # what was given up arrives all the same, long after
+    slow_us: int = 5_000
+
+    def heal(self) -> None:
+        self.cut_until_us, self.lost, self.unheard, self.repeated, self.late, self.slow_us = 0, 0.0, 0.0, 0.0, 0.0, 5_000
+
+
+class SimulatedLog:
+    """A connection: what `KafkaLog` is to the product, call by call."""
+
+    def __init__(
+        self, broker: Broker, process: Process, link: Link, *, patience_ms: int = 10_000, streams: Sequence[str] = STREAMS, idle_us: int = 0
+    ) -> None:
+        self.broker, self.process, self.link = broker, process, link
+        self._scheduler = broker.scheduler
+        self._patience_us = patience_ms * MILLISECOND_US
+        self._names = [f"{stream}/{number}" for stream in streams for number in range(PARTITIONS[stream])]
+        self._idle_us = idle_us
+        self._reached: dict[str, int] = {}
+        self._travel()
+        self._must_answer("prepare its topics")
+
+    def append(self, entries: Sequence[Entry]) -> list[Record]:
+        check_entries(entries)
+        if not entries:
+            return []
+        self._travel()
+        random, link = self._scheduler.random, self.link
+        count = len(entries)
+        if self._is_cut() or self._scheduler.chance(link.lost):
+            count = random.randrange(len(entries) + 1) if not self._is_cut() and random.random() < 0.5 else 0
+        records = []
+        for entry in entries[:count]:
+            records.append(self.broker.take(entry))
+            if self._scheduler.chance(link.repeated):
+                again = self.broker.take(entry)
+                records[-1] = again if random.random() < 0.5 else records[-1]
+            if random.random() < 0.05:
+                self._travel()  # others come between
+        if count < len(entries):
+            if self._scheduler.chance(link.late):
+                left = list(entries[count:])
+                self._scheduler.after(random.randrange(60 * SECOND_US), lambda: [self.broker.take(entry) for entry in left] and None)
+            self._give_up("take the entries")
+        self._travel()
+        if self._is_cut() or self._scheduler.chance(link.unheard):
+            self._give_up("say that it took the entries")
+        return records
+
+    def read(self, after: Place, at_most: int) -> Batch:
+        self._travel()
+        self._must_answer("answer a reader")
+        offsets = dict(after.offsets)
+        strange = offsets.keys() - set(self._names)
+        if strange:
+            raise Refused(f"there is no {min(strange)!r} here")
+        for name in self._names:
+            end = len(self.broker.partitions[name])
+            if max(offsets.get(name, 0), self._reached.get(name, 0)) > end:
+                raise Lost(f"{name} was read up to {max(offsets.get(name, 0), self._reached.get(name, 0))} and now ends at {end}")
+        fresh = [record for name in self._names for record in self.broker.partitions[name][offsets.get(name, 0) :]]
+        if not fresh and self._idle_us:
+            self._scheduler.sleep(self.process, self._idle_us)
+        records = merged(fresh)
+        # A reader gets what has come so far, which may be less than all there is.
+        records = records[: min(at_most, self._scheduler.random.randint(1, 2 * len(records)))] if records else []
+        for record in records:
+            name, _, offset = record.position.rpartition("/")
+            offsets[name] = self._reached[name] = int(offset) + 1
+        return Batch(tuple(records), Place(tuple(sorted((name, offset) for name, offset in offsets.items() if offset))))
+
+    def identity(self) -> dict[str, str]:
+        self._travel()
+        self._must_answer("say who it is")
+        return self.broker.identity()
+
+    def commit(self, place: Place) -> None:
+        self._travel()
+        self._must_answer("remember a place")
+
+    def close(self, patience_ms: int | None = None) -> None:
+        pass
+
+    def _travel(self) -> None:
+        self._scheduler.sleep(self.process, 1 + self._scheduler.random.randrange(self.link.slow_us))
+
+    def _is_cut(self) -> bool:
+        now_us = self._scheduler.now_us
+        return self.link.cut_until_us > now_us or self.broker.down_until_us > now_us
+
+    def _must_answer(self, task: str) -> None:
+        if self._is_cut() or self._scheduler.chance(self.link.lost):
+            self._give_up(task)
+
+    def _give_up(self, task: str) -> None:
+        self._scheduler.sleep(self.process, self._patience_us)
+        raise Unavailable(f"Kafka did not {task} within its time")
