@@ -1,6 +1,7 @@
 """Over HTTP, what `coordinator why`, `network`, `pressure` and `opportunities` tell on the command line, in the same words and fields."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from threading import Lock
 from typing import Annotated, Any
@@ -8,6 +9,7 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Query
 from fastapi.responses import Response
 
+from coordinator.alternatives import alternatives, without
 from coordinator.cycle import Coordination
 from coordinator.errors import Refused, Unavailable
 from coordinator.explaining import explain
@@ -22,6 +24,8 @@ from coordinator.units import UNITS, to_grains
 from coordinator.weakness import weak_points
 
 __all__ = ["Missing", "Show", "add_network_questions"]
+
+PATIENCE_S = 2.0  # for another who has plans tried, mostly in milliseconds
 
 Show = Callable[[Callable[[Coordination], dict[str, Any]]], Response]
 Tell = Callable[[Callable[[Coordination], Any]], Response]
@@ -43,15 +47,25 @@ def add_network_questions(app: FastAPI, show: Show, missing: Missing) -> None:
         except Refused as refusal:
             raise missing(refusal) from None
 
-    _add_why(app, tell)
+    trying = Lock()  # held while plans are tried, so that no queue of such questions keeps everybody else waiting
+    _add_why(app, tell, trying)
+    _add_alternatives(app, tell, trying)
     _add_relief(app, tell)
     _add_making(app, tell)
     _add_network(app, tell)
 
 
-def _add_why(app: FastAPI, tell: Tell) -> None:
-    trying = Lock()  # held while changes are tried, so that no queue of such questions keeps everybody else waiting
+@contextmanager
+def _alone(trying: Lock, patience_s: float = 0.0) -> Iterator[None]:
+    if not trying.acquire(timeout=patience_s):
+        raise Unavailable("another plan is being tried just now; ask again in a few seconds")
+    try:
+        yield
+    finally:
+        trying.release()
 
+
+def _add_why(app: FastAPI, tell: Tell, trying: Lock) -> None:
     @app.get("/needs/{need:path}/why", response_class=Response)
     def why(
         need: str,
@@ -61,12 +75,22 @@ def _add_why(app: FastAPI, tell: Tell) -> None:
         """Why a need is served as it is, or short."""
         if not lift:
             return tell(lambda coordination: explain(coordination, need))
-        if not trying.acquire(blocking=False):
-            raise Unavailable("what would lift another need is being tried just now; ask again in a few seconds")
-        try:
+        with _alone(trying):
             return tell(lambda coordination: _lifted(coordination, need, by))
-        finally:
-            trying.release()
+
+
+def _add_alternatives(app: FastAPI, tell: Tell, trying: Lock) -> None:
+    @app.get("/proposals/{proposal}/alternatives", response_class=Response)
+    def rejected(proposal: str) -> Response:
+        """What else was possible for each line of a proposal, and what a unit of that would cost more than the plan."""
+        with _alone(trying, PATIENCE_S):
+            return tell(lambda coordination: alternatives(coordination, proposal))
+
+    @app.get("/proposals/{proposal}/without", response_class=Response)
+    def left_out(proposal: str) -> Response:
+        """What the plan would be if the pair of a proposal exchanged nothing: its market is solved once more for that."""
+        with _alone(trying, PATIENCE_S):
+            return tell(lambda coordination: without(coordination, proposal))
 
 
 def _lifted(coordination: Coordination, need: str, by: Decimal | None) -> dict[str, Any]:

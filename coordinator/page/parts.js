@@ -40,8 +40,8 @@ export function agentLink(app, name, label) {
   return h("a", { class: "agent", href: app.link("book", { agent: name }), title: label && label !== name ? name : null }, label || name);
 }
 
-export function needLink(app, ref) {
-  return h("a", { class: "ref", href: app.link("needs", { need: ref }) }, ref);
+export function needLink(app, ref, label) {
+  return h("a", { class: label ? "agent" : "ref", href: app.link("needs", { need: ref }), title: label ? ref : null }, label ?? ref);
 }
 
 // Returns a table; rows are arrays of cells. Figures stand to the right. On a narrow screen each row becomes a card with its titles.

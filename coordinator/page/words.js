@@ -11,6 +11,7 @@ const LONG = [["year", 365 * DAY_MS], ["month", 30 * DAY_MS]];
 const STEPS = [["day", DAY_MS], ["hour", 3_600_000], ["minute", 60_000], ["second", 1_000]];
 
 let language = chosen();
+let locale = localeOf(language); // of numbers, units and times
 let plural = new Intl.PluralRules(language);
 
 function chosen() {
@@ -19,12 +20,18 @@ function chosen() {
   return navigator.languages.map((each) => each.slice(0, 2)).find((each) => each in LANGUAGES) ?? "en";
 }
 
+// Returns how the reader's own country writes this language, where the browser says so.
+function localeOf(name) {
+  return navigator.languages.find((each) => each.startsWith(`${name}-`)) ?? name;
+}
+
 export function currentLanguage() {
   return language;
 }
 
 export function useLanguage(name) {
   language = name in LANGUAGES ? name : "en";
+  locale = localeOf(language);
   plural = new Intl.PluralRules(language);
   localStorage.setItem("language", language);
 }
@@ -39,52 +46,57 @@ export function t(key, values = {}) {
 }
 
 export function number(value, digits = 2) {
-  return new Intl.NumberFormat(language, { maximumFractionDigits: digits }).format(value);
+  return new Intl.NumberFormat(locale, { maximumFractionDigits: digits }).format(value);
 }
 
 export function percent(share) {
   const part = share > 0 && share < 0.01 ? 0.01 : share < 1 && share > 0.99 ? 0.99 : share;
-  return new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 0 }).format(part);
+  return new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 0 }).format(part);
 }
 
 export function quantity({ value, unit }) {
   if (unit === "1") return number(value);
-  if (unit in UNITS) return new Intl.NumberFormat(language, { style: "unit", unit: UNITS[unit], unitDisplay: "short", maximumFractionDigits: 2 }).format(value);
+  if (unit in UNITS) return new Intl.NumberFormat(locale, { style: "unit", unit: UNITS[unit], unitDisplay: "short", maximumFractionDigits: 2 }).format(value);
   return `${number(value)}\u00a0${unit}`;
 }
 
 export function kilometres(km) {
   const digits = km < 10 ? 1 : 0;
-  return new Intl.NumberFormat(language, { style: "unit", unit: "kilometer", unitDisplay: "short", maximumFractionDigits: digits }).format(km);
+  return new Intl.NumberFormat(locale, { style: "unit", unit: "kilometer", unitDisplay: "short", maximumFractionDigits: digits }).format(km);
 }
 
 export function moment(text) {
-  return new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" }).format(new Date(text));
+  return new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" }).format(new Date(text));
 }
 
 export function clock(text) {
-  return new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", second: "2-digit" }).format(new Date(text));
+  return new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", second: "2-digit" }).format(new Date(text));
 }
 
 export function day(text) {
-  return new Intl.DateTimeFormat(language, { day: "numeric", month: "short" }).format(new Date(text));
+  return new Intl.DateTimeFormat(locale, { day: "numeric", month: "short" }).format(new Date(text));
 }
 
 // Returns how far a moment lies from now, in the largest unit that fits: "in 3 days", "5 min. ago".
 export function fromNow(text, nowMs = Date.now()) {
   const aheadMs = Date.parse(text) - nowMs;
   const [unit, stepMs] = [...LONG, ...STEPS].find(([, each]) => Math.abs(aheadMs) >= each) ?? STEPS[3];
-  return new Intl.RelativeTimeFormat(language, { numeric: "auto", style: "short" }).format(Math.trunc(aheadMs / stepMs), unit);
+  return new Intl.RelativeTimeFormat(locale, { numeric: "auto", style: "short" }).format(Math.trunc(aheadMs / stepMs), unit);
 }
 
 // Returns what is left until a moment, in its two largest units: "2 d 4 h". Empty when it has passed.
 export function left(text, nowMs = Date.now()) {
-  let restMs = Date.parse(text) - nowMs;
+  return spell((Date.parse(text) - nowMs) / 1000);
+}
+
+// Returns a length of time in its two largest units. Empty where there is none.
+export function spell(count) {
+  let restMs = count * 1000;
   if (restMs <= 0) return "";
   const parts = [];
   for (const [unit, stepMs] of STEPS) {
     const count = Math.floor(restMs / stepMs);
-    if (count > 0 || parts.length) parts.push(new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "narrow" }).format(count));
+    if (count > 0 || parts.length) parts.push(new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay: "narrow" }).format(count));
     restMs -= count * stepMs;
     if (parts.length === 2) break;
   }
@@ -92,5 +104,5 @@ export function left(text, nowMs = Date.now()) {
 }
 
 export function seconds(count) {
-  return new Intl.NumberFormat(language, { style: "unit", unit: "second", unitDisplay: "short", maximumFractionDigits: count < 10 ? 1 : 0 }).format(count);
+  return new Intl.NumberFormat(locale, { style: "unit", unit: "second", unitDisplay: "short", maximumFractionDigits: count < 10 ? 1 : 0 }).format(count);
 }

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Page, Request, Route, expect
@@ -74,6 +75,22 @@ def test_a_short_need_says_why_in_a_sentence_and_whole_when_opened(served: Serve
     for sentence in (*why["reasons"], *why["could_change"]):
         expect(need.locator(".inside")).to_contain_text(sentence)
     keep_shot(page, "need-opened")
+
+
+def test_a_card_tells_what_was_rejected_for_it_and_what_the_plan_would_be_without_it(served: Served, open_page: Opened) -> None:
+    page = open_page(served, "/proposals")
+    card = page.locator(".pair").first
+    card.focus()
+    page.keyboard.press("w")
+    proposal = parse_qs(urlsplit(str(card.locator("a.ref").first.get_attribute("href"))).fragment.partition("?")[2])["id"][0]
+    for line in served.get(f"/proposals/{proposal}/alternatives")["lines"]:
+        expect(card).to_contain_text(f"{line['sources']} other sources")
+        for one in (*line["instead_from"][:3], *line["wanted_by"][:3]):
+            expect(card).to_contain_text(one["agent"])
+    card.get_by_role("button", name="What if it is declined?").click()
+    told = served.get(f"/proposals/{proposal}/without")
+    expect(card).to_contain_text(f"Others who get more: {told['others_rise']}; less: {told['others_fall']}.")
+    keep_shot(page, "proposal-why")
 
 
 def test_filters_are_in_the_address_and_come_back_from_it(served: Served, open_page: Opened) -> None:

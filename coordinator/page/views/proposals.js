@@ -1,15 +1,17 @@
 // A queue to work through: one card for each pair of partners, with who, what, when, how far, until when, and why.
 
 import { h } from "../dom.js";
-import { agentLink, button, choice, empty, field, needLink, notice, state, textFilter, tick, tier, when } from "../parts.js";
+import { agentLink, button, choice, empty, field, needLink, notice, state, table, textFilter, tick, tier, when } from "../parts.js";
 import { Trouble, all, ask, say } from "../server.js";
-import { day, kilometres, number, quantity, t } from "../words.js";
+import { day, kilometres, left, number, quantity, spell, t } from "../words.js";
 
 const MOST = 1_000; // proposals of each state that are held here at once
 const CARDS = 30;
+const REJECTED = 3; // of each list of what else was possible; how many there are is said
 const OPEN = new Set(["proposed", "promised"]);
 const STATES = ["proposed", "promised", "committed", "delivered in part", "fulfilled", "broken"];
 
+const told = new Map(); // proposal -> what else was possible, what the plan would be without it, or the trouble
 const forms = new Map(); // proposal and agent -> which form is open: decline or counter
 const busy = new Set();
 let pressedFor = ""; // the answers for which "accept all" was pressed once: for any others it is asked again
@@ -35,6 +37,7 @@ export const proposals = {
       filters(app),
       app.session.active ? null : h("p", { class: "notice quiet" }, t("proposals.sign_in"), " ", button(t("sign_in"), app.signIn, { class: "quiet" })),
       h("div", { class: "bar-line" }, h("p", { class: "note", role: "status" }, t("proposals.summary", { count: wanted.length, pairs: pairs.length })), acceptAll(app, wanted)),
+      pairs.length ? h("p", { class: "note keys" }, t("proposals.keys")) : null,
       more ? notice("quiet", t("proposals.narrow", { count: MOST })) : null,
       pairs.length ? h("ol", { class: "cards", on: { keydown: walk } }, pairs.slice(0, cards).map(([key, some]) => card(app, key, some))) : empty(query.id ? t("proposals.gone") : t("proposals.none")),
       pairs.length > cards ? button(t("more", { count: Math.min(CARDS, pairs.length - cards) }), () => app.filter({ more: Number(query.more ?? 1) + 1 }), { class: "more" }) : null,
@@ -121,10 +124,12 @@ function proposal(app, one) {
       " · ",
       h("a", { class: "ref", href: app.link("proposals", { id: one.proposal }), title: one.proposal }, one.proposal.slice(0, 8)),
     ),
-    h("details", { class: "more-why" }, h("summary", {}, t("proposals.why")), why(app, one)),
+    h("details", { class: "more-why", on: { toggle: (event) => event.target.open && askAlternatives(app, one) } }, h("summary", { "data-act": "why" }, t("proposals.why")), why(app, one)),
     actions(app, one),
   );
 }
+
+const slack = (line) => (line.due && left(line.due) ? ` · ${t("proposals.spare", { time: left(line.due) })}` : "");
 
 function lineOf(line, reason, index) {
   return h(
@@ -133,15 +138,15 @@ function lineOf(line, reason, index) {
     h("strong", {}, quantity(line.quantity)),
     " ",
     line.resource,
-    h("span", { class: "muted" }, ` · ${kilometres(line.distance_km)}`, line.due ? ` · ${t("proposals.due", { day: day(line.due) })}` : ""),
+    h("span", { class: "muted" }, ` · ${kilometres(line.distance_km)}`, line.due ? ` · ${t("proposals.due", { day: day(line.due) })}${slack(line)}` : ""),
     reason?.tier_used === undefined ? null : [" ", tier(reason.tier_used, reason.tier_stated)],
     reason?.late ? [" ", h("span", { class: "tier late" }, t("proposals.late"))] : null,
   );
 }
 
 function why(app, one) {
-  const told = one.lines.map((line, index) => h("li", { key: index }, needLink(app, line.need), ": ", reasonOf(one.reasons?.lines?.[index] ?? {}, one.reasons?.fairness), " ", t("proposals.effort", { effort: number(line.effort) })));
-  return h("div", { class: "inside" }, h("ul", {}, told), h("p", { class: "note" }, t("proposals.made"), " ", when(one.made), " · ", t("proposals.charter"), " ", h("a", { href: app.link("book") }, h("code", {}, one.charter))));
+  const said = one.lines.map((line, index) => h("li", { key: index }, needLink(app, line.need), ": ", reasonOf(one.reasons?.lines?.[index] ?? {}, one.reasons?.fairness), " ", t("proposals.effort", { effort: number(line.effort) })));
+  return h("div", { class: "inside" }, h("ul", {}, said), alternatives(app, one, told.get(one.proposal)), h("p", { class: "note" }, t("proposals.made"), " ", when(one.made), " · ", t("proposals.charter"), " ", h("a", { href: app.link("book") }, h("code", {}, one.charter))));
 }
 
 function reasonOf(reason, fairness) {
@@ -150,6 +155,82 @@ function reasonOf(reason, fairness) {
   said.push(reason.pressure ? t("reason.pressure", { tier: t(`tier.${reason.pressure.tier}`), level: number(reason.pressure.level) }) : t("reason.no_pressure"));
   if (reason.mass) said.push(t("reason.mass"));
   return said.join(" ");
+}
+
+// -- what else was possible ------------------------------------------------------------------------------------------------
+
+async function askAlternatives(app, one) {
+  const known = told.get(one.proposal);
+  if (known && !known.trouble && known.state === one.state) return;
+  await tellOf(app, one, { state: one.state }, "alternatives");
+}
+
+async function tellOf(app, one, known, what) {
+  told.set(one.proposal, { ...known, waiting: true });
+  app.redraw();
+  try {
+    const found = await ask(`proposals/${one.proposal}/${what}`);
+    told.set(one.proposal, { ...known, [what]: found });
+  } catch (trouble) {
+    told.set(one.proposal, { ...known, trouble: sentence(trouble) });
+  }
+  app.redraw();
+}
+
+function alternatives(app, one, known) {
+  if (!known) return null;
+  if (!known.alternatives) return known.trouble ? notice("quiet", known.trouble) : h("p", { class: "loading" }, t("loading"));
+  const { lines, unsaid, levels } = known.alternatives;
+  return [
+    lines.map((line, index) => h("div", { key: `line-${index}`, class: "said" }, lines.length > 1 ? h("h3", {}, `${quantity(one.lines[index].quantity)} ${one.lines[index].resource}`) : null, wayOf(line, one.lines[index]), rejected(app, line, levels))),
+    unsaid ? h("p", { class: "note" }, t(`alternatives.${unsaid === "answered" ? "answered" : "too_large"}`)) : change(app, one, known, lines),
+  ];
+}
+
+function wayOf(line, { distance_km: far }) {
+  const spare = line.slack_seconds === null ? t("alternatives.no_due") : line.slack_seconds < 0 ? t("alternatives.late", { time: spell(-line.slack_seconds) }) : t("alternatives.slack", { time: spell(line.slack_seconds) });
+  return h("p", {}, t(`alternatives.way_${line.way}`, { far: kilometres(far) }), " ", spare);
+}
+
+function rejected(app, line, levels) {
+  const sources = line.instead_from.slice(0, REJECTED).map((one) => Object.assign([agentLink(app, one.agent), kilometres(one.distance_km), costs(one, levels)], { key: one.ref }));
+  const takers = line.wanted_by.slice(0, REJECTED).map((one) => Object.assign([needLink(app, one.ref, one.agent), quantity(one.short), kilometres(one.distance_km), costs(one, levels)], { key: one.ref }));
+  return [
+    sources.length ? table(t("alternatives.sources", { count: line.sources }), [t("column.from"), t("column.distance"), t("column.costs")], sources, { figures: [1] }) : h("p", { class: "note" }, t("alternatives.no_sources", { count: line.sources })),
+    takers.length ? table(t("alternatives.takers", { count: line.takers }), [t("column.need"), t("column.lacks"), t("column.distance"), t("column.costs")], takers, { figures: [1, 2] }) : h("p", { class: "note" }, t("alternatives.no_takers")),
+  ];
+}
+
+// What a unit by another way would cost more than the plan: more way for the same, or somebody more urgent going without.
+function costs({ effort_km: far, later }, levels) {
+  if (far !== null) return far < 0.05 ? t("alternatives.same") : t("alternatives.farther", { far: kilometres(far) });
+  return later >= levels ? t("alternatives.tiers", { count: Math.max(1, Math.round(later / levels)) }) : t("alternatives.levels", { count: later });
+}
+
+function change(app, one, known, lines) {
+  const nearest = lines.flatMap((line) => [...line.instead_from, ...line.wanted_by].filter((each) => each.effort_km !== null)).sort((a, b) => a.effort_km - b.effort_km)[0];
+  return h(
+    "div",
+    { class: "said" },
+    h("h3", {}, t("alternatives.change")),
+    nearest ? h("p", {}, t("alternatives.nearer", { who: nearest.agent, far: kilometres(nearest.effort_km) })) : null,
+    known.without ? without(app, known.without) : h("div", { class: "acts" }, button(t("alternatives.ask_without"), () => tellOf(app, one, known, "without"), { disabled: Boolean(known.waiting) }), known.trouble ? h("span", { class: "note" }, known.trouble) : null),
+  );
+}
+
+function without(app, found) {
+  const rests = found.needs.map((rest) =>
+    h(
+      "p",
+      { key: rest.need },
+      needLink(app, rest.need),
+      ": ",
+      t("alternatives.then", { now: quantity(rest.now), then: quantity(rest.then) }),
+      rest.sources.map((source) => [" ", agentLink(app, source.agent), ` ${quantity(source.quantity)}, ${kilometres(source.distance_km)};`]),
+    ),
+  );
+  const more = found.effort_then - found.effort_now;
+  return [rests, h("p", {}, t("alternatives.others", { rise: found.others_rise, fall: found.others_fall }), " ", t(more < 0 ? "alternatives.effort_less" : "alternatives.effort_more", { effort: number(Math.abs(more), 1), whole: number(found.effort_now, 0) }))];
 }
 
 // -- answering -------------------------------------------------------------------------------------------------------------
@@ -263,12 +344,12 @@ function sentence(trouble) {
   return trouble instanceof Trouble && trouble.message ? trouble.message : t("trouble.unreachable");
 }
 
-// Arrows go from card to card; A, D and C press the card's first button of that kind. Only while a card itself has the focus.
+// Arrows go from card to card; A, D, C and W press the card's first button of that kind. Only while a card itself has the focus.
 function walk(event) {
   const here = event.target;
   if (!here.classList.contains("pair") || event.ctrlKey || event.metaKey || event.altKey) return;
   const step = { ArrowDown: "nextElementSibling", ArrowUp: "previousElementSibling" }[event.key];
-  const act = { a: "accept", d: "decline", c: "counter" }[event.key.toLowerCase()];
+  const act = { a: "accept", d: "decline", c: "counter", w: "why" }[event.key.toLowerCase()];
   const target = step ? here[step] : null;
   if (target) target.focus();
   else if (act) here.querySelector(`[data-act=${act}]`)?.click();

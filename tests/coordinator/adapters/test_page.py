@@ -291,7 +291,7 @@ def test_what_would_lift_a_need_is_tried_for_one_asker_at_a_time(told: Served, m
         assert answer.result()["lifting"] == {"need": "tried"}
     assert (turned_away.status, turned_away.json["detail"]) == (
         503,
-        "what would lift another need is being tried just now; ask again in a few seconds",
+        "another plan is being tried just now; ask again in a few seconds",
     )
     assert told.get(asking)["lifting"] == {"need": "tried"}
 
