@@ -15,7 +15,7 @@ from coordinator.signals import Answer, Event, Ledger, Line, Proposal, Report
 from coordinator.times import DAY_US, SECOND_US
 from coordinator.units import Quantity
 
-__all__ = ["BOUND", "ENDED", "LIFE", "OPEN", "Book", "Claim", "Deal", "State", "Terms", "amount_text", "statement_of"]
+__all__ = ["BOUND", "BY_JUDGE", "ENDED", "LIFE", "OPEN", "Book", "Claim", "Deal", "State", "Terms", "amount_text", "statement_of"]
 
 
 class State(StrEnum):

@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from coordinator.charter import Charter
-from coordinator.commitments import Book, State, statement_of
+from coordinator.commitments import BY_JUDGE, Book, State, statement_of
 from coordinator.errors import Refused
 from coordinator.network import STANCE_MODELS, Network, reference
 from coordinator.places import Table
-from coordinator.planning import Planner
-from coordinator.proposals import Draft, revise
+from coordinator.planning import Mine, Planner
+from coordinator.proposals import Draft, Revision, revise
 from coordinator.signals import Answer, Event, Ledger, Proposal, Report, event_json, parse_event
 from coordinator.stream import LEDGER, PROPOSAL, SIGNAL, Entry
 from coordinator.times import SECOND_US, format_instant
 from coordinator.verdicts import Verdict, judge, plan_broken, plan_committed, plan_released
 
-__all__ = ["Coordination", "Taken"]
+__all__ = ["Coordination", "Taken", "ledger_subject"]
 
 BEGINNING = -(2**62)
 ABOUT_PROPOSALS = frozenset({"proposal", "ledger", "answer", "report"})  # all other kinds speak of the network
@@ -66,7 +66,9 @@ class Coordination:
         self.ledger: list[bytes] = []
         self._cycle_us = BEGINNING
         self._seen: dict[str, bytes] = {}
-        self._unjudged: dict[str, Event] = {}
+        self.unjudged: dict[str, Event] = {}  # statement -> what was heard and awaits its ledger record
+        # proposal -> its judge, and the ledger record it awaits since time or a signal ended it; None: to be said retracted.
+        self.due: dict[str, tuple[str, Verdict | None]] = {}
 
     # -- the way in ---------------------------------------------------------------------------------------------------
 
@@ -128,10 +130,12 @@ class Coordination:
         match event.data, event.kind:
             case Proposal() as proposal, _:
                 _obeyed(self.book.propose(proposal, event.time_us, line))
+                self.due.pop(proposal.proposal, None)
                 self._cycle_us, self._planned = self.log_us, True  # A cycle made it; the cadence goes on from there.
                 self._let_answer(proposal)
             case None, "proposal":
                 self.book.retract(event.subject)
+                self.due.pop(event.subject, None)
             case Ledger() as record, _:
                 self._obey(record, line)
             case ((Answer() | Report() | None), ("answer" | "report")):
@@ -140,14 +144,19 @@ class Coordination:
     def _obey(self, record: Ledger, line: bytes) -> None:
         _obeyed(self.book.record(record, self.log_us))
         self.ledger.append(line)
-        self._unjudged.pop(str(record.statement), None)
+        self.unjudged.pop(str(record.statement), None)
+        if record.kind in BY_JUDGE and (record.kind != "released" or record.ends):
+            self.due.pop(record.proposal, None)
+        deal = self.book.deals.get(record.proposal)
+        if record.kind == "promised" and not self.judging and deal is not None and not set(deal.parties) - deal.promised.keys():
+            self._decide(plan_committed(deal, deal.promised))
 
     # -- answers ------------------------------------------------------------------------------------------------------
 
     def _hear(self, event: Event, judged_elsewhere: bool) -> None:
         self.book.hear(event, self.log_us)
         if judged_elsewhere or not self.judging:
-            self._unjudged[statement_of(event)] = event
+            self.unjudged[statement_of(event)] = event
         else:
             self._judge(event)
 
@@ -158,7 +167,8 @@ class Coordination:
     def resume(self) -> None:
         """Begin to judge, first what the log was cut before: answers without a verdict, plans past their time or their signals."""
         self.judging = True
-        rest, self._unjudged = list(self._unjudged.values()), {}
+        self.due.clear()  # what is due of it is found again below
+        rest, self.unjudged = list(self.unjudged.values()), {}
         for event in rest:
             self._judge(event)
         for deal in self.book.promised():
@@ -182,27 +192,47 @@ class Coordination:
 
     def run_cycle(self) -> None:
         """Plan and propose now. Where planning fails, the cycle stays due."""
-        parts = self.planner.plan(self.log_us)
-        self._cycle_us = self.log_us
-        if parts is None:
-            return
-        revision = revise(self.network, self.book, parts, self.log_us)
+        revision = self.revision()
         for proposal in revision.retracted:
             self._retract(proposal)
         for draft in revision.proposed:
             self._propose(draft)
         self._planned = self._planned or bool(revision.proposed)
 
-    def _propose(self, draft: Draft) -> None:
+    def revision(self, mine: Mine | None = None) -> Revision:
+        """Plan now, only the markets that are `mine` where that is told; return how the unanswered proposals in them have to change."""
+        parts = self.planner.plan(self.log_us, mine)
+        self._cycle_us = self.log_us
+        return Revision([], []) if parts is None else revise(self.network, self.book, parts, self.log_us, self.planner.is_mine(mine))
+
+    def cycle_is_due(self, since_us: int | None) -> bool:
+        """Whether a cadence has passed in log time since then; by default, since a cycle ran as far as recorded proposals tell."""
+        since_us = self._cycle_us if since_us is None else since_us
+        return self.log_us - since_us >= self.charter.cycle_seconds * SECOND_US
+
+    @property
+    def awaits_first_plan(self) -> bool:
+        """Whether something stands to be planned and nobody ever proposed anything."""
+        return not self._planned and bool(self.network.changed)
+
+    def worded(self, draft: Draft) -> tuple[bytes, Proposal] | None:
+        """Return the event that makes a proposal, and how it is read; None for what we would refuse from others."""
         line = event_json(
             "proposal", self.source, draft.name, self.log_us, draft.data, logtime_us=self.log_us, plain=draft.read is not None
         )
         try:
             proposal = draft.read or parse_event(line).data
-        except Refused as refusal:  # What we would refuse from others is not said either; the rest of the plan stands.
+        except Refused as refusal:  # It is not said either; the rest of the plan stands.
             self.unsaid.append(f"proposal {draft.name} was not made, please report: {refusal}")
-            return
+            return None
         assert isinstance(proposal, Proposal)  # said just now
+        return line, proposal
+
+    def _propose(self, draft: Draft) -> None:
+        worded = self.worded(draft)
+        if worded is None:
+            return
+        line, proposal = worded
         self.outbox.append(Entry(PROPOSAL, draft.name, line))
         self.book.propose(proposal, self.log_us, line)
         self._let_answer(proposal)
@@ -223,9 +253,9 @@ class Coordination:
 
     def _decide(self, verdict: Verdict) -> None:
         if not self.judging:
+            self.due.setdefault(str(verdict["proposal"]), (str(verdict["agent"]), verdict))
             return
-        subject = f"{verdict['proposal']}.{verdict['kind']}"
-        line = self._say("ledger", subject[:128], verdict, LEDGER, str(verdict["agent"]))
+        line = self._say("ledger", ledger_subject(verdict), verdict, LEDGER, str(verdict["agent"]))
         record = parse_event(line).data
         assert isinstance(record, Ledger)  # said just now
         self._obey(record, line)
@@ -239,6 +269,7 @@ class Coordination:
                         self._retract(deal.proposal)
                     else:
                         self.book.retract(deal.proposal)
+                        self.due[deal.proposal] = (deal.judge, None)
                 elif deal.state is State.PROMISED:
                     self._decide(plan_released(deal, f"{ref} was {how}"))
 
@@ -246,6 +277,11 @@ class Coordination:
         line = event_json(kind, self.source, subject, self.log_us, data, logtime_us=self.log_us)
         self.outbox.append(Entry(stream, key, line))
         return line
+
+
+def ledger_subject(verdict: Verdict) -> str:
+    """Return the subject of the event that a verdict becomes."""
+    return f"{verdict['proposal']}.{verdict['kind']}"[:128]
 
 
 def _obeyed(why: str | None) -> None:

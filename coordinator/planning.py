@@ -6,10 +6,10 @@ A market whose offers, needs and rules did not move since the last cycle keeps i
 import math
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from coordinator.commitments import Book
+from coordinator.commitments import Book, Deal
 from coordinator.markets import KeptMarket, again_us, check
 from coordinator.matching import Group, Hidden, Market, groups
 from coordinator.network import Network, Stance, Thing
@@ -17,7 +17,9 @@ from coordinator.problems import Claim, Part, Question, pack_of, proposed_grains
 from coordinator.times import DAY_US
 from solver import TooLarge, solve_on_demand
 
-__all__ = ["Planner", "Solved"]
+__all__ = ["Mine", "Planner", "Solved"]
+
+Mine = Callable[[Thing], bool]  # whether a market is to be planned here, by the first of the things in it
 
 MOST_UNITS = 10**12  # of one market; above, quantities are counted in coarser steps, so that sums stay exact in 64 bits and in JSON
 
@@ -47,9 +49,14 @@ class Planner:
     keep_after: int = 8  # ... that was solved so many times is kept from then on: below, finding the optimum anew costs less
     _portions: dict[tuple[Thing, str], tuple[int, int]] = field(default_factory=dict)  # thing, dimension -> day, median claim in grains
 
-    def plan(self, log_us: int) -> list[Part] | None:
-        """Return all parts of the plan that is best now, in order of offer and need; None where nothing moved since the last."""
+    def plan(self, log_us: int, mine: Mine | None = None) -> list[Part] | None:
+        """Return all parts of the plan that is best now, in order of offer and need; None where nothing moved since the last.
+
+        Where it is told which markets are `mine`, all others are left to who plans them.
+        """
         markets = groups(self.network)
+        if mine is not None:
+            markets = {key: things for key, things in markets.items() if mine(key[0])}
         moved = self._moved()
         stale = [key for key in markets if self._is_stale(key, moved, log_us)]
         gone = [key for key in self.solved if key not in markets]
@@ -71,6 +78,23 @@ class Planner:
             return None
         parts = [part for answer in self.solved.values() for part in answer.parts]
         return sorted(parts, key=lambda part: (part.offer.ref, part.need.ref))
+
+    def is_mine(self, mine: Mine | None) -> Callable[[Deal], bool] | None:
+        """Return what tells the deals that speak of markets which are `mine`; None where all of them are."""
+        if mine is None:
+            return None
+        leads = {thing: key[0] for key in groups(self.network) for thing in key}
+
+        def speaks_of_mine(deal: Deal) -> bool:
+            needs = (self.network.stances[line.need].thing for line in deal.lines)
+            things = {self.network.canonical(thing) for thing in needs}
+            return any(mine(leads.get(thing, thing)) for thing in things)
+
+        return speaks_of_mine
+
+    def forget(self) -> None:
+        """Solve every market anew at the next plan: the last one came to nothing."""
+        self.network.changed_everywhere = True
 
     def units_short(self) -> int:
         """Return how many units, in all markets as last planned, minimum parts and packs keep from moving: the gap to the relaxation."""

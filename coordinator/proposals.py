@@ -1,14 +1,14 @@
 """From a plan to proposals: one for each pair of partners, named by its content, re-issued only where it changed."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal
 
 import rfc8785
 
-from coordinator.commitments import Book, State, Terms
+from coordinator.commitments import Book, Deal, State, Terms
 from coordinator.fields import FARTHEST_KM, LONGEST_TEXT, read_name
 from coordinator.jsontext import canonical_json
 from coordinator.network import Network, Stance, Thing
@@ -44,8 +44,11 @@ class Revision:
     proposed: list[Draft]
 
 
-def revise(network: Network, book: Book, parts: Iterable[Part], log_us: int) -> Revision:
-    """Return how the unanswered proposals have to change to become this plan; those already in it stay as they are."""
+def revise(network: Network, book: Book, parts: Iterable[Part], log_us: int, is_planned: Callable[[Deal], bool] | None = None) -> Revision:
+    """Return how the unanswered proposals have to change to become this plan; those already in it stay as they are.
+
+    Where the plan is of some markets only, `is_planned` tells the deals that speak of those; the others are left alone.
+    """
     wanted: dict[tuple[str, str, Terms], list[Part]] = {}
     by_pair: dict[tuple[str, str], list[Part]] = {}
     for part in parts:
@@ -53,7 +56,7 @@ def revise(network: Network, book: Book, parts: Iterable[Part], log_us: int) -> 
     for pair, mine in sorted(by_pair.items()):
         slices = [mine[start : start + MOST_LINES] for start in range(0, len(mine), MOST_LINES)]
         wanted |= {(*pair, _terms_of_parts(some)): some for some in slices}
-    unanswered = [deal for deal in book.deals.values() if deal.state is State.PROPOSED]
+    unanswered = [deal for deal in book.deals.values() if deal.state is State.PROPOSED and (is_planned is None or is_planned(deal))]
     retracted = [
         deal.proposal for deal in unanswered if wanted.pop((deal.lines[0].provider, deal.lines[0].receiver, deal.terms), None) is None
     ]

@@ -1,11 +1,13 @@
-"""What makes several partitions one history: turns, each saying up to where a coordinator read and what it decided on it.
+"""What makes several partitions one history: turns, each saying what of the signals it takes and what its writer decided before.
 
-A turn is written before anything that it decided is shown, and into one partition, so that turns have an order of their own. The
-judge goes by that order alone: the first turn with the next number stands, and only from the coordinator that claimed the latest
-epoch. Another that was paused, cut off or started beside it may write what it likes: its turns are void, for every reader alike,
-and no broker has to be trusted with more than the order of one partition.
+Turns stand in one partition, so they have an order of their own, and the judge goes by that alone. Whoever wants to act for a
+partition of the signals claims it first; a turn stands only where it holds the latest claim of every partition it acts for, and
+goes on in each exactly where that one was left. So partitions can be shared by several, and whoever was paused, cut off or killed
+meanwhile may write what it likes: its turns are void, for every reader alike, and no broker has to be trusted with more than the
+order of one partition.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,51 +16,65 @@ from coordinator.jsontext import read_json, write_json
 from coordinator.signals import event_json
 from coordinator.stream import START, Place
 
-__all__ = ["Decision", "Turn", "TurnJudge", "published_form", "turn_lines"]
+__all__ = ["Standing", "Taking", "Turn", "TurnJudge", "published_form", "turn_lines"]
 
 PART_BYTES = 512 << 10  # of decisions in one record; a longer turn is written in several
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """A record that a coordinator decided on, and when in its turn."""
+class Taking:
+    """What a turn takes of one partition of the signals, and by what right."""
 
-    after: int  # so many records of the turn were taken before
-    line: bytes  # a proposal or a ledger record, as an event
+    epoch: int  # of the claim it rests on
+    begin: int  # all records from `begin` up to `end`, which may be none
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One step of a coordinator."""
+    """One step of one coordinator: what it decided on the history it knew, and what is taken next."""
 
-    epoch: int  # which claim it rests on
-    number: int  # 1, 2, ... over all epochs
     writer: str  # who: another for every start of a coordinator
-    begin: Place  # of the signals: all of `begin` to `end`, merged, are what it took
-    end: Place
-    passed: tuple[int, ...] = ()  # which of them changed nothing: repeats, and what was refused
-    decisions: tuple[Decision, ...] = ()
-    settled: int = 0  # the turn up to which all that was decided stands in the streams for it,
+    number: int  # 1, 2, ... of this writer
+    takes: Mapping[str, Taking] = field(default_factory=dict)  # by partition: all that its writer acts for
+    claims: tuple[str, ...] = ()  # partitions it wants to act for from now on; such a turn takes and decides nothing
+    epoch: int = 0  # of such a claim
+    decisions: tuple[bytes, ...] = ()  # proposals and ledger records, as events; obeyed before anything is taken
+    base: int = 0  # so many turns stood in the history they were decided on,
+    basis: Place = START  # which had taken the signals so far
+    state: str = ""  # and led to this, as a digest
+    settled: int = 0  # this writer's turn up to which all that was decided stands in the streams for it,
     published: Place = START  # and how far those were written then
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A turn that stands, and which one it is of all."""
+
+    turn: Turn
+    ordinal: int  # 1, 2, ... over all writers
+    relieved: tuple[str, ...] = ()  # writers who hold nothing any more, by this claim
 
 
 def turn_lines(turn: Turn, source: str, time_us: int) -> list[bytes]:
     """Return a turn as events, one or more: the last of them says that it is whole."""
-    groups: list[list[dict[str, Any]]] = [[]]
+    groups: list[list[object]] = [[]]
     size = 0
-    for decision in turn.decisions:
-        if groups[-1] and size + len(decision.line) > PART_BYTES:
+    for line in turn.decisions:
+        if groups[-1] and size + len(line) > PART_BYTES:
             groups.append([])
             size = 0
-        groups[-1].append({"after": decision.after, "event": read_json(decision.line)})
-        size += len(decision.line)
+        groups[-1].append(read_json(line))
+        size += len(line)
     common = {
-        "epoch": turn.epoch,
-        "turn": turn.number,
         "writer": turn.writer,
-        "begin": dict(turn.begin.offsets),
-        "end": dict(turn.end.offsets),
-        "passed": list(turn.passed),
+        "turn": turn.number,
+        "takes": {name: [taking.epoch, taking.begin, taking.end] for name, taking in turn.takes.items()},
+        "claims": list(turn.claims),
+        "epoch": turn.epoch,
+        "base": turn.base,
+        "basis": dict(turn.basis.offsets),
+        "state": turn.state,
         "settled": turn.settled,
         "published": dict(turn.published.offsets),
     }
@@ -66,7 +82,7 @@ def turn_lines(turn: Turn, source: str, time_us: int) -> list[bytes]:
         event_json(
             "turn",
             source,
-            f"{turn.epoch}.{turn.number}.{part}",
+            f"{turn.writer}.{turn.number}.{part}"[:128],
             time_us,
             {**common, "part": part, "whole": part == len(groups) - 1, "decisions": group},
         )
@@ -74,49 +90,89 @@ def turn_lines(turn: Turn, source: str, time_us: int) -> list[bytes]:
     ]
 
 
+@dataclass(slots=True)
+class _Parts:
+    """What came so far of a turn that is written in several records."""
+
+    number: int
+    next_part: int = 0
+    decisions: list[bytes] = field(default_factory=list)
+
+
 @dataclass
 class TurnJudge:
     """Tells which of the turns written stand. All who read the same turns judge alike."""
 
-    epoch: int = 0
-    number: int = 0  # of the last turn that stands
-    writer: str = ""
-    end: Place = START  # how far the signals were taken
+    number: int = 0  # so many stand
+    epoch: int = 0  # of the last claim
     void: int = 0  # records that did not count
-    _parts: list[Decision] = field(default_factory=list)
-    _expected_part: int = 0
+    ends: dict[str, int] = field(default_factory=dict)  # how far each partition of the signals was taken
+    holders: dict[str, tuple[int, str]] = field(default_factory=dict)  # partition -> epoch and writer of its latest claim
+    numbers: dict[str, int] = field(default_factory=dict)  # writer -> its last turn that stands
+    _parts: dict[str, _Parts] = field(default_factory=dict)  # by writer
 
-    def take(self, line: bytes) -> Turn | None:
+    def take(self, line: bytes) -> Standing | None:
         """Return the turn that a record makes whole, if it does and the turn stands. What is no turn at all is void as well."""
         try:
             turn, part, whole = _read(line)
         except (Refused, KeyError, TypeError, ValueError):
             self.void += 1
             return None
-        claims = turn.epoch == self.epoch + 1 and part == 0
         # A writer that is not sure what arrived writes a turn again, from its first part.
-        goes_on = turn.epoch == self.epoch and turn.writer == self.writer and part in (0, self._expected_part)
-        if turn.number != self.number + 1 or turn.begin != self.end or not (claims or goes_on):
+        parts = _Parts(turn.number) if part == 0 else self._parts.get(turn.writer)
+        if parts is None or (parts.number, parts.next_part) != (turn.number, part) or not self._may_stand(turn):
             self.void += 1
             return None
-        if part == 0:
-            self._parts = []
-        self.epoch, self.writer = turn.epoch, turn.writer
-        self._parts.extend(turn.decisions)
-        self._expected_part = 0 if whole else part + 1
+        parts.decisions.extend(turn.decisions)
+        parts.next_part += 1
         if not whole:
+            self._parts[turn.writer] = parts
             return None
-        self.number, self.end = turn.number, turn.end
-        decisions, self._parts = tuple(self._parts), []
-        return replace(turn, decisions=decisions)
+        self._parts.pop(turn.writer, None)
+        return self._stand(turn, tuple(parts.decisions))
+
+    @property
+    def place(self) -> Place:
+        """How far the signals were taken, by all turns together."""
+        return Place(tuple(sorted(self.ends.items())))
+
+    def held(self, writer: str) -> frozenset[str]:
+        """Return the partitions that a writer acts for."""
+        return frozenset(name for name, (_, holder) in self.holders.items() if holder == writer)
+
+    def _may_stand(self, turn: Turn) -> bool:
+        if turn.number != self.numbers.get(turn.writer, 0) + 1:
+            return False
+        if turn.claims:
+            return turn.epoch == self.epoch + 1 and not turn.takes and not turn.decisions
+        return bool(turn.takes) and all(
+            self.holders.get(name) == (taking.epoch, turn.writer) and taking.begin == self.ends.get(name, 0) and taking.end >= taking.begin
+            for name, taking in turn.takes.items()
+        )
+
+    def _stand(self, turn: Turn, decisions: tuple[bytes, ...]) -> Standing:
+        self.number += 1
+        self.numbers[turn.writer] = turn.number
+        before = {self.holders[name][1] for name in turn.claims if name in self.holders} - {turn.writer}
+        for name in turn.claims:
+            self.holders[name] = (turn.epoch, turn.writer)
+        if turn.claims:
+            self.epoch = turn.epoch
+        for name, taking in turn.takes.items():
+            if taking.end:
+                self.ends[name] = taking.end
+        relieved = tuple(sorted(writer for writer in before if not self.held(writer)))
+        return Standing(replace(turn, decisions=decisions), self.number, relieved)
 
 
-def published_form(line: bytes, turn: Turn) -> bytes:
+def published_form(line: bytes, standing: Standing) -> bytes:
     """Return a decision as others read it in its own stream: with its turn, its epoch and the positions it is based on."""
     record = read_json(line)
     assert isinstance(record, dict)  # ours
     data = record.pop("data")
-    return write_json({**record, "epoch": turn.epoch, "turn": turn.number, "basis": turn.end.to_text(), "data": data})
+    turn = standing.turn
+    epoch = max(taking.epoch for taking in turn.takes.values())
+    return write_json({**record, "epoch": epoch, "turn": standing.ordinal, "basis": turn.basis.to_text(), "data": data})
 
 
 def _read(line: bytes) -> tuple[Turn, int, bool]:
@@ -124,28 +180,33 @@ def _read(line: bytes) -> tuple[Turn, int, bool]:
     if not isinstance(record, dict) or record.get("type") != "stigmergy.turn.v1":
         raise Refused("The record is no turn; in this stream only coordinators write. Keep others out of it.")
     data = record["data"]
-    decisions = tuple(Decision(_whole(each["after"]), write_json(each["event"])) for each in data["decisions"])
     turn = Turn(
-        _whole(data["epoch"]),
-        _whole(data["turn"]),
-        str(data["writer"]),
-        _place(data["begin"]),
-        _place(data["end"]),
-        tuple(map(_whole, data["passed"])),
-        decisions,
-        _whole(data["settled"]),
-        _place(data["published"]),
+        writer=str(data["writer"]),
+        number=_whole(data["turn"]),
+        takes={name: Taking(*map(_whole, row)) for name, row in _members(data["takes"]).items()},
+        claims=tuple(map(str, data["claims"])),
+        epoch=_whole(data["epoch"]),
+        decisions=tuple(write_json(each) for each in data["decisions"]),
+        base=_whole(data["base"]),
+        basis=_place(data["basis"]),
+        state=str(data["state"]),
+        settled=_whole(data["settled"]),
+        published=_place(data["published"]),
     )
     return turn, _whole(data["part"]), data["whole"] is True
 
 
 def _whole(value: object) -> int:
-    if type(value) is not int:
+    if type(value) is not int or value < 0:
         raise Refused(f"{value!r} is no whole number, which a turn has there. Keep others out of this stream.")
     return value
 
 
+def _members(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise Refused(f"{value!r} is no object, which a turn has there. Keep others out of this stream.")
+    return value
+
+
 def _place(offsets: object) -> Place:
-    if not isinstance(offsets, dict):
-        raise Refused(f"{offsets!r} is no place, which a turn has there. Keep others out of this stream.")
-    return Place(tuple(sorted((name, _whole(offset)) for name, offset in offsets.items())))
+    return Place(tuple(sorted((name, _whole(offset)) for name, offset in _members(offsets).items())))

@@ -45,11 +45,13 @@ LISTENERS = 1_000  # who follow the stream at once
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 WITHOUT_TOKEN = frozenset({"/", "/session", "/healthz", "/readyz"})  # and the page's files: asked for before anybody can say who they are
 TURN_FIGURES = {
-    "number": "the last turn that stands",
-    "epoch": "how often the right to write turns was claimed",
+    "number": "turns that stand, of all coordinators",
+    "epoch": "how often partitions of the signals were claimed",
     "void": "records in the stream of turns that did not count",
     "waiting": "signals read and not taken yet",
     "unpublished": "decisions that stand and are not in their streams yet",
+    "held": "partitions of the signals that this coordinator acts for",
+    "stale": "decisions that came too late and were void",
 }
 STATUS_OF_REFUSAL = {"invalid": 400, "late": 400, "speaker": 403, "conflict": 409, "misplaced": 400}
 STRUCTURED, BATCH, LINES, PLAIN = (

@@ -1,15 +1,17 @@
 """One coordination on Kafka: what agents say comes in by the signal stream, however it got there, and goes by turns.
 
-One thread reads, decides and writes; HTTP only puts words into the stream and waits for what becomes of them. A turn is shown, and its
-decisions are published, once the stream of turns has it: so whoever folds the streams again finds the same state, and a coordinator
-that was ended anywhere leaves nothing half said.
+One thread reads, decides and writes; HTTP only puts words into the stream and waits for what becomes of them. Nothing changes here
+but by a turn that stands in the stream of turns, whoever wrote it: so all who share the work hold the same state, whoever folds the
+streams again finds it, and a coordinator that was ended anywhere leaves nothing half said.
 """
 
+import json
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -17,6 +19,7 @@ from typing import TypeVar
 import structlog
 
 from coordinator.adapters.kafka_log import Lost
+from coordinator.adapters.kafka_outbox import Outbox
 from coordinator.adapters.recorder import entry_of
 from coordinator.adapters.service import (
     AT_ONCE,
@@ -35,13 +38,26 @@ from coordinator.adapters.surroundings import Surroundings
 from coordinator.adapters.tokens import Grant
 from coordinator.charter import Charter
 from coordinator.commitments import statement_of
+from coordinator.deciding import give_up, judged, obey, planned
 from coordinator.errors import Defect, Refused, Unavailable
 from coordinator.jsontext import read_json
 from coordinator.places import Table
 from coordinator.signals import event_json, parse_event
-from coordinator.stream import DEAD_LETTER, LEDGER, PROPOSAL, SIGNAL, START, TURN, Entry, Place, Record, merged, misplaced
+from coordinator.stream import (
+    DEAD_LETTER,
+    PARTITIONS,
+    SIGNAL,
+    START,
+    TURN,
+    Entry,
+    Place,
+    Record,
+    merged,
+    misplaced,
+    partition_of,
+)
 from coordinator.times import format_instant
-from coordinator.turns import Decision, Turn, TurnJudge, published_form, turn_lines
+from coordinator.turns import Standing, Taking, Turn, TurnJudge, turn_lines
 from coordinator.wording import shown
 
 __all__ = ["KafkaService"]
@@ -53,6 +69,8 @@ WRITINGS = 10  # of one turn, while late copies of its parts come between them
 PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0  # before Kafka is asked again
 NOTE_S, NOTE_BUSY_S = 1.0, 10.0  # between two notes of how far the turns are: when nobody speaks, and when there is no pause
 IDENTITY_S = 30.0
+DIGESTS_KEPT = 10_000  # of the turns before the last, to compare with what others found
+ALL = frozenset(f"{SIGNAL}/{number}" for number in range(PARTITIONS[SIGNAL]))
 STOP_S, LET_GO_MS = 3.0, 500  # on the way out: for the turn at hand, and for each connection
 
 logger = structlog.get_logger("coordinator.kafka")
@@ -72,8 +90,7 @@ class _Step:
     """What one turn amounts to, before the stream of turns has it."""
 
     shown: list[Shown] = field(default_factory=list)
-    passed: list[int] = field(default_factory=list)
-    decided: list[tuple[int, Entry]] = field(default_factory=list)
+    judged: list[str] = field(default_factory=list)  # statements of which the ledger has records now
     told: list[tuple[str, str, Outcome]] = field(default_factory=list)  # statement, position, what became of it
 
 
@@ -96,9 +113,12 @@ class KafkaService(Service):
         planning: bool = True,
         wait_s: float = WAIT_S,
         patience_ms: int = 10_000,
+        share: bool = False,
         surroundings: Surroundings | None = None,
     ) -> None:
-        """Make or verify the topics and begin to read history; ready once all of it is read and the right to write turns is claimed.
+        """Make or verify the topics and begin to read history; ready once all of it is read and what is to be done here is claimed.
+
+        Where the work is to be shared, that is what Kafka's consumer group assigns; else all of it, from whoever did it before.
 
         Refused for a Kafka that is not the one remembered in the file `memory`, or with topics that would lose events.
         """
@@ -108,20 +128,28 @@ class KafkaService(Service):
         self._clock = around.clock()  # for ticks and refusals at the door; log time is the broker's
         self._name, self._may_plan = name, planning
         self._memory, self._writer = around.remember(memory), around.new_name()
-        self._inbox = around.connect(bootstrap, replicas=replicas, patience_ms=patience_ms, streams=(SIGNAL,), group=GROUP)
-        self._turns = around.connect(bootstrap, patience_ms=patience_ms, streams=(TURN,), prepare=False)
+        group = None if share else GROUP
+        self._streams = around.connect(bootstrap, replicas=replicas, patience_ms=patience_ms, streams=(SIGNAL, TURN), group=group)
         self._others = (bootstrap, patience_ms)
-        self._identity = self._inbox.identity()
+        self._identity = self._streams.identity()
         self._memory.check(self._identity)
-        self._judge = TurnJudge()
+        self._group = around.join(bootstrap, patience_ms) if share else None
+        self._judge, self._outbox = TurnJudge(), Outbox(self._writer)
+        self._wanted: frozenset[str] | None = None  # partitions to be held here, once that is known
+        self._generation = -1  # of the assignment that was heeded last
         self._turns_offset = 0
+        self._lines: deque[bytes] = deque()  # of the stream of turns: read, and not judged yet
         self._ahead: dict[str, deque[Record]] = {}  # read, and in no turn yet
         self._read_to = START
         self._position = 0  # of the next record shown
-        self._unsettled: deque[Turn] = deque()  # of history: what they decided may not stand in the streams for it
-        self._settled = 0
-        self._published: dict[str, int] = {}
-        self._outbox: list[Entry] = []  # decided for good, and not yet in the streams for it
+        self._digest = blake2b(digest_size=16)  # of what was shown since the last claim
+        self._digests: dict[int, str] = {}  # ordinal of a turn -> that digest after it
+        self._live = self._caught_up = False
+        self._heard_of = self._ticked = False  # something was said, and time told, since the start
+        self._planned_us: int | None = None  # when a cycle last ran here
+        self._unanswered: dict[str, list[tuple[str, Outcome]]] = {}  # statement -> its position and outcome, once it is judged
+        self._stale: Counter[str] = Counter()  # decisions that came too late, by kind
+        self._differing = 0
         self._waiters: list[_Waiter] = []
         self._told = around.condition()
         self._noted, self._noted_s = 0, 0.0
@@ -159,7 +187,7 @@ class KafkaService(Service):
         with self._told:
             self._waiters.append(waiter)
         try:
-            positions = [record.position for record in self._inbox.append([*entries, *letters])[: len(entries)]]
+            positions = [record.position for record in self._streams.append([*entries, *letters])[: len(entries)]]
             with self._told:
                 self._told.wait_for(lambda: self._is_over() or all(each in waiter.outcomes for each in positions), self._wait_s)
         finally:
@@ -210,8 +238,16 @@ class KafkaService(Service):
     def status(self) -> Status:
         """Return how the service does, and how its turns stand."""
         judge = self._judge
-        waiting = {"waiting": sum(map(len, list(self._ahead.values()))), "unpublished": len(self._outbox)}
-        return replace(super().status(), turns={"number": judge.number, "epoch": judge.epoch, "void": judge.void, **waiting})
+        turns = {
+            "number": judge.number,
+            "epoch": judge.epoch,
+            "void": judge.void,
+            "waiting": sum(map(len, list(self._ahead.values()))),
+            "unpublished": len(self._outbox.waiting),
+            "held": len(judge.held(self._writer)),
+            "stale": self._stale.total(),
+        }
+        return replace(super().status(), turns=turns)
 
     def when_ended(self, callback: Callable[[], None]) -> None:
         """Call back, from another thread, when the service ended by itself."""
@@ -232,8 +268,7 @@ class KafkaService(Service):
         for thread in (self._ticker, self._thread):
             if thread is not None:
                 thread.join(STOP_S / 2)
-        self._inbox.close(LET_GO_MS)
-        self._turns.close(LET_GO_MS)
+        self._streams.close(LET_GO_MS)
         self._tell_listeners()
 
     # -- the thread that decides --------------------------------------------------------------------------------------
@@ -242,7 +277,6 @@ class KafkaService(Service):
         try:
             self._remember_letters()
             self._rebuild()
-            self._claim()
             while not self._stop.is_set():
                 self._step()
             self._note_progress(0.0)
@@ -256,6 +290,9 @@ class KafkaService(Service):
             else:
                 logger.exception("the coordinator failed")
                 self._end(Defect(f"the coordinator failed and stopped; report this with what the server logged: {error}"))
+        finally:
+            if self._group is not None:
+                self._group.close()
 
     def _end(self, error: Exception) -> None:
         logger.error("the coordinator ended", reason=str(error))
@@ -289,24 +326,29 @@ class KafkaService(Service):
                 return done
 
     def _step(self) -> None:
-        """Take what came since the last turn, if anything did, as one turn more."""
-        self._publish_outbox()
+        """Fold what others wrote, then act on what came since for the partitions that are held here."""
         self._note_progress(NOTE_BUSY_S)
         self._check_identity()
-        if not any(self._ahead.values()) and not self._read_on():
-            self._coordination.planning = self._may_plan  # caught up: from here on plans are of now
-            self._coordination.prompt = True
+        self._heed_assignment()
+        if not self._read_on() and self._is_taken() and not self._act() and self._wanted is not None:
+            self._caught_up = True  # from here on plans are of now
             self._failure = None
             self._note_progress(NOTE_S)
-            return
-        records = merged(record for rows in self._ahead.values() for record in rows)
-        self._ahead = {}
-        with self._deciding():
-            self._take_turn(records, self._read_to)
+        self._fold_lines()
+        while self._act() and not self._stop.is_set():
+            self._publish_outbox()
+
+    def _is_taken(self) -> bool:
+        """Whether all that was read is taken, as far as it is for this coordinator to take."""
+        return not any(self._ahead.get(name) for name in self._acting())
+
+    def _acting(self) -> frozenset[str]:
+        """Return the partitions that are held here and meant to be."""
+        return self._judge.held(self._writer) & (self._wanted or frozenset())
 
     @contextmanager
     def _deciding(self) -> Iterator[None]:
-        """Keep readers away; for good where it does not end well, for then the coordination holds what Kafka does not have."""
+        """Keep readers away; for good where it does not end well, for then the coordination may hold half of something."""
         with self._lock:
             try:
                 yield
@@ -314,48 +356,107 @@ class KafkaService(Service):
                 self._failure = self._failure or "a turn was not finished"
                 raise
 
-    def _read_on(self) -> bool:
-        """Read some more of the signals, to be taken; whether there were any."""
-        batch = self._patiently(partial(self._inbox.read, self._read_to, AT_ONCE))
-        for record in batch.records:
-            self._ahead.setdefault(_partition_of(record), deque()).append(record)
-        self._read_to = batch.place
-        return bool(batch.records)
+    # -- acting -------------------------------------------------------------------------------------------------------
 
-    def _take_turn(self, records: list[Record], end: Place) -> None:
-        """Take records, and make the turn stand before anything of it is shown."""
-        step = _Step()
-        for index, record in enumerate(records):
-            self._hear(index, record, step)
-            self._drain(index + 1, step)
-        self._drain(len(records), step)
-        self._make_stand(step, end)
+    def _heed_assignment(self) -> None:
+        """Claim what is to be held here from now on: alone all of it, once; in a group what that assigns."""
+        if self._group is None:
+            if self._wanted is None:
+                self._wanted = ALL
+                self._claim(ALL)
+            elif not self._judge.held(self._writer) >= ALL:
+                raise self._displaced()
+            return
+        assignment = self._group.assignment()
+        if assignment is None or assignment.generation == self._generation:
+            return
+        self._wanted = frozenset(f"{SIGNAL}/{number}" for number in assignment.partitions)
+        if self._claim(self._wanted - self._judge.held(self._writer)):
+            self._generation = assignment.generation
+            logger.info("partitions are shared anew", held=sorted(self._acting()), epoch=self._judge.epoch)
 
-    def _make_stand(self, step: _Step, end: Place) -> None:
-        decisions = tuple(Decision(after, entry.event) for after, entry in step.decided)
-        turn = self._next_turn(self._judge.epoch, end, tuple(step.passed), decisions)
-        if not self._write(turn):
-            raise Refused(
-                f"another coordinator writes turns now (epoch {self._judge.epoch}), so this one stopped; nothing it was about to decide "
-                "counts. One at a time decides: stop the other first if this one should"
-            )
-        self._outbox.extend(replace(entry, event=published_form(entry.event, turn), logtime_us=None) for _, entry in step.decided)
-        self._reveal(step)
+    def _claim(self, names: frozenset[str]) -> bool:
+        """Become the one who acts for partitions, and take up what those before left; whether it came about."""
+        for _ in range(CLAIMS if names else 0):
+            claim = replace(self._new_turn(), claims=tuple(sorted(names)), epoch=self._judge.epoch + 1)
+            if self._write(claim):
+                break
+        else:
+            if names and self._group is None:
+                raise Unavailable("other coordinators claim the turns all the time; see that only one runs, then start again")
+            if names:
+                return False
+        self._memory.keep(self._identity, self._judge.number)
+        self._outbox.settle(self._all_of)
+        self._publish_outbox()
+        return True
 
-    def _next_turn(self, epoch: int, end: Place, passed: tuple[int, ...] = (), decisions: tuple[Decision, ...] = ()) -> Turn:
-        judge, published = self._judge, Place(tuple(sorted(self._published.items())))
-        return Turn(epoch, judge.number + 1, self._writer, judge.end, end, passed, decisions, self._settled, published)
+    def _displaced(self) -> Refused:
+        return Refused(
+            f"another coordinator writes turns now (epoch {self._judge.epoch}), so this one stopped; nothing it was about to decide "
+            "counts. Alone it has to be the only one: stop the other first, or let them share the work"
+        )
+
+    def _act(self) -> bool:
+        """Write one turn: what is decided on what stands, and what is taken next; whether there was anything to write."""
+        acting = self._acting()
+        if not acting:
+            return False
+        left, ends = AT_ONCE, {}
+        for name in acting:
+            rows = self._ahead.get(name)
+            if rows and left:
+                ends[name] = _offset(rows[min(left, len(rows)) - 1]) + 1
+                left -= min(left, len(rows))
+        decisions = self._decide(acting)
+        if not ends and not decisions:
+            return False
+        judge = self._judge
+        takes = {name: Taking(judge.holders[name][0], begin := judge.ends.get(name, 0), ends.get(name, begin)) for name in sorted(acting)}
+        if self._write(replace(self._new_turn(), takes=takes, decisions=tuple(decisions))):
+            return True
+        self._coordination.planner.forget()  # what was proposed does not stand
+        if self._group is None:
+            raise self._displaced()
+        logger.info("a turn was void: others hold its partitions now", epoch=self._judge.epoch)
+        return False
+
+    def _decide(self, acting: frozenset[str]) -> list[bytes]:
+        """Return what there is to be said on what stands, for the agents and markets of some partitions."""
+        coordination = self._coordination
+        lines = judged(coordination, lambda agent: _partition(agent) in acting)
+        if lines or not (self._caught_up and self._may_plan):
+            return lines  # a plan rests on verdicts that stand
+        prompt = self._ticked and coordination.awaits_first_plan
+        if not prompt and not (self._heard_of and coordination.cycle_is_due(self._planned_us)):
+            return []
+        with self._deciding():
+            self._planned_us, self._ticked = coordination.log_us, False
+            return planned(coordination, None if acting == ALL else lambda thing: _partition("/".join(thing)) in acting)
+
+    def _new_turn(self) -> Turn:
+        judge, outbox = self._judge, self._outbox
+        return Turn(
+            self._writer,
+            judge.numbers.get(self._writer, 0) + 1,
+            base=judge.number,
+            basis=judge.place,
+            state=self._digests.get(judge.number, ""),
+            settled=outbox.settled,
+            published=outbox.published,
+        )
 
     def _write(self, turn: Turn) -> bool:
-        """Write a turn; return whether it stands, by the judgement that all readers come to.
+        """Write a turn and fold all up to it; return whether it stands, by the judgement that all readers come to.
 
-        Unavailable where it never arrives whole, though nobody else writes turns.
+        Unavailable where it never arrives whole, though nobody took its partitions.
         """
         judge = self._judge
         for _ in range(WRITINGS):
-            if self._write_once(turn):
+            self._fold_through(self._append_turn(turn))
+            if judge.numbers.get(self._writer, 0) >= turn.number:
                 return True
-            if (judge.epoch, judge.number, judge.writer) != (turn.epoch, turn.number - 1, self._writer):
+            if turn.claims or any(judge.holders.get(name) != (taking.epoch, self._writer) for name, taking in turn.takes.items()):
                 return False
             # Still its own to write: a late copy of one part came between the others, which then counted for nothing.
         raise Unavailable(
@@ -363,41 +464,16 @@ class KafkaService(Service):
             f"{TURN} beside this coordinator, then start again"
         )
 
-    def _write_once(self, turn: Turn) -> bool:
-        records = self._append_turn(turn)
-        expected = [f"{TURN}/0/{self._turns_offset + index}" for index in range(len(records))]
-        if [record.position for record in records] != expected:  # something came between, or the same arrived twice
-            return any(one.writer == turn.writer and one.number == turn.number for one in self._new_turns(records[-1].position))
-        self._turns_offset += len(records)
-        return [self._judge.take(record.entry.event) for record in records][-1] is not None
-
     def _append_turn(self, turn: Turn) -> list[Record]:
         lines = turn_lines(turn, self._coordination.source, max(0, self._coordination.log_us))
         entries = [Entry(TURN, self._name, line) for line in lines]
-        return self._patiently(partial(self._turns.append, entries))
-
-    def _reveal(self, step: _Step) -> None:
-        """Show what stands now, and tell those who wait for it."""
-        self._appended_s = self._around.elapsed_s()
-        with self._shown_lock:
-            self._shown.extend(step.shown)
-            self._entries = self._position
-        with self._told:
-            for statement, position, outcome in step.told:
-                for waiter in self._waiters:
-                    if statement in waiter.statements:
-                        waiter.outcomes[position] = outcome
-            self._told.notify_all()
-        self._tell_listeners()
+        return self._patiently(partial(self._streams.append, entries))
 
     def _publish_outbox(self) -> None:
         """Put what was decided into the streams for it. What others read there stands already; read twice, it is one."""
-        if self._outbox:
-            for record in self._patiently(partial(self._inbox.append, self._outbox)):
-                name, offset = _partition_of(record), _offset(record)
-                self._published[name] = max(self._published.get(name, 0), offset + 1)
-            self._outbox = []
-        self._settled = self._judge.number
+        waiting = self._outbox.waiting
+        records = self._patiently(partial(self._streams.append, waiting)) if waiting else []
+        self._outbox.published_as(records, self._judge.numbers.get(self._writer, 0))
 
     def _note_progress(self, every_s: float) -> None:
         """Write down how far the turns are, here and for those who watch the broker, unless that was less than so long ago."""
@@ -406,7 +482,7 @@ class KafkaService(Service):
             return
         self._patiently(partial(self._memory.keep, self._identity, self._judge.number), "the file that remembers Kafka")
         try:
-            self._inbox.commit(self._judge.end)
+            (self._group or self._streams).commit(self._judge.place)
         except Unavailable as error:  # for watchers only
             logger.warning("the place was not committed", reason=str(error))
         self._noted, self._noted_s = self._judge.number, now_s
@@ -415,34 +491,162 @@ class KafkaService(Service):
         """After every failure, and now and then, see that it is still the same Kafka."""
         now_s = self._around.elapsed_s()
         if self._suspicious or now_s > self._identified_s + IDENTITY_S:
-            self._memory.check(self._patiently(self._inbox.identity))
+            self._memory.check(self._patiently(self._streams.identity))
             self._suspicious, self._identified_s = False, now_s
 
-    # -- one record ---------------------------------------------------------------------------------------------------
+    # -- folding ------------------------------------------------------------------------------------------------------
 
-    def _hear(self, index: int, record: Record, step: _Step) -> None:
+    def _rebuild(self) -> None:
+        """Fold all turns that stand, each exactly as it was."""
+        while self._read_on():
+            self._fold_lines()
+        self._memory.check(self._identity, self._judge.number)
+        self._live = True
+
+    def _read_on(self) -> bool:
+        """Read some more of signals and turns; whether there were any."""
+        batch = self._patiently(partial(self._streams.read, self._read_to, AT_ONCE))
+        for record in batch.records:
+            if record.entry.stream != TURN:
+                self._ahead.setdefault(_partition_of(record), deque()).append(record)
+            elif _offset(record) >= self._turns_offset:
+                self._turns_offset = _offset(record) + 1
+                self._lines.append(record.entry.event)
+        self._read_to = batch.place
+        return bool(batch.records)
+
+    def _fold_through(self, records: list[Record]) -> None:
+        """Fold all turns up to some records just written; they need not be read where nothing came between."""
+        offsets = [_offset(record) for record in records]
+        if offsets == list(range(self._turns_offset, self._turns_offset + len(records))):
+            self._turns_offset += len(records)
+            self._lines.extend(record.entry.event for record in records)
+        while self._turns_offset <= max(offsets):
+            self._read_on()
+            if self._stop.is_set():
+                raise _Stopping
+        self._fold_lines()
+
+    def _fold_lines(self) -> None:
+        while self._lines:
+            standing = self._judge.take(self._lines.popleft())
+            if standing is not None:
+                self._fold(standing)
+
+    def _fold(self, standing: Standing) -> None:
+        """Obey what a turn decided, then take what it takes: the same for every coordinator, whoever wrote it."""
+        turn, step = standing.turn, _Step()
+        self._compare(turn)
+        records = merged(self._signals(turn))
+        with self._deciding():
+            obeyed = [line for line in turn.decisions if self._obey(line, standing, step)]
+            for record in records:
+                self._hear(record, step)
+        if turn.claims:
+            self._digest = blake2b(digest_size=16)  # so that a newer version, which may judge otherwise, can be compared with itself
+        self._digests[standing.ordinal] = self._digest.hexdigest()
+        self._digests.pop(standing.ordinal - DIGESTS_KEPT, None)
+        self._outbox.note(standing, obeyed)
+        self._reveal(step)
+
+    def _compare(self, turn: Turn) -> None:
+        """See that its writer knew the history that a turn was decided on as it is known here."""
+        known = self._digests.get(turn.base)
+        if known is None or not turn.state or turn.state == known:
+            return
+        told = f"turn {turn.number} of {turn.writer} was decided on another outcome of the first {turn.base} turns than was found here"
+        if self._live and turn.writer != self._writer:
+            raise Defect(f"{told}: see that all coordinators have one version and one charter; report this if they do")
+        if not self._differing:
+            logger.warning(told, hint="another version or charter wrote it")
+        self._differing += 1
+
+    def _obey(self, line: bytes, standing: Standing, step: _Step) -> bool:
+        """Obey a decision where it came to stand; whether it held there."""
+        coordination = self._coordination
+        try:
+            event = parse_event(line)
+        except Refused as refusal:
+            self._pass_over(str(refusal))
+            return False
+        try:
+            obey(coordination, event, line)
+        except Refused as refusal:
+            self._stale[event.kind] += 1
+            if standing.turn.base == standing.ordinal - 1 and event.kind == "ledger":
+                give_up(coordination, event)
+                self._pass_over(str(refusal))
+            else:
+                logger.info("a decision came too late and is void", turn=standing.ordinal, event=event.id, reason=str(refusal))
+            return False
+        stream = entry_of(event, line).stream
+        self._counts[f"decided:{stream}"] += 1
+        self._collect()
+        self._show(step, stream, coordination.log_us, line)
+        statement = getattr(event.data, "statement", None)
+        if statement is not None:
+            step.judged.append(statement)
+        return True
+
+    def _pass_over(self, reason: str) -> None:
+        self.parked.append(reason)
+        logger.warning("a decision was passed over", reason=reason)
+
+    def _signals(self, turn: Turn) -> list[Record]:
+        """Return the records that a turn takes; what was read beyond them waits."""
+        taken: list[Record] = []
+        for name, taking in turn.takes.items():
+            rows = self._ahead.setdefault(name, deque())
+            while taking.begin < taking.end and (not rows or _offset(rows[-1]) + 1 < taking.end):
+                if not self._read_on():
+                    raise Lost(
+                        f"turn {turn.number} of {turn.writer} takes {name} up to {taking.end}, and Kafka has less of it now: it lost "
+                        "data. Restore it, or begin anew with other topics"
+                    )
+            while rows and _offset(rows[0]) < taking.end:
+                taken.append(rows.popleft())
+        return taken
+
+    def _hear(self, record: Record, step: _Step) -> None:
         """Take one record of the signal stream, or refuse it where it is seen."""
-        said = _heard(record, self._coordination.charter.place_decimals)
-        stamp_us = max(record.logtime_us, self._coordination.log_us)
+        coordination = self._coordination
+        said = _heard(record, coordination.charter.place_decimals)
+        stamp_us = max(record.logtime_us, coordination.log_us)
         outcome = self._take(said, stamp_us) if isinstance(said, Said) else self._refuse(said, stamp_us)
         if outcome.status == "taken" and isinstance(said, Said):
+            self._heard_of = True
+            self._ticked = self._ticked or said.event.kind == "tick"
             self._show(step, SIGNAL, record.logtime_us, said.line)
+        statement = f"{outcome.source}/{outcome.id}"
+        if statement in coordination.unjudged and outcome.status != "refused":
+            self._unanswered.setdefault(statement, []).append((record.position, outcome))
         else:
-            step.passed.append(index)
-        step.told.append((f"{outcome.source}/{outcome.id}", record.position, outcome))
-
-    def _drain(self, after: int, step: _Step) -> None:
-        """Move what was decided from the coordination to the turn."""
-        self._collect()
-        decided, self._pending = self._pending, []
-        for entry in decided:
-            step.decided.append((after, entry))
-            self._show(step, entry.stream, self._coordination.log_us, entry.event)
+            step.told.append((statement, record.position, outcome))
 
     def _show(self, step: _Step, stream: str, logtime_us: int, event: bytes) -> None:
         text = b'{"position":%d,"logtime":"%s","event":%s}' % (self._position, format_instant(logtime_us).encode(), event)
+        self._digest.update(text)
         step.shown.append(Shown(self._position, stream, text))
         self._position += 1
+
+    def _reveal(self, step: _Step) -> None:
+        """Show what stands now, and tell those who wait for it."""
+        if step.shown:
+            self._appended_s = self._around.elapsed_s()
+        with self._shown_lock:
+            self._shown.extend(step.shown)
+            self._entries = self._position
+        for statement in dict.fromkeys(step.judged):
+            for position, outcome in self._unanswered.pop(statement, ()):
+                decided = tuple(json.loads(self._coordination.ledger[index])["data"] for index in self._verdicts.get(statement, ()))
+                step.told.append((statement, position, replace(outcome, decided=decided)))
+        with self._told:
+            for statement, position, outcome in step.told:
+                for waiter in self._waiters:
+                    if statement in waiter.statements:
+                        waiter.outcomes[position] = outcome
+            self._told.notify_all()
+        self._tell_listeners()
 
     def _keep(self, entry: Entry) -> None:
         """Do nothing: what was taken stands in the stream already."""
@@ -451,102 +655,6 @@ class KafkaService(Service):
         """Count and remember it; nothing is written down, for the record stays where it is and is refused whenever it is read."""
         self._note_refusal(fault, stamp_us)
         return fault.outcome()
-
-    # -- history ------------------------------------------------------------------------------------------------------
-
-    def _rebuild(self) -> None:
-        """Fold all turns that stand, each exactly as it was."""
-        for turn in self._new_turns():
-            self._fold_again(turn)
-        self._memory.check(self._identity, self._judge.number)
-
-    def _claim(self) -> None:
-        """Become the one whose turns stand, then take up what the one before was ended in."""
-        for _ in range(CLAIMS):
-            claim = self._next_turn(self._judge.epoch + 1, self._judge.end)
-            last = self._append_turn(claim)[-1].position
-            for turn in self._new_turns(last):
-                self._fold_again(turn)
-            if self._judge.writer == self._writer:
-                break
-        else:
-            raise Unavailable("other coordinators claim the turns all the time; see that only one runs, then start again")
-        self._memory.keep(self._identity, self._judge.number)
-        self._settle()
-        with self._deciding():
-            self._coordination.resume()
-            step = _Step()
-            self._drain(0, step)
-            if step.decided:
-                self._make_stand(step, self._judge.end)
-
-    def _settle(self) -> None:
-        """Publish what was decided for good and may not have been published: the one before was ended in between."""
-        begin = Place(tuple(sorted(self._published.items())))
-        ids = {_id(record.entry.event) for record in self._all_of((PROPOSAL, LEDGER), begin)}
-        for turn in self._unsettled:
-            for decision in turn.decisions:
-                if _id(decision.line) not in ids:
-                    entry = entry_of(parse_event(decision.line), decision.line)
-                    self._outbox.append(replace(entry, event=published_form(decision.line, turn)))
-        self._unsettled.clear()
-
-    def _new_turns(self, until: str | None = None) -> Iterator[Turn]:
-        """Yield the turns that stand, of the records not read yet: up to a position, or to the end."""
-        while True:
-            place = Place(((f"{TURN}/0", self._turns_offset),)) if self._turns_offset else START
-            batch = self._patiently(partial(self._turns.read, place, AT_ONCE))
-            if not batch.records:
-                return
-            for record in batch.records:
-                self._turns_offset = _offset(record) + 1
-                turn = self._judge.take(record.entry.event)
-                if turn is not None:
-                    yield turn
-                if record.position == until:
-                    return
-
-    def _fold_again(self, turn: Turn) -> None:
-        """Take what a turn took, in its order, and obey what it decided."""
-        step, decisions = _Step(), deque(turn.decisions)
-        for index, record in enumerate([None, *merged(self._signals(turn))]):
-            if record is not None:
-                self._hear(index - 1, record, step)
-            while decisions and decisions[0].after == index:
-                self._obey(decisions.popleft(), step)
-        if tuple(step.passed) != turn.passed:
-            logger.warning("a turn took other records than are taken of it now", turn=turn.number, then=turn.passed, now=step.passed)
-        self._reveal(step)
-        self._settled, self._published = turn.settled, dict(turn.published.offsets)
-        self._unsettled.append(turn)
-        while self._unsettled and self._unsettled[0].number <= turn.settled:
-            self._unsettled.popleft()
-
-    def _obey(self, decision: Decision, step: _Step) -> None:
-        try:
-            event = parse_event(decision.line)
-            self._coordination.take(event, decision.line)
-        except Refused as refusal:
-            self.parked.append(str(refusal))
-            logger.warning("a decision of the past was passed over", reason=str(refusal))
-            return
-        self._collect()
-        self._show(step, entry_of(event, decision.line).stream, self._coordination.log_us, decision.line)
-
-    def _signals(self, turn: Turn) -> list[Record]:
-        """Return the records that a turn took; what was read beyond them waits."""
-        taken: list[Record] = []
-        for name, end in turn.end.offsets:
-            while dict(self._read_to.offsets).get(name, 0) < end:
-                if not self._read_on():
-                    raise Lost(
-                        f"turn {turn.number} was made of {name} up to {end}, and Kafka has less of it now: it lost data. Restore it, "
-                        "or begin anew with other topics"
-                    )
-            rows = self._ahead.get(name, deque())
-            while rows and _offset(rows[0]) < end:
-                taken.append(rows.popleft())
-        return taken
 
     def _remember_letters(self) -> None:
         """Have at hand what was refused at the door before."""
@@ -587,14 +695,10 @@ def _partition_of(record: Record) -> str:
     return record.position.rpartition("/")[0]
 
 
+def _partition(name: str) -> str:
+    """Return the partition of the signals that an agent speaks in, or that stands for a market."""
+    return f"{SIGNAL}/{partition_of(name, PARTITIONS[SIGNAL])}"
+
+
 def _offset(record: Record) -> int:
     return int(record.position.rpartition("/")[2])
-
-
-def _id(line: bytes) -> object:
-    """Return what tells an event from others; None where that cannot be read."""
-    try:
-        record = read_json(line)
-    except Refused:
-        return None
-    return (record.get("source"), record.get("id")) if isinstance(record, dict) else None

@@ -29,6 +29,8 @@ from coordinator.cycle import Coordination
 from coordinator.errors import Refused, Unavailable
 from coordinator.jsontext import read_json, write_json
 from coordinator.places import Table
+from coordinator.planning import Mine
+from coordinator.proposals import Revision
 from coordinator.signals import Event, event_json, parse_event
 from coordinator.stream import DEAD_LETTER, LEDGER, PROPOSAL, SIGNAL, START, Clock, Entry, EventLog, Place, Record, sequence_place
 from coordinator.times import SECOND_US, format_instant
@@ -136,13 +138,14 @@ class TimedCoordination(Coordination):
     planning_s = 0.0
     cycle_ended_s: float | None = None
 
-    def run_cycle(self) -> None:
-        """Plan and propose now."""
+    def revision(self, mine: Mine | None = None) -> Revision:
+        """Plan now."""
         began_s = time.monotonic()
-        super().run_cycle()
+        revision = super().revision(mine)
         self.cycle_ended_s = time.monotonic()
         self.planning_s += self.cycle_ended_s - began_s
         self.cycles += 1
+        return revision
 
 
 def fold(log: EventLog, coordination: Coordination, letters: Callable[[Record], None] | None = None) -> tuple[Place, list[str]]:

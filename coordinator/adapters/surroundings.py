@@ -10,11 +10,12 @@ from typing import Protocol
 from uuid import uuid4
 
 from coordinator.adapters.clock import SteadyClock
+from coordinator.adapters.kafka_group import Assignment, KafkaGroup
 from coordinator.adapters.kafka_log import KafkaLog
 from coordinator.adapters.kafka_memory import Memory
 from coordinator.stream import STREAMS, Clock, EventLog, Place
 
-__all__ = ["Connect", "PartitionedLog", "Remembering", "Running", "Surroundings"]
+__all__ = ["Connect", "Join", "Membership", "PartitionedLog", "Remembering", "Running", "Surroundings"]
 
 
 class PartitionedLog(EventLog, Protocol):
@@ -50,6 +51,30 @@ class Connect(Protocol):
         ...
 
 
+class Membership(Protocol):
+    """A place in the group of those who share the partitions of the signals. Whatever it says, nothing is lost or doubled by it."""
+
+    def assignment(self) -> Assignment | None:
+        """Return at once what is to be held here now; None before anything was assigned."""
+        ...
+
+    def commit(self, place: Place) -> None:
+        """Have the broker remember, for those who watch it, how far the signals were taken."""
+        ...
+
+    def close(self) -> None:
+        """Leave the group, so that others take over at once."""
+        ...
+
+
+class Join(Protocol):
+    """Joins the group at an address."""
+
+    def __call__(self, bootstrap: str, patience_ms: int) -> Membership:
+        """Return the membership, without waiting for the first assignment."""
+        ...
+
+
 class Remembering(Protocol):
     """What is remembered of the log outside of it, as `Memory` does in a file."""
 
@@ -81,6 +106,7 @@ class Surroundings:
     """How the service reaches the world. Everything it waits for, it waits for by one of these."""
 
     connect: Connect = KafkaLog
+    join: Join = KafkaGroup
     remember: Callable[[Path], Remembering] = Memory
     clock: Callable[[], Clock] = SteadyClock
     elapsed_s: Callable[[], float] = time.monotonic

@@ -27,6 +27,9 @@ KafkaAddress = Annotated[
 KafkaReplicas = Annotated[
     int | None, typer.Option("--replicas", min=1, help="Copies of each record in topics that are made; else the setting `kafka_replicas`.")
 ]
+Alone = Annotated[
+    bool, typer.Option("--alone", help="On Kafka: take all the work, from whoever does it, instead of sharing it with other coordinators.")
+]
 Speaker = Annotated[str | None, typer.Option("--as", help="The agent who speaks; else the setting `agent`.")]
 OneAgent = Annotated[str | None, typer.Option("--agent", help="Only what concerns this agent.")]
 OneResource = Annotated[str | None, typer.Option("--resource", help="Only this resource or process.")]
@@ -97,6 +100,7 @@ def serve(
     log: Annotated[Path | None, typer.Option("--log", help="The embedded log; made where it is missing.")] = None,
     kafka: KafkaAddress = None,
     replicas: KafkaReplicas = None,
+    alone: Alone = False,
     charter: CharterFile = None,
     routes: RoutesFile = None,
     host: Annotated[str | None, typer.Option("--host", help="Where to listen; other than this machine only with tokens.")] = None,
@@ -112,7 +116,7 @@ def serve(
     """Take in signals over HTTP, plan as time passes, and show it all, on an embedded log or on Kafka."""
     from coordinator.cli.serve import Request, reading_named, run
 
-    run(Request(log, charter, routes, host, port, tokens, tick_seconds, kafka, replicas, reading_named(reading)))
+    run(Request(log, charter, routes, host, port, tokens, tick_seconds, kafka, replicas, reading_named(reading), alone))
 
 
 @app.command()

@@ -51,6 +51,7 @@ class Request:
     kafka: str | None = None
     replicas: int | None = None
     reading: Reading | None = None
+    alone: bool = False
 
 
 class _Server(uvicorn.Server):
@@ -141,7 +142,9 @@ def _service(request: Request, settings: Settings, charter: Charter, table: Tabl
         service.tick()
         return service
     replicas = request.replicas or settings.kafka_replicas
-    return KafkaService(bootstrap, charter, memory=settings.kafka_memory, replicas=replicas, table=table, name=settings.name)
+    return KafkaService(
+        bootstrap, charter, memory=settings.kafka_memory, replicas=replicas, table=table, name=settings.name, share=not request.alone
+    )
 
 
 def _serve(server: uvicorn.Server, port: socket.socket) -> None:

@@ -6,91 +6,134 @@ from random import Random
 import pytest
 
 from coordinator.jsontext import read_json, write_json
-from coordinator.stream import START, Entry, Place, Record, merged
-from coordinator.turns import PART_BYTES, Decision, Turn, TurnJudge, published_form, turn_lines
+from coordinator.stream import Entry, Place, Record, merged
+from coordinator.turns import PART_BYTES, Taking, Turn, TurnJudge, published_form, turn_lines
 from tests.support.events import ledger, offer
 
 SOURCE = "coordinator:main"
+ONE, TWO = "stigmergy.signal.v1/0", "stigmergy.signal.v1/1"
 
 
-def place(*offsets: int) -> Place:
-    return Place(tuple((f"stigmergy.signal.v1/{number}", offset) for number, offset in enumerate(offsets) if offset))
+def claim(epoch: int, number: int, writer: str = "one", *names: str) -> Turn:
+    return Turn(writer, number, claims=names or (ONE,), epoch=epoch)
 
 
-def turn(epoch: int, number: int, writer: str = "one", begin: Place = START, end: Place = START, **more: object) -> Turn:
-    return Turn(epoch, number, writer, begin, end, **more)
+def turn(number: int, writer: str = "one", *decisions: bytes, **takes: tuple[int, int, int]) -> Turn:
+    named = {{"p": ONE, "q": TWO}[name]: Taking(*row) for name, row in takes.items()}
+    return Turn(writer, number, takes=named, decisions=decisions)
 
 
 def lines(*turns: Turn) -> list[bytes]:
     return [line for each in turns for line in turn_lines(each, SOURCE, 0)]
 
 
-def standing(*written: bytes) -> list[tuple[int, int, str]]:
-    judge = TurnJudge()
-    return [(one.epoch, one.number, one.writer) for line in written if (one := judge.take(line)) is not None]
+def standing(*written: bytes, judge: TurnJudge | None = None) -> list[tuple[str, int]]:
+    judge = judge or TurnJudge()
+    return [(one.turn.writer, one.turn.number) for line in written if (one := judge.take(line)) is not None]
 
 
-def decision(number: int, size: int = 0, after: int = 1) -> Decision:
-    line = ledger({"kind": "noted", "agent": "a", "proposal": f"p{number}", "why": "x" * size}, at=1)
-    return Decision(after, write_json(read_json(line)))
+def decision(number: int, size: int = 0) -> bytes:
+    return write_json(read_json(ledger({"kind": "noted", "agent": "a", "proposal": f"p{number}", "why": "x" * size}, at=1)))
+
+
+LONG = turn(2, "one", *(decision(number, PART_BYTES // 2) for number in range(4)), p=(1, 0, 3))
 
 
 def test_a_turn_comes_back_as_it_was_written_however_many_records_it_takes() -> None:
-    small = turn(1, 1, end=place(3, 0, 7), passed=(0, 2), decisions=(decision(1), decision(2, after=3)), settled=0, published=place(1))
-    large = turn(1, 2, begin=small.end, end=place(9, 9, 9), decisions=tuple(decision(n, PART_BYTES // 3) for n in range(9)), settled=1)
+    basis = Place(((ONE, 3), (TWO, 7)))
+    small = Turn("one", 2, {ONE: Taking(1, 0, 3)}, decisions=(decision(1), decision(2)), base=5, basis=basis, state="ab", settled=1)
+    large = Turn(
+        "one", 3, {ONE: Taking(1, 3, 9)}, decisions=tuple(decision(number, PART_BYTES // 3) for number in range(9)), published=basis
+    )
     judge = TurnJudge()
     assert len(lines(large)) > 2
-    assert [one for line in lines(small, large) if (one := judge.take(line)) is not None] == [small, large]
-    assert (judge.number, judge.end, judge.void) == (2, large.end, 0)
+    stood = [one for line in lines(claim(1, 1), small, large) if (one := judge.take(line)) is not None]
+    assert [one.turn for one in stood] == [claim(1, 1), small, large]
+    assert [one.ordinal for one in stood] == [1, 2, 3]
+    assert (judge.number, judge.place, judge.void) == (3, Place(((ONE, 9),)), 0)
+
+
+def test_a_turn_needs_a_claim_of_every_partition_it_acts_for() -> None:
+    assert standing(*lines(turn(1, p=(1, 0, 2)))) == []
+    assert standing(*lines(claim(1, 1), turn(2, p=(1, 0, 2), q=(1, 0, 1)))) == [("one", 1)]
+    both = claim(1, 1, "one", ONE, TWO)
+    assert standing(*lines(both, turn(2, p=(1, 0, 2), q=(1, 0, 1)))) == [("one", 1), ("one", 2)]
+
+
+def test_two_who_hold_different_partitions_write_beside_each_other() -> None:
+    written = lines(claim(1, 1), claim(2, 1, "two", TWO), turn(2, p=(1, 0, 5)), turn(2, "two", q=(2, 0, 1)), turn(3, p=(1, 5, 6)))
+    assert standing(*written) == [("one", 1), ("two", 1), ("one", 2), ("two", 2), ("one", 3)]
+
+
+def test_parts_of_two_writers_may_lie_between_each_other() -> None:
+    other = turn(2, "two", decision(9, PART_BYTES), decision(10, PART_BYTES), q=(2, 0, 1))
+    mixed = [line for pair in zip(lines(LONG), [*lines(other), b"", b""], strict=False) for line in pair]
+    assert standing(*lines(claim(1, 1), claim(2, 1, "two", TWO)), *mixed)[2:] == [("two", 2), ("one", 2)]
 
 
 def test_of_two_turns_with_one_number_the_first_stands() -> None:
-    claim = turn(1, 1)
-    assert standing(*lines(claim, turn(1, 2, end=place(1)), turn(1, 2, end=place(2)))) == [(1, 1, "one"), (1, 2, "one")]
+    assert standing(*lines(claim(1, 1), turn(2, p=(1, 0, 1)), turn(2, p=(1, 0, 2)))) == [("one", 1), ("one", 2)]
 
 
-def test_whoever_claims_a_later_epoch_makes_void_what_the_one_before_still_writes() -> None:
-    old = [turn(1, 1), turn(1, 2), turn(1, 3), turn(1, 4)]
-    assert standing(*lines(old[0], old[1], turn(2, 3, "two"), old[2], turn(2, 4, "two"), old[3])) == [
-        (1, 1, "one"),
-        (1, 2, "one"),
-        (2, 3, "two"),
-        (2, 4, "two"),
+def test_a_turn_written_twice_stands_once_though_it_takes_nothing() -> None:
+    words = turn(2, "one", decision(1), p=(1, 0, 0))
+    assert standing(*lines(claim(1, 1), words, words)) == [("one", 1), ("one", 2)]
+
+
+def test_whoever_claims_later_makes_void_what_the_one_before_still_writes_for_that_partition_alone() -> None:
+    both = claim(1, 1, "one", ONE, TWO)
+    written = [both, turn(2, p=(1, 0, 1), q=(1, 0, 1)), claim(2, 1, "two"), turn(3, p=(1, 1, 2), q=(1, 1, 2)), turn(3, q=(1, 1, 2))]
+    judge = TurnJudge()
+    assert standing(*lines(*written, turn(2, "two", p=(2, 1, 4))), judge=judge) == [
+        ("one", 1),
+        ("one", 2),
+        ("two", 1),
+        ("one", 3),
+        ("two", 2),
     ]
+    assert (judge.ends, judge.held("one"), judge.held("two")) == ({ONE: 4, TWO: 2}, {TWO}, {ONE})
+
+
+def test_who_loses_the_last_partition_is_named_with_the_claim() -> None:
+    judge = TurnJudge()
+    written = lines(claim(1, 1, "one", ONE, TWO), claim(2, 1, "two"), claim(3, 2, "two", TWO))
+    assert [one.relieved for line in written if (one := judge.take(line)) is not None] == [(), (), ("one",)]
 
 
 def test_of_two_claims_at_once_one_stands_and_the_other_writes_in_vain() -> None:
-    assert standing(*lines(turn(1, 1, "one"), turn(1, 1, "two"), turn(1, 2, "two"), turn(1, 2, "one"))) == [(1, 1, "one"), (1, 2, "one")]
-
-
-def test_a_turn_cut_short_counts_as_nothing_once_another_claims() -> None:
-    cut = lines(turn(1, 2, decisions=tuple(decision(n, PART_BYTES // 2) for n in range(4))))
-    assert standing(*lines(turn(1, 1)), *cut[:-1], *lines(turn(2, 2, "two"), turn(2, 3, "two"))) == [
-        (1, 1, "one"),
-        (2, 2, "two"),
-        (2, 3, "two"),
+    assert standing(*lines(claim(1, 1, "one"), claim(1, 1, "two"), turn(2, "two", p=(1, 0, 1)), turn(2, "one", p=(1, 0, 1)))) == [
+        ("one", 1),
+        ("one", 2),
     ]
 
 
+def test_a_turn_cut_short_counts_as_nothing_once_another_claims() -> None:
+    written = [*lines(claim(1, 1)), *lines(LONG)[:-1], *lines(claim(2, 1, "two")), *lines(LONG)[-1:], *lines(turn(2, "two", p=(2, 0, 1)))]
+    assert standing(*written) == [("one", 1), ("two", 1), ("two", 2)]
+
+
 def test_a_turn_written_again_from_its_first_part_stands_once() -> None:
-    parts = lines(turn(1, 2, decisions=tuple(decision(n, PART_BYTES // 2) for n in range(4))))
-    judge = TurnJudge()
-    turns = [one for line in [*lines(turn(1, 1)), *parts[:2], *parts, *parts] if (one := judge.take(line)) is not None]
-    assert [(one.number, len(one.decisions)) for one in turns] == [(1, 0), (2, 4)]
+    parts, judge = lines(LONG), TurnJudge()
+    stood = [one.turn for line in [*lines(claim(1, 1)), *parts[:2], *parts, *parts] if (one := judge.take(line)) is not None]
+    assert [(one.number, len(one.decisions)) for one in stood] == [(1, 0), (2, 4)]
 
 
 def test_a_late_copy_of_a_part_spoils_a_turn_only_until_it_is_written_again() -> None:
-    parts = lines(turn(1, 2, decisions=tuple(decision(n, PART_BYTES // 2) for n in range(3))))
-    assert len(parts) == 3
-    judge = TurnJudge()
-    for line in [*lines(turn(1, 1)), parts[0], parts[1], parts[0], parts[2]]:
-        judge.take(line)
-    assert (judge.epoch, judge.number, judge.writer) == (1, 1, "one")
-    assert [len(one.decisions) for line in parts if (one := judge.take(line)) is not None] == [3]
+    parts, judge = lines(LONG), TurnJudge()
+    assert len(parts) == 4
+    assert standing(*lines(claim(1, 1)), parts[0], parts[1], parts[0], *parts[2:], judge=judge) == [("one", 1)]
+    assert standing(*parts, judge=judge) == [("one", 2)]
 
 
-def test_a_turn_that_does_not_go_on_where_the_last_ended_is_void() -> None:
-    assert standing(*lines(turn(1, 1, end=place(5)), turn(1, 2, begin=place(4), end=place(6)))) == [(1, 1, "one")]
+def test_a_turn_that_does_not_go_on_where_its_partition_was_left_is_void() -> None:
+    first = turn(2, p=(1, 0, 5))
+    assert standing(*lines(claim(1, 1), first, turn(3, p=(1, 4, 6)), turn(3, p=(1, 6, 7)), turn(3, p=(1, 5, 4)))) == [
+        ("one", 1),
+        ("one", 2),
+    ]
+
+
+GOOD = lines(turn(2, p=(1, 0, 3)))[0]
 
 
 @pytest.mark.parametrize(
@@ -100,46 +143,67 @@ def test_a_turn_that_does_not_go_on_where_the_last_ended_is_void() -> None:
         pytest.param(b"[]", id="no event"),
         pytest.param(offer("atelier-nord", 5), id="another event"),
         pytest.param(json.dumps({"type": "stigmergy.turn.v1", "data": None}).encode(), id="no data"),
-        pytest.param(json.dumps({"type": "stigmergy.turn.v1", "data": {"epoch": True}}).encode(), id="a truth for a number"),
-        pytest.param(lines(turn(1, 1))[0].replace(b'"begin":{}', b'"begin":[1]'), id="a list for a place"),
-        pytest.param(lines(turn(1, 1))[0].replace(b'"turn":1', b'"turn":1.5'), id="half a turn"),
+        pytest.param(GOOD.replace(b'"turn":2', b'"turn":true'), id="a truth for a number"),
+        pytest.param(GOOD.replace(b'"basis":{}', b'"basis":[1]'), id="a list for a place"),
+        pytest.param(GOOD.replace(b"[1,0,3]", b"[1,0,3.5]"), id="half a record"),
+        pytest.param(GOOD.replace(b"[1,0,3]", b"[1,-1,3]"), id="before the first record"),
+        pytest.param(GOOD.replace(b"[1,0,3]", b"[1,0]"), id="no end"),
+        pytest.param(GOOD.replace(b"[1,0,3]", b"7"), id="a number for a taking"),
     ],
 )
 def test_what_is_no_turn_is_void_and_stops_nothing(odd: bytes) -> None:
     judge = TurnJudge()
-    assert judge.take(odd) is None
+    assert odd != GOOD
+    assert standing(*lines(claim(1, 1)), odd, judge=judge) == [("one", 1)]
     assert judge.void == 1
-    assert judge.take(lines(turn(1, 1))[0]) is not None
+    assert standing(GOOD, judge=judge) == [("one", 2)]
 
 
-def test_two_coordinators_that_write_in_any_order_leave_one_history_without_gaps() -> None:
-    """Each goes by what it last read; whatever the order of arrival, numbers stand once and one after the other."""
-    for seed in range(200):
+@pytest.mark.parametrize("begun", range(0, 200, 50))
+def test_coordinators_that_share_claim_and_pause_in_any_order_take_every_record_once(begun: int) -> None:
+    """Each goes by what it last read; whatever the order of arrival, each partition is one row of takings without gap or overlap."""
+    for seed in range(begun, begun + 50):
         random = Random(seed)
         written: list[bytes] = []
         known = {name: TurnJudge() for name in ("one", "two", "three")}
         read = dict.fromkeys(known, 0)
-        for _ in range(40):
+        for _ in range(60):
             name = random.choice(sorted(known))
             judge = known[name]
-            if random.random() < 0.5:  # it reads on; else it was paused, and writes from what it knew
+            if random.random() < 0.6:  # it reads on; else it was paused, and writes from what it knew
                 for line in written[read[name] :]:
                     judge.take(line)
                 read[name] = len(written)
-            epoch = judge.epoch if judge.writer == name else judge.epoch + 1
-            written += lines(turn(epoch, judge.number + 1, name, begin=judge.end, end=judge.end))
-        stood = standing(*written)
-        assert [number for _, number, _ in stood] == list(range(1, len(stood) + 1)), f"seed {seed}"
-        epochs = [epoch for epoch, _, _ in stood]
-        assert epochs == sorted(epochs), f"seed {seed}"
-        assert len({(epoch, writer) for epoch, _, writer in stood}) == len(set(epochs)), f"seed {seed}"
+            number = judge.numbers.get(name, 0) + 1
+            held = sorted(judge.held(name))
+            if not held or random.random() < 0.2:
+                new = lines(claim(judge.epoch + 1, number, name, *random.sample([ONE, TWO], random.choice([1, 2]))))
+            else:
+                ends = {each: judge.ends.get(each, 0) for each in held}
+                takes = {each: Taking(judge.holders[each][0], end, end + random.randrange(4)) for each, end in ends.items()}
+                new = lines(Turn(name, number, takes=takes))
+            written += new * random.choice([1, 1, 2])
+        judge, takings, holder = TurnJudge(), dict[str, list[Taking]](), dict[str, str]()
+        for line in written:
+            stood = judge.take(line)
+            if stood is not None:
+                holder |= dict.fromkeys(stood.turn.claims, stood.turn.writer)
+                for each, taking in stood.turn.takes.items():
+                    assert holder[each] == stood.turn.writer, f"seed {seed}"
+                    takings.setdefault(each, []).append(taking)
+        for rows in takings.values():
+            assert [row.begin for row in rows] == [0, *(row.end for row in rows[:-1])], f"seed {seed}"
+            assert sorted(row.epoch for row in rows) == [row.epoch for row in rows], f"seed {seed}"
 
 
 def test_what_is_published_tells_its_turn_its_epoch_and_what_it_is_based_on() -> None:
-    line = ledger({"kind": "noted", "agent": "a", "proposal": "p"}, at=1)
-    told = json.loads(published_form(line, turn(3, 17, end=place(4, 5))))
-    assert (told["epoch"], told["turn"]) == (3, 17)
-    assert Place.from_text(told["basis"]) == place(4, 5)
+    line, basis, judge = decision(1), Place(((ONE, 4), (TWO, 5))), TurnJudge()
+    for each in lines(claim(1, 1, "two", TWO), claim(2, 1), Turn("one", 2, {ONE: Taking(2, 0, 1)}, decisions=(line,), basis=basis)):
+        stood = judge.take(each)
+    assert stood is not None
+    told = json.loads(published_form(line, stood))
+    assert (told["epoch"], told["turn"]) == (2, 3)
+    assert Place.from_text(told["basis"]) == basis
     assert {name: told[name] for name in json.loads(line)} == json.loads(line)
 
 

@@ -26,7 +26,7 @@ from coordinator.errors import Defect, Refused, Unavailable
 from coordinator.replaying import digest, standing_proposals
 from coordinator.signals import event_json
 from coordinator.stream import DEAD_LETTER, LEDGER, PROPOSAL, SIGNAL, START, TURN, Batch, Entry, Record, partition_of
-from coordinator.turns import Turn, TurnJudge, turn_lines
+from coordinator.turns import Taking, Turn, TurnJudge, turn_lines
 from tests.support.apache import running_kafka
 from tests.support.serving import RENNES
 from tests.support.tansu import running_broker
@@ -49,9 +49,9 @@ def start(broker: str, tmp_path: Path) -> Iterator[Start]:
     """Starts coordinators, each ready, and closes those that are left."""
     with ExitStack() as stack:
 
-        def started(memory: str = "memory.json", *, wait: bool = True, **rules: Any) -> KafkaService:
+        def started(memory: str = "memory.json", *, wait: bool = True, share: bool = False, **rules: Any) -> KafkaService:
             charter = Charter.model_validate({"cycle_seconds": 1, "fairness": "off"} | rules)
-            service = KafkaService(broker, charter, memory=tmp_path / memory, replicas=1, patience_ms=5_000)
+            service = KafkaService(broker, charter, memory=tmp_path / memory, replicas=1, patience_ms=5_000, share=share)
             stack.callback(service.close)
             return ready(service) if wait else service
 
@@ -107,12 +107,27 @@ def all_of(broker: str, *streams: str) -> list[Record]:
         return records
 
 
+def proposed(service: KafkaService, count: int = 1) -> list[str]:
+    """Let time pass until so many proposals are on the table; return them."""
+    service.tick()
+
+    def deals() -> list[str]:
+        with service.reading() as coordination:
+            return list(coordination.book.deals)
+
+    until(lambda: len(deals()) == count)
+    return deals()
+
+
+def state_of(service: KafkaService, proposal: str) -> State:
+    with service.reading() as coordination:
+        return coordination.book.deals[proposal].state
+
+
 def agree(service: KafkaService) -> str:
     """Make one commitment; return its proposal."""
     service.publish([pieces("offer", "atelier-nord", 120), pieces("need", "clinique-ouest", 50)])
-    service.tick()
-    with service.reading() as coordination:
-        [proposal] = coordination.book.deals
+    [proposal] = proposed(service)
     told = [service.publish([answer(agent, proposal)])[0] for agent in ("atelier-nord", "clinique-ouest")]
     assert [[each["kind"] for each in one.decided] for one in told] == [["promised"], ["promised", "committed"]]
     return proposal
@@ -143,14 +158,13 @@ def test_words_straight_from_kafka_count_like_those_over_http(start: Start, stra
     put(stranger, line)
     until(lambda: service.status().counts["repeat"] == 1)
     assert [one.status for one in service.publish([line])] == ["repeat"]
-    service.tick()
+    proposed(service)
     with service.reading() as coordination:
         [deal] = coordination.book.deals.values()
     for agent in deal.parties:
         put(stranger, answer(agent, deal.proposal))
-    until(lambda: service.status().counts["taken"] == 4)
-    with service.reading() as coordination:
-        assert coordination.book.deals[deal.proposal].state is State.COMMITTED
+    until(lambda: state_of(service, deal.proposal) is State.COMMITTED)
+    assert service.status().counts["taken"] == 4
 
 
 def test_what_cannot_be_taken_from_kafka_is_refused_counted_and_shown_also_after_a_second_start(
@@ -193,7 +207,7 @@ def test_what_is_refused_at_the_door_never_enters_the_stream_and_leaves_a_dead_l
 def test_forged_decisions_and_turns_change_nothing(start: Start, stranger: KafkaProducer) -> None:
     service = start()
     forged = event_json("ledger", "coordinator:main", "x", wall_us(), {"kind": "committed", "agent": "a", "proposal": "x"})
-    claim = turn_lines(Turn(99, 99, "forger", START, START), "coordinator:main", wall_us())[0]
+    claim = turn_lines(Turn("forger", 1, claims=("stigmergy.signal.v1/0",), epoch=99), "coordinator:main", wall_us())[0]
     for stream, line in ((LEDGER, forged), (PROPOSAL, forged), (TURN, b"\x00"), (TURN, claim)):
         stranger.send(stream, key=b"a", value=line).get(timeout=20)
     agree(service)
@@ -242,10 +256,10 @@ def test_while_a_turn_does_not_stand_nothing_of_it_is_shown(start: Start, monkey
 
 def disturb(service: KafkaService, monkeypatch: pytest.MonkeyPatch, times: int) -> list[int]:
     """Have a late copy of its first part arrive before the last of every long turn, so many times; return the lengths of those."""
-    append, disturbed = service._turns.append, list[int]()
+    append, disturbed = service._streams.append, list[int]()
 
     def disturbing(entries: Sequence[Entry]) -> list[Record]:
-        if len(entries) < 3 or len(disturbed) == times:
+        if entries[0].stream != TURN or len(entries) < 3 or len(disturbed) == times:
             return append(entries)
         disturbed.append(len(entries))
         records = append(entries[:-1])
@@ -253,7 +267,7 @@ def disturb(service: KafkaService, monkeypatch: pytest.MonkeyPatch, times: int) 
         return records + append(entries[-1:])
 
     monkeypatch.setattr("coordinator.turns.PART_BYTES", 1)
-    monkeypatch.setattr(service._turns, "append", disturbing)
+    monkeypatch.setattr(service._streams, "append", disturbing)
     return disturbed
 
 
@@ -267,19 +281,16 @@ def speak_of_three_things(service: KafkaService) -> None:
 
 def plan(service: KafkaService, may: bool) -> None:
     service._may_plan = may
-    until(lambda: service._coordination.planning is may)
 
 
 def test_a_turn_whose_parts_a_late_copy_came_between_is_written_again(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     service = start()
     speak_of_three_things(service)
     disturbed = disturb(service, monkeypatch, times=1)
-    service.tick()
+    proposed(service, 3)
     assert disturbed == [3]
     assert service.ended is None
     before = state(service)
-    with service.reading() as coordination:
-        assert len(coordination.book.deals) == 3
     service.close()
     assert state(start()) == before
 
@@ -288,10 +299,10 @@ def test_a_turn_that_never_arrives_whole_ends_the_coordinator_with_the_true_reas
     service = start()
     speak_of_three_things(service)
     disturbed = disturb(service, monkeypatch, times=WRITINGS)
-    with pytest.raises(Unavailable, match="each time something came between its parts"):
-        service.tick()
-    assert disturbed == [3] * WRITINGS
+    service.tick()
     until(lambda: service.ended is not None)
+    assert "each time something came between its parts" in str(service.ended)
+    assert disturbed == [3] * WRITINGS
     assert "another coordinator" not in str(service.ended)
 
 
@@ -304,7 +315,7 @@ def test_a_connection_closed_under_a_turn_is_an_end_and_no_defect(start: Start, 
         assert closed.wait(READY_S)
         raise AssertionError("KafkaConsumer is closed")
 
-    monkeypatch.setattr(service._inbox, "read", cut_off)
+    monkeypatch.setattr(service._streams, "read", cut_off)
     assert reads.wait(READY_S)
     with capture_logs() as logs:
         service.close()
@@ -317,7 +328,7 @@ def test_a_connection_closed_under_a_turn_is_an_end_and_no_defect(start: Start, 
 
 def test_a_full_disk_is_waited_for_as_such_without_suspecting_kafka(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     service, asked = start(), list[str]()
-    keep, identity = Memory.keep, service._inbox.identity
+    keep, identity = Memory.keep, service._streams.identity
     failures = iter([Unavailable("memory.json cannot be written (No space left on device)")])
 
     def full_at_first(memory: Memory, known: dict[str, str], turns: int) -> None:
@@ -330,7 +341,7 @@ def test_a_full_disk_is_waited_for_as_such_without_suspecting_kafka(start: Start
         return identity()
 
     with capture_logs() as logs:
-        monkeypatch.setattr(service._inbox, "identity", counted)
+        monkeypatch.setattr(service._streams, "identity", counted)
         monkeypatch.setattr(Memory, "keep", full_at_first)
         service.publish([pieces("offer", "atelier-nord", 1)])
         until(lambda: service._noted == service._judge.number)
@@ -339,21 +350,97 @@ def test_a_full_disk_is_waited_for_as_such_without_suspecting_kafka(start: Start
     assert asked == []
 
 
-def test_a_second_coordinator_takes_over_and_the_first_ends_without_effect(start: Start, broker: str) -> None:
+def test_a_second_coordinator_that_is_to_be_alone_takes_over_and_the_first_ends_without_effect(start: Start, broker: str) -> None:
     first = start()
     proposal = agree(first)
+    before = state(first)
     second = start("other.json")
-    assert state(second) == state(first)
-    with pytest.raises(Unavailable, match="another coordinator writes turns now"):
-        first.publish([pieces("offer", "atelier-sud", 7)])
+    assert state(second) == before
     until(lambda: first.ended is not None)
     assert isinstance(first.ended, Refused)
+    with pytest.raises(Unavailable, match="another coordinator writes turns now"):
+        first.publish([pieces("offer", "atelier-sud", 7)])
     second.publish([pieces("need", "clinique-est", 9)])
     until(lambda: second.status().counts["taken"] >= 2)
     second.close()
     ledger = Counter((one["data"]["kind"], one["data"]["agent"], one["data"]["proposal"]) for one in map(event_of, all_of(broker, LEDGER)))
     assert set(ledger.values()) == {1}
     assert ("committed", "atelier-nord", proposal) in ledger
+
+
+def held(*services: KafkaService) -> list[int]:
+    return [service.status().turns["held"] for service in services]
+
+
+def test_coordinators_that_share_hold_one_state_and_each_answers_for_all(start: Start, broker: str) -> None:
+    """Two, then three, then two again: partitions move, every word is answered at any door, and nobody promises for another."""
+    first = start("first.json", share=True)
+    proposal = agree(first)
+    second = start("second.json", share=True)
+    until(lambda: held(first, second) == [4, 4])
+    parties = [f"{kind}-{number}" for number in range(8) for kind in ("offer", "need")]
+    for service, names in ((first, parties[:8]), (second, parties[8:])):
+        told = service.publish([pieces(name.split("-")[0], name, 5, f"thing-{name[-1]}") for name in names])
+        assert [one.status for one in told] == ["taken"] * 8
+    for service in (first, second):
+        service.start_ticking(0.2)
+    until(lambda: len(standing(first)) == 9)
+    third = start("third.json", share=True)
+    until(lambda: sorted(held(first, second, third)) == [2, 3, 3])
+    for index, (each, names) in enumerate(standing(first).items()):
+        doors = (first, second, third)
+        for party in names if each != proposal else ():
+            [told] = doors[index % 3].publish([answer(party, each)])
+            assert told.decided[0]["kind"] == "promised"
+    second.close()
+    until(lambda: sorted(held(first, third)) == [4, 4])
+    assert [one.status for one in third.publish([pieces("offer", name, 1, "other") for name in parties])] == ["taken"] * 16
+    until(lambda: first.follow(-1) == third.follow(-1))
+    assert state(first) == state(third)
+    with first.reading() as coordination:
+        assert Counter(deal.state for deal in coordination.book.deals.values()) == {State.COMMITTED: 9}
+    first.close()
+    third.close()
+    alone = start("alone.json")
+    assert alone.parked == first.parked == third.parked == []
+    assert alone.follow(-1) == first.follow(-1)
+    decided = [event_of(one) for stream in (PROPOSAL, LEDGER) for one in all_of(broker, stream)]
+    kinds = Counter(one["data"]["kind"] for one in {one["id"]: one for one in decided if "kind" in (one["data"] or {})}.values())
+    assert kinds == {"promised": 18, "committed": 9}
+
+
+def standing(service: KafkaService) -> dict[str, tuple[str, ...]]:
+    """The plans that nobody has ended, with their parties."""
+    with service.reading() as coordination:
+        return {name: deal.parties for name, deal in coordination.book.deals.items()}
+
+
+def test_who_lost_its_partitions_unawares_writes_in_vain_and_goes_on_without_them(
+    start: Start, monkeypatch: pytest.MonkeyPatch, stranger: KafkaProducer
+) -> None:
+    """As if it had slept: another claims what it still believes to hold, in the middle of its turn."""
+    service = start(share=True)
+    proposal = agree(service)
+    append, claimed = service._streams.append, list[bytes]()
+
+    def claiming(entries: Sequence[Entry]) -> list[Record]:
+        if entries[0].stream == TURN and not claimed:
+            claim = Turn("another", 1, claims=tuple(sorted(service._judge.holders)), epoch=service._judge.epoch + 1)
+            claimed.extend(turn_lines(claim, "coordinator:main", wall_us()))
+            append([Entry(TURN, "main", line) for line in claimed])
+        return append(entries)
+
+    monkeypatch.setattr(service._streams, "append", claiming)
+    line = pieces("offer", "atelier-sud", 7)
+    put(stranger, line)
+    until(lambda: service.status().turns["void"] == 1)
+    assert held(service) == [0]
+    assert service.ended is None
+    assert state_of(service, proposal) is State.COMMITTED
+    with service.reading() as coordination:
+        assert "atelier-sud" not in coordination.network.agents
+    service.close()
+    assert start().publish([line])[0].status == "repeat"
 
 
 def event_of(record: Record) -> dict[str, Any]:
@@ -367,9 +454,7 @@ def test_what_was_decided_and_not_published_is_published_by_the_next_once(
     service = start()
     service.publish([pieces("offer", "atelier-nord", 120), pieces("need", "clinique-ouest", 50)])
     monkeypatch.setattr(service, "_publish_outbox", lambda: None)  # as if it were ended before
-    service.tick()
-    with service.reading() as coordination:
-        [proposal] = coordination.book.deals
+    [proposal] = proposed(service)
     service.close()
     assert all_of(broker, PROPOSAL) == []
     start().close()
@@ -386,7 +471,8 @@ def test_a_turn_that_is_cut_short_or_void_is_no_part_of_history(start: Start, br
     judge = TurnJudge()
     for record in all_of(broker, TURN):
         judge.take(record.entry.event)
-    stale = Turn(judge.epoch, judge.number + 1, "another writer", judge.end, judge.end)
+    takes = {name: Taking(epoch, judge.ends.get(name, 0), judge.ends.get(name, 0)) for name, (epoch, _) in judge.holders.items()}
+    stale = Turn("another writer", 1, takes=takes)
     with closing(KafkaLog(broker, prepare=False, streams=(TURN,))) as log:
         log.append([Entry(TURN, "main", line) for line in turn_lines(stale, "coordinator:main", wall_us())])
     assert state(start()) == before
@@ -398,9 +484,7 @@ def test_history_without_turns_is_taken_up_without_proposing_for_the_past(start:
         put(stranger, pieces("offer" if number % 2 else "need", f"agent-{number}", 5))
     service = start()
     until(lambda: service.status().counts["taken"] == 30)
-    service.tick()
-    with service.reading() as coordination:
-        assert len(coordination.book.deals) == 15
+    proposed(service, 15)
 
 
 def test_a_memory_of_another_kafka_ends_the_start(start: Start, tmp_path: Path) -> None:

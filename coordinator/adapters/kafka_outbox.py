@@ -1,0 +1,105 @@
+"""What stands decided and is to be put into the streams for it: by whoever wrote the turn, else by who took over from that one.
+
+What others read in those streams stands already by its turn; read twice, it is one.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from coordinator.adapters.recorder import entry_of
+from coordinator.errors import Refused
+from coordinator.jsontext import read_json
+from coordinator.signals import parse_event
+from coordinator.stream import LEDGER, PROPOSAL, START, Entry, Place, Record
+from coordinator.turns import Standing, published_form
+
+__all__ = ["Outbox"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Owed:
+    """What a turn of somebody else decided, for as long as that may not stand in the streams for it."""
+
+    number: int  # of a turn of who is to publish it
+    lines: tuple[bytes, ...]  # as others read them
+    published: Place  # how far the streams were written before
+
+
+@dataclass
+class Outbox:
+    """What one writer has to publish, and what it would have to if others ended."""
+
+    writer: str
+    waiting: list[Entry] = field(default_factory=list)
+    settled: int = 0  # the turn of its own up to which all is published
+    _published: dict[str, int] = field(default_factory=dict)
+    _owed: dict[str, deque[_Owed]] = field(default_factory=dict)  # by other writer
+    _inherited: list[_Owed] = field(default_factory=list)
+
+    @property
+    def published(self) -> Place:
+        """How far the streams were written, as far as is known here."""
+        return Place(tuple(sorted(self._published.items())))
+
+    def note(self, standing: Standing, lines: Iterable[bytes]) -> None:
+        """Take down what a turn that stands decided, and who leaves what to whom by it."""
+        turn, told = standing.turn, tuple(published_form(line, standing) for line in lines)
+        for name, offset in turn.published.offsets:
+            self._published[name] = max(self._published.get(name, 0), offset)
+        if turn.writer == self.writer:
+            self.waiting.extend(map(_entry, told))
+        else:
+            owed = self._owed.setdefault(turn.writer, deque())
+            while owed and owed[0].number <= turn.settled:
+                owed.popleft()
+            if told:
+                owed.append(_Owed(turn.number, told, turn.published))
+        for writer in standing.relieved:
+            self._leave(writer, standing)
+
+    def published_as(self, records: Iterable[Record], settled: int) -> None:
+        """Note that all that waited stands in its streams now, and with it what this writer decided up to a turn of its own."""
+        for record in records:
+            name, _, offset = record.position.rpartition("/")
+            self._published[name] = max(self._published.get(name, 0), int(offset) + 1)
+        self.waiting, self.settled = [], settled
+
+    def settle(self, read: Callable[[tuple[str, ...], Place], Iterator[Record]]) -> None:
+        """Have what others left wait here, but for what stands in the streams already."""
+        if not self._inherited:
+            return
+        begins: dict[str, int] | None = None
+        for owed in self._inherited:
+            offsets = dict(owed.published.offsets)
+            begins = offsets if begins is None else {name: min(offset, offsets[name]) for name, offset in begins.items() if name in offsets}
+        begin = Place(tuple(sorted((begins or {}).items()))) if begins else START
+        known = {_id(record.entry.event) for record in read((PROPOSAL, LEDGER), begin)}
+        self.waiting.extend(_entry(line) for owed in self._inherited for line in owed.lines if _id(line) not in known)
+        self._inherited = []
+
+    def _leave(self, writer: str, standing: Standing) -> None:
+        """Hand what one writer owes to the one who took all from it."""
+        heir = standing.turn
+        if writer == self.writer:
+            self.waiting = []
+            return
+        owed = self._owed.pop(writer, deque())
+        if heir.writer == self.writer:
+            self._inherited.extend(owed)
+        else:
+            left = (replace(each, number=heir.number) for each in owed)
+            self._owed.setdefault(heir.writer, deque()).extend(left)
+
+
+def _entry(line: bytes) -> Entry:
+    return replace(entry_of(parse_event(line), line), logtime_us=None)
+
+
+def _id(line: bytes) -> object:
+    """Return what tells an event from others; None where that cannot be read."""
+    try:
+        record = read_json(line)
+    except Refused:
+        return None
+    return (record.get("source"), record.get("id")) if isinstance(record, dict) else None
