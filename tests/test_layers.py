@@ -31,6 +31,8 @@ CLOCKS = {"now", "utcnow", "today"}
 # Where the world is touched on purpose; all the rest of coordinator, and all of solver, is the core.
 EDGES = ("coordinator.adapters", "coordinator.cli", "coordinator.client", "coordinator.settings", "connectors")
 ALLOWED_IN_CORE = {("coordinator.stream", "threading")}  # the lock of the log in memory, which tests and simulations share between threads
+# Kafka's clients belong here alone.
+OF_KAFKA = {f"coordinator.adapters.kafka_{name}" for name in ("log", "group", "probes")}
 
 CONNECTORS_MAY = ("connectors", "coordinator.signals", "coordinator.units", "coordinator.times", "coordinator.errors")
 CONNECTORS_MAY += ("coordinator.cloudevents", "coordinator.client", "coordinator.processes")
@@ -102,8 +104,8 @@ def broken_imports(module: str, source: str, *, is_package: bool = False) -> Ite
             yield f"{place}: coordinator/__init__.py imports nothing, so that a connector loads no solver; it imports {each.target}"
         if top in {"ortools", "numba", "llvmlite"} and not is_within(module, "solver.engine"):
             yield f"{place}: {top} belongs to solver/engine alone"
-        if top == "kafka" and module not in {"coordinator.adapters.kafka_log", "coordinator.adapters.kafka_probes"}:
-            yield f"{place}: kafka belongs to the log and the probes in coordinator/adapters alone"
+        if top in {"kafka", "confluent_kafka"} and module not in OF_KAFKA:
+            yield f"{place}: kafka belongs to the log, the group and the probes in coordinator/adapters alone"
         if is_within(module, "solver") and top in {"coordinator", "connectors"}:
             yield f"{place}: the solver knows nothing of ours; it imports {each.target}"
         if is_within(module, "solver") and top in {"networkx", "hashlib", "datetime", "pydantic"}:
@@ -232,7 +234,9 @@ def test_a_part_whose_versions_begin_with_0_is_capped_below_the_next_minor() -> 
         pytest.param("coordinator.planning", "import ortools.graph", "solver/engine alone", id="ortools outside the engine"),
         pytest.param("solver.rules", "def f():\n    import numba", "solver/engine alone", id="numba outside the engine, lazily"),
         pytest.param("solver.field", "from llvmlite import ir", "solver/engine alone", id="llvmlite outside the engine"),
-        pytest.param("coordinator.adapters.http_api", "from kafka import KafkaProducer", "log and the probes", id="a second Kafka adapter"),
+        pytest.param(
+            "coordinator.adapters.http_api", "from kafka import KafkaProducer", "the group and the probes", id="a second Kafka adapter"
+        ),
         pytest.param("solver.engine.stock", "from coordinator.units import UNITS", "nothing of ours", id="solver knows units"),
         pytest.param("solver.problem", "import networkx as nx", "no graph", id="solver knows a graph"),
         pytest.param(

@@ -137,6 +137,16 @@ class KafkaLog:
                     break  # what comes next there may be older than what the others hold
             return Batch(tuple(records), self._place())
 
+    def ends(self) -> Place:
+        """Return where the partitions ended when the broker last said so; what was read or appended here lies before that."""
+        with self._reading_lock:
+            known = {
+                partition: max(self._fetched[partition], self._acknowledged.get(partition, 0), self._consumer.highwater(partition) or 0)
+                for partition in self._next
+                if self._sought
+            }
+        return Place(tuple(sorted((_name(partition), end) for partition, end in known.items() if end > 0)))
+
     def identity(self) -> dict[str, str]:
         """Return what tells this log from another at the same address: the id of the cluster, and of each topic."""
         with self._explained("say who it is"), self._administering() as admin:

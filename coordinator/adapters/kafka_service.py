@@ -145,6 +145,7 @@ class KafkaService(Service):
         self._digest = blake2b(digest_size=16)  # of what was shown since the last claim
         self._digests: dict[int, str] = {}  # ordinal of a turn -> that digest after it
         self._live = self._caught_up = False
+        self._goal: Place | None = None  # the ends that have to be reached to be ready
         self._heard_of = self._ticked = False  # something was said, and time told, since the start
         self._planned_us: int | None = None  # when a cycle last ran here
         self._unanswered: dict[str, list[tuple[str, Outcome]]] = {}  # statement -> its position and outcome, once it is judged
@@ -330,17 +331,26 @@ class KafkaService(Service):
         self._note_progress(NOTE_BUSY_S)
         self._check_identity()
         self._heed_assignment()
-        if not self._read_on() and self._is_taken() and not self._act() and self._wanted is not None:
-            self._caught_up = True  # from here on plans are of now
-            self._failure = None
-            self._note_progress(NOTE_S)
+        is_at_end = not self._read_on()
         self._fold_lines()
         while self._act() and not self._stop.is_set():
             self._publish_outbox()
+        if not self._caught_up and self._wanted is not None and (is_at_end or self._has_reached_goal()):
+            self._caught_up = True  # from here on plans are of now
+        if self._caught_up:
+            self._failure = None
+        if is_at_end:
+            self._note_progress(NOTE_S)
 
-    def _is_taken(self) -> bool:
-        """Whether all that was read is taken, as far as it is for this coordinator to take."""
-        return not any(self._ahead.get(name) for name in self._acting())
+    def _has_reached_goal(self) -> bool:
+        """Whether all is taken that was there when the work was first shared out: who waits for a silence may wait for ever."""
+        if self._goal is None:
+            self._goal = self._streams.ends()
+        acting, judge = self._acting(), self._judge
+        reached = {f"{TURN}/0": self._turns_offset}
+        return all(
+            reached.get(name, judge.ends.get(name, 0)) >= end for name, end in self._goal.offsets if name in reached or name in acting
+        )
 
     def _acting(self) -> frozenset[str]:
         """Return the partitions that are held here and meant to be."""

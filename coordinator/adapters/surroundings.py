@@ -21,6 +21,10 @@ __all__ = ["Connect", "Join", "Membership", "PartitionedLog", "Remembering", "Ru
 class PartitionedLog(EventLog, Protocol):
     """An `EventLog` in partitions, several of which may be written at once: what `KafkaLog` is."""
 
+    def ends(self) -> Place:
+        """Return where the partitions ended when the log last said so; what was read or appended here lies before that."""
+        ...
+
     def identity(self) -> dict[str, str]:
         """Return what tells this log from another at the same address."""
         ...

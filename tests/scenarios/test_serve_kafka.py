@@ -212,22 +212,36 @@ def test_a_broker_that_pauses_for_five_seconds_costs_time_and_nothing_else(tmp_p
 
 
 @pytest.mark.slow
-def test_a_coordinator_that_wakes_after_another_took_over_ends_without_effect(kafka: str, tmp_path: Path) -> None:
+def test_a_coordinator_that_wakes_after_another_took_over_has_no_effect_and_joins_in_again(kafka: str, tmp_path: Path) -> None:
     with serving_on(kafka, tmp_path / "first") as (first, sleeping), Speakers(first, kafka) as speakers:
         until(lambda: len(list(first.pages("/ledger"))) >= 10)
         sleeping.send_signal(signal.SIGSTOP)
         with serving_on(kafka, tmp_path / "second") as (second, process):
             said(second, [stock(900_001), stock(900_002)])
-            speakers.enough.set()
             sleeping.send_signal(signal.SIGCONT)
-            _, errors = sleeping.communicate(timeout=60)
-            assert sleeping.returncode == 2
-            assert "another coordinator writes turns now (epoch 2)" in errors.splitlines()[-1]
+            before = len(speakers.acknowledged)
+            until(lambda: len(speakers.acknowledged) > before + 50)
+            speakers.enough.set()
             assert set(said(second, speakers.acknowledged[-200:])) == {"repeat"}
+            assert set(said(first, speakers.acknowledged[-200:])) == {"repeat"}
             rows = list(second.pages("/ledger"))
-            stop(process)
+            assert "passed over" not in stop(process)
+        until(lambda: len(list(first.pages("/ledger"))) >= len(rows))
+        assert list(first.pages("/ledger"))[: len(rows)] == rows
+        assert "passed over" not in stop(sleeping)
     kinds = judge(kafka, speakers.acknowledged)
     assert all(kinds[kind] >= count for kind, count in Counter(row["kind"] for row in rows).items())
+
+
+def test_one_that_is_to_be_alone_ends_who_was_there_before(kafka: str, tmp_path: Path) -> None:
+    with (
+        serving_on(kafka, tmp_path / "first", "--alone") as (_, displaced),
+        serving_on(kafka, tmp_path / "second", "--alone") as (_, process),
+    ):
+        _, errors = displaced.communicate(timeout=60)
+        assert displaced.returncode == 2
+        assert "another coordinator writes turns now (epoch 2)" in errors.splitlines()[-1]
+        stop(process)
 
 
 def test_what_was_refused_is_listed_for_people_and_counted_for_monitors(kafka: str, tmp_path: Path) -> None:
