@@ -14,7 +14,7 @@ from coordinator.commitments import BY_JUDGE, Book, State, statement_of
 from coordinator.errors import Refused
 from coordinator.network import STANCE_MODELS, Network, reference
 from coordinator.places import Table
-from coordinator.planning import Mine, Planner
+from coordinator.planning import Mine, Planner, speaking_of
 from coordinator.proposals import Draft, Revision, revise
 from coordinator.signals import Answer, Event, Ledger, Proposal, Report, event_json, parse_event
 from coordinator.stream import LEDGER, PROPOSAL, SIGNAL, Entry
@@ -203,7 +203,9 @@ class Coordination:
         """Plan now, only the markets that are `mine` where that is told; return how the unanswered proposals in them have to change."""
         parts = self.planner.plan(self.log_us, mine)
         self._cycle_us = self.log_us
-        return Revision([], []) if parts is None else revise(self.network, self.book, parts, self.log_us, self.planner.is_mine(mine))
+        if parts is None:
+            return Revision([], [])
+        return revise(self.network, self.book, parts, self.log_us, speaking_of(self.network, mine))
 
     def cycle_is_due(self, since_us: int | None) -> bool:
         """Whether a cadence has passed in log time since then; by default, since a cycle ran as far as recorded proposals tell."""

@@ -17,7 +17,7 @@ from coordinator.problems import Claim, Part, Question, pack_of, proposed_grains
 from coordinator.times import DAY_US
 from solver import TooLarge, solve_on_demand
 
-__all__ = ["Mine", "Planner", "Solved"]
+__all__ = ["Mine", "Planner", "Solved", "speaking_of"]
 
 Mine = Callable[[Thing], bool]  # whether a market is to be planned here, by the first of the things in it
 
@@ -78,19 +78,6 @@ class Planner:
             return None
         parts = [part for answer in self.solved.values() for part in answer.parts]
         return sorted(parts, key=lambda part: (part.offer.ref, part.need.ref))
-
-    def is_mine(self, mine: Mine | None) -> Callable[[Deal], bool] | None:
-        """Return what tells the deals that speak of markets which are `mine`; None where all of them are."""
-        if mine is None:
-            return None
-        leads = {thing: key[0] for key in groups(self.network) for thing in key}
-
-        def speaks_of_mine(deal: Deal) -> bool:
-            needs = (self.network.stances[line.need].thing for line in deal.lines)
-            things = {self.network.canonical(thing) for thing in needs}
-            return any(mine(leads.get(thing, thing)) for thing in things)
-
-        return speaks_of_mine
 
     def forget(self) -> None:
         """Solve every market anew at the next plan: the last one came to nothing."""
@@ -274,6 +261,19 @@ class Planner:
         if known is None or known[0] != day:
             known = self._portions[thing, dimension] = (day, max(1, statistics.median_low(open_grains)))
         return known[1]
+
+
+def speaking_of(network: Network, mine: Mine | None) -> Callable[[Deal], bool] | None:
+    """Return what tells the deals that speak of markets which are `mine`; None where all of them are."""
+    if mine is None:
+        return None
+    leads = {thing: key[0] for key in groups(network) for thing in key}
+
+    def speaks(deal: Deal) -> bool:
+        things = {network.canonical(network.stances[line.need].thing) for line in deal.lines}
+        return any(mine(leads.get(thing, thing)) for thing in things)
+
+    return speaks
 
 
 def _pairs(stances: Sequence[Stance]) -> int:

@@ -587,7 +587,7 @@ class KafkaService(Service):
                 give_up(coordination, event)
                 self._pass_over(str(refusal))
             else:
-                logger.info("a decision came too late and is void", turn=standing.ordinal, event=event.id, reason=str(refusal))
+                logger.info("a decision came too late and is void", turn=standing.ordinal, decision=event.id, reason=str(refusal))
             return False
         stream = entry_of(event, line).stream
         self._counts[f"decided:{stream}"] += 1

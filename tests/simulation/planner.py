@@ -4,7 +4,9 @@ What a plan is good for is tested elsewhere. Here it has to come quickly, and wh
 """
 
 from coordinator.commitments import Book
+from coordinator.matching import groups
 from coordinator.network import Network, Stance
+from coordinator.planning import Mine
 from coordinator.problems import Part
 
 __all__ = ["HastyPlanner"]
@@ -13,19 +15,24 @@ METRES = 1_000
 
 
 class HastyPlanner:
-    """Has the one method of a planner that a coordination calls."""
+    """Has the methods of a planner that a coordination calls."""
 
     def __init__(self, network: Network, book: Book) -> None:
         self.network, self.book = network, book
 
-    def plan(self, log_us: int) -> list[Part] | None:
-        """Return some parts, or None where nothing moved."""
+    def forget(self) -> None:
+        """Plan anew next time."""
+        self.network.changed_everywhere = True
+
+    def plan(self, log_us: int, mine: Mine | None = None) -> list[Part] | None:
+        """Return some parts, of the markets that are `mine` where that is told, or None where nothing moved."""
         if not self.network.changed and not self.network.changed_everywhere:
             return None
         self.network.changed.clear()
         self.network.changed_everywhere = False
         parts = []
-        for thing in self.network.live_things():
+        markets = groups(self.network)
+        for thing in [name for key, names in markets.items() if mine is None or mine(key[0]) for name in names]:
             free = {stance.ref: self._free(stance) for stance in self.network.live(thing)}
             live = self.network.live(thing)
             for offer in (one for one in live if one.is_supply):
