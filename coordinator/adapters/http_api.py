@@ -313,13 +313,14 @@ def _add_watching(app: FastAPI, service: Service, feed: Feed, proofs: Proofs) ->
 
     @app.get("/readyz", response_class=Response)
     async def readyz() -> Response:
-        """Whether the log is read and can be written, how long ago the last cycle was, and markets whose answer failed its proof."""
+        """Whether the log is read and can be written, how old the last cycle is, what waits, and markets whose answer failed its proof."""
         status = service.status()
         told = {
             "ready": status.why_not is None,
             "entries": status.entries,
             "cycles": status.cycles,
             "cycle_age_seconds": status.cycle_age_s,
+            "waiting": status.turns.get("waiting", 0),
             "unproven": {name: list(broken) for name, broken in sorted(proofs.broken.items())},
         }
         return _json(told if status.why_not is None else {**told, "why": status.why_not}, 200 if status.why_not is None else 503)

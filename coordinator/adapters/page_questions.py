@@ -1,5 +1,6 @@
 """What the page asks and other programs seldom do: shortage, the map, one agent's account, names that hold a text, who speaks."""
 
+import re
 import time
 from threading import Lock
 from typing import Annotated, Any
@@ -11,14 +12,18 @@ from fastapi.responses import Response
 from coordinator.accounts import account, find, newest
 from coordinator.adapters.network_questions import Missing, Show
 from coordinator.adapters.page import JSON, Packed, pack, send
-from coordinator.adapters.service import Service
+from coordinator.adapters.service import AT_ONCE, Service, TimedCoordination
 from coordinator.atlas import atlas
+from coordinator.cycle import Coordination
 from coordinator.errors import Refused, Unavailable
+from coordinator.explaining import need_named
+from coordinator.history import Timeline, sample_of
 from coordinator.layout import Drawing, draw
 from coordinator.network import Network
 from coordinator.places import Table
 from coordinator.routes import route_table
 from coordinator.shortage import Wanted, needs_by_urgency, shortage
+from coordinator.stream import PROPOSAL
 
 __all__ = ["add_questions"]
 
@@ -26,6 +31,9 @@ KEPT_S = 2.0  # a map is made anew at most so often, however many look at it
 PATIENCE_S = 1.0  # for a map that somebody else has made; each who waits keeps a thread from other questions
 DRAWN_S = 60.0  # a drawing takes seconds, and who joined since is listed beside it
 LARGEST = 500  # rows at once
+LOOKED_THROUGH = 20_000  # of the latest records, for those about one need
+PAST = 100  # of these, that are shown
+_NAMED = re.compile(rb'"(?:subject|proposal|commitment)":"([0-9a-f]{32})"')  # the proposals that a record names
 
 Text = Annotated[str, Query(max_length=200)]
 Name = Annotated[str | None, Query(max_length=128)]
@@ -54,6 +62,21 @@ def add_questions(app: FastAPI, service: Service, show: Show, missing: Missing) 
         wanted = Wanted(limit, skip, agent, resource, tier, short, q)
         return show(lambda coordination: needs_by_urgency(coordination, wanted))
 
+    @app.get("/history", response_class=Response)
+    def history() -> Response:
+        """How short things were over time: needs by tier, and of each thing what part was in no plan."""
+        return show(lambda coordination: timeline_of(coordination).told(sample_of(coordination)))
+
+    @app.get("/needs/{need:path}/history", response_class=Response)
+    def past(need: str) -> Response:
+        """What was said and decided of a need, the newest last, as far as the records looked through reach back."""
+        try:
+            with service.reading() as coordination:
+                ref = need_named(coordination.network, need).ref
+        except Refused as refusal:
+            raise missing(refusal) from None
+        return Response(orjson.dumps(past_of(service, ref)), media_type="application/json")
+
     @app.get("/agents/newest", response_class=Response)
     def joined(limit: Annotated[int, Query(ge=1, le=LARGEST)] = 8) -> Response:
         """Who spoke for the first time last."""
@@ -81,6 +104,41 @@ def add_questions(app: FastAPI, service: Service, show: Show, missing: Missing) 
     def chart(request: Request) -> Response:
         """Where everybody is and what flows between them, in columns; drawn from distances where nobody said a place."""
         return send(charts.newest(), request, JSON)
+
+
+def timeline_of(coordination: Coordination) -> Timeline:
+    """Return what a coordination noted of the past; nothing where it notes nothing."""
+    return coordination.timeline if isinstance(coordination, TimedCoordination) else Timeline()
+
+
+def past_of(service: Service, ref: str) -> dict[str, Any]:
+    """Return the records about one need among the latest of the stream: its own words, its proposals, and what became of them."""
+    position = max(-1, service.status().entries - 1 - LOOKED_THROUGH)
+    began, found, proposals = position + 1, list[bytes](), set[bytes]()
+    agent, _, subject = ref.split("/", 2)
+    mine = orjson.dumps(ref)
+    said = b'"source":%s' % orjson.dumps(f"agent:{agent}")
+    about = b'"subject":%s' % orjson.dumps(subject)
+    while True:
+        try:
+            records, position = service.follow(position, AT_ONCE)
+        except Refused:  # On Kafka what is at hand begins later.
+            position += AT_ONCE
+            began = position + 1
+            if position >= service.status().entries - 1:
+                break
+            continue
+        if not records:
+            break
+        for record in records:
+            text = record.text
+            is_word = b'"type":"stigmergy.need.v1"' in text and said in text and about in text
+            named = _NAMED.findall(text)
+            if record.stream == PROPOSAL and mine in text:
+                proposals.update(named)
+            if is_word or not proposals.isdisjoint(named):
+                found.append(text)
+    return {"since": began, "items": [orjson.loads(text) for text in found[-PAST:]], "more": max(0, len(found) - PAST)}
 
 
 class _Charts:

@@ -25,8 +25,9 @@ from coordinator.adapters.recorder import entry_of
 from coordinator.adapters.tokens import Grant
 from coordinator.charter import Charter
 from coordinator.commitments import statement_of
-from coordinator.cycle import Coordination
+from coordinator.cycle import Coordination, Taken
 from coordinator.errors import Refused, Unavailable
+from coordinator.history import Timeline, sample_of
 from coordinator.jsontext import read_json, write_json
 from coordinator.places import Table
 from coordinator.planning import Mine
@@ -60,6 +61,7 @@ REFUSED_KEPT = 1_000  # refusals kept at hand
 DEAD_LETTERS = 10_000  # written down in one run; more are counted only, so that nobody can fill the disk with nonsense
 EXCERPT = 500  # characters kept of a line that was refused
 _TOO_FINE = re.compile(r"(-?\d{1,3}\.\d{2})\d+")  # what is refused is shown to all, and home workshops are people's homes
+SAMPLING = 0.03  # of the time at most, for noting how things stood
 AHEAD_US = 300 * SECOND_US  # of the log: from here on a speaker is told that its clock is ahead
 
 RefusalCode = Literal["invalid", "speaker", "conflict", "late", "misplaced"]
@@ -137,6 +139,29 @@ class TimedCoordination(Coordination):
     cycles = 0
     planning_s = 0.0
     cycle_ended_s: float | None = None
+    sampling_s = 0.0
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        """Begin with nothing counted, and no sample taken."""
+        super().__init__(*given, **named)
+        self.timeline = Timeline()
+        self._began_s = time.monotonic()
+
+    def take(self, event: Event, line: bytes, *, judged_elsewhere: bool = False) -> Taken:
+        """Take in an event as every coordination does; how short things are is noted now and then, for people to see."""
+        taken = super().take(event, line, judged_elsewhere=judged_elsewhere)
+        if self.log_us >= self.timeline.due_us:
+            self._sample()
+        return taken
+
+    def _sample(self) -> None:
+        """Note how things stand, unless that took more than its part of the time lately: then the next moment does."""
+        began_s = time.monotonic()
+        if self.sampling_s > SAMPLING * (began_s - self._began_s) + 0.1:
+            self.timeline.due_us = self.log_us + self.timeline.step_us
+            return
+        self.timeline.take(sample_of(self))
+        self.sampling_s += time.monotonic() - began_s
 
     def revision(self, mine: Mine | None = None) -> Revision:
         """Plan now."""

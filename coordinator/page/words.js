@@ -77,6 +77,12 @@ export function day(text) {
   return new Intl.DateTimeFormat(locale, { day: "numeric", month: "short" }).format(new Date(text));
 }
 
+// Returns a moment as it stands under an axis that spans so many milliseconds.
+export function tick(ms, wholeMs) {
+  const form = wholeMs < 2 * DAY_MS ? { hour: "2-digit", minute: "2-digit" } : wholeMs < 300 * DAY_MS ? { day: "numeric", month: "short" } : { month: "short", year: "numeric" };
+  return new Intl.DateTimeFormat(locale, form).format(new Date(ms));
+}
+
 // Returns how far a moment lies from now, in the largest unit that fits: "in 3 days", "5 min. ago".
 export function fromNow(text, nowMs = Date.now()) {
   const aheadMs = Date.parse(text) - nowMs;

@@ -11,6 +11,7 @@ import axe_playwright_python
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from coordinator.times import DAY_US
 from tests.support.relief import relief
 from tests.support.serving import Hand, Served, serve
 
@@ -42,9 +43,8 @@ def browser(chromium: str) -> Iterator[Browser]:
 @contextmanager
 def relief_served(path: Path, tokens: Path | None = None, **rules: Any) -> Iterator[Served]:
     """The relief network on a server, planned once."""
-    with serve(path, tokens, Hand(NOW_US), **(RULES | rules)) as served:
-        outcomes = served.service.publish(list(relief(NOW_US)))
-        assert {one.status for one in outcomes} == {"taken"}
+    with serve(path, tokens, Hand(NOW_US - 2 * DAY_US), **(RULES | rules)) as served:
+        served.relive(relief(NOW_US), NOW_US)
         served.wait(2)
         yield served
 
@@ -108,6 +108,14 @@ def open_page(browser: Browser) -> Iterator[Opened]:
 def axe() -> str:
     """The script of axe-core, out of the package that carries it."""
     return files(axe_playwright_python).joinpath("axe.min.js").read_text(encoding="utf-8")
+
+
+def visit(page: Page, address: str) -> None:
+    """Go to another address on a page that is open, as a link does, and wait for what it shows."""
+    page.evaluate("address => { location.hash = address; }", f"#/{address}")
+    page.wait_for_timeout(50)
+    for waiting in ("main[aria-busy]", "main .loading"):
+        page.locator(waiting).first.wait_for(state="detached")
 
 
 def keep_shot(page: Page, name: str) -> None:

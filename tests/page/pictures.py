@@ -8,6 +8,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
+from coordinator.times import DAY_US
 from tests.page.conftest import NAMES, NOW_US, RULES
 from tests.support.relief import relief
 from tests.support.serving import Hand, Served, serve
@@ -23,8 +24,8 @@ def main() -> None:
     chromium = next(filter(None, map(shutil.which, NAMES)), None)
     if chromium is None:
         sys.exit("no Chromium on this machine; on Debian and Ubuntu: apt-get install chromium")
-    with tempfile.TemporaryDirectory() as folder, serve(Path(folder) / "log", clock=Hand(NOW_US), **RULES) as served:
-        served.service.publish(list(relief(NOW_US)))
+    with tempfile.TemporaryDirectory() as folder, serve(Path(folder) / "log", clock=Hand(NOW_US - 2 * DAY_US), **RULES) as served:
+        served.relive(relief(NOW_US), NOW_US)
         served.wait(2)
         _answer(served)
         for name, (address, scheme) in PICTURES.items():

@@ -47,7 +47,7 @@ def card(page: Page, receiver: str):  # type: ignore[no-untyped-def]
 def test_without_a_name_nothing_can_be_answered(live: Served, open_page: Opened) -> None:
     page = open_page(live, "/proposals")
     expect(page.locator(".pair")).to_have_count(2)
-    expect(page.locator("[data-act]")).to_have_count(0)
+    expect(page.locator(".acts [data-act]")).to_have_count(0)
 
 
 def test_both_accept_and_it_is_a_commitment(live: Served, open_page: Opened) -> None:

@@ -4,9 +4,10 @@ import http.client
 import json
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,12 @@ from coordinator.adapters.service import Service
 from coordinator.adapters.tokens import Tokens
 from coordinator.charter import Charter
 from coordinator.client import Client
-from coordinator.signals import event_json
+from coordinator.signals import event_json, parse_event
 from solver import prepare
 
 __all__ = ["RENNES", "START_US", "Answered", "Hand", "Served", "serve", "signal"]
 
+HOUR_US = 3_600_000_000
 START_US = 1_772_352_000_000_000  # 2026-03-01T08:00:00Z
 RENNES = {"lat": 48.11, "long": -1.68}
 
@@ -63,6 +65,16 @@ class Served:
     @property
     def url(self) -> str:
         return f"http://{self.host}:{self.port}"
+
+    def relive(self, lines: Iterable[bytes], until_us: int) -> None:
+        """Take in what was said before now, hour by hour as it was said, planning on the way."""
+        said = sorted((parse_event(line).time_us, line) for line in lines)
+        for hour, together in groupby(said, key=lambda one: one[0] // HOUR_US):
+            self.clock.now_us = min(until_us, (hour + 1) * HOUR_US)
+            outcomes = self.service.publish([line for _, line in together])
+            assert {one.status for one in outcomes} == {"taken"}
+            self.service.tick()
+        self.clock.now_us = until_us
 
     def client(self, agent: str | None = None, token: str | None = None) -> Client:
         return Client(self.url, agent=agent, token=token, now_us=self.clock, tries=1, timeout_s=20)

@@ -3,6 +3,7 @@
 import { h } from "../dom.js";
 import { agentLink, bar, button, choice, empty, needLink, notice, state, table, textFilter, tick, tier, when } from "../parts.js";
 import { ask } from "../server.js";
+import { enoughOf, kindOf, proposalOf, reasonsOf, ruleText, told as toldOf } from "../telling.js";
 import { kilometres, number, quantity, t } from "../words.js";
 
 const AT_ONCE = 40;
@@ -82,7 +83,7 @@ function item(app, need) {
         h("span", { class: "for" }, need.label ?? need.agent),
         bar(need.share_covered, short ? t("needs.short", { short: quantity(need.short) }) : t("needs.met"), short ? "short" : "covered"),
         h("span", { class: "due" }, need.due ? [t("needs.due"), " ", when(need.due)] : need.end ? [t("needs.until"), " ", when(need.end)] : ""),
-        short && told?.reasons ? h("span", { class: "why", lang: "en" }, sentence(told)) : null,
+        short && told?.reasons ? h("span", { class: "why", lang: reasonsOf(told).lang }, sentence(reasonsOf(told).said)) : null,
       ),
       open.has(need.ref) ? inside(app, need, told) : null,
     ),
@@ -90,21 +91,52 @@ function item(app, need) {
 }
 
 // The first reason only says that it is short; the next ones say why.
-function sentence(told) {
-  const telling = told.reasons.slice(1).filter((each) => !each.startsWith("it gets a part"));
-  return (telling.length ? telling : told.reasons).slice(0, 2).join("; ");
+function sentence(said) {
+  const telling = said.slice(1).filter((each) => !each.startsWith("it gets a part"));
+  return (telling.length ? telling : said).slice(0, 2).join("; ");
 }
 
 function inside(app, need, told) {
   if (told === undefined) return h("p", { class: "loading" }, t("loading"));
   const head = h("p", { class: "note" }, h("code", {}, need.ref), " · ", t("needs.by"), " ", agentLink(app, need.agent, need.label), " · ", t("needs.said"), " ", when(need.said));
   if (told.trouble) return [head, notice("trouble", told.trouble)];
-  return h("div", { class: "inside" }, head, sentences(t("needs.why"), told.reasons), served(app, told.served), enough(app, need, told), sentences(t("needs.change"), told.could_change), users(app, told.users));
+  return h("div", { class: "inside" }, head, sentences(t("needs.why"), reasonsOf(told)), served(app, told.served), enough(app, need, told), sentences(t("needs.change"), { lang: "en", said: told.could_change }), misses(told), users(app, told.users), history(app, need.ref, told));
 }
 
-function sentences(title, said) {
+// Offers that a rule keeps away, and names that are nearly the same.
+function misses({ hidden, near }) {
+  if (!hidden?.length && !near?.length) return null;
+  const rows = (hidden ?? []).map((one) => [ruleText(one.why), number(one.offers), quantity(one.free), one.nearest_km === null ? "–" : kilometres(one.nearest_km)]);
+  const names = (near ?? []).map((one) => [h("code", {}, one.name), number(one.offered_by), "–", "–"]);
+  return table(t("needs.misses"), [t("column.why"), t("column.offers"), t("column.free"), t("column.nearest")], [...rows, ...names], { figures: [1, 2, 3] });
+}
+
+function history(app, ref, told) {
+  const { past } = told;
+  if (!past) return h("div", { class: "acts" }, button(t("needs.history"), () => askPast(app, ref)));
+  const rows = [...past.items].reverse().map(({ position, logtime, event }) => h("li", { key: position }, h("span", { class: "when" }, when(logtime)), " ", h("span", { class: "kind" }, t(`kind.${kindOf(event)}`)), " ", h("span", {}, event.source.slice(event.source.indexOf(":") + 1), ": ", toldOf(event)), proposalOf(event) ? [" ", h("a", { class: "ref", href: app.link("proposals", { id: proposalOf(event) }) }, proposalOf(event).slice(0, 8))] : null));
+  return h(
+    "div",
+    { class: "said" },
+    h("h3", {}, t("needs.history")),
+    rows.length ? h("ol", { class: "plain past" }, rows) : h("p", { class: "note" }, t("needs.history_none")),
+    past.more ? h("p", { class: "note" }, t("needs.history_more", { count: past.more })) : null,
+    past.since > 0 ? h("p", { class: "note" }, t("needs.history_older", { position: past.since })) : null,
+  );
+}
+
+async function askPast(app, ref) {
+  try {
+    reasons.set(ref, { ...reasons.get(ref), past: await ask(`needs/${encodeURIComponent(ref)}/history`) });
+  } catch (trouble) {
+    app.tell(trouble.message || t("trouble.unreachable"), { bad: true });
+  }
+  app.redraw();
+}
+
+function sentences(title, { lang, said }) {
   if (!said?.length) return null;
-  return h("div", { class: "said" }, h("h3", {}, title), h("ul", { lang: "en" }, said.map((each) => h("li", {}, each))));
+  return h("div", { class: "said" }, h("h3", {}, title), h("ul", { lang }, said.map((each) => h("li", {}, each))));
 }
 
 function served(app, lines) {
@@ -127,9 +159,9 @@ function enough(app, need, told) {
 function lifting(app, found) {
   const blockers = found.blocking.slice(0, 8).map((one) => [needLink(app, one.need), quantity(one.quantity), t(`tier.${one.tier}`), number(one.level)]);
   return [
-    sentences(t("needs.enough", { by: quantity(found.by) }), found.enough.map((one) => one.sentence)),
+    sentences(t("needs.enough", { by: quantity(found.by) }), enoughOf(found)),
     blockers.length ? table(t("needs.blocked"), [t("column.need"), t("column.takes"), t("column.tier"), t("column.level")], blockers, { figures: [1, 3] }) : null,
-    sentences(t("needs.unsaid"), found.unsaid),
+    sentences(t("needs.unsaid"), { lang: "en", said: found.unsaid }),
   ];
 }
 

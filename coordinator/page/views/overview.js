@@ -1,25 +1,29 @@
 // What is short, how the stream does, who joined, what was decided last.
 
 import { h } from "../dom.js";
-import { agentLink, bar, empty, section, state, when } from "../parts.js";
+import { agentLink, bar, empty, section, state, table, when } from "../parts.js";
+import { asRows, saidOf, shareText, spark, stacked } from "../plots.js";
 import { ask } from "../server.js";
 import { number, quantity, seconds, t } from "../words.js";
 
 const SHOWN = 12;
 const LAST = 6;
+const LINES = 8; // things of which the past is drawn
+const TIERS = [0, 1, 2, 3];
 
 export const overview = {
   name: "overview",
   moves: () => true,
   async load(_, signal) {
-    const [whole, shortage, joined, ready] = await Promise.all([
+    const [whole, shortage, joined, ready, past] = await Promise.all([
       ask("network", { limit: 1 }, signal),
       ask("shortage", {}, signal),
       ask("agents/newest", { limit: 6 }, signal),
       ask("readyz", {}, signal),
+      ask("history", {}, signal),
     ]);
     const ledger = await ask("ledger", { after: Math.max(0, whole.ledger - LAST), limit: LAST }, signal);
-    return { whole, shortage: shortage.items, joined: joined.items, ready, decided: ledger.items.reverse() };
+    return { whole, shortage: shortage.items, joined: joined.items, ready, past, decided: ledger.items.reverse() };
   },
   draw(app, data) {
     return h(
@@ -27,7 +31,7 @@ export const overview = {
       { class: "overview" },
       headline(app, data),
       figures(app, data),
-      h("div", { class: "split" }, shortages(app, data.shortage), h("div", { class: "stack" }, stream(app, data), happened(app, data.decided), joined(app, data.joined))),
+      h("div", { class: "split" }, h("div", { class: "stack" }, overTime(app, data.past), shortages(app, data.shortage)), h("div", { class: "stack" }, stream(app, data), happened(app, data.decided), joined(app, data.joined))),
     );
   },
 };
@@ -94,12 +98,44 @@ function shortageOf(app, item) {
   );
 }
 
+// How short things were as time went on: needs by tier, and the part of each thing that was in no plan.
+function overTime(app, past) {
+  const { time, short, things } = past;
+  const title = t("past.title");
+  if (time.length < 2) return section(title, empty(t("past.nothing")));
+  const drawn = [...TIERS].reverse(); // the most urgent on top
+  const picture = saidOf(time, "past.picture", { first: short.reduce((sum, row) => sum + row[0], 0), last: short.reduce((sum, row) => sum + row.at(-1), 0) });
+  const some = things.slice(0, LINES);
+  const lines = some.map((one) => h("li", { key: one.name }, h("a", { href: app.link("needs", { resource: one.name, short: 1 }) }, one.name), spark(time, one.share, saidOf(time, "past.spark", { name: one.name, first: shareText(one.share[0]), last: shareText(one.share.at(-1)) })), h("span", { class: "figure" }, shareText(one.share.at(-1))), h("span", { class: "muted" }, pressure(one.pressure.at(-1)))));
+  return section(
+    title,
+    h("p", { class: "legend" }, TIERS.map((tier) => h("span", { key: tier }, h("svg", { width: 14, height: 14, viewBox: "0 0 14 14", "aria-hidden": "true" }, h("rect", { class: `area area-${tier}`, width: 14, height: 14, rx: 3 })), t(`tier.${tier}`)))),
+    stacked(time, drawn.map((tier) => short[tier]), drawn.map((tier) => `area-${tier}`), picture),
+    h("h3", {}, t("past.things")),
+    h("ul", { class: "sparks" }, lines),
+    h(
+      "details",
+      { class: "more-why" },
+      h("summary", {}, t("past.table")),
+      table(t("past.title"), [t("column.time"), ...TIERS.map((tier) => t(`tier.${tier}`)), ...some.map((one) => one.name)], asRows(time, (index) => [...TIERS.map((tier) => number(short[tier][index])), ...some.map((one) => shareText(one.share[index]))]), { figures: [...TIERS, ...some.keys()].map((_, index) => index + 1), hidden: true }),
+    ),
+  );
+}
+
+function pressure(told) {
+  return told ? t("past.pressure", { tier: t(`tier.${told[0]}`), count: told[1] }) : "";
+}
+
 function stream(app, { ready, whole }) {
   const lag = app.stream.heardMs ? Math.max(0, (Date.now() - app.stream.heardMs) / 1000) : null;
+  const behind = app.stream.position === null ? null : Math.max(0, ready.entries - 1 - app.stream.position) + (ready.waiting ?? 0);
+  const newest = app.stream.records.at(-1);
   const rows = [
     [t("health.state"), ready.ready ? t("health.ready") : ready.why],
     [t("health.entries"), number(ready.entries)],
     [t("health.heard"), lag === null ? "–" : seconds(lag < 1 ? 0 : Math.round(lag))],
+    [t("health.behind"), behind === null ? "–" : t("health.records", { count: behind })],
+    [t("health.age"), newest ? when(newest.logtime) : "–"],
     [t("health.cycle"), ready.cycle_age_seconds === null ? t("health.none") : when(new Date(Date.now() - ready.cycle_age_seconds * 1000).toISOString())],
     [t("health.log_time"), when(whole.log_time)],
     [t("health.charter"), h("code", {}, whole.charter)],

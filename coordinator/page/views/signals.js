@@ -2,7 +2,8 @@
 
 import { h } from "../dom.js";
 import { agentLink, button, choice, empty, textFilter, tick } from "../parts.js";
-import { clock, number, quantity, t } from "../words.js";
+import { kindOf, proposalOf, told } from "../telling.js";
+import { clock, number, t } from "../words.js";
 
 const SHOWN = 150;
 const KINDS = ["offer", "capacity", "need", "agent", "resource", "recipe", "route", "answer", "report", "proposal", "ledger"];
@@ -48,12 +49,8 @@ function hold(app) {
   app.redraw();
 }
 
-function kindOf(record) {
-  return record.event.type.split(".")[1];
-}
-
 function wanted(record, { q, kind, ticks }) {
-  const mine = kindOf(record);
+  const mine = kindOf(record.event);
   if (kind ? mine !== kind : mine === "tick" && !ticks) return false;
   return !q || JSON.stringify(record.event).toLowerCase().includes(q.toLowerCase());
 }
@@ -72,7 +69,7 @@ function row(app, record) {
         "summary",
         {},
         h("time", { class: "when", datetime: logtime }, clock(logtime)),
-        h("span", { class: `kind kind-${record.stream}` }, t(`kind.${kindOf(record)}`)),
+        h("span", { class: `kind kind-${record.stream}` }, t(`kind.${kindOf(record.event)}`)),
         h("span", { class: "what" }, byAgent ? h("b", {}, name) : null, " ", told(event)),
       ),
       h("pre", { tabindex: "0" }, JSON.stringify(event, null, 2)),
@@ -81,22 +78,8 @@ function row(app, record) {
   );
 }
 
-function told({ type, subject, data }) {
-  const kind = type.split(".")[1];
-  if (data === null) return t("signals.withdraws", { what: subject });
-  const amount = data.quantity ?? data.effort;
-  if (kind === "answer") return [t(`answer.${data.answer}`), amount ? ` ${quantity(amount)}` : "", data.reason ? ` – ${data.reason}` : ""];
-  if (kind === "proposal") return [`${data.lines[0].provider} → ${data.lines[0].receiver}: ${quantity(data.lines[0].quantity)} ${data.lines[0].resource}`];
-  if (kind === "ledger") return [`${data.agent}: `, t(`state.${data.kind}`), data.why ? ` – ${data.why}` : ""];
-  if (kind === "report") return [data.action, amount ? ` ${quantity(amount)}` : "", data.note ? ` – ${data.note}` : ""];
-  if (kind === "route") return [`→ ${data.to}`];
-  if (kind === "agent") return data.name ?? "";
-  return [amount ? `${quantity(amount)} ` : "", data.resource ?? data.process ?? data.recipe ?? ""];
-}
-
-function proposalLink(app, { type, subject, data }) {
-  const kind = type.split(".")[1];
-  const id = kind === "proposal" || kind === "answer" ? subject : (data?.proposal ?? data?.commitment);
+function proposalLink(app, event) {
+  const id = proposalOf(event);
   return id ? h("a", { href: app.link("proposals", { id }) }, t("signals.proposal")) : null;
 }
 
