@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from threading import Lock
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from fastapi import FastAPI, Query
 from fastapi.responses import Response
@@ -20,11 +20,15 @@ from coordinator.network import RESOURCE
 from coordinator.opportunities import opportunities, pressures
 from coordinator.questions import downstream, stats, unreachable, upstream
 from coordinator.results import as_json
+from coordinator.times import format_instant
+from coordinator.timetable import timetable
+from coordinator.trees import tree
 from coordinator.units import UNITS, to_grains
 from coordinator.weakness import weak_points
 
 __all__ = ["Missing", "Show", "add_network_questions"]
 
+Name = Annotated[str | None, Query(max_length=128)]
 PATIENCE_S = 2.0  # for another who has plans tried, mostly in milliseconds
 
 Show = Callable[[Callable[[Coordination], dict[str, Any]]], Response]
@@ -150,6 +154,21 @@ def _add_network(app: FastAPI, tell: Tell) -> None:
                 ref: [network.canonical((RESOURCE, each.resource))[1] for each in network.recipes[ref].outputs] for ref in sorted(refs)
             }
             return {"items": items, "recipes": {ref: {"outputs": outputs} for ref, outputs in gives.items()}}
+
+        return tell(told)
+
+    @app.get("/network/tree/{name:path}", response_class=Response)
+    def made(name: str) -> Response:
+        """How a thing is made, as a tree: recipes, what each takes a run, what is free of it, and how urgently it is wanted."""
+        return tell(lambda coordination: tree(coordination, name))
+
+    @app.get("/network/hours", response_class=Response)
+    def hours(process: Name = None, agent: Name = None, limit: Annotated[int, Query(ge=1, le=500)] = 200) -> Response:
+        """Machine hours in time: each capacity, and what is proposed, promised or committed of it."""
+
+        def told(coordination: Coordination) -> dict[str, Any]:
+            found = timetable(coordination, process, agent, limit)
+            return found | {"now": format_instant(cast("int", found["now"]))}
 
         return tell(told)
 

@@ -18,7 +18,7 @@ SCRIPT, STYLE, JSON, HTML, ICON = (
     "image/svg+xml",
 )
 SHELL = ("main", "dom", "words", "words/en", "words/fr", "server", "stream", "session", "signin", "parts", "plots", "telling")
-VIEWS = ("overview", "map", "needs", "proposals", "network", "opportunities", "signals", "book", "refused")
+VIEWS = ("overview", "map", "needs", "proposals", "network", "opportunities", "signals", "book", "refused", "trees", "hours")
 FILES = {
     "index.html": HTML,
     "style.css": STYLE,

@@ -76,6 +76,7 @@ function route() {
   if (moved || loaded.view !== view) loaded = { data: null, trouble: null, view };
   load({ anew: true });
   if (moved) {
+    document.querySelector("nav.side [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
     document.querySelector("h1")?.focus({ preventScroll: true });
     scrollTo(0, 0);
   }

@@ -14,6 +14,8 @@ VIEWS = (
     "needs?short=1",
     "proposals",
     "network?thing=gown",
+    "network?show=tree&thing=gown",
+    "network?show=hours",
     "network?show=downstream&agent=atelier-rennes",
     "network?show=weak",
     "network?show=unreachable",

@@ -29,6 +29,8 @@ VIEWS = (
     "needs?short=1",
     "proposals",
     "network",
+    "network?show=tree",
+    "network?show=hours",
     "network?show=downstream&agent=atelier",
     "network?show=weak",
     "network?show=unreachable",

@@ -22,6 +22,8 @@ VIEWS = {
     "proposals": "pairs of partners",
     "network": "What feeds face-shield",
     "network?show=upstream&thing=gown": "fabric-sms",
+    "network?show=tree&thing=gown": "fabric-sms",
+    "network?show=hours": "ehpad-poitiers",
     "network?show=downstream&agent=atelier-rennes": "What hangs on atelier-rennes",
     "network?show=weak": "Bottlenecks",
     "network?show=unreachable": "oxygen-sensor",

@@ -4,8 +4,10 @@ import { h } from "../dom.js";
 import { agentLink, choice, empty, needLink, notice, section, table, textFilter, tier } from "../parts.js";
 import { ask } from "../server.js";
 import { number, quantity, t } from "../words.js";
+import { hours } from "./hours.js";
+import { trees } from "./trees.js";
 
-const SIDES = ["upstream", "downstream", "weak", "unreachable"];
+const SIDES = ["upstream", "tree", "hours", "downstream", "weak", "unreachable"];
 const IN_COLUMN = 24; // nodes of one level that are drawn; the table has them all
 const NODE = { width: 190, height: 44, between: 14, apart: 76 };
 const ROWS = 200;
@@ -23,6 +25,14 @@ export const network = {
       const name = thing ?? (things.find((each) => each.needs && each.sort === "resource") ?? things[0])?.name;
       return { side, names, thing: name, found: name ? await ask(`network/upstream/${encodeURIComponent(name)}`, {}, signal) : { items: [], recipes: {} } };
     }
+    if (side === "tree") {
+      const name = thing ?? (await firstMade(things, signal));
+      return { side, names, thing: name, found: name ? await ask(`network/tree/${encodeURIComponent(name)}`, {}, signal) : null };
+    }
+    if (side === "hours") {
+      const { process } = app.query;
+      return { side, names: things.filter((each) => each.sort === "process").map((each) => each.name), process, agent, found: await ask("network/hours", { process, agent }, signal) };
+    }
     if (side === "downstream") {
       const first = agent ?? (await ask("agents/newest", { limit: 1 }, signal)).items[0]?.agent;
       return { side, names, agent: first, found: first ? await ask(`network/downstream/${encodeURIComponent(first)}`, {}, signal) : { items: [] } };
@@ -32,9 +42,19 @@ export const network = {
   draw(app, data) {
     const tabs = h("ul", { class: "tabs" }, SIDES.map((side) => h("li", { key: side }, h("a", { href: app.link("network", { show: side }), "aria-current": side === sideOf(app) ? "true" : null }, t(`network.${side}`)))));
     if (data.side !== sideOf(app)) return h("div", { class: "stack" }, tabs, h("p", { class: "loading" }, t("loading")));
-    return h("div", { class: "stack" }, tabs, h("p", { class: "lead" }, t(`network.${data.side}_lead`)), { upstream, downstream, weak, unreachable }[data.side](app, data));
+    return h("div", { class: "stack" }, tabs, h("p", { class: "lead" }, t(`network.${data.side}_lead`)), { upstream, tree: trees, hours, downstream, weak, unreachable }[data.side](app, data));
   },
 };
+
+// Returns a thing that somebody needs and some recipe makes, else any that is needed.
+async function firstMade(things, signal) {
+  const needed = things.filter((each) => each.needs && each.sort === "resource");
+  for (const each of needed.slice(0, 8)) {
+    const found = await ask(`network/tree/${encodeURIComponent(each.name)}`, {}, signal);
+    if (found.ways.length) return each.name;
+  }
+  return (needed[0] ?? things[0])?.name;
+}
 
 function sideOf(app) {
   return SIDES.includes(app.query.show) ? app.query.show : "upstream";

@@ -1,0 +1,76 @@
+// Promised machine hours in time: a line a capacity, its window as a track, and what is booked of it as bars.
+
+import { h } from "../dom.js";
+import { agentLink, choice, empty, notice, state, table, textFilter } from "../parts.js";
+import { moment, number, quantity, t, tick } from "../words.js";
+
+const ROW = 38;
+const LABEL = 190;
+const WIDE = 760;
+const TOP = 26;
+const TICKS = 5;
+const DRAWN = 60;
+
+export function hours(app, { found, names, process, agent }) {
+  const rows = found.items;
+  const drawn = rows.slice(0, DRAWN);
+  return [
+    h("div", { class: "filters" }, choice(t("sort.process"), process, [["", t("filter.all")], ...names.map((name) => [name, name])], (name) => app.filter({ process: name })), textFilter(t("filter.agent"), agent, (name) => app.filter({ agent: name }))),
+    rows.length ? [legend(), chart(found.now, drawn)] : empty(t("hours.none")),
+    found.total > drawn.length ? notice("quiet", t("hours.more", { count: found.total - drawn.length })) : null,
+    rows.length ? h("div", { class: "card" }, asTable(app, rows)) : null,
+  ];
+}
+
+function legend() {
+  const bar = (kind) => h("svg", { width: 22, height: 12, viewBox: "0 0 22 12", "aria-hidden": "true" }, h("rect", { class: `booking booking-${kind}`, width: 22, height: 12, rx: 3 }));
+  return h("p", { class: "legend" }, h("span", {}, bar("bound"), t("legend.bound")), h("span", {}, bar("promised"), t("state.promised")), h("span", {}, bar("proposed"), t("legend.proposed")), h("span", {}, bar("free"), t("hours.window")));
+}
+
+// The bar of a booking that has no hour yet is as long as its share of the window, from where it may begin at the earliest.
+function chart(now, rows) {
+  const times = rows.flatMap((row) => [row.begin, row.end, ...row.booked.flatMap((one) => [one.begin, one.end])]).map((each) => Date.parse(each));
+  const [from, until] = [Math.min(...times, Date.parse(now)), Math.max(...times, Date.parse(now) + 3_600_000)];
+  const x = (text) => LABEL + ((Date.parse(text) - from) / (until - from)) * WIDE;
+  const high = TOP + rows.length * ROW + 6;
+  const ticks = [...Array(TICKS).keys()].map((each) => from + ((until - from) * each) / (TICKS - 1));
+  const label = t("hours.picture", { count: rows.length, from: moment(new Date(from).toISOString()), to: moment(new Date(until).toISOString()) });
+  return h(
+    "div",
+    { class: "layers", role: "region", tabindex: "0", "aria-label": label },
+    h(
+      "svg",
+      { class: "gantt", viewBox: `0 0 ${LABEL + WIDE + 16} ${high}`, width: LABEL + WIDE + 16, height: high, role: "img", "aria-label": label },
+      ticks.map((ms, index) => [h("line", { class: "grid", x1: LABEL + (WIDE * index) / (TICKS - 1), x2: LABEL + (WIDE * index) / (TICKS - 1), y1: TOP - 6, y2: high }), h("text", { class: "small", x: LABEL + (WIDE * index) / (TICKS - 1), y: 14, "text-anchor": index === 0 ? "start" : index === TICKS - 1 ? "end" : "middle" }, tick(ms, until - from))]),
+      rows.map((row, index) => line(row, TOP + index * ROW, x)),
+      h("line", { class: "now", x1: x(now), x2: x(now), y1: TOP - 6, y2: high }),
+    ),
+  );
+}
+
+function line(row, y, x) {
+  const cut = (text) => (text.length > 24 ? `${text.slice(0, 23)}…` : text);
+  const whole = row.stated.value || 1;
+  let used = 0;
+  const bars = row.booked.map((one) => {
+    const [begin, end] = [x(one.begin), x(one.end)];
+    const share = Math.min(1, one.hours.value / whole);
+    const track = Math.max(2, x(row.end) - x(row.begin));
+    const wide = one.is_set ? Math.max(2, end - begin) : Math.max(2, Math.min(end - begin, track * share));
+    const left = one.is_set ? begin : Math.min(Math.max(begin, x(row.begin) + used), Math.max(begin, end - wide));
+    if (!one.is_set) used = left + wide - x(row.begin);
+    const kind = one.state === "proposed" ? "proposed" : one.state === "promised" ? "promised" : "bound";
+    return h("g", {}, h("rect", { class: `booking booking-${kind}`, x: left, y: y + 5, width: wide, height: ROW - 14, rx: 4 }), wide > 70 ? h("text", { class: `small on-${kind}`, x: left + 6, y: y + ROW / 2 + 2 }, `${quantity(one.hours)} ${one.receiver}`.slice(0, Math.floor(wide / 7))) : null);
+  });
+  return h("g", {}, h("text", { x: 4, y: y + 15 }, cut(row.agent)), h("text", { class: "small", x: 4, y: y + 30 }, cut(row.process)), h("rect", { class: "booking booking-free", x: x(row.begin), y: y + 5, width: Math.max(2, x(row.end) - x(row.begin)), height: ROW - 14, rx: 4 }), bars);
+}
+
+function asTable(app, rows) {
+  const cells = rows.flatMap((row) => {
+    const head = [agentLink(app, row.agent), row.process, quantity(row.stated), quantity(row.free)];
+    if (!row.booked.length) return [Object.assign([...head, "–", "–", "–", "–"], { key: row.ref })];
+    return row.booked.map((one) => Object.assign([...head, agentLink(app, one.receiver), quantity(one.hours), [moment(one.begin), " – ", moment(one.end), one.is_set ? "" : ` (${t("hours.within")})`], [state(one.state), " ", h("a", { class: "ref", href: app.link("proposals", { id: one.proposal }) }, one.proposal.slice(0, 8))]], { key: `${row.ref} ${one.proposal} ${one.need}` }));
+  });
+  const columns = [t("column.agent"), t("sort.process"), t("hours.stated"), t("column.free"), t("hours.for"), t("column.quantity"), t("column.time"), t("column.state")];
+  return table(t("hours.table", { count: number(rows.length) }), columns, cells, { figures: [2, 3, 5] });
+}
