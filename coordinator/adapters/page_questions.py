@@ -10,6 +10,7 @@ from fastapi import FastAPI, Query, Request
 from fastapi.responses import Response
 
 from coordinator.accounts import account, find, newest
+from coordinator.adapters.comparing import Comparison
 from coordinator.adapters.network_questions import Missing, Show
 from coordinator.adapters.page import JSON, Packed, pack, send
 from coordinator.adapters.service import AT_ONCE, Service, TimedCoordination
@@ -99,6 +100,13 @@ def add_questions(app: FastAPI, service: Service, show: Show, missing: Missing) 
     def charter() -> Response:
         """The rules in force."""
         return show(lambda coordination: {"version": coordination.charter.version, "rules": coordination.charter.model_dump(mode="json")})
+
+    comparison = Comparison(service)
+
+    @app.get("/charter/compared", response_class=Response)
+    def compared(start: bool = False) -> Response:
+        """What each rule of fairness would come to, as it was last computed; with `start` it is computed anew, in the background."""
+        return Response(orjson.dumps(comparison.told(start=start)), media_type="application/json")
 
     @app.get("/map", response_class=Response)
     def chart(request: Request) -> Response:

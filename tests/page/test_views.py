@@ -93,6 +93,19 @@ def test_the_past_is_drawn_and_stands_beside_as_a_table(served: Served, open_pag
     assert newest[1:5] == [str(row[-1]) for row in past["short"]]
 
 
+def test_the_rules_of_fairness_are_compared_when_somebody_asks(served: Served, open_page: Opened) -> None:
+    page = open_page(served, "/book")
+    card = page.locator(".card", has=page.get_by_role("heading", name="What the rule of fairness costs"))
+    expect(card.locator("tbody tr")).to_have_count(0)
+    card.get_by_role("button", name="Compare the rules").click()
+    expect(card.locator("tbody tr")).to_have_count(3)
+    last = served.get("/charter/compared")["last"]
+    assert last["left_out"] == []
+    assert [row["needs"] for row in last["rules"].values()] == [served.get("/network")["needs"]] * 3
+    expect(card).to_contain_text("in force")
+    keep_shot(page, "book-compared")
+
+
 def test_a_need_tells_its_history(live: Served, open_page: Opened) -> None:
     for quantity in (40, 30):
         say(live, "need", "clinic", quantity)

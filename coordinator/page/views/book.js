@@ -1,9 +1,9 @@
 // The open book: what one agent promised, gave and received, every decision in the order made, and the rules in force.
 
 import { h } from "../dom.js";
-import { agentLink, button, choice, empty, notice, section, state, table, textFilter } from "../parts.js";
+import { agentLink, button, choice, empty, notice, section, state, table, textFilter, when } from "../parts.js";
 import { all, ask } from "../server.js";
-import { kilometres, moment, number, quantity, t } from "../words.js";
+import { kilometres, moment, number, percent, quantity, seconds, t } from "../words.js";
 
 const PAGE = 50;
 const OF_AGENT = 1_000;
@@ -14,11 +14,12 @@ export const book = {
   moves: (record) => record.stream === "ledger",
   async load(app, signal) {
     const { agent, more } = app.query;
-    const [charter, whole] = await Promise.all([ask("charter", {}, signal), ask("network", { limit: 1 }, signal)]);
+    const [charter, whole, compared] = await Promise.all([ask("charter", {}, signal), ask("network", { limit: 1 }, signal), ask("charter/compared", {}, signal)]);
+    if (compared.running) watch(app);
     const wanted = PAGE * Number(more ?? 1);
     const records = agent ? all("ledger", { agent }, OF_AGENT, signal) : all("ledger", { after: Math.max(0, whole.ledger - wanted) }, wanted, signal);
     const [one, account] = await Promise.all([records, agent ? ask(`agents/${encodeURIComponent(agent)}`, {}, signal).catch(noAgent) : null]);
-    return { charter, account, unknown: agent && account === undefined, items: one.items.reverse(), cut: agent ? one.more : whole.ledger > wanted, ledger: whole.ledger };
+    return { charter, compared, account, unknown: agent && account === undefined, items: one.items.reverse(), cut: agent ? one.more : whole.ledger > wanted, ledger: whole.ledger };
   },
   draw(app, data) {
     const { agent, kind } = app.query;
@@ -41,6 +42,7 @@ export const book = {
         data.cut && !agent ? button(t("more", { count: PAGE }), () => app.filter({ more: Number(app.query.more ?? 1) + 1 }), { class: "more" }) : null,
       ),
       rules(data.charter),
+      fairness(app, data.compared),
     );
   },
 };
@@ -83,6 +85,47 @@ function ledger(app, records) {
 function rules({ version, rules: charter }) {
   const rows = Object.entries(charter).map(([name, value]) => [h("code", {}, name), ruleOf(name, value), t(`rule.${name}`)]);
   return section(t("book.charter"), h("p", { class: "note" }, t("book.version"), " ", h("code", {}, version)), table(t("book.charter"), [t("column.rule"), t("column.value"), t("column.meaning")], rows, { hidden: true }));
+}
+
+// -- what its rule of fairness costs -----------------------------------------------------------------------------------------
+
+let timer = null;
+
+function watch(app) {
+  timer ??= setTimeout(() => {
+    timer = null;
+    if (app.view === book) app.reload();
+  }, 1_000);
+}
+
+function fairness(app, { running, trouble, last }) {
+  const start = async () => {
+    await ask("charter/compared", { start: "true" }).catch((error) => app.tell(error.message || t("trouble.unreachable"), { bad: true }));
+    app.reload();
+  };
+  return section(
+    t("compared.title"),
+    h("p", { class: "note" }, t("compared.note")),
+    last ? compared(last) : null,
+    trouble ? notice("quiet", trouble) : null,
+    h("div", { class: "acts" }, button(last ? t("compared.again") : t("compared.start"), start, { disabled: Boolean(running) }), running ? h("span", { class: "note", role: "status" }, t("compared.running", { done: running.markets, of: running.of })) : null),
+  );
+}
+
+function compared({ computed, took_seconds: took, in_force: inForce, measure, markets, left_out: leftOut, rules: rows }) {
+  const least = rows.off.effort;
+  const cells = Object.entries(rows).map(([name, row]) => [
+    [h("code", {}, name), name === inForce ? [" ", h("span", { class: "state" }, t("compared.in_force"))] : null],
+    number(row.met),
+    number(row.nothing),
+    row.share === null ? "–" : percent(row.share),
+    number(row.effort, 0),
+    least > 0 ? `× ${number(row.effort / least, 2)}` : "–",
+  ]);
+  return [
+    table(t("compared.title"), [t("column.rule"), t("compared.met"), t("compared.nothing"), t("compared.share"), t(`compared.effort_${measure}`), t("compared.times")], cells, { figures: [1, 2, 3, 4, 5], hidden: true }),
+    h("p", { class: "note" }, t("compared.computed", { count: markets, needs: rows.off.needs }), " ", when(computed), ` (${seconds(took)}).`, leftOut.length ? ` ${t("compared.left_out", { names: leftOut.slice(0, 6).join(", "), count: leftOut.length })}` : ""),
+  ];
 }
 
 function ruleOf(name, value) {
