@@ -65,6 +65,7 @@ __all__ = ["KafkaService"]
 KAFKA = "Kafka"
 GROUP = "stigmergy-coordinator"  # under which the broker shows how far it has read
 CLAIMS = 10  # tries to become the one who writes turns, while another still writes some
+CLAIM_AGAIN_S = 5.0  # between two claims by one assignment: what is assigned to two goes back and forth no faster
 WRITINGS = 10  # of one turn, while late copies of its parts come between them
 PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0  # before Kafka is asked again
 NOTE_S, NOTE_BUSY_S = 1.0, 10.0  # between two notes of how far the turns are: when nobody speaks, and when there is no pause
@@ -77,7 +78,7 @@ logger = structlog.get_logger("coordinator.kafka")
 Done = TypeVar("Done")
 
 
-@dataclass
+@dataclass(eq=False)  # two may wait for the same words
 class _Waiter:
     """Somebody who put words into the stream and waits for what becomes of them, by their positions."""
 
@@ -136,7 +137,7 @@ class KafkaService(Service):
         self._group = around.join(bootstrap, patience_ms) if share else None
         self._judge, self._outbox = TurnJudge(), Outbox(self._writer)
         self._wanted: frozenset[str] | None = None  # partitions to be held here, once that is known
-        self._generation = -1  # of the assignment that was heeded last
+        self._generation, self._claimed_s = -1, 0.0  # of the assignment that was heeded last, and when it was claimed
         self._turns_offset = 0
         self._lines: deque[bytes] = deque()  # of the stream of turns: read, and not judged yet
         self._ahead: dict[str, deque[Record]] = {}  # read, and in no turn yet
@@ -378,11 +379,15 @@ class KafkaService(Service):
                 raise self._displaced()
             return
         assignment = self._group.assignment()
-        if assignment is None or assignment.generation == self._generation:
+        if assignment is None:
             return
         self._wanted = frozenset(f"{SIGNAL}/{number}" for number in assignment.partitions)
-        if self._claim(self._wanted - self._judge.held(self._writer)):
-            self._generation = assignment.generation
+        missing, now_s = self._wanted - self._judge.held(self._writer), self._around.elapsed_s()
+        # A claim that another made by an older assignment may have come after the one made here.
+        if assignment.generation == self._generation and (not missing or now_s < self._claimed_s + CLAIM_AGAIN_S):
+            return
+        if self._claim(missing):
+            self._generation, self._claimed_s = assignment.generation, now_s
             logger.info("partitions are shared anew", held=sorted(self._acting()), epoch=self._judge.epoch)
 
     def _claim(self, names: frozenset[str]) -> bool:

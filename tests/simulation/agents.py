@@ -134,9 +134,26 @@ class Crowd:
                 line = _line(event)
         self._speak(line, self._random.randrange(5 * SECOND_US))
 
+    def withdraw(self, name: str, kind: str, subject: str, id_: str, log_us: int) -> None:
+        """Have an agent take back a signal for good."""
+        event = self._event(self._named(name), kind, subject, None) | {"id": id_, "time": _instant(max(self._scheduler.now_us, log_us))}
+        self._speak(_line(event), SECOND_US)
+
+    def line(self, name: str, kind: str, subject: str, data: Json | None) -> bytes:
+        """Return what an agent would say."""
+        return _line(self._event(self._named(name), kind, subject, data))
+
+    def _named(self, name: str) -> Agent:
+        return next(one for one in self.agents if one.name == name)
+
     def _say(self, agent: Agent, kind: str, subject: str, data: Json | None) -> None:
         agent.count += 1
-        event = {
+        line = _line(self._event(agent, kind, subject, data))
+        self._lines.append(line)
+        self._speak(line, self._random.randrange(agent.slow_us))
+
+    def _event(self, agent: Agent, kind: str, subject: str, data: Json | None) -> Json:
+        return {
             "specversion": "1.0",
             "id": f"{agent.name}-{agent.count}",
             "source": f"agent:{agent.name}",
@@ -145,9 +162,6 @@ class Crowd:
             "time": _instant(self._scheduler.now_us + agent.clock_us),
             "data": data,
         }
-        line = _line(event)
-        self._lines.append(line)
-        self._speak(line, self._random.randrange(agent.slow_us))
 
 
 def _line(event: Json) -> bytes:

@@ -3,7 +3,7 @@
 What it promises is what the product leans on: each partition keeps its order, what it acknowledged stays, and nothing more.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from coordinator.adapters.kafka_log import Lost
@@ -25,6 +25,8 @@ class Broker:
         self.jumped_us = 0  # how far its clock is off
         self.lives = 1  # another for each time it was replaced by an empty one
         self.down_until_us = 0
+        self.counts = dict.fromkeys(STREAMS, 0)  # of all that was ever taken
+        self.wakers: dict[str, list[Callable[[], None]]] = {stream: [] for stream in STREAMS}  # of readers who wait for something new
 
     def identity(self) -> dict[str, str]:
         return {"cluster": f"cluster-{self.lives}", **{stream: f"{stream}-{self.lives}" for stream in STREAMS}}
@@ -36,6 +38,10 @@ class Broker:
         stamp_us = (self.scheduler.now_us + self.jumped_us) // MILLISECOND_US * MILLISECOND_US
         record = Record(entry, f"{name}/{len(rows)}", stamp_us)
         rows.append(record)
+        self.counts[entry.stream] += 1
+        wakers, self.wakers[entry.stream] = self.wakers[entry.stream], []
+        for wake in wakers:
+            wake()
         return record
 
     def wipe(self, *, replaced: bool) -> None:
@@ -73,9 +79,11 @@ class SimulatedLog:
         self.broker, self.process, self.link = broker, process, link
         self._scheduler = broker.scheduler
         self._patience_us = patience_ms * MILLISECOND_US
+        self._streams = tuple(streams)
         self._names = [f"{stream}/{number}" for stream in streams for number in range(PARTITIONS[stream])]
         self._idle_us = idle_us
         self._reached: dict[str, int] = {}
+        self._ends: dict[str, int] = {}
         self._travel()
         self._must_answer("prepare its topics")
 
@@ -114,12 +122,12 @@ class SimulatedLog:
         if strange:
             raise Refused(f"there is no {min(strange)!r} here")
         for name in self._names:
-            end = len(self.broker.partitions[name])
+            end = self._ends[name] = len(self.broker.partitions[name])
             if max(offsets.get(name, 0), self._reached.get(name, 0)) > end:
                 raise Lost(f"{name} was read up to {max(offsets.get(name, 0), self._reached.get(name, 0))} and now ends at {end}")
         fresh = [record for name in self._names for record in self.broker.partitions[name][offsets.get(name, 0) :]]
         if not fresh and self._idle_us:
-            self._scheduler.sleep(self.process, self._idle_us)
+            self._scheduler.wait(self.process, self._idle_us, [self.broker.wakers[stream] for stream in self._streams])
         records = merged(fresh)
         # A reader gets what has come so far, which may be less than all there is.
         records = records[: min(at_most, self._scheduler.random.randint(1, 2 * len(records)))] if records else []
@@ -127,6 +135,9 @@ class SimulatedLog:
             name, _, offset = record.position.rpartition("/")
             offsets[name] = self._reached[name] = int(offset) + 1
         return Batch(tuple(records), Place(tuple(sorted((name, offset) for name, offset in offsets.items() if offset))))
+
+    def ends(self) -> Place:
+        return Place(tuple(sorted((name, end) for name, end in self._ends.items() if end)))
 
     def identity(self) -> dict[str, str]:
         self._travel()

@@ -9,7 +9,6 @@ from coordinator.adapters.service import Outcome, Service, TimedCoordination
 from coordinator.charter import Charter
 from coordinator.errors import Refused, Unavailable
 from coordinator.replaying import digest, standing_proposals
-from coordinator.signals import event_json
 from tests.simulation.agents import Crowd
 from tests.simulation.checks import agree, fast_and_fixed, live_digest
 from tests.simulation.disk import Crash, SimulatedDisk
@@ -298,7 +297,7 @@ class EmbeddedWorld:
         for row in self.frames.follow(self.disk.content(PATH)):
             changed = True
             if row.stream == "signal":
-                self.reader.take(row.event, row.logtime_us)
+                self.reader.take_recorded(row.event, row.logtime_us)
             elif row.stream in ("proposal", "ledger"):
                 self.reader.decide(row.event)
         if not self.service.is_settled:
@@ -337,9 +336,7 @@ class EmbeddedWorld:
         for number, (ref, stand) in enumerate(sorted(self.reader.stands.items())):
             if stand.stands:
                 agent, kind, subject = ref.split("/")
-                said_us = max(self.scheduler.now_us, self.reader.log_us)
-                line = event_json(kind, f"agent:{agent}", subject, said_us, None, id=f"end-{number}-{self.scheduler.now_us}")
-                self._speak(line, SECOND_US)
+                self.crowd.withdraw(agent, kind, subject, f"end-{number}-{self.scheduler.now_us}", self.reader.log_us)
         if self.scheduler.now_us < BEGIN_US + SAFETY_US + HEALING_US // 2:
             self.scheduler.after(2 * MINUTE_US, self._withdraw_all)  # what was still on its way stands by now
 

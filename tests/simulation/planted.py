@@ -6,16 +6,21 @@ Each is a patch of a named place in the product for the time of one schedule, wi
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any
 from unittest.mock import patch
 
 from coordinator import verdicts
-from coordinator.adapters import file_log, log_frames
+from coordinator.adapters import file_log, kafka_service, log_frames
 from coordinator.adapters.file_log import _Writer
+from coordinator.adapters.kafka_service import KafkaService
 from coordinator.commitments import Book, Deal
 from coordinator.cycle import Coordination
+from coordinator.errors import Unavailable
 from coordinator.network import Network
 from coordinator.signals import Event
+from coordinator.stream import Entry
+from coordinator.turns import Turn, TurnJudge
 
 __all__ = ["BUGS", "Bug"]
 
@@ -195,6 +200,79 @@ def _one_acceptance(world: Any) -> Sequence[Any]:
     return [patch.object(Book, "_not_valid", valid), patch.object(verdicts, "_judge_acceptance", judge_acceptance)]
 
 
+# -- several coordinators on a broker -----------------------------------------------------------------------------------------
+
+
+def _no_fence(world: Any) -> Sequence[Any]:
+    def may_stand(self: TurnJudge, turn: Turn) -> bool:
+        if turn.number != self.numbers.get(turn.writer, 0) + 1:
+            return False
+        return bool(turn.claims) or all(taking.begin == self.ends.get(name, 0) for name, taking in turn.takes.items())
+
+    return [patch.object(TurnJudge, "_may_stand", may_stand)]
+
+
+def _epoch_not_stored(world: Any) -> Sequence[Any]:
+    right = TurnJudge._stand
+
+    def stand(self: TurnJudge, turn: Turn, decisions: tuple[bytes, ...]) -> Any:
+        standing = right(self, turn, decisions)
+        self.epoch = 0
+        return standing
+
+    return [patch.object(TurnJudge, "_stand", stand)]
+
+
+def _two_judges(world: Any) -> Sequence[Any]:
+    right = kafka_service.judged
+    return [patch.object(kafka_service, "judged", lambda coordination, is_mine: right(coordination, lambda agent: True))]
+
+
+def _place_before_effects(world: Any) -> Sequence[Any]:
+    right = KafkaService._append_turn
+
+    def append(self: KafkaService, turn: Turn) -> Any:
+        self._memory.keep(self._identity, self._judge.number + 1)
+        return right(self, turn)
+
+    return [patch.object(KafkaService, "_append_turn", append)]
+
+
+def _place_never_saved(world: Any) -> Sequence[Any]:
+    return [patch.object(world.memory, "keep", lambda self, identity, turns: None)]
+
+
+def _new_id_for_a_retry(world: Any) -> Sequence[Any]:
+    def publish(self: KafkaService) -> None:
+        tries = count()
+
+        def append(entries: list[Entry]) -> Any:
+            attempt = next(tries)
+            renamed = [replace(one, event=one.event.replace(b'"id":"', b'"id":"%d-' % attempt, 1)) for one in entries]
+            return self._streams.append(renamed if attempt else entries)
+
+        waiting = self._outbox.waiting
+        records = self._patiently(lambda: append(waiting)) if waiting else []
+        self._outbox.published_as(records, self._judge.numbers.get(self._writer, 0))
+
+    return [patch.object(KafkaService, "_publish_outbox", publish)]
+
+
+def _outbox_dropped(world: Any) -> Sequence[Any]:
+    def publish(self: KafkaService) -> None:
+        try:
+            records = self._streams.append(self._outbox.waiting)
+        except Unavailable:
+            records = []
+        self._outbox.published_as(records, self._judge.numbers.get(self._writer, 0))
+
+    return [patch.object(KafkaService, "_publish_outbox", publish)]
+
+
+def _wiped_unnoticed(world: Any) -> Sequence[Any]:
+    return [patch.object(world.memory, "check", lambda self, identity, turns=None: None)]
+
+
 E, K = "embedded", "clustered"
 BUGS = {
     bug.name: bug
@@ -229,5 +307,13 @@ BUGS = {
         Bug("capacity freed twice on release", E, "what a promise held is given back twice", _freed_twice),
         Bug("commitment on one acceptance", E, "the first acceptance commits all parties", _one_acceptance),
         Bug("released plan still reserved", E, "what a promise held is not given back", _still_reserved),
+        Bug("place saved before effects", K, "how far the turns are is remembered before the turn is written", _place_before_effects),
+        Bug("place never saved", K, "how far the turns are is never remembered", _place_never_saved),
+        Bug("no epoch fence", K, "a turn stands whoever holds its partitions by now", _no_fence),
+        Bug("epoch not stored", K, "the epoch of a claim is forgotten, so that an old one claims as well as a new one", _epoch_not_stored),
+        Bug("two judges of one partition", K, "a coordinator judges words of partitions that others hold", _two_judges),
+        Bug("producer retry with a new id", K, "decisions that are published again have other ids", _new_id_for_a_retry),
+        Bug("outbox dropped on reconnect", K, "decisions that Kafka did not take are given up", _outbox_dropped),
+        Bug("wiped broker not noticed", K, "any broker is believed to be the one that was known", _wiped_unnoticed),
     )
 }

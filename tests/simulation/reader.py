@@ -47,7 +47,6 @@ class Plan:
     data: Json
     expires_us: int
     state: str = "proposed"
-    ended_us: int = 0
     promised: dict[str, str] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     moved: dict[tuple[str, str, int], int] = field(default_factory=dict)  # which tally, whose, of which line -> grains
@@ -66,20 +65,25 @@ class Plan:
 
 
 class Reader:
-    """Takes records in the order in which they count."""
+    """Takes records in the order in which they count.
 
-    def __init__(self, late_seconds: int) -> None:
-        self.late_us = late_seconds * 1_000_000
+    One that writes alone decides at once (`at_once`): each word is judged before the next, and a decision that does not hold is a
+    fault. Where several write, a decision may come to stand behind what it did not know of: then it is void, and made again.
+    """
+
+    def __init__(self, late_seconds: int, *, at_once: bool = True) -> None:
+        self.late_us, self.at_once = late_seconds * 1_000_000, at_once
         self.log_us = -(1 << 62)
         self.seen: dict[tuple[str, str], Json] = {}
         self.stands: dict[str, Stand] = {}
         self.plans: dict[str, Plan] = {}
         self.open: dict[str, None] = {}  # plans that are proposed or promised
+        self.owed: dict[str, str] = {}  # plans whose end is still to be told -> how it came
         self.said: dict[str, Json] = {}  # every answer and report taken, by source/id
         self.unjudged: dict[str, None] = {}
         self.ledger: list[Json] = []
-        self._digested = hashlib.sha256()
         self.kinds: dict[str, int] = {}
+        self._digested = hashlib.sha256()
 
     # -- what agents said ---------------------------------------------------------------------------------------------
 
@@ -94,18 +98,20 @@ class Reader:
             return "refused"
         return "taken"
 
-    def take(self, line: bytes, stamp_us: int) -> None:
-        """Take a signal that the log took, at its place."""
+    def take_recorded(self, line: bytes, stamp_us: int) -> None:
+        """Take a signal of a log that holds only what was taken: so it may be none that had to be refused."""
         self.settle()
         verdict = self.verdict_on(line, stamp_us)
         event = json.loads(line)
         told = f"{event['type']} {event['source']} {event['id']}"
-        if verdict == "repeat":
+        if verdict == "repeat" or (verdict == "refused" and (event["source"], event["id"]) in self.seen):
             raise Invariant("taken once", f"{told} was taken twice")
-        if verdict == "refused" and (event["source"], event["id"]) in self.seen:
-            raise Invariant("taken once", f"{told} was taken with two contents")
         if verdict == "refused":
             raise Invariant("late words are refused", f"{told} was said more than {self.late_us / 1e6:g} s before and taken")
+        self.take(event, stamp_us)
+
+    def take(self, event: Json, stamp_us: int) -> None:
+        """Take a signal at its place."""
         self.log_us = max(self.log_us, stamp_us)
         self._expire()
         kind = event["type"].split(".")[1]
@@ -126,190 +132,244 @@ class Reader:
         old = self.stands.get(ref)
         if old is not None and mark < old.mark:
             return
+        stood = old is not None and old.stands
         if data is None:
             if old is None:
-                old = self.stands[ref] = Stand(mark, "", 0, total=False, expires_us=None, stands=False, withdrawn=True)
+                old = self.stands[ref] = Stand(mark, "", 0, total=False, expires_us=None)
             old.mark, old.stands, old.withdrawn = mark, False, True
-            return
-        thing, amount = (data["process"], data["effort"]) if "process" in data else (data["resource"], data["quantity"])
-        expires_us = instant_us(data["expires"]) if "expires" in data else None
-        new = Stand(mark, thing, grains_of(amount), data.get("basis") == "total", expires_us)
-        new.stands = expires_us is None or expires_us > self.log_us
-        if old is not None:
-            same = old.thing == new.thing and not old.withdrawn and (old.grains, old.total) == (new.grains, new.total)
-            new.count, new.taken = (old.count, old.taken) if same else (old.count + 1, 0)
-            new.since = old.since if old.thing == new.thing else new.count
-        self.stands[ref] = new
+        else:
+            thing, amount = (data["process"], data["effort"]) if "process" in data else (data["resource"], data["quantity"])
+            expires_us = instant_us(data["expires"]) if "expires" in data else None
+            new = Stand(mark, thing, grains_of(amount), data.get("basis") == "total", expires_us)
+            new.stands = expires_us is None or expires_us > self.log_us
+            if old is not None:
+                same_thing = old.thing == new.thing
+                same = same_thing and not old.withdrawn and (old.grains, old.total) == (new.grains, new.total)
+                new.count, new.taken = (old.count, old.taken) if same else (old.count + 1, 0)
+                new.since = old.since if same_thing else new.count
+                stood = stood and (not same_thing or not new.stands)
+            self.stands[ref] = new
+        if stood:
+            self._ceased(ref)
 
     def _expire(self) -> None:
-        for stand in self.stands.values():
+        for ref, stand in self.stands.items():
             if stand.stands and stand.expires_us is not None and stand.expires_us <= self.log_us:
                 stand.stands = False
+                self._ceased(ref)
         for name in list(self.open):
             plan = self.plans[name]
-            if plan.state == "proposed" and plan.expires_us <= self.log_us:
-                self._end(name, "lapsed")
+            if plan.expires_us <= self.log_us and name not in self.owed:
+                if plan.promised:
+                    self.owed[name] = "expired"
+                else:
+                    self._end(name, "lapsed")
+
+    def _ceased(self, ref: str) -> None:
+        """A signal went, and with it every plan that is not agreed."""
+        for name in list(self.open):
+            plan = self.plans[name]
+            if any(ref in (line["offer"], line["need"]) for line in plan.data["lines"]):
+                self.owed[name] = f"{ref} ceased"
+                if not plan.promised:
+                    self._end(name, "retracted")
+
+    def _end(self, name: str, state: str) -> None:
+        self.plans[name].state = state
+        self.open.pop(name, None)
 
     # -- what was decided ---------------------------------------------------------------------------------------------
 
-    def decide(self, line: bytes) -> None:
-        """Take a proposal or a ledger record at its place."""
+    def decide(self, line: bytes, *, fresh: bool = True) -> bool:
+        """Take a proposal or a ledger record at its place; return whether it holds there. `fresh`: it was made on just what stands now."""
         event = json.loads(line)
         try:
-            self._decide(event)
+            why = self._why_void(event, fresh=fresh)
         except KeyError as error:
-            raise Invariant("known signals", f"{event['type']} {event['id']} speaks of {error}, which nobody said") from error
-
-    def _decide(self, event: Json) -> None:
+            why = Invariant("known signals", f"{event['type']} {event['id']} speaks of {error}, which nobody said")
+        if why is not None:
+            if self.at_once or (fresh and event["type"] == "stigmergy.ledger.v1"):
+                raise why
+            return False
+        data = event["data"]
         if event["type"] == "stigmergy.ledger.v1":
-            self._record(event["data"])
-        elif event["data"] is None:
-            self._retract(event["subject"])
-        else:
-            self._propose(event["data"])
+            self._record(data)
+        elif data is None:
+            self.owed.pop(event["subject"], None)
+            if event["subject"] in self.open:
+                self._end(event["subject"], "retracted")
+        elif data["proposal"] not in self.plans or self.plans[data["proposal"]].state == "retracted":
+            name = data["proposal"]
+            self.plans[name] = Plan(data, instant_us(data["expires"]))
+            self.open[name] = None
+            self.owed.pop(name, None)
+            if not self._rests(data):  # made when the time of a word came, and ended by that word: both are told after it
+                self.owed[name] = "it rests on what does not stand"
+                self._end(name, "retracted")
+        return True
 
-    def _propose(self, data: Json) -> None:
-        name = data["proposal"]
-        known = self.plans.get(name)
-        if known is not None and known.state != "retracted":
-            raise Invariant("proposed once", f"{name} is {known.state} and was proposed again")
+    def _why_void(self, event: Json, *, fresh: bool) -> Invariant | None:
+        """Return which rule a decision breaks where it stands, or None; nothing changes yet."""
+        data = event["data"]
+        if event["type"] == "stigmergy.ledger.v1":
+            return self._why_not_recorded(data, fresh=fresh)
+        if data is None:
+            plan, owed = self.plans.get(event["subject"]), event["subject"] in self.owed
+            if (plan is None or plan.state != "proposed") and not (owed and plan and not plan.promised):
+                return Invariant("promises are kept", f"{event['subject']} was retracted though it is {plan and plan.state}")
+            return None
+        name, known = data["proposal"], self.plans.get(data["proposal"])
+        if self.at_once and known is not None and known.state != "retracted":
+            return Invariant("proposed once", f"{name} is {known.state} and was proposed again")
         for line in data["lines"]:
             if line["offer"].split("/")[0] != line["provider"] or line["need"].split("/")[0] != line["receiver"]:
-                raise Invariant("own signals", f"{name} draws on what is not its parties'")
-        self.plans[name] = Plan(data, instant_us(data["expires"]))
-        self.open[name] = None
+                return Invariant("own signals", f"{name} draws on what is not its parties'")
+        if not self._rests(data) and not self.at_once:
+            return Invariant("plans rest on what stands", f"{name} rests on what does not stand")
+        return None
 
-    def _retract(self, name: str) -> None:
-        plan = self.plans.get(name)
-        # What time ended and what its signals ended at the same moment may be told as either.
-        lapsed_now = plan is not None and plan.state == "lapsed" and plan.ended_us == self.log_us
-        if plan is None or (plan.state != "proposed" and not lapsed_now):
-            raise Invariant("promises are kept", f"{name} was retracted though it is {plan and plan.state}")
-        self._end(name, "retracted")
+    def _rests(self, data: Json) -> bool:
+        """Whether all stands that a proposal rests on."""
+        return all(self.stands[line[what]].stands for line in data["lines"] for what in ("offer", "need"))
 
-    def _end(self, name: str, state: str) -> None:
-        self.plans[name].state, self.plans[name].ended_us = state, self.log_us
-        self.open.pop(name, None)
-
-    def _record(self, data: Json) -> None:
-        self.ledger.append(data)
-        self._digested.update(rfc8785.dumps(data))
-        kind, name, agent = data["kind"], data["proposal"], data["agent"]
-        self.kinds[kind] = self.kinds.get(kind, 0) + 1
-        statement = data.get("statement")
+    def _why_not_recorded(self, data: Json, *, fresh: bool) -> Invariant | None:
+        kind, name, agent, statement = data["kind"], data["proposal"], data["agent"], data.get("statement")
         if statement is not None:
-            if self.unjudged.pop(statement, ...) is ...:
-                raise Invariant(
+            if statement not in self.unjudged:
+                return Invariant(
                     "judged once, at its place", f"{kind} of {name} rests on {statement}, which is not there or was judged before"
                 )
             if self.said[statement]["source"] != f"agent:{agent}":
-                raise Invariant(
-                    "own acceptance", f"{kind} of {name} is said of {agent} and rests on the word of {self.said[statement]['source']}"
+                return Invariant(
+                    "own acceptance", f"{kind} of {name} is said of {agent} and rests on {self.said[statement]['source']}'s word"
                 )
+            if name in self.owed:
+                return Invariant("expiry by log time", f"{kind} of {name} comes after it ended: {self.owed[name]}")
         if kind == "refused":
-            self._must_be_refusable(data, statement)
-            return
+            return self._why_not_refused(data, statement) if fresh else None
         if kind == "noted":
-            return
+            return None
         plan = self.plans.get(name)
         if plan is None:
-            raise Invariant("known plans", f"{kind} is said of {name}, which nobody proposed")
-        getattr(self, f"_{kind}")(plan, data, name, agent, statement)
+            return Invariant("known plans", f"{kind} is said of {name}, which nobody proposed")
+        check = {
+            "promised": self._why_not_promised,
+            "committed": self._why_not_committed,
+            "declined": self._why_not_declined,
+            "countered": self._why_not_declined,
+            "released": self._why_not_released,
+            "shipped": self._why_not_reported,
+            "delivered": self._why_not_reported,
+            "fulfilled": self._why_not_reported,
+        }[kind]
+        return check(plan, data, fresh)
 
-    def _must_be_refusable(self, data: Json, statement: str | None) -> None:
+    def _why_not_refused(self, data: Json, statement: str | None) -> Invariant | None:
         """An acceptance that nothing speaks against may not be refused."""
         said = self.said.get(statement or "", {"data": None})["data"]
         if said is None or said.get("answer") != "accept":
-            return
+            return None
         plan, agent = self.plans.get(said["proposal"]), data["agent"]
         if plan is None or said["proposal"] not in self.open or agent not in plan.parties or agent in plan.promised:
-            return
-        if plan.expires_us <= self.log_us:
-            return
+            return None
         if all(self.stands[ref].stands and self.free(ref) >= grains for ref, grains in plan.asks(agent).items()):
-            raise Invariant("what is free can be promised", f"{agent}'s acceptance of {said['proposal']} was refused: {data.get('why')}")
+            return Invariant("what is free can be promised", f"{agent}'s acceptance of {said['proposal']} was refused: {data.get('why')}")
+        return None
 
-    def _promised(self, plan: Plan, data: Json, name: str, agent: str, statement: str) -> None:
-        said = self.said.get(statement or "", {}).get("data") or {}
+    def _why_not_promised(self, plan: Plan, data: Json, fresh: bool) -> Invariant | None:
+        name, agent = data["proposal"], data["agent"]
+        said = self.said.get(data.get("statement", ""), {}).get("data") or {}
         if said.get("proposal") != name or said.get("answer") != "accept":
-            raise Invariant("own acceptance", f"{agent} never accepted {name}, and is said to promise it")
+            return Invariant("own acceptance", f"{agent} never accepted {name}, and is said to promise it")
         if agent not in plan.parties or agent in plan.promised or name not in self.open:
-            raise Invariant(
-                "promises fit", f"{agent} promises {name}, which is {plan.state}, among {plan.parties}, promised by {[*plan.promised]}"
-            )
-        if plan.expires_us <= self.log_us:
-            raise Invariant("expiry by log time", f"{agent} promises {name}, which had expired")
+            return Invariant("promises fit", f"{agent} promises {name}, which is {plan.state}, promised by {[*plan.promised]}")
         for ref, grains in plan.asks(agent).items():
-            stand, free = self.stands[ref], self.free(ref)
-            if not stand.stands or free < grains:
-                raise Invariant("capacity never below zero", f"{name} takes {grains} of {ref}, of which {free} are free")
-            self._must_tell(data, "free_before", ref, free)
-            self._must_tell(data, "free_after", ref, free - grains)
-            plan.counts[ref] = stand.count
-            stand.taken += grains
-        plan.promised[agent] = statement
-        plan.state = "promised"
+            free = self.free(ref)
+            if not self.stands[ref].stands or free < grains:
+                return Invariant("capacity never below zero", f"{name} takes {grains} of {ref}, of which {free} are free")
+            before, after = (grains_of(data[key][ref]) for key in ("free_before", "free_after"))
+            # Decided before others gave something back it may tell less than is free by now, and never more.
+            if after != before - grains or before > free or (fresh and before != free):
+                return Invariant("balances are true", f"{name} tells {before} and {after} of {ref}, of which {free} are free")
+        return None
 
-    def _must_tell(self, data: Json, key: str, ref: str, grains: int) -> None:
-        told = data.get(key, {}).get(ref)
-        if told is None or grains_of(told) != grains:
-            raise Invariant("balances are true", f"{data['kind']} of {data['proposal']} tells {key} {told} of {ref}; {grains} grains it is")
-
-    def _committed(self, plan: Plan, data: Json, name: str, agent: str, statement: None) -> None:
+    def _why_not_committed(self, plan: Plan, data: Json, fresh: bool) -> Invariant | None:
+        name = data["proposal"]
         if plan.state in ("committed", "fulfilled", "broken"):
-            raise Invariant("committed once", f"{name} is committed twice")
-        if plan.state != "promised" or agent != plan.parties[0]:
-            raise Invariant("committed by its judge", f"{name} is {plan.state} and {agent} commits it")
+            return Invariant("committed once", f"{name} is committed twice")
         for party in plan.parties:
             acceptance = self.said.get(data["acceptances"].get(party, ""), {})
             if party not in plan.promised or acceptance.get("source") != f"agent:{party}":
-                raise Invariant("own acceptance", f"{name} is committed without the acceptance of {party}")
+                return Invariant("own acceptance", f"{name} is committed without the acceptance of {party}")
             if plan.promised[party] != data["acceptances"][party]:
-                raise Invariant("own acceptance", f"{name} is committed on another acceptance of {party} than stands")
-        plan.state = "committed"
-        self.open.pop(name)
+                return Invariant("own acceptance", f"{name} is committed on another acceptance of {party} than stands")
+        if plan.state != "promised" or data["agent"] != plan.parties[0]:
+            return Invariant("committed by its judge", f"{name} is {plan.state} and {data['agent']} commits it")
+        return None
 
-    def _declined(self, plan: Plan, data: Json, name: str, agent: str, statement: str) -> None:
-        if name not in self.open or agent not in plan.parties:
-            raise Invariant("answers fit", f"{agent} {data['kind']} {name}, which is {plan.state}")
-        if agent in plan.promised:
-            self._give_back(plan, agent)
-        self._end(name, data["kind"])
+    def _why_not_declined(self, plan: Plan, data: Json, fresh: bool) -> Invariant | None:
+        if data["proposal"] in self.open and data["agent"] in plan.parties:
+            return None
+        return Invariant("answers fit", f"{data['agent']} {data['kind']} {data['proposal']}, which is {plan.state}")
 
-    _countered = _declined
-
-    def _released(self, plan: Plan, data: Json, name: str, agent: str, statement: str | None) -> None:
-        if statement is not None:
+    def _why_not_released(self, plan: Plan, data: Json, fresh: bool) -> Invariant | None:
+        name, agent = data["proposal"], data["agent"]
+        if data.get("statement") is not None:
             if plan.state != "promised" or agent not in plan.promised:
-                raise Invariant("answers fit", f"{agent} takes back {name}, which is {plan.state}")
+                return Invariant("answers fit", f"{agent} takes back {name}, which is {plan.state}")
+        elif plan.state not in ("promised", "declined", "countered") or not plan.promised or not data.get("ends"):
+            return Invariant("released once", f"{name} is {plan.state} and released")
+        elif plan.state == "promised" and name not in self.owed:
+            return Invariant("promises are kept", f"{name} was released though nothing ended it")
+        return None
+
+    def _why_not_reported(self, plan: Plan, data: Json, fresh: bool) -> Invariant | None:
+        agent, tally = data["agent"], "left" if data["kind"] == "shipped" else "arrived"
+        if plan.state not in ("committed", "fulfilled", "broken") or agent not in plan.parties:
+            return Invariant("reports fit", f"{agent} reports on {data['proposal']}, which is {plan.state}")
+        for index, (line, part) in enumerate(zip(plan.data["lines"], data["moved"], strict=True)):
+            moved = plan.moved.get((tally, agent, index), 0) + (grains_of(part) if part else 0)
+            if moved > grains_of(line["quantity"]):
+                return Invariant("no more than was agreed", f"{agent} reports {moved} of {data['proposal']}")
+        return None
+
+    def _record(self, data: Json) -> None:
+        """Obey a ledger record."""
+        kind, name, agent, statement = data["kind"], data["proposal"], data["agent"], data.get("statement")
+        self.ledger.append(data)
+        self._digested.update(rfc8785.dumps(data))
+        self.kinds[kind] = self.kinds.get(kind, 0) + 1
+        self.unjudged.pop(statement, None)
+        if kind in ("refused", "noted"):
+            return
+        plan = self.plans[name]
+        if kind == "promised":
+            plan.promised[agent], plan.state = statement, "promised"
+            for ref, grains in plan.asks(agent).items():
+                plan.counts[ref] = self.stands[ref].count
+                self.stands[ref].taken += grains
+        elif kind == "committed":
+            self._end(name, "committed")
+            self.owed.pop(name, None)
+        elif kind in ("declined", "countered"):
+            if agent in plan.promised:
+                self._give_back(plan, agent)
+            self._end(name, kind)
+        elif kind == "released" and statement is not None:
             self._give_back(plan, agent)
             plan.state = "promised" if plan.promised else "proposed"
-            return
-        if plan.state not in ("promised", "declined", "countered") or not data.get("ends"):
-            raise Invariant("released once", f"{name} is {plan.state} and released")
-        for party in list(plan.promised):
-            self._give_back(plan, party)
-        if plan.state == "promised":
-            self._end(name, "released")
-
-    def _broken(self, plan: Plan, data: Json, name: str, agent: str, statement: None) -> None:
-        if plan.state != "committed":
-            raise Invariant("broken once", f"{name} is {plan.state} and broken")
-        plan.state = "broken"
-
-    def _shipped(self, plan: Plan, data: Json, name: str, agent: str, statement: str) -> None:
-        if plan.state not in ("committed", "fulfilled", "broken") or agent not in plan.parties:
-            raise Invariant("reports fit", f"{agent} reports on {name}, which is {plan.state}")
-        tally = "left" if data["kind"] == "shipped" else "arrived"
-        for index, (line, part) in enumerate(zip(plan.data["lines"], data["moved"], strict=True)):
-            key = (tally, agent, index)
-            plan.moved[key] = plan.moved.get(key, 0) + (grains_of(part) if part else 0)
-            if plan.moved[key] > grains_of(line["quantity"]):
-                raise Invariant("no more than was agreed", f"{agent} reports {plan.moved[key]} of {name}")
-        if data["kind"] == "fulfilled":
-            plan.state = "fulfilled"
-
-    _delivered = _fulfilled = _shipped
+        elif kind == "released":
+            for party in list(plan.promised):
+                self._give_back(plan, party)
+            if plan.state == "promised":
+                self._end(name, "released")
+            self.owed.pop(name, None)
+        else:
+            tally = "left" if kind == "shipped" else "arrived"
+            for index, part in enumerate(data["moved"]):
+                plan.moved[tally, agent, index] = plan.moved.get((tally, agent, index), 0) + (grains_of(part) if part else 0)
+            if kind == "fulfilled":
+                plan.state = "fulfilled"
 
     def _give_back(self, plan: Plan, agent: str) -> None:
         del plan.promised[agent]
@@ -321,19 +381,19 @@ class Reader:
     # -- what holds between two records -------------------------------------------------------------------------------
 
     def settle(self) -> None:
-        """Hold what stands before the next signal to what must have been decided by then."""
-        if self.unjudged:
-            raise Invariant("judged once, at its place", f"{next(iter(self.unjudged))} has no verdict before the next word")
+        """Hold what stands between two words, or two turns, to what must have been decided by then."""
         for name in self.open:
             plan = self.plans[name]
-            if plan.promised and plan.expires_us <= self.log_us:
-                raise Invariant("expiry by log time", f"{name} expired and was not released")
             if not plan.promised.keys() ^ plan.parties:
                 raise Invariant("accepted is committed", f"{name} was accepted by all and not committed")
-            for line in plan.data["lines"]:
-                for ref in (line["offer"], line["need"]):
-                    if not self.stands[ref].stands:
-                        raise Invariant("expiry by log time", f"{name} rests on {ref}, which no longer stands")
+        if self.at_once and self.unjudged:
+            raise Invariant("judged once, at its place", f"{next(iter(self.unjudged))} has no verdict before the next word")
+        if self.at_once and self.owed:
+            name, how = next(iter(self.owed.items()))
+            raise Invariant("expiry by log time", f"the end of {name} was not told: {how}")
+        for name, plan in self.plans.items():
+            if self.at_once and plan.state in ("declined", "countered") and plan.promised:
+                raise Invariant("released once", f"{name} was {plan.state}, and {[*plan.promised]} is not free of it")
 
     def free(self, ref: str) -> int:
         """Return what of a signal is not promised, in grains."""

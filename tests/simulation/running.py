@@ -4,13 +4,14 @@ from dataclasses import dataclass
 
 import structlog
 
+from tests.simulation.clustered import ClusteredWorld
 from tests.simulation.embedded import EmbeddedWorld
 from tests.simulation.planted import BUGS
 from tests.simulation.scheduler import Invariant
 
 __all__ = ["WORLDS", "Outcome", "command", "hunt", "simulate"]
 
-WORLDS = {"embedded": EmbeddedWorld}
+WORLDS = {"embedded": EmbeddedWorld, "clustered": ClusteredWorld}
 NOTHING_LOGGED = structlog.make_filtering_bound_logger(50)
 
 

@@ -4,7 +4,7 @@ What would be a thread is a greenlet, switched only where it waits. A queue of e
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
 from random import Random
 
@@ -109,6 +109,21 @@ class Scheduler:
         self.after(delay_us, lambda: self._go_on(process, task))
         self._hub.switch()
 
+    def wait(self, process: Process, delay_us: int, wakers: Iterable[list[Callable[[], None]]]) -> None:
+        """Wait, so long at most, for whoever calls what is added to `wakers`."""
+        task = getcurrent()
+        gone_on: list[bool] = []
+
+        def wake() -> None:
+            if not gone_on:
+                gone_on.append(True)
+                self._go_on(process, task)
+
+        for each in wakers:
+            each.append(lambda: None if gone_on else self.after(1, wake))
+        self.after(delay_us, wake)
+        self._hub.switch()
+
     def kill(self, process: Process) -> None:
         """End a process where it stands: nothing of it runs any more, not even what it would do at its end that the world could see."""
         process.alive = False
@@ -148,10 +163,9 @@ class Flag:
 class Condition:
     """Stands in for `threading.Condition`; nobody else runs between two waits, so its lock is none."""
 
-    STEP_US = SECOND_US // 2
-
     def __init__(self, scheduler: Scheduler, process: Process) -> None:
         self._scheduler, self._process = scheduler, process
+        self._wakers: list[Callable[[], None]] = []
 
     def __enter__(self) -> "Condition":
         return self
@@ -160,12 +174,14 @@ class Condition:
         pass
 
     def notify_all(self) -> None:
-        pass
+        wakers, self._wakers = self._wakers, []
+        for wake in wakers:
+            wake()
 
     def wait_for(self, predicate: Callable[[], bool], timeout: float | None = None) -> bool:
         until_us = self._scheduler.now_us + int((timeout or 0) * SECOND_US)
         while not predicate():
             if self._scheduler.now_us >= until_us:
                 return False
-            self._scheduler.sleep(self._process, self.STEP_US)
+            self._scheduler.wait(self._process, until_us - self._scheduler.now_us, [self._wakers])
         return True

@@ -1,0 +1,57 @@
+"""What the simulation found in the product, each as a small schedule of its own. (What it found in the embedded log is tested there.)"""
+
+from contextlib import suppress
+from itertools import count
+
+import pytest
+
+from coordinator.errors import Unavailable
+from coordinator.stream import SIGNAL
+from tests.simulation.checks import fast_and_fixed
+from tests.simulation.clustered import ClusteredWorld, Node
+from tests.simulation.scheduler import MINUTE_US, SECOND_US
+
+
+@pytest.fixture
+def world():
+    """One coordinator that shares the work, with nobody else to share it with, and nothing that fails."""
+    world = ClusteredWorld(1)
+    world.shares, world.healing, world.nodes = True, True, [Node("node-0")]
+    with fast_and_fixed(lambda: b"unused"):
+        world._start(world.nodes[0])
+        yield world
+
+
+def pass_time(world, minutes):
+    world.scheduler.run(world.scheduler.now_us + minutes * MINUTE_US, world.check)
+
+
+def test_a_partition_that_somebody_claimed_who_is_not_to_have_it_is_claimed_back(world):
+    pass_time(world, 1)
+    partition = f"{SIGNAL}/3"
+    assert world.turns.holders[partition][1] == "node-0.1"
+    world.claim_for_nobody([partition])
+    pass_time(world, 1)
+    assert world.turns.holders[partition][1] == "node-0.1"
+
+
+def test_who_says_the_same_at_the_same_time_and_fails_takes_no_answer_from_the_other(world, monkeypatch):
+    pass_time(world, 1)
+    service, outcomes = world.nodes[0].service, []
+    append, tries = service._streams.append, count()
+
+    def failing_once(entries):
+        if next(tries) == 1:
+            raise Unavailable("Kafka did not take the entries")
+        return append(entries)
+
+    def publish():
+        with suppress(Unavailable):
+            outcomes.extend(service.publish([line]))
+
+    monkeypatch.setattr(service._streams, "append", failing_once)
+    line = world.crowd.line("ada", "offer", "x", {"resource": "mask", "quantity": {"value": 3, "unit": "1"}})
+    world.scheduler.begin(world.nodes[0].process, publish)
+    world.scheduler.begin(world.nodes[0].process, publish)
+    world.scheduler.run(world.scheduler.now_us + 5 * SECOND_US, world.check)
+    assert [one.status for one in outcomes] == ["taken"]
