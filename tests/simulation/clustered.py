@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -400,10 +401,8 @@ class ClusteredWorld:
         if service is not None and service.is_ready:
 
             def tick() -> None:
-                try:
+                with suppress(Unavailable):
                     service.tick()
-                except Unavailable:
-                    pass
 
             self.scheduler.begin(node.process, tick)
 

@@ -11,7 +11,7 @@ from tests.simulation.planted import BUGS
 from tests.simulation.running import WORLDS, command, hunt, simulate
 
 SEEDS_AT_ONCE = 25
-SEEDS = {"embedded": 100, "clustered": 75}
+SEEDS = {"embedded": 75, "clustered": 50}
 
 
 @pytest.mark.parametrize(
