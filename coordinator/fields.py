@@ -227,12 +227,12 @@ def _items(value: object) -> tuple[object, ...]:
     return tuple(value)
 
 
-def _limits(value: object) -> dict[str, float | str]:
+def _limits(value: object) -> dict[str, int | float | str]:
     if type(value) is not dict:
         raise ValueError(f' is {shown(value)}; an object of numbers and texts was expected: write it like {{"width_mm": 300}}.')
     if len(value) > LONGEST_LIST:
         raise ValueError(f" has {len(value)} entries; at most {LONGEST_LIST} are taken: leave some out.")
-    limits: dict[str, float | str] = {}
+    limits: dict[str, int | float | str] = {}
     for key, limit in value.items():
         try:
             limits[read_name(key)] = _text(limit, LONGEST_TEXT, _HIDING) if type(limit) is str else _json_number(limit)
@@ -303,9 +303,9 @@ Share = Annotated[int, PlainValidator(_share), _schema(type="number", exclusiveM
 Power = Annotated[int, PlainValidator(_power), _schema(type="number", minimum=0, maximum=MOST_KW)]
 Latitude = Annotated[float, PlainValidator(_coordinate(90, "a latitude")), _schema(type="number", minimum=-90, maximum=90)]
 Longitude = Annotated[float, PlainValidator(_coordinate(180, "a longitude")), _schema(type="number", minimum=-180, maximum=180)]
-Number = Annotated[float, PlainValidator(_json_number), _schema(type="number")]
+Number = Annotated[int | float, PlainValidator(_json_number), _schema(type="number")]
 Limits = Annotated[
-    dict[str, float | str],
+    dict[str, int | float | str],
     PlainValidator(_limits),
     _schema(type="object", additionalProperties={"type": ["number", "string"]}, maxProperties=LONGEST_LIST),
 ]

@@ -23,7 +23,7 @@ __all__ = ["PROCESS", "RESOURCE", "STANCE_MODELS", "UNKNOWN_MASS_UG", "AgentFact
 
 UNKNOWN_MASS_UG = 10**9  # 1 kg a unit, and said
 
-Limits = Mapping[str, float | str]
+Limits = Mapping[str, int | float | str]  # whole numbers stay whole, also where a snapshot keeps them
 Thing = tuple[str, str]  # ("resource" or "process", name): hours of welding and a thing named welding never meet
 RESOURCE, PROCESS = "resource", "process"
 NEVER = (-(2**62), "")  # before every word
