@@ -491,10 +491,11 @@ def _name_in(source: str) -> str:
     return source.partition(":")[2]
 
 
-def parse_event(line: bytes | str, *, strict_fields: bool = False) -> Event:
+def parse_event(line: bytes | str, *, strict_fields: bool = False, stamp_us: int | None = None) -> Event:
     """The event that one line of structured JSON says. Refused, with a sentence that names the field, when it cannot be taken.
 
     Unknown fields of `data` are passed over, as readers should; with `strict_fields` they are refused, as producers should want.
+    `stamp_us` is when the log took it that the line was read from; it counts, whatever log time the line itself tells.
     """
     record = read_json(line)
     if not isinstance(record, dict):
@@ -503,7 +504,8 @@ def parse_event(line: bytes | str, *, strict_fields: bool = False) -> Event:
     source = _read_source(record, kind)
     event_id, subject = _read_field(record, "id"), _read_field(record, "subject")
     time_us = _read_time(record, "time")
-    logtime_us = None if record.get("logtime") is None else _read_time(record, "logtime")
+    told_us = None if record.get("logtime") is None else _read_time(record, "logtime")
+    logtime_us = told_us if stamp_us is None else stamp_us
     spoken_by = None if record.get("spokenby") is None else _read_field(record, "spokenby")
     if "data" not in record:
         problem = "is in data_base64" if "data_base64" in record else "is missing"

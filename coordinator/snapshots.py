@@ -6,6 +6,7 @@ What follows from other parts is not kept. Reading the bytes makes plain values 
 from collections import deque
 from decimal import Decimal
 from sys import intern
+from typing import Any
 
 import msgspec
 
@@ -35,6 +36,7 @@ class _Word(msgspec.Struct, array_like=True):
     answer: Answer | None
     report: Report | None
     content: bytes
+    spoken_by: str | None
 
 
 class _Network(msgspec.Struct):
@@ -78,7 +80,8 @@ class _Coordination(msgspec.Struct):
     ledger: list[str]
     seen: list[str]  # statements, and of each the digest of its content
     contents: bytes
-    _unjudged: dict[str, _Word]
+    unjudged: dict[str, _Word]
+    due: dict[str, tuple[str, dict[str, Any] | None]]
 
 
 # What is not kept: it follows from the rest, is asked anew, or belongs to planning, which starts afresh after every start.
@@ -114,7 +117,8 @@ def freeze(coordination: Coordination) -> bytes:
             ledger=[line.decode() for line in coordination.ledger],
             seen=list(seen),
             contents=b"".join(seen.values()),
-            _unjudged={statement: _word(event) for statement, event in coordination._unjudged.items()},
+            unjudged={statement: _word(event) for statement, event in coordination.unjudged.items()},
+            due=coordination.due,
         )
     )
 
@@ -134,7 +138,8 @@ def thaw(frozen: bytes, coordination: Coordination) -> None:
     coordination.ledger = [line.encode() for line in kept.ledger]
     ends = range(0, len(contents), _DIGEST_BYTES)
     coordination._seen = dict(zip(kept.seen, [contents[at : at + _DIGEST_BYTES] for at in ends], strict=True))
-    coordination._unjudged = {statement: _event(word) for statement, word in kept._unjudged.items()}
+    coordination.unjudged = {statement: _event(word) for statement, word in kept.unjudged.items()}
+    coordination.due = kept.due
 
 
 def _frozen_network(network: Network) -> _Network:
@@ -215,9 +220,10 @@ def _word(event: Event) -> _Word:
         said if isinstance(said, Answer) else None,
         said if isinstance(said, Report) else None,
         event.content,
+        event.spoken_by,
     )
 
 
 def _event(word: _Word) -> Event:
     said = word.answer or word.report
-    return Event(word.kind, word.source, word.id, word.subject, word.time_us, word.logtime_us, said, word.content)
+    return Event(word.kind, word.source, word.id, word.subject, word.time_us, word.logtime_us, said, word.content, word.spoken_by)

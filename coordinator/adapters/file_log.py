@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from operator import attrgetter
 from pathlib import Path
 from threading import Lock
@@ -36,7 +37,7 @@ from coordinator.errors import Refused, Unavailable
 from coordinator.stream import Batch, Clock, Entry, Place, Record, check_entries, position_of, sequence_after, sequence_place
 from coordinator.wording import counted
 
-__all__ = ["Cut", "FileLog", "Unsound", "explained", "frames", "opened_head"]
+__all__ = ["Cut", "FileLog", "Known", "Unsound", "explained", "frames", "opened_head"]
 
 _CHUNK_BYTES = 1 << 20  # read in one go
 _GROUP_BYTES = 8 << 20  # committed together, unless one call alone brings more
@@ -67,6 +68,16 @@ class Cut:
         return f"{counted(self.size, 'byte')} at the end, from a write at entry {self.offset} that a crash cut short and nobody was told of"
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was found when a log was verified before, up to a place: whoever finds the same bytes again need not verify each frame."""
+
+    log_id: bytes
+    marks: tuple[Mark, ...]  # some places to begin reading from, in order, the last of them where this ends
+    prefix: bytes  # sha256 of the file up to there
+    logtime_us: int  # of the last entry before it
+
+
 class FileLog:
     """An `EventLog` in one file, with a single writer and any number of readers, also in other processes.
 
@@ -75,9 +86,21 @@ class FileLog:
     A reader in another process may see an append a moment before it is durable.
     """
 
-    def __init__(self, path: str | Path, clock: Clock | None, *, disk: Disk = DISK, new_id: Callable[[], bytes] | None = None) -> None:
-        """Open the log at `path`, made if absent and verified from end to end; without a clock it must exist and can only be read."""
+    def __init__(
+        self,
+        path: str | Path,
+        clock: Clock | None,
+        *,
+        disk: Disk = DISK,
+        new_id: Callable[[], bytes] | None = None,
+        known: Known | None = None,
+    ) -> None:
+        """Open the log at `path`, made if absent and verified from end to end; without a clock it must exist and can only be read.
+
+        What is `known` of the beginning is verified as a whole; `trusted` tells whether it is this log and fits.
+        """
         self._path = Path(path)
+        self.trusted = False
         self._reading_lock = Lock()
         self._writer = None if clock is None else _Writer(self._path, clock, disk, new_id or _random_id, self._note)
         self._hint: Mark | None = None
@@ -85,15 +108,19 @@ class FileLog:
         if self._writer is not None:
             self._file, self.log_id, first = self._writer.file, self._writer.log_id, self._writer.first
             self._marks.append(first)
-            self._writer.verify()
+            self.trusted = self._writer.verify(known)
         else:
             self._file, self.log_id, first = _open_for_reading(self._path, disk)
             self._marks.append(first)
+            with explained(self._path):
+                self.trusted = known is not None and _fits(known, self._file, self.log_id)
+        if known is not None and self.trusted:
+            self._marks[1:1] = known.marks[1:-1]
 
     @classmethod
-    def open_readonly(cls, path: str | Path, *, disk: Disk = DISK) -> "FileLog":
+    def open_readonly(cls, path: str | Path, *, disk: Disk = DISK, known: Known | None = None) -> "FileLog":
         """Return a log that is only read, also while another process appends to it."""
-        return cls(path, None, disk=disk)
+        return cls(path, None, disk=disk, known=known)
 
     @property
     def cut(self) -> Cut | None:
@@ -123,6 +150,13 @@ class FileLog:
                 return self._read(begin, at_most)
             except Unsound as unsound:
                 raise _damaged(self._path, unsound) from None
+
+    def known(self, logtime_us: int) -> Known:
+        """Return what is known up to where the last `read` ended, between two frames; `logtime_us` is the stamp of the last entry."""
+        with self._reading_lock, explained(self._path):
+            end = self._hint or self._marks[0]
+            marks = tuple(mark for mark in self._marks if mark.position < end.position)
+            return Known(self.log_id, (*marks, end), _prefix(self._file, end.position), logtime_us)
 
     def close(self) -> None:
         """Let go of the file; another process may then append to it."""
@@ -235,14 +269,21 @@ class _Writer:
         """How much of the file is on the disk for good."""
         return self._tail.position
 
-    def verify(self) -> None:
-        """Read all of the file to find its end, and cut what a crash left of a write; Refused where anything else is wrong."""
+    def verify(self, known: Known | None) -> bool:
+        """Read all of the file to find its end, and cut what a crash left of a write; Refused where anything else is wrong.
+
+        Return whether what is known of the beginning fits.
+        """
         try:
             with explained(self._path):
+                trusted = known is not None and _fits(known, self.file, self.log_id)
+                if known is not None and trusted:
+                    self._tail, self._logtime_us = known.marks[-1], known.logtime_us
                 self._find_tail()
         except BaseException:
             self.file.close()
             raise
+        return trusted
 
     def append(self, entries: Sequence[Entry]) -> list[Record]:
         """Return the entries stamped once they are committed; all of them or none."""
@@ -340,7 +381,7 @@ class _Writer:
     def _find_tail(self) -> None:
         end, last = self.file.size(), None
         try:
-            for buffer, before, frame in frames(self.file, self.first, end):
+            for buffer, before, frame in frames(self.file, self._tail, end):
                 self._note(before)
                 last, self._tail = (buffer, frame), frame.after
         except Unsound as unsound:
@@ -357,6 +398,23 @@ class _Writer:
         self.file.sync()
         self.cut = Cut(self._tail.offset, self._tail.position, end - self._tail.position)
         logger.warning("the end of the log was cut", log=str(self._path), cut=str(self.cut))
+
+
+def _fits(known: Known, file: File, log_id: bytes) -> bool:
+    """Whether a log begins with the very bytes that something is known of."""
+    end = known.marks[-1].position
+    return known.log_id == log_id and file.size() >= end and _prefix(file, end) == known.prefix
+
+
+def _prefix(file: File, size: int) -> bytes:
+    found, at = sha256(), 0
+    while at < size:
+        part = file.read(at, min(_CHUNK_BYTES, size - at))
+        if not part:
+            raise OSError(errno.EIO, "the file became shorter while it was read")
+        found.update(part)
+        at += len(part)
+    return found.digest()
 
 
 def opened_head(path: Path, head: bytes) -> tuple[bytes, Mark]:

@@ -21,7 +21,9 @@ import structlog
 from coordinator.adapters.clock import SteadyClock
 from coordinator.adapters.disk import DISK, Disk
 from coordinator.adapters.file_log import FileLog
+from coordinator.adapters.folding import AT_ONCE, FOLLOWED
 from coordinator.adapters.recorder import entry_of
+from coordinator.adapters.snapshot_files import Snapshot, read_snapshot, recover
 from coordinator.adapters.tokens import Grant
 from coordinator.charter import Charter
 from coordinator.commitments import statement_of
@@ -33,7 +35,14 @@ from coordinator.places import Table
 from coordinator.planning import Mine
 from coordinator.proposals import Revision
 from coordinator.signals import Event, event_json, parse_event
-from coordinator.stream import DEAD_LETTER, LEDGER, PROPOSAL, SIGNAL, START, Clock, Entry, EventLog, Place, Record, sequence_place
+from coordinator.stream import (
+    DEAD_LETTER,
+    Clock,
+    Entry,
+    Record,
+    sequence_after,
+    sequence_place,
+)
 from coordinator.times import SECOND_US, format_instant
 from coordinator.wording import shown
 
@@ -49,13 +58,11 @@ __all__ = [
     "Shown",
     "Status",
     "TimedCoordination",
-    "fold",
     "kept_form",
     "stated_source",
 ]
 
 WAIT_S = 30.0  # for the lock: longer than a cycle should take
-AT_ONCE = 5_000  # records read from the log in one go
 SHOWN_KEPT = 10_000  # records kept at hand for those who follow the stream; older ones are read from the log
 REFUSED_KEPT = 1_000  # refusals kept at hand
 DEAD_LETTERS = 10_000  # written down in one run; more are counted only, so that nobody can fill the disk with nonsense
@@ -66,7 +73,6 @@ AHEAD_US = 300 * SECOND_US  # of the log: from here on a speaker is told that it
 
 RefusalCode = Literal["invalid", "speaker", "conflict", "late", "misplaced"]
 REFUSAL_CODES: tuple[RefusalCode, ...] = ("invalid", "speaker", "conflict", "late", "misplaced")
-FOLLOWED = (SIGNAL, PROPOSAL, LEDGER)  # the streams that are shown as they grow
 
 logger = structlog.get_logger("coordinator.service")
 
@@ -173,26 +179,6 @@ class TimedCoordination(Coordination):
         return revision
 
 
-def fold(log: EventLog, coordination: Coordination, letters: Callable[[Record], None] | None = None) -> tuple[Place, list[str]]:
-    """Take a whole log into a coordination; return the place after it, and why single records could not be taken.
-
-    What was refused at the door (`letters`) is no part of the state.
-    """
-    place, parked = START, []
-    while (batch := log.read(place, AT_ONCE)).records:
-        place = batch.place
-        for record in batch.records:
-            if record.entry.stream == DEAD_LETTER and letters is not None:
-                letters(record)
-            elif record.entry.stream in FOLLOWED:
-                try:
-                    event = replace(parse_event(record.entry.event), logtime_us=record.logtime_us)
-                    coordination.take(event, record.entry.event)
-                except Refused as refusal:
-                    parked.append(f"{record.position}: {refusal}")
-    return place, parked
-
-
 class Service:
     """The coordinator behind `serve`: takes lines in, decides, writes all of it down, and only then tells.
 
@@ -212,12 +198,16 @@ class Service:
         wait_s: float = WAIT_S,
         disk: Disk = DISK,
     ) -> None:
-        """Open the log, fold all of it and take up judging where it was cut. Unavailable when another process writes to the log."""
+        """Open the log, fold all of it and take up judging where it was cut. Unavailable when another process writes to the log.
+
+        Where there is a snapshot that fits, only what came after it is folded.
+        """
         self._clock = clock or SteadyClock()
-        self._log = FileLog(path, self._clock, disk=disk)
+        snapshot = read_snapshot(path, charter, disk=disk)
+        self._log = FileLog(path, self._clock, disk=disk, known=None if snapshot is None else snapshot.known)
         self._set_up(TimedCoordination(charter, name=name, table=table, judging=False, planning=False), wait_s)
         try:
-            self._start(planning)
+            self._start(planning, snapshot)
         except BaseException:
             self._log.close()
             raise
@@ -242,9 +232,15 @@ class Service:
         self._appended_s = time.monotonic()
         self._coordination = coordination
 
-    def _start(self, planning: bool) -> None:
-        place, self.parked = fold(self._log, self._coordination, self._remember_letter)
-        self._entries = place.offsets[0][1] if place.offsets else 0
+    def _start(self, planning: bool, snapshot: Snapshot | None = None) -> None:
+        assert isinstance(self._log, FileLog)
+        folded, letters = recover(self._log, self._coordination, snapshot)
+        self.parked = folded.parked
+        self._entries = sequence_after(folded.place)
+        self._stamped_us = folded.logtime_us
+        self._refusals = letters.count - len(letters.last)
+        for logtime_us, data in letters.last:
+            self._remember(logtime_us, data)
         for reason in self.parked:
             logger.warning("a record of the log was passed over", reason=reason)
         self._coordination.resume()
@@ -487,10 +483,6 @@ class Service:
             self._refusals += 1
             self._refused.append({"number": self._refusals, "time": format_instant(stamp_us), **data})
             return self._refusals
-
-    def _remember_letter(self, record: Record) -> None:
-        self._stamped_us = max(self._stamped_us, record.logtime_us)
-        self._remember(record.logtime_us, json.loads(record.entry.event)["data"])
 
 
 def _offset(record: Record) -> int:

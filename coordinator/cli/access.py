@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 from coordinator.adapters.file_log import FileLog
 from coordinator.adapters.files import read_charter
-from coordinator.adapters.service import Service, fold
+from coordinator.adapters.folding import fold
+from coordinator.adapters.service import Service
 from coordinator.charter import Charter
 from coordinator.client import Client
 from coordinator.cycle import Coordination

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from coordinator.adapters.file_log import FileLog
@@ -65,7 +65,7 @@ def _from_log(coordination: Coordination, path: Path, progress: Progress) -> tup
         read += 1
         progress.step()
         try:
-            coordination.take(replace(parse_event(line), logtime_us=logtime_us), line)
+            coordination.take(parse_event(line, stamp_us=logtime_us), line)
         except Refused:
             refused += 1
     return read, refused

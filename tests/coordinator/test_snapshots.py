@@ -15,8 +15,8 @@ from coordinator.cycle import Coordination
 from coordinator.errors import Refused
 from coordinator.network import Network
 from coordinator.replaying import digest, standing_proposals
-from coordinator.signals import event_json, parse_event
-from coordinator.snapshots import DERIVED, KEPT, freeze, thaw
+from coordinator.signals import Event, event_json, parse_event
+from coordinator.snapshots import DERIVED, KEPT, _Word, freeze, thaw
 from tests.support import events as say
 from tests.support.networks import random_network, recipe
 
@@ -116,7 +116,7 @@ def parts(coordination: Coordination) -> dict[str, object]:
     for name in ("_live", "_accepting"):  # in which order they came to stand is asked by nobody
         held: Any = getattr(coordination.network, name)
         told[f"network.{name}"] = sorted((str(key), sorted(map(str, refs)) if name == "_live" else "") for key, refs in held.items())
-    told |= {name: plain(getattr(coordination, name)) for name in ("log_us", "_cycle_us", "_planned", "ledger", "_seen", "_unjudged")}
+    told |= {name: plain(getattr(coordination, name)) for name in ("log_us", "_cycle_us", "_planned", "ledger", "_seen", "unjudged", "due")}
     return told
 
 
@@ -163,8 +163,8 @@ def test_these_streams_have_all_in_them_that_a_state_can_hold():
     filled: set[str] = set()
     for seed in range(3):
         lines, coordination = words_of(seed), Coordination(CHARTER, judging=False, planning=False)
-        for begin in range(0, len(lines), 40):
-            folding(lines[begin : begin + 40], coordination)
+        for begin in range(0, len(lines), 5):
+            folding(lines[begin : begin + 5], coordination)
             filled |= {name for name, part in parts(coordination).items() if part != nothing[name]}
     assert nothing.keys() - filled == set()
 
@@ -177,6 +177,10 @@ def test_every_part_of_the_state_is_kept_or_follows_from_what_is():
         assert set(vars(held)) - KEPT[holder] - DERIVED[holder] == set(), f"{holder.__name__} has parts that snapshots do not know"
         assert KEPT[holder] & DERIVED[holder] == set()
         assert (KEPT[holder] | DERIVED[holder]) - set(vars(held)) == set(), f"snapshots know parts of {holder.__name__} that are gone"
+
+
+def test_every_part_of_an_event_is_kept_while_nobody_judged_it():
+    assert {each.name for each in fields(Event)} == (set(_Word.__struct_fields__) - {"answer", "report"}) | {"data"}
 
 
 @pytest.mark.parametrize("harm", [b"", b"{}", b"null", b"\xff", b'{"network": 5}'])
