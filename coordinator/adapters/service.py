@@ -234,6 +234,7 @@ class Service:
 
     def _start(self, planning: bool, snapshot: Snapshot | None = None) -> None:
         assert isinstance(self._log, FileLog)
+        self.snapshot_entries = snapshot.entries if snapshot is not None and self._log.trusted else 0
         folded, letters = recover(self._log, self._coordination, snapshot)
         self.parked = folded.parked
         self._entries = sequence_after(folded.place)

@@ -11,7 +11,7 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -71,7 +71,7 @@ class Letters:
     def __call__(self, record: Record) -> None:
         """Take one down."""
         self.count += 1
-        self.last.append((record.logtime_us, json.loads(record.entry.event)["data"]))
+        self.last.append((record.logtime_us, _refusal_in(record.entry.event)))
 
 
 class Snapshot:
@@ -159,6 +159,15 @@ def take_snapshot(log: Path, charter: Charter, *, disk: Disk = DISK) -> int:
     except OSError as error:
         raise Unavailable(f"the snapshot of {log} cannot be written ({error.strerror}); check the folder and the disk") from None
     return known.marks[-1].offset
+
+
+def _refusal_in(letter: bytes) -> dict[str, Any]:
+    """Return what a letter tells of a refusal."""
+    with suppress(ValueError):
+        event = json.loads(letter)
+        if isinstance(event, dict) and isinstance(event.get("data"), dict):
+            return dict(event["data"])
+    return {"code": "invalid", "reason": "a letter that nobody here wrote", "key": "unknown", "said": ""}
 
 
 def _joined(head: _Head, state: bytes) -> bytes:

@@ -540,3 +540,11 @@ def _log_import(
 
     if not import_(files, log, as_json):
         raise typer.Exit(1)
+
+
+@log_app.command("snapshot")
+def _log_snapshot(log: OwnLog = None, charter: CharterFile = None, as_json: AsJson = False) -> None:
+    """Write down what a log adds up to, beside it, so that the next start is quick; `serve` does so by itself now and then."""
+    from coordinator.cli.log import snapshot
+
+    snapshot(log, charter, as_json)

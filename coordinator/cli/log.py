@@ -1,4 +1,4 @@
-"""The commands ``coordinator log verify|repair-tail|export|import``: an embedded log looked at, mended, backed up and restored."""
+"""The commands ``coordinator log verify|repair-tail|export|import|snapshot``: an embedded log looked at, mended, backed up and restored."""
 
 import json
 from dataclasses import asdict
@@ -6,13 +6,15 @@ from pathlib import Path
 
 from coordinator.adapters.log_care import Health, examine, is_held, repair_tail
 from coordinator.adapters.log_files import Imported, export_log, import_files, import_sqlite, is_sqlite
+from coordinator.adapters.snapshot_files import snapshot_path, take_snapshot
+from coordinator.cli.access import charter_in_force
 from coordinator.cli.output import Progress, table
 from coordinator.errors import Refused
 from coordinator.settings import read_settings
 from coordinator.times import format_instant
 from coordinator.wording import counted
 
-__all__ = ["export", "import_", "repair", "verify"]
+__all__ = ["export", "import_", "repair", "snapshot", "verify"]
 
 SHOWN = 20  # refused lines in a table; --json has all
 
@@ -81,6 +83,16 @@ def import_(files: list[Path], log: Path, as_json: bool) -> bool:
     else:
         _tell(log, done)
     return not done.refused
+
+
+def snapshot(log: Path | None, charter: Path | None, as_json: bool) -> None:
+    """Take a snapshot of a log now."""
+    path = log or read_settings().log
+    entries = take_snapshot(path, charter_in_force(charter))
+    if as_json:
+        print(json.dumps({"log": str(path), "snapshot": str(snapshot_path(path)), "entries": entries}, ensure_ascii=False))
+    else:
+        print(f"{entries:,} entries of {path} are in {snapshot_path(path)}; it can be removed at any time.")
 
 
 def _examined(path: Path, quiet: bool) -> Health:

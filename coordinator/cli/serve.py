@@ -21,6 +21,7 @@ from coordinator.adapters.kafka_service import KafkaService
 from coordinator.adapters.proofs import Proofs
 from coordinator.adapters.routes_csv import read_routes
 from coordinator.adapters.service import Service
+from coordinator.adapters.snapshot_files import Snapshots
 from coordinator.adapters.tokens import Tokens
 from coordinator.charter import Charter
 from coordinator.cli.access import charter_in_force
@@ -103,6 +104,10 @@ def run(request: Request) -> None:
         stack.callback(proofs.close)
         reading = request.reading or settings.reading
         app = build_app(service, tokens, only_loopback=tokens is None, proofs=proofs, reading=reading)
+        if not isinstance(service, KafkaService):
+            snapshots = Snapshots(request.log or settings.log, charter, lambda: service.status().entries, service.snapshot_entries)
+            stack.callback(snapshots.close)
+            snapshots.start()
         service.start_ticking(every_s)
         proofs.start(PROOF_S)
         if settings.prepare:  # In a process of its own: what it compiles is left in the cache, and requests do not wait.

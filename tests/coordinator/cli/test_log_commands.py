@@ -12,6 +12,7 @@ import pytest
 from coordinator.adapters.file_log import FileLog
 from coordinator.stream import DEAD_LETTER, LEDGER, PROPOSAL, SIGNAL, START, Entry, Record
 from tests.support import events as say
+from tests.support import processes
 
 
 def entries_in(path: Path) -> list[Record]:
@@ -180,6 +181,15 @@ def test_a_damaged_log_is_exported_as_far_as_it_is_sound(run, path, tmp_path):
     assert len((tmp_path / "events.jsonl").read_bytes().splitlines()) == 1
 
 
+def test_a_snapshot_is_taken_on_demand_and_named(run, path):
+    code, out, _ = run("log", "snapshot", path, "--json")
+    beside = path.with_name("own.log.snapshot")
+    assert (code, json.loads(out)) == (0, {"log": str(path), "snapshot": str(beside), "entries": 4})
+    assert run("log", "snapshot", path) == (0, f"4 entries of {path} are in {beside}; it can be removed at any time.\n", "")
+    code, _, err = run("log", "snapshot", path.with_name("none"))
+    assert (code, "There is no log at" in err) == (2, True)
+
+
 def test_nothing_that_exists_is_overwritten(run, path, tmp_path):
     before, there = path.read_bytes(), tmp_path / "there.jsonl"
     there.write_text("mine\n")
@@ -216,8 +226,8 @@ def test_a_log_of_the_older_kind_is_refused_with_what_to_do_and_imported(run, tm
     sqlite_log(old, rows)
     code, _, err = run("log", "verify", old)
     assert (code, f"coordinator log import {old} --log NEW" in err) == (2, True)
-    code, _, err = run("serve", "--log", new, "--port", "0")
-    assert (code, f"coordinator log import {old} --log {new}" in err, new.exists()) == (2, True, False)
+    told = processes.run("serve", "--log", str(new), "--port", "0", cwd=tmp_path, expected=2)
+    assert (f"coordinator log import {old} --log {new}" in told, new.exists()) == (True, False)
     assert run("log", "import", old, "--log", new) == (0, f"3 events are in {new}.\n", "")
     kept = [(record.entry.stream, record.entry.key, record.logtime_us, record.entry.event) for record in entries_in(new)]
     assert kept == rows
