@@ -179,6 +179,8 @@ class Book:
 
     def __init__(self, network: Network) -> None:
         self.network = network
+        # So long may a record rest on a word.
+        self._rests_us = (network.charter.late_seconds + network.charter.proposal_seconds) * SECOND_US
         self.deals: dict[str, Deal] = {}
         self.ended: dict[str, State] = {}
         self.heard: dict[str, dict[str, tuple[str, str]]] = {}  # proposal -> statement -> who said it, which word
@@ -432,8 +434,7 @@ class Book:
 
     def _forget_words(self, log_us: int) -> None:
         """Drop words about proposals that nobody made, or that were retracted, once no record can rest on them any more."""
-        charter = self.network.charter
-        since_us = log_us - (charter.late_seconds + charter.proposal_seconds) * SECOND_US
+        since_us = log_us - self._rests_us
         while self._words and self._words[0][0] <= since_us:
             _, proposal, statement = self._words.popleft()
             deal, words = self.deals.get(proposal), self.heard.get(proposal, {})
@@ -446,6 +447,8 @@ class Book:
 
     def overdue(self, log_us: int) -> list[Deal]:
         """Return commitments whose need became useless before all of it arrived."""
+        if not self._ends or self._ends[0][0] > log_us:
+            return []
         late: dict[str, Deal] = {}
         while self._ends and self._ends[0][0] <= log_us:
             deal = self.deals[heapq.heappop(self._ends)[1]]

@@ -61,11 +61,13 @@ class Coordination:
         self._planned = False
         self.answering: Answering | None = None
         self.log_us = BEGINNING
+        self._late_us = charter.late_seconds * SECOND_US
+        self._cadence_us = charter.cycle_seconds * SECOND_US
         self.outbox: list[Entry] = []
         self.unsaid: deque[str] = deque(maxlen=100)  # proposals that broke our own rules; nothing is known of them but this
         self.ledger: list[bytes] = []
         self._cycle_us = BEGINNING
-        self._seen: dict[str, bytes] = {}
+        self._seen: dict[tuple[str, str], bytes] = {}  # source, id -> content
         self.unjudged: dict[str, Event] = {}  # statement -> what was heard and awaits its ledger record
         # proposal -> its judge, and the ledger record it awaits since time or a signal ended it; None: to be said retracted.
         self.due: dict[str, tuple[str, Verdict | None]] = {}
@@ -77,8 +79,7 @@ class Coordination:
 
         `line` is the event as it was said; `judged_elsewhere` says that its ledger record will follow.
         """
-        statement = statement_of(event)
-        known = self._seen.get(statement)
+        known = self._seen.get((event.source, event.id))
         if known is not None:
             if known != event.content:
                 raise Refused(
@@ -92,13 +93,13 @@ class Coordination:
                 self.run_cycle()
             return NEW
         self._apply(event, line, judged_elsewhere)
-        self._seen[statement] = event.content
+        self._seen[event.source, event.id] = event.content
         return NEW
 
     def _stamp(self, event: Event) -> int:
         stamp_us = max(self.log_us, event.time_us if event.logtime_us is None else event.logtime_us)
         late_us = stamp_us - event.time_us
-        if event.by_agent and late_us > self.charter.late_seconds * SECOND_US:
+        if late_us > self._late_us and event.by_agent:
             raise Refused(
                 f"time is {format_instant(event.time_us)}, {late_us // SECOND_US} s before the log's {format_instant(stamp_us)}; "
                 f"at most {self.charter.late_seconds} s late was expected: say it anew with the time of now"
@@ -109,14 +110,15 @@ class Coordination:
         """Let log time pass: what expires goes, and a cycle runs where one is due, before the event that brought the time."""
         if stamp_us > self.log_us:
             self.log_us = stamp_us
-            self._end_all(self.network.advance(stamp_us), "expired")
+            if gone := self.network.advance(stamp_us):
+                self._end_all(gone, "expired")
             for deal in self.book.lapse(stamp_us):
                 self._decide(plan_released(deal, "it expired before every party had accepted"))
             for deal in self.book.overdue(stamp_us):
                 self._decide(plan_broken(deal))
         if self._cycle_us == BEGINNING:
             self._cycle_us = stamp_us
-        elif self.planning and stamp_us - self._cycle_us >= self.charter.cycle_seconds * SECOND_US:
+        elif self.planning and stamp_us - self._cycle_us >= self._cadence_us:
             self.run_cycle()
 
     def _apply(self, event: Event, line: bytes, judged_elsewhere: bool) -> None:

@@ -77,12 +77,17 @@ def _text(value: object, longest: int, hiding: re.Pattern[str]) -> str:
 
 def read_name(value: object) -> str:
     """A text that names something: 1 to 128 characters, composed (NFC), nothing hidden. ValueError says what is wrong after the path."""
+    return sys.intern(read_once(value))  # the same few names stand in millions of signals
+
+
+def read_once(value: object) -> str:
+    """A name that hardly comes again, such as an event's id: as `read_name`, but not kept to be shared."""
     # Nearly all names are plain ASCII, and need no more than this line of checks.
     if type(value) is not str or not (value.isascii() and value.isprintable() and 0 < len(value) <= LONGEST_NAME and value[0] != " "):
         value = _text(value, LONGEST_NAME, _HIDING)
         if not value or value.isspace():
             raise ValueError(" is empty; a name of 1 to 128 characters was expected: say which one you mean.")
-    return sys.intern(value)  # the same few names stand in millions of signals
+    return value
 
 
 def read_agent_name(value: object) -> str:

@@ -5,6 +5,7 @@ arrivals) and repeats change nothing, so any interleaving between agents ends in
 """
 
 import heapq
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -123,6 +124,15 @@ class RouteFacts:
     two_way: bool
 
 
+@dataclass(slots=True)
+class _Shelf:
+    """All that stands of one thing, as said."""
+
+    thing: Thing  # shared by all its stances
+    live: dict[str, Stance] = field(default_factory=dict)  # by ref
+    first: tuple[int, str, str, str] | None = None  # when, by whom and in which event it was first spoken of, and in which unit
+
+
 class _Degrees(dict[float, float]):
     """Degrees as said -> as the charter lets them be kept. Rounding a double rightly is slow, and the same degrees come again and again."""
 
@@ -147,18 +157,17 @@ class Network:
     stances: dict[str, Stance] = field(default_factory=dict)
     recipes: dict[str, Recipe] = field(default_factory=dict)
     routes: dict[str, dict[str, RouteFacts]] = field(default_factory=dict)
-    changed: dict[Thing, set[str]] = field(default_factory=dict)  # by thing, as said: refs that moved since the last plan
+    changed: defaultdict[Thing, set[str]] = field(default_factory=lambda: defaultdict(set))  # thing as said -> refs moved since the plan
     changed_everywhere: bool = False  # places, routes or definitions moved: every plan is in question
 
     def __post_init__(self) -> None:
         """Prepare the indexes that follow from the public parts."""
+        self._shelves: dict[str, dict[str, _Shelf]] = {RESOURCE: {}, PROCESS: {}}  # by name, as said
         self._degrees = _Degrees(self.charter.place_decimals)
-        self._live: dict[Thing, dict[str, Stance]] = {}  # thing as said -> ref -> stance
         self._definitions: dict[str, dict[str, tuple[int, str, str, Resource]]] = {}
         self._defines: dict[str, str] = {}  # ref of a definition -> the resource it defines
         self._stated_routes: dict[tuple[str, str], dict[str, tuple[int, str, RouteFacts]]] = {}  # (from, to) -> ref -> when said, id, route
         self._leads: dict[str, str] = {}  # ref of a route -> the agent it leads to
-        self._first_unit: dict[Thing, tuple[int, str, str, str]] = {}
         self._older_words: dict[str, tuple[int, str]] = {}  # ref -> when its last word was said and its id, where no stance knows
         self._expiries: list[tuple[int, str]] = []
         self._renewals: list[tuple[int, str]] = []  # when a signal that comes again (`every`) is counted anew, and its ref
@@ -171,19 +180,19 @@ class Network:
 
     def apply(self, event: Event, log_us: int) -> list[str]:
         """Take in one signal; return the refs of offers, capacities and needs that ceased to stand by it."""
-        agent = event.name
+        agent, kind = event.name, event.kind
         facts = self.agents.get(agent)
         if facts is None:
             facts = self.agents[agent] = AgentFacts(joined_us=log_us)
-        ref = reference(agent, event.kind, event.subject)
+        ref = f"{agent}/{kind}/{event.subject}"  # `reference`, without a call
         # A word counts as said when it claims, but never after the log took it, so that a wrong clock silences nobody later.
         said_us = event.time_us if event.time_us < log_us else log_us
-        if event.kind in STANCES:
-            return self._stand(ref, agent, event, said_us, log_us)
+        if kind in STANCES:
+            return self._stand(ref, facts, event, said_us, log_us)
         if (said_us, event.id) < self._older_words.get(ref, NEVER):
             return []
         self._older_words[ref] = (said_us, event.id)
-        match event.data, event.kind:
+        match event.data, kind:
             case Agent() as said, _:
                 if said_us >= facts.said_us:
                     self._describe(facts, said, said_us)
@@ -236,22 +245,25 @@ class Network:
 
     def touch(self, stance: Stance) -> None:
         """Note that what is free of this stance changed, so that the next plan looks at it again."""
-        moved = self.changed.get(stance.thing)
-        if moved is None:
-            moved = self.changed[stance.thing] = set()
-        moved.add(stance.ref)
+        self.changed[stance.thing].add(stance.ref)
 
-    def _stand(self, ref: str, agent: str, event: Event, said_us: int, log_us: int) -> list[str]:
+    def _stand(self, ref: str, facts: AgentFacts, event: Event, said_us: int, log_us: int) -> list[str]:
         old, said = self.stances.get(ref), event.data
         last = self._older_words.get(ref) if old is None else (old.said_us, old.statement)
         if last is not None and (said_us, event.id) < last:
             return []
         if not isinstance(said, STANCE_MODELS):
             return self._withdraw(ref, old, event, said_us)
-        new = self.stances[ref] = self._stance(ref, agent, event, said, said_us, log_us)
-        self._note_unit(new, event)
+        sort, name, amount = _subject_of(said)
+        shelf = self._shelves[sort].get(name)
+        if shelf is None:
+            shelf = self._shelves[sort][name] = _Shelf((sort, name))
+        new = self.stances[ref] = self._stance(ref, shelf.thing, amount, event, said, said_us, log_us)
+        if shelf.first is None or event.time_us <= shelf.first[0]:
+            mark = (event.time_us, event.source, event.id, new.unit)
+            shelf.first = mark if shelf.first is None else min(shelf.first, mark)
         if old is None:
-            self.agents[agent].refs.append(ref)
+            facts.refs.append(ref)
             ceased = False
         else:
             ceased = self._replace(old, new)
@@ -262,10 +274,7 @@ class Network:
             heapq.heappush(self._expiries, (new.expires_us, ref))
         if new.every_us is not None or ref in self._renews_us:
             self._await_renewal(new, log_us)
-        live = self._live.get(new.thing)
-        if live is None:
-            live = self._live[new.thing] = {}
-        live[ref] = new
+        shelf.live[ref] = new
         if new.substitutes:
             self._accepting[ref] = new
         self.touch(new)
@@ -283,20 +292,22 @@ class Network:
         self._unlist(old)
         return old.stands and not same_thing_stands
 
-    def _stance(self, ref: str, agent: str, event: Event, said: Offer | Capacity | Need, said_us: int, log_us: int) -> Stance:
+    def _stance(
+        self, ref: str, thing: Thing, amount: Quantity, event: Event, said: Offer | Capacity | Need, said_us: int, log_us: int
+    ) -> Stance:
         need = said if isinstance(said, Need) else None
-        amount, expires_us = said.amount, said.expires_us
+        expires_us = said.expires_us
         if expires_us is None and self.charter.default_life_days:
             expires_us = log_us + int(self.charter.default_life_days * DAY_US)
         # By position, in the order of the class: by name, this call takes three times as long, and it is most of the fold.
         return Stance(
             ref,
-            agent,
+            event.name,
             event.kind,
             event.id,
             said_us,
-            (PROCESS if event.kind == "capacity" or (need is not None and need.process is not None) else RESOURCE, said.name),
-            amount.dimension,
+            thing,
+            UNITS[amount.unit].dimension,
             amount.unit,
             amount.grains,
             said.begin_us,
@@ -330,11 +341,9 @@ class Network:
 
     def _unlist(self, stance: Stance) -> None:
         self._accepting.pop(stance.ref, None)
-        listed = self._live.get(stance.thing)
-        if listed and listed.pop(stance.ref, None) is not None:
+        sort, name = stance.thing
+        if self._shelves[sort][name].live.pop(stance.ref, None) is not None:
             self.touch(stance)
-            if not listed:
-                del self._live[stance.thing]
 
     def _describe(self, facts: AgentFacts, said: Agent, said_us: int) -> None:
         place = self._rounded(said.place)
@@ -397,12 +406,6 @@ class Network:
     def _rounded(self, place: Place | None) -> Coordinates | None:
         return None if place is None else (self._degrees[place.lat], self._degrees[place.long])
 
-    def _note_unit(self, stance: Stance, event: Event) -> None:
-        first = self._first_unit.get(stance.thing)
-        if first is None or event.time_us <= first[0]:
-            mark = (event.time_us, event.source, event.id, stance.unit)
-            self._first_unit[stance.thing] = mark if first is None else min(first, mark)
-
     # -- what a name means --------------------------------------------------------------------------------------------
 
     def canonical(self, thing: Thing) -> Thing:
@@ -444,8 +447,8 @@ class Network:
         said = self._said_first(name)
         if said is not None:
             return Definition(name, said.unit, said.mass_ug, said.multiple_grains, said.aliases, said.substitutes)
-        first = self._first_unit.get(thing)
-        return Definition(name, first[3] if first else "1", None, None)
+        shelf = self._shelves[sort].get(name)
+        return Definition(name, shelf.first[3] if shelf and shelf.first else "1", None, None)
 
     def portion_stated(self, thing: Thing, dimension: str) -> int | None:
         """Return the charter's portion of a canonical thing in grains, or None where it states none in this dimension."""
@@ -460,11 +463,12 @@ class Network:
 
     def live(self, thing: Thing) -> list[Stance]:
         """Return what stands under this very name, as said, in order of ref."""
-        return [stance for _, stance in sorted(self._live.get(thing, {}).items())]
+        shelf = self._shelves[thing[0]].get(thing[1])
+        return [stance for _, stance in sorted(shelf.live.items())] if shelf else []
 
     def live_things(self) -> list[Thing]:
         """Return every thing, as said, of which something stands, in order."""
-        return sorted(self._live)
+        return sorted(shelf.thing for shelves in self._shelves.values() for shelf in shelves.values() if shelf.live)
 
     def living(self) -> Iterator[Stance]:
         """Yield all that stands, by thing and ref."""
@@ -522,3 +526,12 @@ class Network:
         from coordinator.graph import build_graph  # noqa: PLC0415  networkx is loaded by those who ask
 
         return build_graph(self, book)
+
+
+def _subject_of(said: Offer | Capacity | Need) -> tuple[str, str, Quantity]:
+    """Return which sort of thing is spoken of, its name, and how much of it."""
+    if isinstance(said, Offer):  # Attributes, for a property costs a call, and nearly all that is said passes here.
+        return RESOURCE, said.resource, said.quantity
+    if isinstance(said, Need) and said.resource is not None and said.quantity is not None:
+        return RESOURCE, said.resource, said.quantity
+    return PROCESS, said.name, said.amount

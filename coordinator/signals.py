@@ -43,7 +43,7 @@ from coordinator.fields import (
     Tier,
     UnitCode,
     read_agent_name,
-    read_name,
+    read_once,
 )
 from coordinator.jsontext import canonical_json, exact_numbers, read_json, write_json
 from coordinator.times import format_instant, parse_instant
@@ -467,6 +467,7 @@ class Event:
 
     kind: str
     source: str
+    name: str  # the speaker's, without ``agent:`` or ``coordinator:``
     id: str
     subject: str
     time_us: int  # when it was said: a claim
@@ -476,19 +477,9 @@ class Event:
     spoken_by: str | None = None  # who said it for its source, as the door that took it knew by a token
 
     @property
-    def name(self) -> str:
-        """The speaker's name, without ``agent:`` or ``coordinator:``."""
-        return _name_in(self.source)
-
-    @property
     def by_agent(self) -> bool:
         """Whether an agent speaks, not a coordinator."""
         return self.source.startswith("agent:")
-
-
-@lru_cache(maxsize=1 << 16)  # the same speakers come again and again, and share one string
-def _name_in(source: str) -> str:
-    return source.partition(":")[2]
 
 
 def parse_event(line: bytes | str, *, strict_fields: bool = False, stamp_us: int | None = None) -> Event:
@@ -501,7 +492,7 @@ def parse_event(line: bytes | str, *, strict_fields: bool = False, stamp_us: int
     if not isinstance(record, dict):
         raise Refused(f"The line holds {shown(record)}; one CloudEvents object was expected: send it in {{ }}.")
     kind = _read_kind(record)
-    source = _read_source(record, kind)
+    source, name = _read_source(record, kind)
     event_id, subject = _read_field(record, "id"), _read_field(record, "subject")
     time_us = _read_time(record, "time")
     told_us = None if record.get("logtime") is None else _read_time(record, "logtime")
@@ -520,7 +511,7 @@ def parse_event(line: bytes | str, *, strict_fields: bool = False, stamp_us: int
         raise Refused(
             f"subject is {shown(subject)} and data.proposal {shown(signal.proposal)}; an answer's subject is its proposal: make them equal."
         )
-    return Event(kind, source, event_id, subject, time_us, logtime_us, signal, hashlib.sha256(said).digest()[:16], spoken_by)
+    return Event(kind, source, name, event_id, subject, time_us, logtime_us, signal, hashlib.sha256(said).digest()[:16], spoken_by)
 
 
 def event_json(
@@ -578,7 +569,8 @@ def _read_kind(record: dict[str, object]) -> str:
     return kind
 
 
-def _read_source(record: dict[str, object], kind: str) -> str:
+def _read_source(record: dict[str, object], kind: str) -> tuple[str, str]:
+    """Return the source and the name in it."""
     source = record.get("source")
     speaker = "coordinator" if kind in OWN_KINDS else "agent"
     if not isinstance(source, str):
@@ -586,23 +578,22 @@ def _read_source(record: dict[str, object], kind: str) -> str:
     return _checked_source(source, speaker)
 
 
-@lru_cache(maxsize=1 << 16)  # the same speakers come again and again, and share one string
-def _checked_source(source: str, speaker: str) -> str:
+@lru_cache(maxsize=1 << 16)  # the same speakers come again and again, and share their strings
+def _checked_source(source: str, speaker: str) -> tuple[str, str]:
     role, _, name = source.partition(":")
     if role not in ("agent", "coordinator"):
         raise Refused(f"source is {shown(source)}; {speaker}:NAME was expected: say who speaks.")
     if role != speaker:
         raise Refused(f"source is {shown(source)}; only {speaker}:NAME can say this kind: send it as the one who says it.")
     try:
-        read_agent_name(name)
+        return sys.intern(source), read_agent_name(name)
     except ValueError as error:
         raise Refused(f"The name in source{error}") from None
-    return sys.intern(source)
 
 
 def _read_field(record: dict[str, object], field: str) -> str:
     try:
-        return read_name(record[field])
+        return read_once(record[field])
     except KeyError:
         raise Refused(f"{field} is missing; every event has one: add a text of 1 to 128 characters.") from None
     except ValueError as error:

@@ -81,7 +81,7 @@ def folded(lines: Iterable[bytes]) -> float:
     """Return the CPU seconds of taking valid events into the network, without planning."""
     coordination = Coordination(Charter(), planning=False)
     seconds = 0.0
-    for some in _batched(parsed(lines), 10_000):
+    for some in _batched(parsed(lines), BATCH):
         start = time.process_time()
         for line, event in some:
             coordination.take(event, line)
