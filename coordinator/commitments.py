@@ -469,7 +469,8 @@ class Book:
     def held_grains(self, stance: Stance) -> int:
         """Return what is kept aside for others' promises that this agent has not answered yet."""
         held = 0
-        for deal in self.naming(stance.ref):
+        for name in self._by_ref.get(stance.ref, ()):
+            deal = self.deals[name]
             if deal.state is State.PROMISED and stance.agent not in deal.promised:
                 held += deal.asks_of(stance.agent)[stance.ref]
         return held

@@ -4,7 +4,7 @@ So a plan moves only as far as a change matters, and partners are not asked anew
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -16,7 +16,19 @@ from coordinator.errors import Defect
 from coordinator.matching import FOREVER, Group, Hidden, Market
 from coordinator.network import Stance, Thing
 from coordinator.possible import PossibleArcs
-from coordinator.problems import MOST_PAIRS, NO_LIMIT, Claim, Part, Question, mass_of, pack_of, parts_of, proposed_grains, staircases
+from coordinator.problems import (
+    MOST_PAIRS,
+    NO_LIMIT,
+    Claim,
+    Part,
+    Question,
+    by_thing,
+    mass_of,
+    pack_of,
+    parts_of,
+    proposed_grains,
+    staircases,
+)
 from coordinator.times import DAY_US
 from solver import Allocation, Field, Gap, Problem, broken_rules, least_pressures, solve_on_demand
 
@@ -67,6 +79,7 @@ class KeptMarket:
         self._need_at = {stance.ref: position for position, stance in enumerate(self.needs)}
         self._claims = list(question.claims)
         self._claim_at = {claim: position for position, claim in enumerate(self._claims)}
+        self._of_thing = by_thing(self._claims)
         self._terms = {stance.ref: self._terms_of(stance) for stance in (*self.offers, *self.needs)}
         self._weight_of, self._weight = question.weight_of, question.weight.copy()
         self._kinds = self._kinds_of(self.offers)
@@ -118,8 +131,7 @@ class KeptMarket:
             return False
         for stance, ref, units in news.changes:
             self._change(stance, ref, units)
-        for claim, units in news.received.items():
-            self._receive(claim, units, log_us)
+        self._receive(news.received, log_us)
         self._admit(news.offers, news.needs, log_us)
         for offer_ref, need_ref, grains in news.limits:
             offer, need = self._offer_at.get(offer_ref), self._need_at.get(need_ref)
@@ -240,19 +252,23 @@ class KeptMarket:
             del self._terms[ref]
             (self._offer_at if ref in self._offer_at else self._need_at).pop(ref)
 
-    def _receive(self, claim: Claim, units: int, log_us: int) -> None:
-        self._note_fading(claim, log_us)
-        position = self._claim_at.get(claim)
-        if position is None:
-            asked = np.array([units], dtype=np.int64)
-            rise, run, _ = staircases(self.charter, [claim], self.portions, self.step, asked)
-            self._claim_at[claim] = self.field.add_claim(claim[2], int(rise[0]), int(run[0]), units)
-            self._claims.append(claim)
-            self._received = np.append(self._received, units)
-            self._rise, self._run = np.append(self._rise, rise), np.append(self._run, run)
-        elif self._received[position] != units:
-            self.field.claim_received(position, units)
-            self._received[position] = units
+    def _receive(self, received: Mapping[Claim, int], log_us: int) -> None:
+        """Take over what each claim received, in units, those that are new with it."""
+        for claim, units in received.items():
+            self._note_fading(claim, log_us)
+            position = self._claim_at.get(claim)
+            if position is not None and self._received[position] != units:
+                self.field.claim_received(position, units)
+                self._received[position] = units
+        new = [claim for claim in received if claim not in self._claim_at]
+        asked = np.array([received[claim] for claim in new], dtype=np.int64)
+        rise, run, _ = staircases(self.charter, by_thing(new), self.portions, self.step, asked)
+        for claim, units, its_rise, its_run in zip(new, asked.tolist(), rise.tolist(), run.tolist(), strict=True):
+            self._claim_at[claim] = position = self.field.add_claim(claim[2], its_rise, its_run, units)
+            self._of_thing.setdefault(claim[1], []).append(position)
+        self._claims += new
+        self._received = np.append(self._received, asked)
+        self._rise, self._run = np.append(self._rise, rise), np.append(self._run, run)
 
     def _note_fading(self, claim: Claim, log_us: int) -> None:
         fades_us = None if self.charter.fairness == "off" else self.book.forgets_us(claim, log_us)
@@ -265,21 +281,19 @@ class KeptMarket:
 
     def _admit(self, offers: Sequence[Stance], needs: Sequence[Stance], log_us: int) -> None:
         """Give new offers and needs their nodes, and note every arc that the rules allow them."""
-        for need in needs:
-            claim = self._claim_at[self.book.claim_of(need)]
-            units = self._available(need) // self.step
+        claims = [self._claim_at[self.book.claim_of(need)] for need in needs]
+        demand = [self._available(need) // self.step for need in needs]
+        for need, claim, units in zip(needs, claims, demand, strict=True):
             self._need_at[need.ref] = self.field.add_need(claim, units)
-            self.needs.append(need)
-            self._claim = np.append(self._claim, claim)
-            self._demand = np.append(self._demand, units)
-            self._need_end = np.append(self._need_end, _end_us(need))
-        for offer in offers:
-            units = self._available(offer) // self.step
+        self.needs += needs
+        self._claim, self._demand = _longer(self._claim, claims), _longer(self._demand, demand)
+        self._need_end = _longer(self._need_end, map(_end_us, needs))
+        supply = [self._available(offer) // self.step for offer in offers]
+        for offer, units in zip(offers, supply, strict=True):
             self._offer_at[offer.ref] = self.field.add_offer(units)
-            self.offers.append(offer)
-            self._supply = np.append(self._supply, units)
-            self._offer_end = np.append(self._offer_end, _end_us(offer))
-            self._weight = np.append(self._weight, self._weight_of[mass_of(self.network, offer)])
+        self.offers += offers
+        self._supply, self._offer_end = _longer(self._supply, supply), _longer(self._offer_end, map(_end_us, offers))
+        self._weight = _longer(self._weight, (self._weight_of[mass_of(self.network, offer)] for offer in offers))
         for stance in (*offers, *needs):
             self._terms[stance.ref] = self._terms_of(stance)
         self._possible.make_room(len(self.offers), len(self.needs))
@@ -326,19 +340,20 @@ class KeptMarket:
         """Find the portions of today; return whether they are whole in this market's units."""
         if self.charter.fairness != "portions":
             return True
-        asked: dict[Thing, list[int]] = {}
-        for claim, units in zip(self._claims, self._open_units().tolist(), strict=True):
-            if units:
-                asked.setdefault(claim[1], []).append(units * self.step)
-        for thing, open_grains in sorted(asked.items()):
-            self.portions[thing] = portion_grains(thing, self.dimension, open_grains, log_us)
+        open_grains = self._open_units() * self.step
+        asked: list[Thing] = []
+        for thing, positions in sorted(self._of_thing.items()):
+            mine = open_grains[positions]
+            if mine.any():
+                asked.append(thing)
+                self.portions[thing] = portion_grains(thing, self.dimension, mine[mine > 0].tolist(), log_us)
         return not any(self.portions[thing] % self.step for thing in asked)
 
     def _restep(self) -> None:
         """Tell the field every staircase that changed with a portion, or with what its claim asks for."""
         if self.charter.fairness == "off":
             return
-        rise, run, _ = staircases(self.charter, self._claims, self.portions, self.step, self._open_units() + self._received)
+        rise, run, _ = staircases(self.charter, self._of_thing, self.portions, self.step, self._open_units() + self._received)
         changed = np.flatnonzero((rise != self._rise) | (run != self._run))
         self.field.restep(changed, rise[changed], run[changed])
         self._rise, self._run = rise, run
@@ -412,3 +427,7 @@ class _News:
 
 def _end_us(stance: Stance) -> int:
     return FOREVER if stance.end_us is None else stance.end_us
+
+
+def _longer(column: Ints, more: Iterable[int]) -> Ints:
+    return np.concatenate((column, np.fromiter(more, dtype=np.int64)))

@@ -263,7 +263,8 @@ class Market:
         if self.network.table is None:
             return None
         unknown = len(self.network.table.agents)  # one past the end: no partner of anybody
-        return np.array([self.network.table_position(stance.agent, unknown) for stance in stances], dtype=np.int64)
+        position_of = self.network.table_positions()
+        return np.array([position_of.get(stance.agent, unknown) for stance in stances], dtype=np.int64)
 
     def _two_way_routes(self) -> dict[str, list[tuple[list[int], int]]]:
         """Return, for each provider, the needs whose agents stated a two-way route to it."""

@@ -484,11 +484,11 @@ class Network:
         }
         return sorted(pairs)
 
-    def table_position(self, agent: str, unknown: int) -> int:
-        """Return where the distance table keeps an agent, `unknown` where it does not."""
+    def table_positions(self) -> Mapping[str, int]:
+        """Return where the distance table keeps each agent it knows."""
         if self._table_positions is None:
             self._table_positions = {name: index for index, name in enumerate(self.table.agents)} if self.table else {}
-        return self._table_positions.get(agent, unknown)
+        return self._table_positions
 
     def place_of(self, stance: Stance) -> Coordinates | None:
         """Return where a stance is: its own place, else its agent's."""

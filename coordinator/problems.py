@@ -2,10 +2,9 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence, Set
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +25,7 @@ __all__ = [
     "Claim",
     "Part",
     "Question",
+    "by_thing",
     "mass_of",
     "mass_per_grain",
     "pack_of",
@@ -41,9 +41,8 @@ NO_LIMIT = 2**40  # units that no market holds: an arc without a limit of its ow
 MOST_PAIRS = 4_000_000  # of one market, held as arrays at once (48 bytes each); above, rows are made again when they are asked for
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One movement the solver suggests, with what explains it."""
+class Part(NamedTuple):
+    """One movement the solver suggests, with what explains it."""  # A tuple: each plan has thousands, and these are made fastest.
 
     offer: Stance
     need: Stance
@@ -142,7 +141,8 @@ class Question:
     def _staircases(self, received: list[int]) -> tuple[Ints, Ints, int]:
         open_units = np.zeros(len(self.claims), dtype=np.int64)
         np.add.at(open_units, self.claim, self.demand)
-        return staircases(self.charter, self.claims, self.portions, self.step, open_units + np.array(received, dtype=np.int64))
+        of_thing = by_thing(self.claims)
+        return staircases(self.charter, of_thing, self.portions, self.step, open_units + np.array(received, dtype=np.int64))
 
     def _proposed_now(self) -> dict[str, dict[int, int]]:
         """Return what is proposed and unanswered: offer -> need position -> units."""
@@ -154,14 +154,22 @@ class Question:
         return proposed
 
 
-def staircases(charter: Charter, claims: Sequence[Claim], portions: Mapping[Thing, int], step: int, asked: Ints) -> tuple[Ints, Ints, int]:
-    """Return (rise, run, levels) of the claims, of whom each asked for so many units in all; `portions` are in grains."""
-    rise, run = np.zeros(len(claims), dtype=np.int64), np.ones(len(claims), dtype=np.int64)
-    levels = 1
+def by_thing(claims: Iterable[Claim]) -> dict[Thing, list[int]]:
+    """Return the positions of the claims for each thing."""
     of_thing: dict[Thing, list[int]] = {}
     for position, claim in enumerate(claims):
         of_thing.setdefault(claim[1], []).append(position)
-    for thing, mine in of_thing.items():
+    return of_thing
+
+
+def staircases(
+    charter: Charter, of_thing: Mapping[Thing, list[int]], portions: Mapping[Thing, int], step: int, asked: Ints
+) -> tuple[Ints, Ints, int]:
+    """Return (rise, run, levels) of the claims for each thing, of whom each asked for so many units in all; `portions` are in grains."""
+    rise, run = np.zeros(len(asked), dtype=np.int64), np.ones(len(asked), dtype=np.int64)
+    levels = 1
+    for thing, positions in of_thing.items():
+        mine = positions if len(of_thing) > 1 else slice(None)
         portion = portions.get(thing, 1)
         rise[mine], run[mine], levels = staircase(charter.fairness, portion, step, asked[mine], charter.fairness_levels)
     return rise, run, levels
@@ -189,18 +197,17 @@ def parts_of(
 ) -> list[Part]:
     """Return what an answer moves; positions in the problem are those in `offers`, `needs` and `claims`."""
     moved = np.flatnonzero(allocation.flow)
-    flow, ends = allocation.flow[moved].tolist(), problem.need[moved]
-    claim_of = problem.claim[ends]
-    had = problem.received.copy()
-    pressures = {worth: read_pressure(worth, problem, allocation) for worth in set(allocation.offer_pressure.tolist())}
+    starts, ends = problem.offer[moved], problem.need[moved]
+    distances_m = problem.effort[moved] // weight[starts]
+    worths = allocation.offer_pressure[starts].tolist()
+    pressures = {worth: read_pressure(worth, problem, allocation) for worth in set(worths)}
+    had, rise, run = problem.received.tolist(), problem.rise.tolist(), problem.run.tolist()
+    columns = (starts, ends, problem.claim[ends], allocation.flow[moved], distances_m)
     parts: list[Part] = []
-    rows = zip(problem.offer[moved].tolist(), ends.tolist(), claim_of.tolist(), flow, problem.effort[moved].tolist(), strict=True)
-    for start, end, claim, units, effort in rows:
-        level = min(problem.levels - 1, int(had[claim]) * int(problem.rise[claim]) // int(problem.run[claim]))
+    for start, end, claim, units, distance_m, worth in zip(*(column.tolist() for column in columns), worths, strict=True):
+        level = min(problem.levels - 1, had[claim] * rise[claim] // run[claim])
         had[claim] += units
-        pressure = pressures[int(allocation.offer_pressure[start])]
-        distance_m = effort // int(weight[start])
-        parts.append(Part(offers[start], needs[end], units * step_grains, distance_m, claims[claim][2], level, pressure))
+        parts.append(Part(offers[start], needs[end], units * step_grains, distance_m, claims[claim][2], level, pressures[worth]))
     return parts
 
 

@@ -49,23 +49,22 @@ def revise(network: Network, book: Book, parts: Iterable[Part], log_us: int, is_
 
     Where the plan is of some markets only, `is_planned` tells the deals that speak of those; the others are left alone.
     """
-    wanted: dict[tuple[str, str, Terms], list[Part]] = {}
+    wanted: dict[Terms, list[Part]] = {}  # The terms name both parties: every ref begins with its agent.
     by_pair: dict[tuple[str, str], list[Part]] = {}
     for part in parts:
         by_pair.setdefault((part.offer.agent, part.need.agent), []).append(part)
-    for pair, mine in sorted(by_pair.items()):
-        slices = [mine[start : start + MOST_LINES] for start in range(0, len(mine), MOST_LINES)]
-        wanted |= {(*pair, _terms_of_parts(some)): some for some in slices}
+    for _, mine in sorted(by_pair.items()):
+        for start in range(0, len(mine), MOST_LINES):
+            some = mine[start : start + MOST_LINES]
+            wanted[_terms_of_parts(some)] = some
     unanswered = [deal for deal in book.deals.values() if deal.state is State.PROPOSED and (is_planned is None or is_planned(deal))]
-    retracted = [
-        deal.proposal for deal in unanswered if wanted.pop((deal.lines[0].provider, deal.lines[0].receiver, deal.terms), None) is None
-    ]
+    retracted = [deal.proposal for deal in unanswered if wanted.pop(deal.terms, None) is None]
     drafting = _Drafting(network, log_us)
     return Revision(retracted, [drafting.draft(some) for some in wanted.values()])
 
 
 def _terms_of_parts(parts: Sequence[Part]) -> Terms:
-    return tuple((part.offer.ref, part.need.ref, part.grains, part.distance_m) for part in parts)
+    return tuple([(part.offer.ref, part.need.ref, part.grains, part.distance_m) for part in parts])
 
 
 @dataclass(frozen=True, slots=True)
