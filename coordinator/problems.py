@@ -223,6 +223,10 @@ class RowCandidates:
         """The greatest effort an arc can have: half around the earth or the longest stated route, of the heaviest thing."""
         return self._question.market.farthest_m() * int(self._question.weight.max(initial=1))
 
+    def all_of(self, at_most: int) -> Arcs | None:  # noqa: ARG002
+        """Return None: there are too many pairs to hold."""
+        return None
+
     def nearest(self, at_most: int) -> Arcs:
         """Return the `at_most` arcs of least effort of each offer, and every arc that has something kept."""
         return Arcs.joined([self._some_nearest(position, at_most) for position in range(len(self._question.supply))])

@@ -98,7 +98,7 @@ def _wrong_gap(problem: Problem, allocation: Allocation) -> list[str]:
     flow, relaxed, gap = allocation.flow, allocation.relaxed_flow, allocation.gap
     units = int(relaxed.sum()) - int(flow.sum())
     effort = sum((problem.effort * (flow - relaxed)).tolist())
-    urgency = _urgency(problem, relaxed) - _urgency(problem, flow)
+    urgency = 0 if np.array_equal(flow, relaxed) else _urgency(problem, relaxed) - _urgency(problem, flow)
     if (units, urgency, effort) == (gap.units, gap.urgency, gap.effort):
         return []
     said = f"{gap.units} units, {gap.urgency} urgency, {gap.effort} effort"

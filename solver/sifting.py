@@ -20,6 +20,7 @@ __all__ = ["Arcs", "Candidates", "DenseCandidates", "solve_on_demand"]
 
 FIRST_ARCS = 8  # of each offer, handed to the engine at the start
 MORE_ARCS = 16  # of each offer, added at most in one round
+FEW_ARCS = 1_000  # in all: so many are solved at once sooner than they are sifted
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +52,9 @@ class Candidates(Protocol):
     def farthest(self) -> int:
         """The greatest effort any of them has."""
 
+    def all_of(self, at_most: int) -> Arcs | None:
+        """Return every arc there is, None where they are more than ``at_most``, or where nobody knows without looking."""
+
     def nearest(self, at_most: int) -> Arcs:
         """Return the ``at_most`` arcs of least effort of each offer, and every arc that has something kept."""
 
@@ -76,6 +80,10 @@ class DenseCandidates:
     def farthest(self) -> int:
         """The greatest effort any arc has."""
         return int(self._arcs.effort.max(initial=0))
+
+    def all_of(self, at_most: int) -> Arcs | None:
+        """Return every arc there is, None where they are more than ``at_most``."""
+        return self._arcs if len(self._arcs.offer) <= at_most else None
 
     def nearest(self, at_most: int) -> Arcs:
         """Return the ``at_most`` arcs of least effort of each offer, and every arc that has something kept."""
@@ -138,6 +146,11 @@ def solve_on_demand(nodes: Problem, candidates: Candidates) -> tuple[Problem, Al
     TooLarge, EngineFault
         As `solver.solve` does.
     """
+    few = candidates.all_of(FEW_ARCS)
+    if few is not None:
+        problem = _with_arcs(nodes, _united(nodes, few))
+        worth = worth_of(problem)
+        return problem, answer(problem, worth, *relax(problem, worth))
     known = _united(nodes, candidates.nearest(FIRST_ARCS))
     worth = worth_of(_with_arcs(nodes, known), candidates.farthest)
     if nodes.levels > 1:

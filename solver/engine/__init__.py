@@ -1,5 +1,7 @@
 """Where the optimal flow of a problem laid out from nothing is found: which engine answers is decided here and nowhere else."""
 
+import numpy as np
+
 from solver.pressure import Pressures, least_pressures
 from solver.problem import Ints, Problem
 
@@ -16,6 +18,9 @@ def best_flow(problem: Problem, worth: int) -> tuple[Ints, Pressures]:
     Minimum parts are not looked at. ``worth`` is what one step of urgency weighs in effort. Raises `TooLarge` where the
     engine's numbers cannot hold the question, `EngineFault` where it finds no answer although there is one.
     """
+    if _are_alone(problem):
+        flow = np.minimum(np.minimum(problem.supply[problem.offer], problem.demand[problem.need]), problem.most)
+        return flow, least_pressures(problem, flow, worth)
     if len(problem.offer) >= SMALL:
         from solver.engine.own import kernel_solve  # noqa: PLC0415 - loading the compiled code takes half a second
 
@@ -24,3 +29,10 @@ def best_flow(problem: Problem, worth: int) -> tuple[Ints, Pressures]:
 
     flow = stock_flow(problem, worth)
     return flow, least_pressures(problem, flow, worth)
+
+
+def _are_alone(problem: Problem) -> bool:
+    """Whether no two arcs share an offer, a need or a claim: then none competes with another, and each carries what it can."""
+    ends = (problem.offer, problem.need, problem.claim[problem.need])
+    room = min(len(problem.supply), len(problem.demand), len(problem.tier))  # More arcs than this share some end.
+    return len(problem.offer) <= room and all(len(np.unique(end)) == len(end) for end in ends)

@@ -3,10 +3,15 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from solver import Arcs, DenseCandidates, broken_rules, solve, solve_on_demand, total_urgency
+from solver import Arcs, DenseCandidates, Problem, broken_rules, sifting, solve, solve_on_demand, staircase, total_urgency
 
 NONE = np.zeros(0, dtype=np.int64)
 ARC_FIELDS = [field.name for field in fields(Arcs)]
+
+
+@pytest.fixture(autouse=True)
+def sift_whatever_its_size(monkeypatch):
+    monkeypatch.setattr(sifting, "FEW_ARCS", 0)
 
 
 def split(problem):
@@ -51,6 +56,36 @@ def test_few_arcs_give_the_optimum_over_all(rule, seed, draw_problem):
     more = candidates.cheaper(allocation.offer_pressure, allocation.need_pressure, 1000)
     known = set(zip(few.offer.tolist(), few.need.tolist(), strict=True))
     assert set(zip(more.offer.tolist(), more.need.tolist(), strict=True)) <= known
+
+
+@pytest.mark.parametrize("rule", ["off", "portions", "ratio"])
+@pytest.mark.parametrize("seed", range(10))
+def test_few_arcs_solved_at_once_give_what_sifting_gives(rule, seed, draw_problem, monkeypatch):
+    problem = draw_problem(seed, rule=rule, offers=12, needs=20, units=40, density=0.5, farthest=500, levels=30, minimum=[0, 9][seed % 2])
+    sifted, sieved = solve_on_demand(*split(problem))
+    monkeypatch.setattr(sifting, "FEW_ARCS", 1_000)
+    whole, allocation = solve_on_demand(*split(problem))
+    assert len(whole.offer) == len(problem.offer) >= len(sifted.offer)
+    assert broken_rules(whole, allocation) == []
+    assert value(whole, allocation.relaxed_flow) == value(sifted, sieved.relaxed_flow)
+
+
+@pytest.mark.parametrize("rule", ["off", "portions", "ratio"])
+@pytest.mark.parametrize("pairs", [0, 1, 5])
+def test_pairs_that_compete_with_nobody_carry_what_they_can(rule, pairs, monkeypatch):
+    draw = np.random.default_rng(pairs)
+    supply, demand, most = draw.integers(0, 9, pairs + 1), draw.integers(0, 9, pairs + 1), draw.integers(0, 9, pairs)
+    ends, effort = np.arange(pairs), draw.integers(0, 99, pairs)
+    received = draw.integers(0, 9, pairs + 1)
+    asked = staircase(rule, 2, 1, demand + received, 10)
+    problem = Problem.of(supply, demand, ends, ends, effort, most=most, received=received, staircase=asked)
+    alone = solve(problem)
+    assert broken_rules(problem, alone) == []
+    assert alone.flow.tolist() == np.minimum(np.minimum(supply, demand)[:pairs], most).tolist()
+    monkeypatch.setattr("solver.engine._are_alone", lambda _: False)
+    by_engine = solve(problem)
+    for name in ("flow", "offer_pressure", "need_pressure", "claim_pressure"):
+        assert getattr(alone, name).tolist() == getattr(by_engine, name).tolist()
 
 
 def test_most_arcs_are_never_handed_over(draw_problem):
