@@ -10,7 +10,7 @@ import pytest
 
 from coordinator.matching import Hidden
 from coordinator.network import Stance
-from coordinator.planning import Planner
+from coordinator.planning import Mine, Planner
 from coordinator.problems import Part, mass_of
 from coordinator.signals import parse_event
 from tests.support.desk import Desk
@@ -24,14 +24,14 @@ class Compared(Planner):
 
     compared = followed = 0
 
-    def plan(self, log_us: int) -> list[Part] | None:
+    def plan(self, log_us: int, mine: Mine | None = None) -> list[Part] | None:
         """Plan twice on the same state."""
         fields = {key: answer.kept for key, answer in self.solved.items() if answer.kept is not None}
-        parts = super().plan(log_us)
+        parts = super().plan(log_us, mine)
         if parts is not None:
             Compared.followed += sum(self.solved[key].kept is kept for key, kept in fields.items() if key in self.solved)
             fresh = Planner(self.network, self.book, keep_pairs=NEVER_KEPT, _portions=dict(self._portions))
-            mine, anew = self.worth(parts, log_us), self.worth(fresh.plan(log_us) or [], log_us)
+            mine, anew = self.worth(parts, log_us), self.worth(fresh.plan(log_us, mine) or [], log_us)
             assert mine == anew, f"kept {mine}, from nothing {anew}"
             Compared.compared += 1
         return parts
