@@ -27,7 +27,7 @@ export async function ask(path, values = {}, signal = undefined) {
 // Returns the rows of all pages of a list, at most so many, and whether there are more.
 export async function all(path, values, most, signal) {
   const items = [];
-  let after;
+  let { after } = values;
   do {
     const page = await ask(path, { ...values, limit: Math.min(1000, most - items.length), after }, signal);
     items.push(...page.items);

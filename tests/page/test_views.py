@@ -106,6 +106,22 @@ def test_the_rules_of_fairness_are_compared_when_somebody_asks(served: Served, o
     keep_shot(page, "book-compared")
 
 
+def test_the_ledger_begins_with_the_newest_decision_however_long_it_is(live: Served, open_page: Opened) -> None:
+    for number in range(30):
+        say(live, "need", f"clinic-{number}", 5)
+    say(live, "offer", "atelier", 150)
+    live.wait(2)
+    for proposal in live.get("/proposals?limit=1000")["items"]:
+        for party in proposal["parties"]:
+            live.client(party).accept(proposal["proposal"])
+    page = open_page(live, "/book")
+    numbers = page.locator(".card", has=page.get_by_role("heading", name="Ledger")).locator("tbody tr td:first-child")
+    expect(numbers).to_have_count(50)
+    assert numbers.all_inner_texts() == [str(number) for number in range(90, 40, -1)]
+    page.get_by_role("button", name="Show 50 more").click()
+    expect(numbers).to_have_count(90)
+
+
 def test_a_need_tells_its_history(live: Served, open_page: Opened) -> None:
     for quantity in (40, 30):
         say(live, "need", "clinic", quantity)
