@@ -71,11 +71,13 @@ def demo(
     write: Annotated[
         Path | None, typer.Option("--write", help="Only write stream, distances and charter as files here, to replay.")
     ] = None,
+    serve_it: Annotated[bool, typer.Option("--serve", help="Then show it all on the page, to this machine alone, until Ctrl-C.")] = False,
+    port: Annotated[int | None, typer.Option("--port", min=0, max=65_535, help="Of the page; 0 takes a free one.")] = None,
 ) -> None:
     """Stream a real relief effort through the coordinator and compare it with two simple rivals."""
     from coordinator.cli.demo import Request, run
 
-    run(Request(out, answers, seed, as_json, write))
+    run(Request(out, answers, seed, as_json, write, serve_it, port))
 
 
 @app.command()

@@ -15,15 +15,17 @@ from coordinator.cli.output import Progress, table
 from coordinator.commitments import BOUND
 from coordinator.cycle import Coordination
 from coordinator.demo_rates import MATCHES, OUTCOMES, Side, outcome_of
-from coordinator.errors import Refused
+from coordinator.errors import Refused, Unavailable
 from coordinator.rivals import RIVALS, Shipment, run_rival
 from coordinator.routes import RouteTable
 from coordinator.scoring import ALL_ITEMS, Score, first_portions, median_claims, score
+from coordinator.settings import read_settings
 from coordinator.signals import Proposal, event_json, parse_event
 from coordinator.times import SECOND_US, format_instant
 
 __all__ = ["Request", "run"]
 
+LOCALHOST = "127.0.0.1"
 FAIRNESS = ("portions", "off")
 COLUMNS = ["", "offered", "needed", "claims", "committed", "unit-km", "parcels", "first", "days"]
 
@@ -37,6 +39,8 @@ class Request:
     seed: int
     as_json: bool
     write: Path | None = None  # the folder for stream, distances and charter as files; then nothing is streamed
+    serve: bool = False  # afterwards, show it all on the page, until interrupted
+    port: int | None = None  # of the page; absent: the usual one, or a free one where that is taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,27 @@ def run(request: Request) -> None:
     plot_path = request.out / "first-portions.png"
     plot_first_portions(plot_path, lines, scores["off"][ALL_ITEMS].claims, (min(dates), max(dates)))
     _tell_end(request, story, scores, runs["portions"], log_path, plot_path)
+    if request.serve:
+        _show(request, log_path, routes)
+
+
+def _show(request: Request, log_path: Path, routes: RouteTable) -> None:
+    """Serve the demo's log to this machine alone, and open a browser on it where there is a screen; until interrupted."""
+    from coordinator.cli.serve import Request as Serving
+    from coordinator.cli.serve import open_port
+    from coordinator.cli.serve import run as serve
+
+    _say(request.as_json)
+    port = read_settings().port if request.port is None else request.port
+    try:
+        with open_port(LOCALHOST, port):
+            pass
+    except Unavailable:
+        if request.port is not None:
+            raise
+        port = 0
+    _say(request.as_json, "Reading the log of the demo for the page, which only this machine reaches ...")
+    serve(Serving(log=log_path, host=LOCALHOST, port=port, opens=True), charter=_charter("portions"), table=routes)
 
 
 def _write(folder: Path) -> None:
@@ -220,5 +245,8 @@ def _tell_end(request: Request, story: Story, scores: Mapping[str, Mapping[str, 
     print(f"  coordinator demo --write {files}")
     if ours.short_need:
         print(f"  coordinator why {ours.short_need} --log {log} {rules}")
+    if request.serve:
+        return
     print(f"  coordinator serve --log {log} {rules}")
-    print("  and open the address that it prints in a browser: the page shows all of this, and goes on from here")
+    print("  and open the address that it prints in a browser: the page shows all of this, and goes on from here.")
+    print("  `coordinator demo --serve` does that by itself: it shows the page when it has ended, to this machine alone.")

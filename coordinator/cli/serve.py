@@ -3,12 +3,15 @@
 import contextlib
 import logging
 import multiprocessing
+import os
 import signal
 import socket
 import sys
+import webbrowser
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from types import FrameType
 from typing import get_args
 
@@ -52,6 +55,7 @@ class Request:
     kafka: str | None = None
     replicas: int | None = None
     reading: Reading | None = None
+    opens: bool = False  # a browser, where there is one to look at
     alone: bool = False
 
 
@@ -82,8 +86,8 @@ def reading_named(text: str | None) -> Reading | None:
     return "tokens" if text == "tokens" else "open"
 
 
-def run(request: Request) -> None:
-    """Serve until interrupted; say where in one line."""
+def run(request: Request, *, charter: Charter | None = None, table: Table | None = None) -> None:
+    """Serve until interrupted; say where in one line. Charter and distances may come as they are instead of as files."""
     settings = read_settings()
     host = request.host or settings.host
     tokens = _tokens(request.tokens, settings.tokens)
@@ -91,9 +95,9 @@ def run(request: Request) -> None:
         raise Refused(
             f"without tokens anyone could speak for any agent, so --host {host} needs them; make one: coordinator token create AGENT"
         )
-    charter = charter_in_force(request.charter)
+    charter = charter or charter_in_force(request.charter)
     routes = request.routes or settings.routes
-    table = read_routes(routes) if routes else None
+    table = read_routes(routes) if table is None and routes else table
     _log_to_stderr()
     with contextlib.ExitStack() as stack:
         port = stack.enter_context(open_port(host, settings.port if request.port is None else request.port))
@@ -125,12 +129,19 @@ def run(request: Request) -> None:
         who = "every agent speaks with its token" if tokens else "only this machine reaches it, and anyone on it may speak for any agent"
         who += ", and nobody reads without one" if reading == "tokens" else ""
         print(f"coordinator on {_address(port)} plans every {charter.cycle_seconds} s; {who}. Ctrl-C stops it.", flush=True)
+        if request.opens and _has_screen():
+            Thread(target=webbrowser.open, args=(_address(port),), name="browser", daemon=True).start()
         server = _Server(config, app.state.feed)
         if isinstance(service, KafkaService):
             service.when_ended(server.end)
         _serve(server, port)
         if isinstance(service, KafkaService) and service.ended is not None:
             raise service.ended
+
+
+def _has_screen() -> bool:
+    """Whether a browser would open in a window, and not take over the terminal."""
+    return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def _service(request: Request, settings: Settings, charter: Charter, table: Table | None) -> Service:

@@ -328,6 +328,7 @@ function passTime() {
 
 async function begin() {
   document.documentElement.dataset.theme = theme();
+  document.querySelector(".shell")?.remove(); // what was painted before this script had come
   document.body.append(place.body, place.dialog, place.toast);
   document.addEventListener("keydown", (event) => {
     if (event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey)) {
@@ -343,7 +344,7 @@ async function begin() {
   });
   stream.addEventListener("records", ({ detail: { fresh } }) => {
     app.view.hear?.(app, fresh);
-    if (fresh.some((record) => !record.event.type.startsWith("stigmergy.tick.") && app.view.moves?.(record))) soon();
+    if (fresh.some((record) => !record.type.startsWith("stigmergy.tick.") && app.view.moves?.(record))) soon();
     if (fresh.some((record) => record.stream !== "signal")) count().catch(() => undefined);
   });
   session.addEventListener("change", () => {

@@ -8,6 +8,48 @@ const AGAIN_MS = [500, 1_000, 2_000, 5_000, 10_000];
 const BACKLOG = 200; // records of before, so that the tail is not empty at first
 const KEPT = 600;
 
+// One record as it came. Its source and kind are read off the text, which is all that most are ever asked for; the rest on demand.
+class Record {
+  #text;
+  #event;
+  #logtime;
+
+  constructor(stream, position, text) {
+    this.stream = stream;
+    this.position = position;
+    this.#text = text;
+  }
+
+  get source() {
+    return quoted(this.#text, '"source":"') ?? this.event.source;
+  }
+
+  get type() {
+    return quoted(this.#text, '"type":"') ?? this.event.type;
+  }
+
+  get event() {
+    this.#read();
+    return this.#event;
+  }
+
+  get logtime() {
+    this.#read();
+    return this.#logtime;
+  }
+
+  #read() {
+    if (this.#event) return;
+    ({ event: this.#event, logtime: this.#logtime } = JSON.parse(this.#text));
+  }
+}
+
+// Returns the first value of an attribute whose text needs no unquoting, as names and kinds never do; undefined where it is written otherwise.
+function quoted(text, name) {
+  const start = text.indexOf(name);
+  return start < 0 ? undefined : text.slice(start + name.length, text.indexOf('"', start + name.length));
+}
+
 export class Stream extends EventTarget {
   records = []; // the newest last
   state = "connecting"; // then live, lost or stale
@@ -81,10 +123,10 @@ export class Stream extends EventTarget {
     const fresh = [];
     let old = 0;
     for (const frame of frames) {
-      const fields = Object.fromEntries(frame.split("\n").map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 2)]));
-      if (fields.id === undefined || fields.data === undefined) continue;
-      this.position = Number(fields.id);
-      const record = { stream: fields.event, ...JSON.parse(fields.data) };
+      const [id, kind, data] = frame.split("\n", 3);
+      if (!id.startsWith("id: ") || !data?.startsWith("data: ")) continue; // a sign of life
+      this.position = Number(id.slice(4));
+      const record = new Record(kind.slice(7), this.position, data.slice(6));
       if (this.position > this.oldUntil) fresh.push(record);
       else old += 1;
       this.records.push(record);

@@ -8,6 +8,7 @@ import { ask } from "../server.js";
 import { kilometres, number, percent, t } from "../words.js";
 
 const LISTED = 60;
+const PULSED = 40; // of what came at once, whose rings are drawn
 
 let chart = null;
 let box = null;
@@ -23,7 +24,7 @@ export const map = {
   moves: () => true,
   hear(_, fresh) {
     if (!chart) return;
-    for (const { event } of fresh.slice(-200)) if (event.source.startsWith("agent:")) chart.pulse(event.source.slice(6));
+    for (const { source } of fresh.slice(-PULSED)) if (source.startsWith("agent:")) chart.pulse(source.slice(6));
   },
   async load(app, signal) {
     asking ??= askLand(app);

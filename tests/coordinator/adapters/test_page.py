@@ -21,6 +21,7 @@ from coordinator.commitments import SAID_ONLY, State
 from coordinator.errors import Unavailable
 from coordinator.explaining import explain
 from coordinator.json_schemas import json_schemas
+from coordinator.matching import Hidden
 from coordinator.signals import event_json
 from tests.support.relief import relief
 from tests.support.serving import START_US, Served, serve
@@ -76,6 +77,22 @@ def test_every_word_of_the_server_has_a_message() -> None:
     words |= {f"rule.{name}" for name in Charter.model_fields}
     assert {word for word in words if f'"{word}": ' not in text} == set()
     assert json.dumps(list(REFUSAL_CODES)) in (FOLDER / "views/refused.js").read_text(encoding="utf-8")
+
+
+def test_every_rule_of_matching_can_be_said_in_the_readers_language() -> None:
+    """The page knows the server's sentences by heart: one that is worded anew here has to be there too."""
+    text = (FOLDER / "telling.js").read_text(encoding="utf-8")
+    known = dict(re.findall(r'^  "(.*)": "(\w+)",$', text, flags=re.M))
+    assert known.keys() == {str(why) for why in Hidden}
+    english = (FOLDER / "words/en.js").read_text(encoding="utf-8")
+    assert {name for name in known.values() if f'"hidden.{name}": ' not in english} == set()
+
+
+def test_all_scripts_are_asked_for_at_once() -> None:
+    """One that waits for another to name it would cost a way there and back."""
+    html = (FOLDER / "index.html").read_text(encoding="utf-8")
+    preloaded = re.findall(r'<link rel="modulepreload" href="page/(.*)">', html)
+    assert {*preloaded, "main.js"} == {name for name in FILES if name.endswith(".js")}
 
 
 @pytest.mark.parametrize("name", sorted(FILES))
