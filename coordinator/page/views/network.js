@@ -117,7 +117,7 @@ function graph(nodes, edges, label) {
     const some = columns.get(column).sort((one, other) => (other.kind === "lonely") - (one.kind === "lonely"));
     const shown = some.slice(0, IN_COLUMN);
     const more = some.length - shown.length;
-    const top = (height - (shown.length + (more ? 1 : 0)) * (NODE.height + NODE.between) + NODE.between) / 2;
+    const top = NODE.between; // from the top on, so that the first step is in sight however many the last one has
     const x = 20 + index * (NODE.width + NODE.apart);
     shown.forEach((node, row) => {
       const y = top + row * (NODE.height + NODE.between);
