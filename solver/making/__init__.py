@@ -16,6 +16,7 @@ from solver.making.plan import (
     produced,
     worth_of_plan,
 )
+from solver.making.planning import plan_making, walked
 from solver.making.problem import ProductionProblem, tier_worths
 from solver.making.rules import bound_that_follows, broken_rules
 
@@ -32,8 +33,10 @@ __all__ = [
     "gap",
     "levels_of_things",
     "place_of_lines",
+    "plan_making",
     "pool_use",
     "produced",
     "tier_worths",
+    "walked",
     "worth_of_plan",
 ]

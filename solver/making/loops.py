@@ -7,7 +7,7 @@ from fractions import Fraction
 from solver.errors import TooLarge
 from solver.making.problem import ProductionProblem
 
-__all__ = ["MOST_LOOPS", "gainless_loops", "levels_of_things"]
+__all__ = ["MOST_LOOPS", "gainless_loops", "levels_of_things", "makers_of_things"]
 
 MOST_LOOPS = 10_000  # looked at; more are refused, never passed over
 
@@ -36,32 +36,53 @@ def gainless_loops(problem: ProductionProblem) -> list[list[int]]:
 
 
 def levels_of_things(problem: ProductionProblem) -> tuple[list[int], list[list[int]]]:
-    """Return each thing's level (0: made of nothing, or of things on its own ring alone) and the rings, as sets of things."""
-    makers = _makers(problem)
-    component = _components([sorted({thing for recipe in makers[t] for thing in _inputs(problem, recipe)}) for t in range(problem.things)])
-    level: dict[int, int] = {}
+    """Return each thing's level (0: made of nothing, or of things on its own ring alone) and the rings, as sets of things.
+
+    What counts as making a thing is what `makers_of_things` says, so that a by-product that goes back in is no ring.
+    """
+    makers = makers_of_things(problem)
+    made_of = _made_of(problem, makers)
+    component = _components(made_of)
     members: dict[int, list[int]] = defaultdict(list)
     for thing, which in enumerate(component):
         members[which].append(thing)
+    level: dict[int, int] = {}
     for which in sorted(members):  # A component is numbered after all those it is made of.
-        below = {
-            component[taken] for thing in members[which] for recipe in makers[thing] for taken in _inputs(problem, recipe)
-        } - {which}  # fmt: skip
+        below = {component[taken] for thing in members[which] for taken in made_of[thing]} - {which}
         level[which] = 1 + max((level[each] for each in below), default=-1)
-    rings = [
-        things
-        for which, things in sorted(members.items())
-        if len(things) > 1 or any(things[0] in _inputs(problem, recipe) for recipe in makers[things[0]])
-    ]
+    rings = [things for _, things in sorted(members.items()) if len(things) > 1 or things[0] in made_of[things[0]]]
     return [level[which] for which in component], rings
 
 
-def _makers(problem: ProductionProblem) -> list[list[int]]:
+def makers_of_things(problem: ProductionProblem) -> list[list[int]]:
+    """Return, for each thing, the recipes that may be run for its sake: those whose first output it is, and some beside.
+
+    A recipe is run for a by-product too, unless it takes something that is made of that: else scrap would be made to be ground.
+    """
     makers: list[list[int]] = [[] for _ in range(problem.things)]
     for recipe in range(problem.recipes):
-        for thing in _outputs(problem, recipe):
-            makers[thing].append(recipe)
+        makers[next(iter(_outputs(problem, recipe)))].append(recipe)
+    for recipe in range(problem.recipes):
+        for thing in list(_outputs(problem, recipe))[1:]:
+            if thing not in _all_under(_made_of(problem, makers), list(_inputs(problem, recipe))):
+                makers[thing].append(recipe)
     return makers
+
+
+def _made_of(problem: ProductionProblem, makers: list[list[int]]) -> list[list[int]]:
+    return [sorted({taken for recipe in each for taken in _inputs(problem, recipe)}) for each in makers]
+
+
+def _all_under(made_of: list[list[int]], things: list[int]) -> set[int]:
+    """Return things and all they are made of."""
+    seen: set[int] = set()
+    waiting = list(things)
+    while waiting:
+        thing = waiting.pop()
+        if thing not in seen:
+            seen.add(thing)
+            waiting.extend(made_of[thing])
+    return seen
 
 
 def _inputs(problem: ProductionProblem, recipe: int) -> dict[int, int]:

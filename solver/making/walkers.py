@@ -1,0 +1,763 @@
+"""A plan of making that walkers keep: each need walks the cheapest tree under the pressures, and what changes is walked anew."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from heapq import heapify, heappop, heappush
+from typing import Any, TypeVar
+
+import numpy as np
+
+from solver.engine import making_walk as kernel
+from solver.errors import BadProblem
+from solver.making.loops import levels_of_things, makers_of_things
+from solver.making.plan import NEED, ProductionPlan
+from solver.making.problem import ProductionProblem
+from solver.making.rules import bound_that_follows
+from solver.problem import Ints
+
+__all__ = ["Pressures", "Trails", "Walkers", "bound_of", "net_of", "settled"]
+
+_T = TypeVar("_T")
+LINES = 4_096  # of one tree; a tree that would have more is not taken
+CRUMB = 3  # what has less than so small a part of what is wanted is passed over for the time being
+PATIENCE = 8  # needs in a row that get nothing of what came free, before the rest is not asked
+DISPLACED = 32  # trees that one event lets a short need take the place of, at most
+SIPS = 10  # in which a need is served, those with less coverage first
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pressures:
+    """How short everything is, in whole numbers that nothing undercuts."""
+
+    thing: Ints  # (S, P, T) in effort * scale
+    pool: Ints  # (H, T)
+    scale: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trails:
+    """How much of everything a linear program would do; walkers follow it first."""
+
+    lot: kernel.Floats  # (K,)
+    run: kernel.Floats  # (A, T)
+    move: kernel.Floats  # (E, S, T)
+    wait: kernel.Floats  # (S, P, T)
+
+
+@dataclass(slots=True, eq=False)
+class _Tree:
+    need: int
+    units: int
+    end: int
+    lines: Ints  # (lines, kernel.COLUMNS); LEFTOVER lines hold the node in WHAT
+    sources: dict[int, tuple[int, int]]  # LEFTOVER line -> (tree, line) whose run left it
+    gain: int  # worth when it was walked, less its effort
+    pinned: bool = False
+
+
+class Walkers:
+    """Trees for the needs of a problem, kept while needs, lots and hours change.
+
+    Every call leaves a plan that passes the check. Walkers are greedy: how far they are from the best is told by the bound.
+    """
+
+    def __init__(self, problem: ProductionProblem, pressures: Pressures) -> None:
+        self.problem = replace(
+            problem,
+            need_units=problem.need_units.copy(),
+            stock_units=problem.stock_units.copy(),
+            pool_grains=problem.pool_grains.copy(),
+        )
+        self.pressures = pressures
+        self._net = net_of(problem, pressures.scale)
+        self._left = _all_left(problem)
+        selves, shape = len(self._net.self_of), (problem.places, problem.buckets)
+        self._ways = kernel.Ways(
+            np.full((selves, *shape), kernel.FAR, dtype=np.int64),
+            np.full((selves, *shape), kernel.NOWHERE, dtype=np.int64),
+            pressures.thing,
+            pressures.pool,
+        )
+        # As if nobody had taken anything: what a need would take if it came first.
+        self._whole = self._left._replace(
+            lot=self.problem.stock_units,
+            pool=self.problem.pool_grains,
+            batch=np.zeros_like(self._left.batch),
+            over=np.zeros_like(self._left.over),
+            lot_shut=np.zeros_like(self._left.lot_shut),
+            run_shut=np.zeros_like(self._left.run_shut),
+            over_shut=np.zeros_like(self._left.over_shut),
+        )
+        self._first = self._ways._replace(price=self._ways.price.copy(), via=self._ways.via.copy())
+        self._first_stale = np.ones(selves, dtype=bool)
+        nodes = shape[0] * shape[1]
+        self._heap, self._spot = np.zeros(nodes, dtype=np.int64), np.zeros(nodes, dtype=np.int64)
+        self._found = kernel.Found(
+            np.zeros((LINES + 32, kernel.COLUMNS), dtype=np.int64),
+            np.zeros((LINES + 32, 5), dtype=np.int64),
+            np.zeros((LINES + 32, 3), dtype=np.int64),
+            np.zeros(LINES, dtype=np.float64),
+            np.zeros(5, dtype=np.int64),
+        )
+        self._under, self._above = _closures(problem, self._net)
+        self._sharing = _sharing(problem)
+        self._stale = np.ones(selves, dtype=bool)
+        self._trees: dict[int, _Tree] = {}
+        self._next = 0
+        self._gain = 0  # of all trees
+        self._covered = np.zeros(len(problem.need_units), dtype=np.int64)
+        self._of_need: list[set[int]] = [set() for _ in problem.need_units]
+        self._overs: dict[int, list[list[int]]] = {}  # node -> [tree, line, units left over there]
+        self._takers: dict[int, set[int]] = {}  # tree -> trees that took what it left over
+        self._users: dict[tuple[int, int], set[int]] = {}  # (which, flat) of a lot, a pool or a batch -> trees that draw on it
+        self._shut: list[tuple[int, int]] = []
+
+    def follow(self, trails: Trails, wanted: Ints) -> None:
+        """Walk every need along what the linear program would do, as far as ``wanted`` (N, T) and whole units allow."""
+        left = self._left
+        for mine, theirs in zip(
+            (left.trail_lot, left.trail_run, left.trail_move, left.trail_wait),
+            (trails.lot, trails.run, trails.move, trails.wait),
+            strict=True,
+        ):
+            mine[...] = theirs
+        order = sorted(range(len(self._covered)), key=lambda need: (-int(self.problem.need_worth[need]), need))
+        for need in order:
+            for bucket in np.flatnonzero(wanted[need]).tolist():
+                self._follow(need, bucket, int(wanted[need, bucket]))
+
+    def _follow(self, need: int, bucket: int, wanted: int) -> None:
+        problem, found = self.problem, self._found
+        thing, place = int(problem.need_thing[need]), int(problem.need_place[need])
+        while wanted > 0:
+            lines, units = kernel.reach(self._net, self._left, self._ways, found, thing, place, bucket, wanted, True)
+            if units:
+                self._keep(need, units, bucket, lines)
+                wanted -= units
+                continue
+            which, flat = int(found.told[kernel.WHICH]), int(found.told[kernel.FLAT])
+            if which == kernel.ROOT:
+                return
+            trail = {
+                kernel.TRAIL_LOT: self._left.trail_lot, kernel.TRAIL_RUN: self._left.trail_run,
+                kernel.TRAIL_MOVE: self._left.trail_move, kernel.TRAIL_WAIT: self._left.trail_wait,
+            }[which]  # fmt: skip
+            trail.ravel()[flat] = 0.0
+
+    def fill(self, needs: "list[int] | None" = None, *, strict: bool = False, patience: int | None = None) -> None:
+        """Let needs walk freely until nothing more is to be had that is worth its effort; the worthiest and least covered first.
+
+        ``strict`` takes only what the pressures allow too. With ``patience``, it ends once so many in a row got nothing.
+        """
+        again = True
+        while again:
+            before = len(self._trees)
+            waiting = [(*self._rank(need), need) for need in (range(len(self._covered)) if needs is None else needs)]
+            heapify(waiting)
+            in_vain = 0
+            while waiting and (patience is None or in_vain < patience):
+                need = heappop(waiting)[-1]
+                trees = self._next
+                if self._sip(need, strict):
+                    heappush(waiting, (*self._rank(need), need))
+                in_vain = in_vain + 1 if trees == self._next else 0
+            again = bool(self._shut) and len(self._trees) > before
+            self._open()
+
+    def _rank(self, need: int) -> tuple[int, float]:
+        asked = int(self.problem.need_units[need])
+        return -self._worth_of_next(need), int(self._covered[need]) / max(asked, 1)
+
+    def _worth_of_next(self, need: int) -> int:
+        problem = self.problem
+        level = min(problem.levels - 1, int(self._covered[need]) * problem.levels // max(int(problem.need_units[need]), 1))
+        return int(problem.need_worth[need]) - level * int(problem.need_step[need])
+
+    def _sip(self, need: int, strict: bool) -> bool:
+        """Serve a need once more; return whether it got anything and wants more."""
+        problem, found = self.problem, self._found
+        missing = int(problem.need_units[need] - self._covered[need])
+        if missing <= 0:
+            return False
+        parts = max(problem.levels, SIPS)
+        asked, covered = int(problem.need_units[need]), int(self._covered[need])
+        sip = min(missing, max(1, -(-(covered * parts // asked + 1) * asked // parts) - covered))
+        thing, place = int(problem.need_thing[need]), int(problem.need_place[need])
+        while True:
+            self._freshen(thing)
+            bucket, pressed, late = self._when(need, self._ways.price[thing, place])
+            worth = self._worth_of_next(need) - late
+            if bucket < 0 or worth <= 0 or (strict and pressed > worth * self._net.scale):
+                return False
+            lines = kernel.unfold(self._net, self._left, self._ways, found, thing, place, bucket, sip, False)
+            if lines < 0:
+                have, want, which, flat = found.told[: kernel.UNDONE].tolist()
+                if have * CRUMB < want or sip == 1:
+                    if not self._close(which, flat):
+                        return False
+                else:
+                    sip = min(max(1, sip * have // want), sip - 1)
+                continue
+            if self._effort(lines) >= worth * sip:
+                kernel.revert(self._net, self._left, found, lines)
+                return False
+            self._keep(need, sip, bucket, lines)
+            return sip < missing
+
+    def _when(self, need: int, price: Ints) -> tuple[int, int, int]:
+        """Return the best bucket to deliver in, the pressure there, and what is lost by being late; -1 where none is possible."""
+        problem = self.problem
+        last = min(int(problem.need_until[need]), problem.buckets - 1)
+        due, rate = min(int(problem.need_due[need]), last), int(problem.need_late[need])
+        best = (-1, 0, 0)
+        least = kernel.FAR
+        for bucket in range(due, last + 1):
+            late = rate * (bucket - due)
+            if price[bucket] < kernel.FAR and price[bucket] + late * self._net.scale < least:
+                least = price[bucket] + late * self._net.scale
+                best = (bucket, int(price[bucket]), late)
+        return best
+
+    def _effort(self, lines: int) -> int:
+        table, net = self._found.lines[:lines], self._net
+        runs, moves = table[table[:, kernel.KIND] == kernel.RUN], table[table[:, kernel.KIND] == kernel.MOVE]
+        effort = net.effort[runs[:, kernel.WHAT]] @ runs[:, kernel.RUNS]
+        return int(effort + (net.arc_effort[moves[:, kernel.WHAT]] * net.load[moves[:, kernel.THING]]) @ moves[:, kernel.UNITS])
+
+    def _freshen(self, thing: int) -> None:
+        for each in self._under[thing]:
+            if self._stale[each]:
+                kernel.refresh(self._net, self._left, self._ways, each, self._heap, self._spot)
+                self._stale[each] = False
+
+    def _touch(self, things: "set[int] | list[int]", *, whole: bool = False) -> None:
+        for thing in things:
+            self._stale[self._above[thing]] = True
+            if whole:
+                self._first_stale[self._above[thing]] = True
+
+    def _close(self, which: int, flat: int) -> bool:
+        """Pass over something that has too little left to be of use; return False where there was nothing of the kind."""
+        if which == kernel.TRAIL_LOT:
+            self._left.lot_shut[flat] = True
+            self._touch([int(self.problem.stock_thing[flat])])
+        elif which == kernel.TRAIL_RUN:
+            self._left.run_shut.ravel()[flat] = True
+            self._touch(self._made_by(flat // self.problem.buckets))
+        elif which == kernel.OVER:
+            self._left.over_shut.ravel()[flat] = True
+            self._touch([flat // (self.problem.places * self.problem.buckets)])
+        else:
+            return False
+        self._shut.append((which, flat))
+        return True
+
+    def _open(self) -> None:
+        """Look again at all that was passed over: another need may want less of it."""
+        for which, flat in self._shut:
+            if which == kernel.TRAIL_LOT:
+                self._left.lot_shut[flat] = False
+                self._touch([int(self.problem.stock_thing[flat])])
+            elif which == kernel.TRAIL_RUN:
+                self._left.run_shut.ravel()[flat] = False
+                self._touch(self._made_by(flat // self.problem.buckets))
+            else:
+                self._left.over_shut.ravel()[flat] = False
+                self._touch([flat // (self.problem.places * self.problem.buckets)])
+        self._shut.clear()
+
+    def _made_by(self, activity: int) -> list[int]:
+        recipe = int(self.problem.activity_recipe[activity])
+        things: list[int] = self.problem.output_thing[self.problem.output_start[recipe] : self.problem.output_start[recipe + 1]].tolist()
+        return things
+
+    def _keep(self, need: int, units: int, bucket: int, lines: int) -> None:
+        """Write down the tree that was just taken, and who left over what it took."""
+        tree = self._next
+        self._next += 1
+        table, sources = self._traced(tree, self._found.lines[:lines].copy())
+        late = int(self.problem.need_late[need]) * max(0, bucket - int(self.problem.need_due[need]))
+        gain = (self._worth_of_next(need) - late) * units - self._effort(lines)
+        self._trees[tree] = _Tree(need, units, bucket, table, sources, gain)
+        self._gain += gain
+        self._of_need[need].add(tree)
+        self._covered[need] += units
+        self._enter(tree, list(range(len(table))), table)
+
+    def _traced(self, tree: int, table: Ints) -> tuple[Ints, dict[int, tuple[int, int]]]:
+        """Return the lines with every LEFTOVER split by who left it, and who that was."""
+        sources: dict[int, tuple[int, int]] = {}
+        added: list[list[int]] = []
+        for line in np.flatnonzero(table[:, kernel.KIND] == kernel.LEFTOVER).tolist():
+            wanted, row = int(table[line, kernel.UNITS]), line
+            entries = self._overs[int(table[line, kernel.WHAT])]
+            while wanted:
+                entry = entries[0]
+                part = min(wanted, entry[2])
+                if row < 0:
+                    added.append([*table[line].tolist()])
+                    row = len(table) + len(added) - 1
+                    added[-1][kernel.UNITS] = part
+                else:
+                    table[line, kernel.UNITS] = part
+                sources[row] = (entry[0], entry[1])
+                self._takers.setdefault(entry[0], set()).add(tree)
+                entry[2] -= part
+                wanted -= part
+                row = -1
+                if not entry[2]:
+                    entries.pop(0)
+        return (np.vstack([table, np.array(added, dtype=np.int64)]) if added else table), sources
+
+    def _left_over_by(self, row: list[int]) -> list[tuple[int, int]]:
+        """Return (node, units) of what a RUN line leaves over."""
+        problem, activity = self.problem, row[kernel.WHAT]
+        recipe = int(problem.activity_recipe[activity])
+        found = []
+        for each in range(int(problem.output_start[recipe]), int(problem.output_start[recipe + 1])):
+            thing = int(problem.output_thing[each])
+            out = row[kernel.RUNS] * int(problem.output_units[each]) * int(problem.yield_good[recipe]) // int(problem.yield_of[recipe])
+            out -= row[kernel.UNITS] if thing == row[kernel.THING] else 0
+            if out:
+                node = (thing * problem.places + int(problem.activity_place[activity])) * problem.buckets + row[kernel.END]
+                found.append((node, out))
+        return found
+
+    def _ran_out(self, table: Ints) -> None:
+        """Note what a tree used up or left over, so that the ways of those things are found anew."""
+        touched = np.zeros(self.problem.things, dtype=bool)
+        kernel.note(self._net, self._left, self._ways, table, *self._sharing, touched)
+        self._touch(np.flatnonzero(touched).tolist())
+
+    def _draws_on(self, row: list[int]) -> list[tuple[int, int]]:
+        """Return (which, flat) of the lot, or of the batch and pools, that a line draws on."""
+        problem, what = self.problem, row[kernel.WHAT]
+        if row[kernel.KIND] == kernel.LOT:
+            return [(kernel.HARD_LOT, what)]
+        if row[kernel.KIND] != kernel.RUN:
+            return []
+        pools = problem.use_pool[problem.use_start[what] : problem.use_start[what + 1]].tolist()
+        flat = [(kernel.HARD_POOL, pool * problem.buckets + row[kernel.BEGIN]) for pool in pools]
+        return [(kernel.BATCH, what * problem.buckets + row[kernel.BEGIN]), *flat]
+
+    def _release(self, tree: int) -> set[int]:
+        """Take a tree back, with those that cannot do without it; return the needs that lost some."""
+        losers: set[int] = set()
+        waiting = [tree]
+        while waiting:
+            gone = waiting.pop()
+            if gone not in self._trees:
+                continue
+            takers = sorted(self._takers.pop(gone, ()))
+            losers.add(self._trees[gone].need)
+            waiting += self._take_back(gone)
+            for taker in takers:
+                while taker in self._trees and (orphans := self._rests_on(taker, gone)):
+                    if not self._graft(taker, orphans[0]):
+                        waiting.append(taker)
+                        break
+        return losers
+
+    def _rests_on(self, tree: int, source: int) -> list[int]:
+        return [line for line, (its_source, _) in self._trees[tree].sources.items() if its_source == source]
+
+    def _take_back(self, tree: int) -> list[int]:
+        """Put back all that a tree took; return the trees whose batches break without it."""
+        kept = self._trees.pop(tree)
+        self._gain -= kept.gain
+        self._of_need[kept.need].discard(tree)
+        self._covered[kept.need] -= kept.units
+        left, broken = self._left, []
+        for line, row in enumerate(kept.lines.tolist()):
+            kind, what, units = row[kernel.KIND], row[kernel.WHAT], row[kernel.UNITS]
+            for key in self._draws_on(row):
+                self._users[key].discard(tree)
+            if kind == kernel.LOT:
+                left.lot[what] += units
+            elif kind == kernel.LEFTOVER:
+                if kept.sources[line][0] in self._trees:
+                    left.over.ravel()[what] += units
+                    self._hand_back(what, kept.sources[line], units)
+            elif kind == kernel.RUN:
+                broken += self._unrun(tree, row)
+        self._touch(sorted({row[kernel.THING] for row in kept.lines.tolist()} | self._beside(kept.lines)))
+        return broken
+
+    def _graft(self, tree: int, line: int) -> bool:
+        """Let a tree make or fetch what it took of another's leftovers, as that other went; False where nothing serves."""
+        kept, problem, found = self._trees[tree], self.problem, self._found
+        row = kept.lines[line].tolist()
+        thing, units, (place, bucket) = row[kernel.THING], row[kernel.UNITS], divmod(row[kernel.WHAT], problem.buckets)
+        place %= problem.places
+        self._freshen(thing)
+        if self._ways.price[thing, place, bucket] >= kernel.FAR:
+            return False
+        lines = kernel.unfold(self._net, self._left, self._ways, found, thing, place, bucket, units, False)
+        if lines < 0:
+            return False
+        table = found.lines[:lines].copy()
+        nodes = table[table[:, kernel.KIND] == kernel.LEFTOVER, kernel.WHAT].tolist()
+        resting = self._resting_on(tree)
+        if any(entry[0] in resting for node in nodes for entry in self._overs.get(node, ())):
+            kernel.revert(self._net, self._left, found, lines)
+            return False
+        effort = self._effort(lines)
+        kept.gain -= effort
+        self._gain -= effort
+        table, sources = self._traced(tree, table)
+        numbers = np.array([line, *range(len(kept.lines), len(kept.lines) + len(table) - 1)], dtype=np.int64)
+        table[:, kernel.FEEDS] = np.where(table[:, kernel.FEEDS] < 0, row[kernel.FEEDS], numbers[table[:, kernel.FEEDS]])
+        kept.lines = np.vstack([kept.lines, table[1:]])
+        kept.lines[line] = table[0]
+        del kept.sources[line]
+        kept.sources.update({int(numbers[each]): source for each, source in sources.items()})
+        self._enter(tree, numbers.tolist(), table)
+        return True
+
+    def _resting_on(self, tree: int) -> set[int]:
+        """Return a tree and all that take what it, or one of those, left over."""
+        seen: set[int] = set()
+        waiting = [tree]
+        while waiting:
+            each = waiting.pop()
+            if each not in seen:
+                seen.add(each)
+                waiting.extend(self._takers.get(each, ()))
+        return seen
+
+    def _enter(self, tree: int, numbers: list[int], table: Ints) -> None:
+        """Write down what the lines of a tree draw on and leave over."""
+        for line, row in zip(numbers, table.tolist(), strict=True):
+            for key in self._draws_on(row):
+                self._users.setdefault(key, set()).add(tree)
+            if row[kernel.KIND] == kernel.RUN:
+                for node, over in self._left_over_by(row):
+                    self._overs.setdefault(node, []).append([tree, line, over])
+        self._ran_out(table)
+
+    def _hand_back(self, node: int, source: tuple[int, int], units: int) -> None:
+        for entry in self._overs.setdefault(node, []):
+            if (entry[0], entry[1]) == source:
+                entry[2] += units
+                return
+        self._overs[node].append([*source, units])
+
+    def _unrun(self, tree: int, row: list[int]) -> list[int]:
+        """Take the runs of a line back; return the trees of its batch where that no longer keeps its rules."""
+        problem, left, activity, bucket = self.problem, self._left, row[kernel.WHAT], row[kernel.BEGIN]
+        recipe = int(problem.activity_recipe[activity])
+        left.batch[activity, bucket] -= row[kernel.RUNS]
+        runs = int(left.batch[activity, bucket])
+        setups = row[kernel.SETUPS]
+        for node, _ in self._left_over_by(row):
+            gone = [entry for entry in self._overs.get(node, ()) if entry[0] == tree]
+            left.over.ravel()[node] -= sum(entry[2] for entry in gone)
+            self._overs[node] = [entry for entry in self._overs.get(node, ()) if entry[0] != tree]
+        others = sorted(self._users[(kernel.BATCH, activity * problem.buckets + bucket)] - {tree})
+        if setups and runs:
+            setups -= self._set_up_by(others, activity, bucket)
+        for use in range(int(problem.use_start[activity]), int(problem.use_start[activity + 1])):
+            grains = int(problem.use_grains[use]) * row[kernel.RUNS] + int(problem.use_setup[use]) * setups
+            left.pool[problem.use_pool[use], bucket] += grains
+        if runs and (runs < problem.batch_least[recipe] or runs % problem.batch_multiple[recipe]):
+            return others
+        return []
+
+    def _set_up_by(self, trees: list[int], activity: int, bucket: int) -> int:
+        """Let another tree's line of the batch set it up; return 1 where there is one."""
+        for tree in trees:
+            if tree in self._trees:
+                lines = self._trees[tree].lines
+                same = (lines[:, kernel.KIND] == kernel.RUN) & (lines[:, kernel.WHAT] == activity) & (lines[:, kernel.BEGIN] == bucket)
+                if same.any():
+                    lines[int(np.flatnonzero(same)[0]), kernel.SETUPS] = 1
+                    return 1
+        return 0
+
+    def _beside(self, table: Ints) -> set[int]:
+        """Return the things that come out of activities which share a pool with a tree's runs."""
+        start, rows = self._sharing
+        runs = {row[kernel.WHAT] for row in table.tolist() if row[kernel.KIND] == kernel.RUN}
+        return {thing for run in runs for other in rows[start[run] : start[run + 1]].tolist() for thing in self._made_by(other)}
+
+    def need_changes(self, need: int, units: int) -> None:
+        """Let a need ask for so many units from now on, and walk what that moves."""
+        if units < 0:
+            raise BadProblem(f"need {need} is to ask for {units}: 0 or more are expected")
+        self.problem.need_units[need] = units
+        losers: set[int] = set()
+        while self._covered[need] > units:
+            losers |= self._release(max(self._of_need[need]))
+        self._settle_down({need}, losers)
+
+    def add_need(
+        self, thing: int, place: int, units: int, due: int, until: int, tier: int, worth: int, step: int = 0, late: int = 0
+    ) -> int:
+        """Add a need, walk it, and return its number."""
+        said = {"thing": thing, "place": place, "units": units, "due": due, "until": until, "tier": tier}
+        said |= {"worth": worth, "step": step, "late": late}
+        rows: dict[str, Any] = {
+            f"need_{name}": np.append(getattr(self.problem, f"need_{name}"), np.int64(value)) for name, value in said.items()
+        }
+        self.problem = replace(self.problem, **rows)
+        self._covered = np.append(self._covered, np.int64(0))
+        self._of_need.append(set())
+        need = len(self._covered) - 1
+        self._settle_down({need}, set())
+        return need
+
+    def lot_changes(self, lot: int, units: int) -> None:
+        """Let a lot hold so many units from now on, and walk what that moves."""
+        if units < 0:
+            raise BadProblem(f"lot {lot} is to hold {units}: 0 or more are expected")
+        more = units - int(self.problem.stock_units[lot])
+        self.problem.stock_units[lot] = units
+        self._left.lot[lot] += more
+        losers = self._make_room((kernel.HARD_LOT, lot), lambda: int(self._left.lot[lot]))
+        self._touch([int(self.problem.stock_thing[lot])], whole=True)
+        self._settle_down(self._short_of([int(self.problem.stock_thing[lot])]) if more > 0 else set(), losers, only_fill=True)
+
+    def pool_changes(self, pool: int, bucket: int, grains: int) -> None:
+        """Let a pool have so many grains in a bucket from now on, and walk what that moves."""
+        if grains < 0:
+            raise BadProblem(f"pool {pool} is to have {grains} grains: 0 or more are expected")
+        more = grains - int(self.problem.pool_grains[pool, bucket])
+        self.problem.pool_grains[pool, bucket] = grains
+        self._left.pool[pool, bucket] += more
+        losers = self._make_room((kernel.HARD_POOL, pool * self.problem.buckets + bucket), lambda: int(self._left.pool[pool, bucket]))
+        rows = np.flatnonzero(self.problem.use_pool == pool)
+        activities = np.unique(np.searchsorted(self.problem.use_start, rows, side="right") - 1).tolist()
+        things = sorted({thing for activity in activities for thing in self._made_by(activity)})
+        self._touch(things, whole=True)
+        self._settle_down(self._short_of(things) if more > 0 else set(), losers, only_fill=True)
+
+    def pin(self, tree: int) -> None:
+        """Keep a tree whole whatever else changes, unless what it draws on goes itself. Trees are numbered as `tree_numbers` says."""
+        self._trees[tree].pinned = True
+
+    def tree_numbers(self) -> list[int]:
+        """Return the numbers of all trees, in the order in which a plan lists them; a number stays a tree's own."""
+        return list(self._trees)
+
+    def _make_room(self, key: tuple[int, int], left: Callable[[], int]) -> set[int]:
+        """Take back the trees of least worth that draw on something overdrawn; accepted ones last."""
+        losers: set[int] = set()
+        while left() < 0:
+            trees = sorted(self._users.get(key, ()), key=lambda tree: (self._trees[tree].pinned, self._worth_of(tree), -tree))
+            losers |= self._release(trees[0])
+        return losers
+
+    def _worth_of(self, tree: int) -> int:
+        return int(self.problem.need_worth[self._trees[tree].need])
+
+    def _short_of(self, things: list[int]) -> set[int]:
+        """Return the needs that miss something and whose thing is one of these or made of them."""
+        above = {each for thing in things for each in self._above[thing].tolist()}
+        missing = np.flatnonzero(self._covered < self.problem.need_units).tolist()
+        return {need for need in missing if int(self.problem.need_thing[need]) in above}
+
+    def _settle_down(self, touched: set[int], losers: set[int], *, only_fill: bool = False) -> None:
+        """Walk the needs that may gain and those that lost; what lost or asks anew may then take from what is worth less."""
+        self.fill(sorted(losers | (set() if only_fill else touched)))
+        if only_fill:
+            self.fill(sorted(touched), patience=PATIENCE)
+        wanting = [need for need in losers | (set() if only_fill else touched) if self._covered[need] < self.problem.need_units[need]]
+        for need in sorted(wanting, key=self._rank):
+            self._displace(need)
+
+    def _displace(self, need: int) -> None:
+        """Let a short need take the place of trees that hold what it came by and are worth less, as long as all together gains."""
+        for _ in range(DISPLACED):
+            if self._covered[need] >= self.problem.need_units[need]:
+                break
+            worth, before = self._worth_of_next(need), self._gain
+            holders = {tree for key in self._in_the_way(need) for tree in self._users.get(key, ())}
+            victims = [tree for tree in holders if not self._trees[tree].pinned and self._worth_of(tree) < worth]
+            if not victims:
+                break
+            victim = min(victims, key=lambda tree: (self._trees[tree].gain / self._trees[tree].units, -tree))
+            losers = self._release(victim)
+            self.fill([need])
+            self.fill(sorted(losers))
+            if self._gain <= before:
+                break
+
+    def _in_the_way(self, need: int) -> list[tuple[int, int]]:
+        """Return which lots and pools are taken of the tree that a need would walk if it came first."""
+        problem, found = self.problem, self._found
+        thing, place = int(problem.need_thing[need]), int(problem.need_place[need])
+        for each in self._under[thing]:
+            if self._first_stale[each]:
+                kernel.refresh(self._net, self._whole, self._first, each, self._heap, self._spot)
+                self._first_stale[each] = False
+        bucket, _, _ = self._when(need, self._first.price[thing, place])
+        if bucket < 0:
+            return []
+        sip = min(int(problem.need_units[need] - self._covered[need]), max(1, int(problem.need_units[need]) // SIPS))
+        lines, _ = kernel.reach(self._net, self._whole, self._first, found, thing, place, bucket, sip, False)
+        if not lines:
+            return []
+        kernel.revert(self._net, self._whole, found, lines)
+        taken: dict[tuple[int, int], int] = {}
+        for row in found.lines[:lines].tolist():
+            if row[kernel.KIND] == kernel.LOT:
+                key = (kernel.HARD_LOT, row[kernel.WHAT])
+                taken[key] = taken.get(key, 0) + row[kernel.UNITS]
+            elif row[kernel.KIND] == kernel.RUN:
+                for use in range(int(problem.use_start[row[kernel.WHAT]]), int(problem.use_start[row[kernel.WHAT] + 1])):
+                    key = (kernel.HARD_POOL, int(problem.use_pool[use]) * problem.buckets + row[kernel.BEGIN])
+                    taken[key] = taken.get(key, 0) + int(problem.use_grains[use]) * row[kernel.RUNS]
+        pools = self._left.pool.ravel()
+        return [key for key, want in taken.items() if (self._left.lot if key[0] == kernel.HARD_LOT else pools)[key[1]] < want]
+
+    def plan(self) -> ProductionPlan:
+        """Return the plan as it stands, with the pressures and the bound it was walked by."""
+        first, count = {}, 0
+        for tree, kept in self._trees.items():
+            first[tree] = count
+            count += len(kept.lines)
+        table = np.zeros((count, kernel.COLUMNS), dtype=np.int64)
+        of_tree = np.zeros(count, dtype=np.int64)
+        for number, (tree, kept) in enumerate(self._trees.items()):
+            rows = slice(first[tree], first[tree] + len(kept.lines))
+            table[rows], of_tree[rows] = kept.lines, number
+            table[rows, kernel.FEEDS] += np.where(kept.lines[:, kernel.FEEDS] == NEED, 0, first[tree])
+            for line, (source, its_line) in kept.sources.items():
+                table[first[tree] + line, kernel.WHAT] = first[source] + its_line
+        trees = list(self._trees.values())
+        column = {name: np.ascontiguousarray(table[:, at]) for at, name in enumerate(NAMES)}
+        return ProductionPlan(
+            tree_need=np.array([tree.need for tree in trees], dtype=np.int64),
+            tree_units=np.array([tree.units for tree in trees], dtype=np.int64),
+            tree_end=np.array([tree.end for tree in trees], dtype=np.int64),
+            line_tree=of_tree,
+            **column,
+            scale=self.pressures.scale,
+            thing_pressure=self.pressures.thing,
+            pool_pressure=self.pressures.pool,
+            bound=bound_of(self.problem, self.pressures),
+        )
+
+
+NAMES = ("line_kind", "line_what", "line_thing", "line_units", "line_runs", "line_setups", "line_begin", "line_end", "line_feeds")
+
+
+def net_of(problem: ProductionProblem, scale: int, *, every: bool = False) -> kernel.Net:
+    """Return a problem in the rows that walkers read, with a second self for every thing on a ring of recipes.
+
+    A thing's makers are those that may be run for its sake, or ``every`` recipe it comes out of.
+    """
+    _, rings = levels_of_things(problem)
+    made_by = makers_of_things(problem)
+    ringed = [thing for ring in rings for thing in ring]
+    ring_of = {thing: number for number, ring in enumerate(rings) for thing in ring}
+    second = {thing: problem.things + at for at, thing in enumerate(ringed)}
+    self_of = np.array([*range(problem.things), *ringed], dtype=np.int64)
+    input_thing = problem.input_thing.copy()
+    for recipe in range(problem.recipes):
+        first, end = int(problem.output_start[recipe]), int(problem.output_start[recipe + 1])
+        made = [thing for thing in problem.output_thing[first:end].tolist() if recipe in made_by[thing]]
+        closes = {ring_of[thing] for thing in made if thing in ring_of}
+        for row in range(int(problem.input_start[recipe]), int(problem.input_start[recipe + 1])):
+            thing = int(input_thing[row])
+            if ring_of.get(thing, -1) in closes:
+                input_thing[row] = second[thing]
+    makers: list[list[tuple[int, int]]] = [[] for _ in self_of]
+    for activity, recipe in enumerate(problem.activity_recipe.tolist()):
+        if problem.activity_lead[activity] < problem.buckets:
+            for row in range(int(problem.output_start[recipe]), int(problem.output_start[recipe + 1])):
+                thing = int(problem.output_thing[row])
+                if every or recipe in made_by[thing]:
+                    makers[thing].append((activity, int(problem.output_units[row])))
+    maker_start, pairs = _listed(makers)
+    maker = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    lot_start, lots = _listed([np.flatnonzero(problem.stock_thing == thing).tolist() for thing in self_of.tolist()])
+    into_start, into = _listed([np.flatnonzero(problem.arc_to == place).tolist() for place in range(problem.places)])
+    out_start, out = _listed([np.flatnonzero(problem.arc_from == place).tolist() for place in range(problem.places)])
+    return kernel.Net(
+        places=problem.places, buckets=problem.buckets, scale=scale, self_of=self_of,
+        maker_start=maker_start, maker=np.ascontiguousarray(maker[:, 0]), maker_units=np.ascontiguousarray(maker[:, 1]),
+        lot_start=lot_start, lot=np.array(lots, dtype=np.int64), into_start=into_start, into=np.array(into, dtype=np.int64),
+        out_start=out_start, out=np.array(out, dtype=np.int64),
+        input_start=problem.input_start, input_thing=input_thing, input_units=problem.input_units,
+        output_start=problem.output_start, output_thing=problem.output_thing, output_units=problem.output_units,
+        good=problem.yield_good, of=problem.yield_of, batch_least=problem.batch_least, batch_multiple=problem.batch_multiple,
+        recipe=problem.activity_recipe, place=problem.activity_place, lead=problem.activity_lead, effort=problem.activity_effort,
+        use_start=problem.use_start, use_pool=problem.use_pool, use_grains=problem.use_grains, use_setup=problem.use_setup,
+        lot_place=problem.stock_place, lot_bucket=problem.stock_bucket, load=problem.load,
+        arc_from=problem.arc_from, arc_to=problem.arc_to, arc_effort=problem.arc_effort, arc_lead=problem.arc_lead,
+    )  # fmt: skip
+
+
+def _listed(lists: Sequence[Sequence[_T]]) -> tuple[Ints, list[_T]]:
+    start = np.concatenate(([0], np.cumsum([len(each) for each in lists], dtype=np.int64))).astype(np.int64)
+    return start, [each for some in lists for each in some]
+
+
+def _all_left(problem: ProductionProblem) -> kernel.Left:
+    counts, nodes = len(problem.activity_place), (problem.things, problem.places, problem.buckets)
+    return kernel.Left(
+        lot=problem.stock_units.copy(),
+        pool=problem.pool_grains.copy(),
+        batch=np.zeros((counts, problem.buckets), dtype=np.int64),
+        over=np.zeros(nodes, dtype=np.int64),
+        lot_shut=np.zeros(len(problem.stock_units), dtype=bool),
+        run_shut=np.zeros((counts, problem.buckets), dtype=bool),
+        over_shut=np.zeros(nodes, dtype=bool),
+        trail_lot=np.zeros(len(problem.stock_units)),
+        trail_run=np.zeros((counts, problem.buckets)),
+        trail_move=np.zeros((len(problem.arc_from), problem.things, problem.buckets)),
+        trail_wait=np.zeros(nodes),
+    )
+
+
+def _closures(problem: ProductionProblem, net: kernel.Net) -> tuple[list[list[int]], list[Ints]]:
+    """Return, for each thing, it and all it is made of, from the lowest on; and it and all that is made of it."""
+    level, _ = levels_of_things(problem)
+    made_by = makers_of_things(problem)
+    selves = len(net.self_of)
+    made_of: list[set[int]] = [set() for _ in range(selves)]
+    for recipe in range(problem.recipes):
+        taken = net.input_thing[problem.input_start[recipe] : problem.input_start[recipe + 1]].tolist()
+        for thing in range(problem.things):
+            if recipe in made_by[thing]:
+                made_of[thing].update(taken)
+    under: list[set[int]] = [set() for _ in range(selves)]
+    rank = {each: (level[net.self_of[each]], each < problem.things, each) for each in range(selves)}
+    for each in sorted(range(selves), key=rank.__getitem__):
+        under[each] = {each}.union(*(under[below] for below in made_of[each]))
+    above: list[set[int]] = [set() for _ in range(problem.things)]
+    for each, all_under in enumerate(under):
+        for below in all_under:
+            above[net.self_of[below]].add(each)
+    return [sorted(each, key=rank.__getitem__) for each in under], [np.array(sorted(each), dtype=np.int64) for each in above]
+
+
+def _sharing(problem: ProductionProblem) -> tuple[Ints, Ints]:
+    """Return, for each activity, those that draw on one of its pools, itself among them, as starts and rows."""
+    users: list[list[int]] = [[] for _ in problem.pool_place]
+    pools = [problem.use_pool[a:b].tolist() for a, b in zip(problem.use_start[:-1], problem.use_start[1:], strict=True)]
+    for activity, each in enumerate(pools):
+        for pool in each:
+            users[pool].append(activity)
+    start, rows = _listed([sorted({activity, *(user for pool in each for user in users[pool])}) for activity, each in enumerate(pools)])
+    return start, np.array(rows, dtype=np.int64)
+
+
+def settled(problem: ProductionProblem, thing: kernel.Floats, pool: kernel.Floats) -> Pressures:
+    """Return pressures near to these (in effort) that nothing undercuts, in whole numbers, and the bound that follows from them."""
+    most = max(int(problem.need_worth.max(initial=1)), 1)
+    factor = max(int(each.max(initial=1)) for each in (problem.input_units, problem.output_units)) * int(problem.yield_of.max(initial=1))
+    scale = 1 << max(0, min(24, 56 - (most * factor * 16).bit_length()))
+    things = np.floor(np.clip(thing, 0, most * 64) * scale).astype(np.int64)
+    pools = np.ceil(np.clip(pool, 0, most * 64) * scale).astype(np.int64)
+    level, _ = levels_of_things(problem)
+    order = np.array(sorted(range(problem.things), key=lambda each: (level[each], each)), dtype=np.int64)
+    kernel.settle(net_of(problem, scale, every=True), things, pools, order)
+    return Pressures(things, pools, scale)
+
+
+def bound_of(problem: ProductionProblem, pressures: Pressures) -> int:
+    """Return the bound that follows from pressures for a problem whose needs, lots and hours may have changed since."""
+    plan = replace(ProductionPlan.empty(problem), scale=pressures.scale, thing_pressure=pressures.thing, pool_pressure=pressures.pool)
+    return bound_that_follows(problem, plan)

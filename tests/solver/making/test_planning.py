@@ -1,0 +1,146 @@
+"""Plans of making: each passes the check, none beats its bound, and what changes is walked anew without starting over."""
+
+import numpy as np
+import pytest
+
+from solver.engine.making_lp import relax
+from solver.making import Kind, ProductionProblem, broken_rules, coverage_of, plan_making, walked, worth_of_plan
+from solver.making.reference import Draw, reference
+from solver.making.walkers import Walkers, bound_of, settled
+
+SHAPES = [
+    pytest.param({"demand": 1}, 0.99, id="plenty"),
+    pytest.param({"demand": 8}, 0.99, id="scarce"),
+    pytest.param({"demand": 6, "levels": 5}, 0.98, id="fair within a tier"),
+    pytest.param({"demand": 3, "buckets": 5}, 0.98, id="five buckets"),
+    pytest.param({"demand": 3, "buckets": 4, "batches": True}, 0.97, id="batches and set-ups"),
+]
+
+
+@pytest.mark.parametrize(("shape", "least"), SHAPES)
+def test_a_plan_passes_the_check_and_is_near_a_bound_that_no_plan_beats(shape: dict[str, int], least: float) -> None:
+    for seed in (1, 2):
+        problem = reference(places=14, seed=seed, **shape).problem
+        plan = plan_making(problem)
+        assert broken_rules(problem, plan) == []
+        assert least < worth_of_plan(problem, plan) / plan.bound <= 1
+        relaxed = relax(problem).worth
+        assert plan.bound == pytest.approx(relaxed, rel=1e-5)
+        assert plan.bound >= relaxed * (1 - 1e-9)
+
+
+def test_any_pressures_bound_what_is_made_though_less_closely() -> None:
+    problem = reference(places=14, demand=8).problem
+    best = plan_making(problem)
+    draw = Draw(5)
+    for _ in range(5):
+        things = np.array([draw.below(9_000) for _ in range(best.thing_pressure.size)], dtype=float).reshape(best.thing_pressure.shape)
+        pools = np.array([draw.below(40) for _ in range(best.pool_pressure.size)], dtype=float).reshape(best.pool_pressure.shape)
+        pressures = settled(problem, things, pools)
+        assert bound_of(problem, pressures) >= best.bound - 1
+        walkers = Walkers(problem, pressures)
+        walkers.fill()
+        plan = walkers.plan()
+        assert broken_rules(problem, plan) == []
+        assert worth_of_plan(problem, plan) <= best.bound
+
+
+def test_both_engines_lead_to_the_same_bound() -> None:
+    problem = reference(places=10, demand=8).problem
+    assert plan_making(problem, "pdlp").bound == pytest.approx(plan_making(problem).bound, rel=1e-3)
+
+
+def happen(walkers: Walkers, problem: ProductionProblem, draw: Draw) -> None:
+    """Let something change: what a need asks for, a lot, hours, or a need that comes."""
+    need, lot, pool = (draw.below(len(each)) for each in (problem.need_units, problem.stock_units, problem.pool_place))
+    bucket = draw.below(problem.buckets)
+    match draw.below(4):
+        case 0:
+            walkers.need_changes(need, int(problem.need_units[need]) * draw.below(5) // 2)
+        case 1:
+            walkers.lot_changes(lot, int(problem.stock_units[lot]) * draw.below(9) // 4)
+        case 2:
+            walkers.pool_changes(pool, bucket, int(problem.pool_grains[pool, bucket]) * draw.below(9) // 4)
+        case _:
+            said = (problem.need_thing, problem.need_place, problem.need_units, problem.need_due, problem.need_until, problem.need_tier)
+            walkers.add_need(*(int(each[need]) for each in said), worth=int(problem.need_worth[need]))
+
+
+@pytest.mark.parametrize("shape", [{"demand": 2}, {"demand": 5}, {"demand": 4, "buckets": 3, "batches": True}])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_every_event_leaves_a_plan_that_passes_the_check(shape: dict[str, int], seed: int) -> None:
+    problem = reference(places=10, seed=seed, **shape).problem
+    walkers, draw = walked(problem), Draw(seed)
+    for _ in range(25):
+        happen(walkers, problem, draw)
+        plan = walkers.plan()
+        assert broken_rules(walkers.problem, plan) == []
+        assert worth_of_plan(walkers.problem, plan) <= plan.bound
+
+
+def test_after_events_the_plan_is_near_to_the_one_from_nothing() -> None:
+    problem = reference(places=40, demand=2).problem
+    walkers, draw = walked(problem), Draw(3)
+    for _ in range(40):
+        happen(walkers, problem, draw)
+    kept, anew = walkers.plan(), plan_making(walkers.problem)
+    assert worth_of_plan(walkers.problem, kept) > 0.97 * worth_of_plan(walkers.problem, anew)
+    assert worth_of_plan(walkers.problem, anew) <= min(kept.bound, anew.bound)
+
+
+def test_the_same_events_lead_to_the_same_plan() -> None:
+    problem = reference(places=12, demand=5, buckets=2, batches=True).problem
+    plans = []
+    for _ in range(2):
+        walkers, draw = walked(problem), Draw(9)
+        for _ in range(10):
+            happen(walkers, problem, draw)
+        plans.append(walkers.plan())
+    for name in ("tree_need", "tree_units", "line_kind", "line_what", "line_units", "line_begin", "line_feeds"):
+        assert np.array_equal(getattr(plans[0], name), getattr(plans[1], name))
+
+
+def test_a_more_urgent_need_takes_the_place_of_a_later_tier_but_not_of_what_is_pinned() -> None:
+    problem = ProductionProblem.of(
+        places=1, things=1, stock=[(0, 0, 0, 10)], needs=[(0, 0, 6, 0, 0, 3), (0, 0, 4, 0, 0, 3)], worth=[10, 10]
+    )  # fmt: skip
+    walkers = walked(problem)
+    for tree in [tree for number, tree in enumerate(walkers.tree_numbers()) if walkers.plan().tree_need[number] == 1]:
+        walkers.pin(tree)
+    walkers.add_need(0, 0, 8, 0, 0, 0, worth=1_000)
+    assert coverage_of(walkers.problem, walkers.plan()).tolist() == [0, 4, 6]
+
+
+def test_scrap_is_ground_and_used_again_but_never_made_to_be_ground() -> None:
+    problem = ProductionProblem.of(
+        places=1,
+        things=3,  # granulate, part, scrap
+        buckets=4,
+        outputs=[[(1, 9), (2, 2)], [(0, 1)]],
+        inputs=[[(0, 10)], [(2, 1)]],
+        yield_good=[1, 19],
+        yield_of=[1, 20],
+        activities=[(0, 0), (1, 0)],
+        activity_lead=[1, 1],
+        stock=[(0, 0, 0, 1_000)],
+        needs=[(1, 0, 1_050, 3, 3, 1)],
+        worth=[100],
+    )
+    plan = plan_making(problem)
+    assert broken_rules(problem, plan) == []
+    assert coverage_of(problem, plan)[0] > 900  # What the granulate alone is enough for.
+    assert Kind.LEFTOVER in plan.line_kind.tolist()
+
+
+def test_lateness_is_taken_only_where_it_still_gains() -> None:
+    said = {
+        "places": 1, "things": 1, "buckets": 5, "outputs": [[(0, 1)]], "activities": [(0, 0)], "uses": [[(0, 1, 0)]],
+        "pool_place": [0], "pool_grains": [2], "needs": [(0, 0, 9, 1, 4, 1)], "worth": [30],
+    }  # fmt: skip
+    for late, ends in (([11], [1, 1, 2, 3]), ([40], [1, 1])):
+        problem = ProductionProblem.of(**said, late=late)  # type: ignore[arg-type]
+        plan = plan_making(problem)
+        assert broken_rules(problem, plan) == []
+        delivered = sorted(zip(plan.tree_end.tolist(), plan.tree_units.tolist(), strict=True))
+        assert sum(units for end, units in delivered if end <= 1) == 4
+        assert max(end for end, _ in delivered) == max(ends)
