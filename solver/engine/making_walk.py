@@ -2,7 +2,7 @@
 # (What comes out of an array is typed loosely; the compiler knows it.)
 """Walkers of making, compiled: what is cheapest to have where and when, and the tree that makes it out of what is really left.
 
-A *node* is a thing at a place in a bucket. Every node knows at which pressure one unit is to be had there (`price`, in effort times
+A *node* is a thing at a place in a bucket. Every node knows at which pressure one unit is to be had there (`toll`: pressure and effort together, in effort times
 scale) and by which way (`via`): out of a lot, of what other runs left over, by a run, by a move, or by waiting. `refresh` finds both
 for one thing, given those of the things it is made of: Dijkstra's search from wherever there is anything. `unfold` follows the ways
 backwards and takes what it needs from what is left, or puts everything back; it can also go along what a linear program would run and
@@ -108,7 +108,7 @@ class Left(NamedTuple):
 class Ways(NamedTuple):
     """At which pressure a unit is to be had at each node, and how."""
 
-    price: Ints  # (S', P, T) in effort * scale; FAR where it is not to be had
+    toll: Ints  # (S', P, T) in effort * scale; FAR where it is not to be had
     via: Ints  # (S', P, T) kind + 8 * what
     thing: Ints  # (S, P, T) pressure of lots and leftovers
     pool: Ints  # (H, T) pressure of a grain
@@ -148,16 +148,16 @@ def fits(net: Net, left: Left, activity: int, bucket: int) -> bool:
 
 
 @compiled
-def run_price(net: Net, ways: Ways, thing: int, row: int, bucket: int) -> int:
+def run_toll(net: Net, ways: Ways, thing: int, row: int, bucket: int) -> int:
     """Return the pressure of one unit of a thing by its ``row``-th maker begun in a bucket; FAR where an input is not to be had."""
     activity = net.maker[row]
     recipe, place = net.recipe[activity], net.place[activity]
     takes = net.effort[activity] * net.scale
     for each in range(net.input_start[recipe], net.input_start[recipe + 1]):
-        price = ways.price[net.input_thing[each], place, bucket]
-        if price >= FAR:
+        toll = ways.toll[net.input_thing[each], place, bucket]
+        if toll >= FAR:
             return FAR
-        takes += net.input_units[each] * price
+        takes += net.input_units[each] * toll
     for use in range(net.use_start[activity], net.use_start[activity + 1]):
         takes += net.use_grains[use] * ways.pool[net.use_pool[use], bucket]
     spared = 0
@@ -170,72 +170,72 @@ def run_price(net: Net, ways: Ways, thing: int, row: int, bucket: int) -> int:
 
 @compiled
 def refresh(net: Net, left: Left, ways: Ways, thing: int, heap: Ints, spot: Ints) -> None:
-    """Find price and way of one thing everywhere, given those of the things it is made of.
+    """Find toll and way of one thing everywhere, given those of the things it is made of.
 
-    ``heap`` and ``spot`` are room for one entry a node: nodes by price, and where each node lies in the heap.
+    ``heap`` and ``spot`` are room for one entry a node: nodes by toll, and where each node lies in the heap.
     """
     buckets, real = net.buckets, net.self_of[thing]
-    price, via = ways.price[thing], ways.via[thing]
-    price[:, :] = FAR
+    toll, via = ways.toll[thing], ways.via[thing]
+    toll[:, :] = FAR
     via[:, :] = NOWHERE
     for at in range(net.lot_start[real], net.lot_start[real + 1]):
         lot = net.lot[at]
         if left.lot[lot] > 0 and not left.lot_shut[lot]:
             place, bucket = net.lot_place[lot], net.lot_bucket[lot]
-            if ways.thing[real, place, bucket] < price[place, bucket]:
-                price[place, bucket] = ways.thing[real, place, bucket]
+            if ways.thing[real, place, bucket] < toll[place, bucket]:
+                toll[place, bucket] = ways.thing[real, place, bucket]
                 via[place, bucket] = LOT + 8 * lot
     for place in range(net.places):
         for bucket in range(buckets):
             free = left.over[real, place, bucket] > 0 and not left.over_shut[real, place, bucket]
-            if free and ways.thing[real, place, bucket] <= price[place, bucket]:
-                price[place, bucket] = ways.thing[real, place, bucket]
+            if free and ways.thing[real, place, bucket] <= toll[place, bucket]:
+                toll[place, bucket] = ways.thing[real, place, bucket]
                 via[place, bucket] = LEFTOVER
     for row in range(net.maker_start[thing], net.maker_start[thing + 1]):
         activity = net.maker[row]
         place, lead = net.place[activity], net.lead[activity]
         for bucket in range(buckets - lead):
             if fits(net, left, activity, bucket):
-                each = run_price(net, ways, thing, row, bucket)
-                if each < price[place, bucket + lead]:
-                    price[place, bucket + lead] = each
+                each = run_toll(net, ways, thing, row, bucket)
+                if each < toll[place, bucket + lead]:
+                    toll[place, bucket + lead] = each
                     via[place, bucket + lead] = RUN + 8 * activity
     size = 0
     for node in range(net.places * buckets):
         spot[node] = -1
-        if price[node // buckets, node % buckets] < FAR:
-            size = lift(price, buckets, heap, spot, node, size)
+        if toll[node // buckets, node % buckets] < FAR:
+            size = lift(toll, buckets, heap, spot, node, size)
     load = net.load[real]
     while size:
-        node, size = lowest(price, buckets, heap, spot, size)
+        node, size = lowest(toll, buckets, heap, spot, size)
         place, bucket = node // buckets, node % buckets
-        here = price[place, bucket]
-        if bucket + 1 < buckets and here < price[place, bucket + 1]:
-            price[place, bucket + 1] = here
+        here = toll[place, bucket]
+        if bucket + 1 < buckets and here < toll[place, bucket + 1]:
+            toll[place, bucket + 1] = here
             via[place, bucket + 1] = WAIT
-            size = lift(price, buckets, heap, spot, node + 1, size)
+            size = lift(toll, buckets, heap, spot, node + 1, size)
         for at in range(net.out_start[place], net.out_start[place + 1]):
             arc = net.out[at]
             there, then = net.arc_to[arc], bucket + net.arc_lead[arc]
-            if then < buckets and here + net.arc_effort[arc] * load * net.scale < price[there, then]:
-                price[there, then] = here + net.arc_effort[arc] * load * net.scale
+            if then < buckets and here + net.arc_effort[arc] * load * net.scale < toll[there, then]:
+                toll[there, then] = here + net.arc_effort[arc] * load * net.scale
                 via[there, then] = MOVE + 8 * arc
-                size = lift(price, buckets, heap, spot, there * buckets + then, size)
+                size = lift(toll, buckets, heap, spot, there * buckets + then, size)
 
 
 @compiled
-def lift(price: Ints, buckets: int, heap: Ints, spot: Ints, node: int, size: int) -> int:
-    """Put a node into the heap, or where its lower price belongs; return the heap's size. Of equal prices the lower node is first."""
+def lift(toll: Ints, buckets: int, heap: Ints, spot: Ints, node: int, size: int) -> int:
+    """Put a node into the heap, or where its lower toll belongs; return the heap's size. Of equal prices the lower node is first."""
     at = spot[node]
     if at == -2:  # Was taken already: prices only rise from there on.
         return size
     if at == -1:
         at = size
         size += 1
-    key = price[node // buckets, node % buckets]
+    key = toll[node // buckets, node % buckets]
     while at > 0:
         above = heap[(at - 1) // 2]
-        other = price[above // buckets, above % buckets]
+        other = toll[above // buckets, above % buckets]
         if other < key or (other == key and above < node):
             break
         heap[at] = above
@@ -247,24 +247,24 @@ def lift(price: Ints, buckets: int, heap: Ints, spot: Ints, node: int, size: int
 
 
 @compiled
-def lowest(price: Ints, buckets: int, heap: Ints, spot: Ints, size: int) -> tuple[int, int]:
-    """Take the node of the lowest price out of the heap; return it and the heap's size."""
+def lowest(toll: Ints, buckets: int, heap: Ints, spot: Ints, size: int) -> tuple[int, int]:
+    """Take the node of the lowest toll out of the heap; return it and the heap's size."""
     first = heap[0]
     spot[first] = -2
     size -= 1
     if size:
         node = heap[size]
-        key = price[node // buckets, node % buckets]
+        key = toll[node // buckets, node % buckets]
         at = 0
         while 2 * at + 1 < size:
             below = 2 * at + 1
             if below + 1 < size:
                 one, two = heap[below], heap[below + 1]
-                first_key, second_key = price[one // buckets, one % buckets], price[two // buckets, two % buckets]
+                first_key, second_key = toll[one // buckets, one % buckets], toll[two // buckets, two % buckets]
                 if second_key < first_key or (second_key == first_key and two < one):
                     below += 1
             each = heap[below]
-            other = price[each // buckets, each % buckets]
+            other = toll[each // buckets, each % buckets]
             if other > key or (other == key and each > node):
                 break
             heap[at] = each
@@ -518,7 +518,7 @@ def note(net: Net, left: Left, ways: Ways, lines: Ints, sharing_start: Ints, sha
             place, recipe = net.place[what], net.recipe[what]
             for each in range(net.output_start[recipe], net.output_start[recipe + 1]):
                 made = net.output_thing[each]
-                if left.over[made, place, end] > 0 and ways.price[made, place, end] > ways.thing[made, place, end]:
+                if left.over[made, place, end] > 0 and ways.toll[made, place, end] > ways.thing[made, place, end]:
                     touched[made] = True
             for at in range(sharing_start[what], sharing_start[what + 1]):
                 other = sharing[at]

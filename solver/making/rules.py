@@ -19,7 +19,7 @@ def broken_rules(problem: ProductionProblem, plan: ProductionPlan) -> list[str]:
     """Return a sentence for each broken rule; none if the plan can be done as it says and its bound is proven.
 
     Looks at windows and needs, at precedence and materials line by line, at lots, batches, set-ups and hours in all, at whether
-    trees rest on one another in a ring, and at the pressures: whether they are prices that no activity, move or wait undercuts,
+    trees rest on one another in a ring, and at the pressures: whether they are such that no activity, move or wait undercuts,
     so that weak duality bounds every plan by them.
     """
     shapes = list(_wrong_shapes(problem, plan))

@@ -88,7 +88,7 @@ class Walkers:
             run_shut=np.zeros_like(self._left.run_shut),
             over_shut=np.zeros_like(self._left.over_shut),
         )
-        self._first = self._ways._replace(price=self._ways.price.copy(), via=self._ways.via.copy())
+        self._first = self._ways._replace(toll=self._ways.toll.copy(), via=self._ways.via.copy())
         self._first_stale = np.ones(selves, dtype=bool)
         nodes = shape[0] * shape[1]
         self._heap, self._spot = np.zeros(nodes, dtype=np.int64), np.zeros(nodes, dtype=np.int64)
@@ -185,7 +185,7 @@ class Walkers:
         thing, place = int(problem.need_thing[need]), int(problem.need_place[need])
         while True:
             self._freshen(thing)
-            bucket, pressed, late = self._when(need, self._ways.price[thing, place])
+            bucket, pressed, late = self._when(need, self._ways.toll[thing, place])
             worth = self._worth_of_next(need) - late
             if bucket < 0 or worth <= 0 or (strict and pressed > worth * self._net.scale):
                 return False
@@ -204,7 +204,7 @@ class Walkers:
             self._keep(need, sip, bucket, lines)
             return sip < missing
 
-    def _when(self, need: int, price: Ints) -> tuple[int, int, int]:
+    def _when(self, need: int, toll: Ints) -> tuple[int, int, int]:
         """Return the best bucket to deliver in, the pressure there, and what is lost by being late; -1 where none is possible."""
         problem = self.problem
         last = min(int(problem.need_until[need]), problem.buckets - 1)
@@ -213,9 +213,9 @@ class Walkers:
         least = kernel.FAR
         for bucket in range(due, last + 1):
             late = rate * (bucket - due)
-            if price[bucket] < kernel.FAR and price[bucket] + late * self._net.scale < least:
-                least = price[bucket] + late * self._net.scale
-                best = (bucket, int(price[bucket]), late)
+            if toll[bucket] < kernel.FAR and toll[bucket] + late * self._net.scale < least:
+                least = toll[bucket] + late * self._net.scale
+                best = (bucket, int(toll[bucket]), late)
         return best
 
     def _effort(self, lines: int) -> int:
@@ -390,7 +390,7 @@ class Walkers:
         thing, units, (place, bucket) = row[kernel.THING], row[kernel.UNITS], divmod(row[kernel.WHAT], problem.buckets)
         place %= problem.places
         self._freshen(thing)
-        if self._ways.price[thing, place, bucket] >= kernel.FAR:
+        if self._ways.toll[thing, place, bucket] >= kernel.FAR:
             return False
         lines = kernel.unfold(self._net, self._left, self._ways, found, thing, place, bucket, units, False)
         if lines < 0:
@@ -590,7 +590,7 @@ class Walkers:
             if self._first_stale[each]:
                 kernel.refresh(self._net, self._whole, self._first, each, self._heap, self._spot)
                 self._first_stale[each] = False
-        bucket, _, _ = self._when(need, self._first.price[thing, place])
+        bucket, _, _ = self._when(need, self._first.toll[thing, place])
         if bucket < 0:
             return []
         sip = min(int(problem.need_units[need] - self._covered[need]), max(1, int(problem.need_units[need]) // SIPS))
