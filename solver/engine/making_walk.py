@@ -2,11 +2,11 @@
 # (What comes out of an array is typed loosely; the compiler knows it.)
 """Walkers of making, compiled: what is cheapest to have where and when, and the tree that makes it out of what is really left.
 
-A *node* is a thing at a place in a bucket. Every node knows at which pressure one unit is to be had there (`toll`: pressure and effort together, in effort times
-scale) and by which way (`via`): out of a lot, of what other runs left over, by a run, by a move, or by waiting. `refresh` finds both
-for one thing, given those of the things it is made of: Dijkstra's search from wherever there is anything. `unfold` follows the ways
-backwards and takes what it needs from what is left, or puts everything back; it can also go along what a linear program would run and
-move, where trails hold how much of that nobody has walked yet.
+A *node* is a thing at a place in a bucket. Every node knows at which pressure and effort together one unit is to be had there
+(`toll`, in effort times scale) and by which way (`via`): out of a lot, of what other runs left over, by a run, by a move, or by
+waiting. `refresh` finds both for one thing, given those of the things it is made of: Dijkstra's search from wherever there is
+anything. `unfold` follows the ways backwards and takes what it needs from what is left, or puts everything back; it can also go
+along what a linear program would run and move, where trails hold how much of that nobody has walked yet.
 
 Things on a ring of recipes have a second self that is never made, only taken and moved: a ring never winds up to feed itself.
 """
@@ -225,9 +225,9 @@ def refresh(net: Net, left: Left, ways: Ways, thing: int, heap: Ints, spot: Ints
 
 @compiled
 def lift(toll: Ints, buckets: int, heap: Ints, spot: Ints, node: int, size: int) -> int:
-    """Put a node into the heap, or where its lower toll belongs; return the heap's size. Of equal prices the lower node is first."""
+    """Put a node into the heap, or where its lower toll belongs; return the heap's size. Of equal tolls the lower node is first."""
     at = spot[node]
-    if at == -2:  # Was taken already: prices only rise from there on.
+    if at == -2:  # Was taken already: tolls only rise from there on.
         return size
     if at == -1:
         at = size
