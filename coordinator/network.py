@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from coordinator.charter import Charter
@@ -255,9 +256,7 @@ class Network:
         if not isinstance(said, STANCE_MODELS):
             return self._withdraw(ref, old, event, said_us)
         sort, name, amount = _subject_of(said)
-        shelf = self._shelves[sort].get(name)
-        if shelf is None:
-            shelf = self._shelves[sort][name] = _Shelf((sort, name))
+        shelf = self._shelf(sort, name)
         new = self.stances[ref] = self._stance(ref, shelf.thing, amount, event, said, said_us, log_us)
         if shelf.first is None or event.time_us <= shelf.first[0]:
             mark = (event.time_us, event.source, event.id, new.unit)
@@ -279,6 +278,15 @@ class Network:
             self._accepting[ref] = new
         self.touch(new)
         return [ref] if ceased else []
+
+    def _shelf(self, sort: str, name: str) -> _Shelf:
+        shelf = self._shelves[sort].get(name)
+        if shelf is None:
+            shelf = self._shelves[sort][name] = _Shelf((sort, name))
+        return shelf
+
+    def _all_shelves(self) -> Iterator[_Shelf]:
+        return chain.from_iterable(shelves.values() for shelves in self._shelves.values())
 
     def _replace(self, old: Stance, new: Stance) -> bool:
         """Carry over what was promised of a count that is said again; return whether what stood before ceased by this word."""
@@ -468,7 +476,7 @@ class Network:
 
     def live_things(self) -> list[Thing]:
         """Return every thing, as said, of which something stands, in order."""
-        return sorted(shelf.thing for shelves in self._shelves.values() for shelf in shelves.values() if shelf.live)
+        return sorted(shelf.thing for shelf in self._all_shelves() if shelf.live)
 
     def living(self) -> Iterator[Stance]:
         """Yield all that stands, by thing and ref."""

@@ -3,7 +3,7 @@
 What follows from other parts is not kept. Reading the bytes makes plain values of stated types and runs nothing.
 """
 
-from collections import deque
+from collections import defaultdict, deque
 from decimal import Decimal
 from sys import intern
 from typing import Any
@@ -18,7 +18,7 @@ from coordinator.signals import Answer, Event, Recipe, Report, Resource
 
 __all__ = ["DERIVED", "FORM", "KEPT", "freeze", "thaw"]
 
-FORM = 1  # of the bytes
+FORM = 2  # of the bytes
 
 _DIGEST_BYTES = 16
 _Said = tuple[int, str]  # when it was said, and the id
@@ -50,7 +50,7 @@ class _Network(msgspec.Struct):
     _defines: dict[str, str]
     _stated_routes: list[tuple[tuple[str, str], dict[str, tuple[int, str, RouteFacts]]]]
     _leads: dict[str, str]
-    _first_unit: list[tuple[Thing, tuple[int, str, str, str]]]
+    first_said: list[tuple[Thing, tuple[int, str, str, str]]]
     _older_words: dict[str, _Said]
     _expiries: list[_Said]
     _renewals: list[_Said]
@@ -78,7 +78,7 @@ class _Coordination(msgspec.Struct):
     _cycle_us: int
     _planned: bool
     ledger: list[str]
-    seen: list[str]  # statements, and of each the digest of its content
+    seen: list[tuple[str, str]]  # source and id of each event, and beside them the digest of its content
     contents: bytes
     unjudged: dict[str, _Word]
     due: dict[str, tuple[str, dict[str, Any] | None]]
@@ -86,14 +86,15 @@ class _Coordination(msgspec.Struct):
 
 # What is not kept: it follows from the rest, is asked anew, or belongs to planning, which starts afresh after every start.
 DERIVED = {
-    Network: {"charter", "table", "_degrees", "_live", "_aliases", "_accepting", "_table_positions"},
-    Book: {"network"},
+    Network: {"charter", "table", "_degrees", "_aliases", "_accepting", "_table_positions"},
+    Book: {"network", "_rests_us"},
     Coordination: {
         *("charter", "source", "planner", "judging", "planning", "prompt", "answering", "outbox", "unsaid"),
+        *("_late_us", "_cadence_us"),
     },
 }
 KEPT = {
-    Network: set(_Network.__struct_fields__),
+    Network: set(_Network.__struct_fields__) - {"first_said"} | {"_shelves"},
     Book: set(_Book.__struct_fields__),
     Coordination: set(_Coordination.__struct_fields__) - {"seen", "contents"} | {"_seen"},
 }
@@ -137,7 +138,8 @@ def thaw(frozen: bytes, coordination: Coordination) -> None:
     coordination.log_us, coordination._cycle_us, coordination._planned = kept.log_us, kept._cycle_us, kept._planned
     coordination.ledger = [line.encode() for line in kept.ledger]
     ends = range(0, len(contents), _DIGEST_BYTES)
-    coordination._seen = dict(zip(kept.seen, [contents[at : at + _DIGEST_BYTES] for at in ends], strict=True))
+    seen = [(intern(source), name) for source, name in kept.seen]
+    coordination._seen = dict(zip(seen, [contents[at : at + _DIGEST_BYTES] for at in ends], strict=True))
     coordination.unjudged = {statement: _event(word) for statement, word in kept.unjudged.items()}
     coordination.due = kept.due
 
@@ -154,7 +156,7 @@ def _frozen_network(network: Network) -> _Network:
         _defines=network._defines,
         _stated_routes=list(network._stated_routes.items()),
         _leads=network._leads,
-        _first_unit=list(network._first_unit.items()),
+        first_said=[(shelf.thing, shelf.first) for shelf in network._all_shelves() if shelf.first is not None],
         _older_words=network._older_words,
         _expiries=network._expiries,
         _renewals=network._renewals,
@@ -163,21 +165,23 @@ def _frozen_network(network: Network) -> _Network:
 
 
 def _thaw_network(kept: _Network, network: Network) -> None:
-    things: dict[Thing, Thing] = {}
+    for thing, first in kept.first_said:
+        network._shelf(*thing).first = first
     for stance in kept.stances.values():
         # Names that stand in thousands of signals are one text each, as where they were read.
         stance.agent, stance.kind, stance.unit = intern(stance.agent), intern(stance.kind), intern(stance.unit)
-        stance.dimension, stance.thing = intern(stance.dimension), things.setdefault(stance.thing, stance.thing)
+        shelf = network._shelf(*stance.thing)
+        stance.dimension, stance.thing = intern(stance.dimension), shelf.thing
         if stance.stands:
-            network._live.setdefault(stance.thing, {})[stance.ref] = stance
+            shelf.live[stance.ref] = stance
             if stance.substitutes:
                 network._accepting[stance.ref] = stance
     network.agents, network.stances, network.recipes, network.routes = kept.agents, kept.stances, kept.recipes, kept.routes
-    network.changed = {thing: set(refs) for thing, refs in kept.changed}
+    network.changed = defaultdict(set, {thing: set(refs) for thing, refs in kept.changed})
     network.changed_everywhere = kept.changed_everywhere
     network._definitions, network._defines = kept._definitions, kept._defines
     network._stated_routes, network._leads = dict(kept._stated_routes), kept._leads
-    network._first_unit, network._older_words = dict(kept._first_unit), kept._older_words
+    network._older_words = kept._older_words
     network._expiries, network._renewals, network._renews_us = kept._expiries, kept._renewals, kept._renews_us
 
 
@@ -225,5 +229,5 @@ def _word(event: Event) -> _Word:
 
 
 def _event(word: _Word) -> Event:
-    said = word.answer or word.report
-    return Event(word.kind, word.source, word.id, word.subject, word.time_us, word.logtime_us, said, word.content, word.spoken_by)
+    said, name = word.answer or word.report, word.source.partition(":")[2]
+    return Event(word.kind, word.source, name, word.id, word.subject, word.time_us, word.logtime_us, said, word.content, word.spoken_by)

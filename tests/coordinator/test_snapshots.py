@@ -21,7 +21,7 @@ from tests.support import events as say
 from tests.support.networks import random_network, recipe
 
 CHARTER = Charter.model_validate({"cycle_seconds": 1800, "proposal_seconds": 86_400, "default_life_days": 9, "fairness_memory_days": 2})
-AFTER_IT = {"network": {"_degrees", "_aliases", "_table_positions", "charter", "table"}, "book": {"network"}}
+AFTER_IT = {"network": {"_degrees", "_aliases", "_table_positions", "charter", "table"}, "book": {"network", "_rests_us"}}
 
 
 @lru_cache
@@ -113,9 +113,9 @@ def parts(coordination: Coordination) -> dict[str, object]:
     told: dict[str, object] = {}
     for of, holder in (("network", coordination.network), ("book", coordination.book)):
         told |= {f"{of}.{name}": plain(part) for name, part in vars(holder).items() if name not in AFTER_IT[of]}
-    for name in ("_live", "_accepting"):  # in which order they came to stand is asked by nobody
-        held: Any = getattr(coordination.network, name)
-        told[f"network.{name}"] = sorted((str(key), sorted(map(str, refs)) if name == "_live" else "") for key, refs in held.items())
+    network: Any = coordination.network  # in which order things were spoken of, and signals came to stand, is asked by nobody
+    told["network._shelves"] = sorted((shelf.thing, plain(shelf.first), sorted(shelf.live)) for shelf in network._all_shelves())
+    told["network._accepting"] = sorted(network._accepting)
     told |= {name: plain(getattr(coordination, name)) for name in ("log_us", "_cycle_us", "_planned", "ledger", "_seen", "unjudged", "due")}
     return told
 
@@ -180,7 +180,7 @@ def test_every_part_of_the_state_is_kept_or_follows_from_what_is():
 
 
 def test_every_part_of_an_event_is_kept_while_nobody_judged_it():
-    assert {each.name for each in fields(Event)} == (set(_Word.__struct_fields__) - {"answer", "report"}) | {"data"}
+    assert {each.name for each in fields(Event)} == (set(_Word.__struct_fields__) - {"answer", "report"}) | {"data", "name"}
 
 
 @pytest.mark.parametrize("harm", [b"", b"{}", b"null", b"\xff", b'{"network": 5}'])
