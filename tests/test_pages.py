@@ -26,7 +26,7 @@ from coordinator.commitments import LIFE
 from tests.support.serving import Hand, serve, signal
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
+PAGES = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "deploy/RUNNING.md")
 TOP = ("coordinator", "connectors", "solver", "tests", "requirements", "deploy", ".ci")
 COMMANDS = {"coordinator": typer.main.get_command(coordinator_app), "connector": typer.main.get_command(connector_app)}
 

@@ -247,7 +247,8 @@ class Snapshots:
 
 
 def _take_aside(log: Path, charter: Charter) -> None:
-    os.nice(10)
+    with suppress(OSError):  # some surroundings do not let a process stand back
+        os.nice(10)
     try:
         take_snapshot(log, charter)
     except (Refused, Unavailable) as error:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -109,6 +110,58 @@ def test_a_second_process_may_not_append_but_may_read_while_the_first_goes_on(pa
     finally:
         writer.kill()
         writer.wait(timeout=10)
+
+
+def test_a_copy_made_while_a_log_is_written_is_a_log_with_all_that_was_acknowledged_before(path):
+    writer = run(WRITER, path, "one")
+    try:
+        assert writer.stdout.readline() == "open\n"
+        for number in range(40):
+            acknowledged = int(writer.stdout.readline().split()[1])
+            copy = path.with_name(f"copy-{number}")
+            shutil.copyfile(path, copy)
+            with closing(FileLog(copy, lambda: 1)) as log:
+                events = [record.entry.event for record in read_all(log)]
+            assert events == [b"%d.%d" % (at, part) for at in range(len(events) // 3) for part in range(3)]
+            assert len(events) >= 3 * (acknowledged + 1)
+    finally:
+        writer.kill()
+        writer.wait(timeout=10)
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """A file system of its own with room for a few hundred events."""
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder], capture_output=True, check=False)
+    if mounted.returncode:
+        pytest.skip("NOT TESTED: a disk that is really full, for nothing may be mounted here (a limit of file size stands in for it)")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_disk_that_is_really_full_is_told_and_goes_on_once_there_is_room(tiny):
+    (tiny / "ballast").write_bytes(b"x" * 65_536)
+    taken = []
+
+    def fill(log):
+        for number in range(10_000):
+            log.append([Entry(SIGNAL, "a", b"%d" % number + b"x" * 3_000), Entry(SIGNAL, "a", b"second")])
+            taken.append(number)
+
+    with closing(FileLog(tiny / "events.log", lambda: 1)) as log:
+        with pytest.raises(Unavailable, match="No space left on device"):
+            fill(log)
+        assert 20 < len(taken) < 100
+        assert len(read_all(log)) == 2 * len(taken)
+        (tiny / "ballast").unlink()
+        log.append([Entry(SIGNAL, "a", b"room again")])
+    with closing(FileLog(tiny / "events.log", lambda: 1)) as log:
+        events = [record.entry.event for record in read_all(log)]
+        assert log.cut is None
+    assert [int(event.rstrip(b"x")) for event in events[:-1:2]] == taken
+    assert events[-1] == b"room again"
 
 
 def test_one_process_cannot_open_a_log_twice_for_writing_and_can_again_after_closing(path):
