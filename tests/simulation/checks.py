@@ -1,26 +1,28 @@
 """Holds the product's own book to what the independent reader made of the records."""
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from unittest.mock import patch
 
-import rfc8785
-
 from coordinator.commitments import State
 from coordinator.cycle import Coordination
 from coordinator.replaying import standing_proposals
 from coordinator.signals import parse_event
-from tests.simulation.reader import Reader
+from tests.simulation.reader import Reader, canonical
 from tests.simulation.scheduler import Invariant
 
 __all__ = ["agree", "fast_and_fixed", "live_digest"]
 
 OPEN = (State.PROPOSED, State.PROMISED)
 MEMORY = 1 << 14
-READERS = ("coordinator.adapters.service", "coordinator.adapters.kafka_service", "coordinator.cycle")  # who call `parse_event`
+READERS = (
+    "coordinator.adapters.service",
+    "coordinator.adapters.folding",
+    "coordinator.adapters.kafka_service",
+    "coordinator.cycle",
+)  # who call `parse_event`
 
 
 def agree(coordination: Coordination, reader: Reader) -> None:
@@ -49,13 +51,8 @@ def live_digest(coordination: Coordination) -> str:
     """Return the digest of what stands now; each record is put into its canonical form once."""
     state = hashlib.sha256()
     for line in (*coordination.ledger, *standing_proposals(coordination.book)):
-        state.update(_canonical(line))
+        state.update(canonical(line))
     return state.hexdigest()
-
-
-@lru_cache(MEMORY)
-def _canonical(line: bytes) -> bytes:
-    return rfc8785.dumps(json.loads(line)["data"])
 
 
 _parsed = lru_cache(MEMORY)(parse_event)  # what a line says is the same whoever reads it, and here many read the same lines

@@ -29,7 +29,7 @@ from tests.simulation.turns import TurnReader
 __all__ = ["ClusteredWorld"]
 
 CHARTER = Charter.model_validate({"cycle_seconds": 20, "late_seconds": 120, "proposal_seconds": 300, "fairness": "off", "effort": "km"})
-SAFETY_US, HEALING_US = 5 * MINUTE_US, 13 * MINUTE_US
+SAFETY_US, HEALING_US = 4 * MINUTE_US, 12 * MINUTE_US
 QUIET_US = MINUTE_US  # for the last turns to be folded by all
 NOTICED_US = 3 * MINUTE_US  # within so long a wiped broker is noticed
 PATIENCE_MS = 5_000
@@ -474,7 +474,7 @@ class ClusteredWorld:
         else:
             self.scheduler.after(10 * SECOND_US, self._rejoin)
         self.scheduler.after(40 * SECOND_US, self._withdraw_all)
-        self._repeat(self._tick, 30 * SECOND_US, in_healing=True)
+        self._repeat(self._tick, 40 * SECOND_US, in_healing=True)
 
     def _rejoin(self) -> None:
         """Whoever was left out of the group for its silence is back."""

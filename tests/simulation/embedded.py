@@ -4,6 +4,7 @@ import errno
 from collections.abc import Callable
 from pathlib import Path
 
+from coordinator.adapters import snapshot_files
 from coordinator.adapters.clock import SteadyClock
 from coordinator.adapters.service import Outcome, Service, TimedCoordination
 from coordinator.charter import Charter
@@ -21,7 +22,7 @@ __all__ = ["CHARTER", "EmbeddedWorld"]
 
 CHARTER = Charter.model_validate({"cycle_seconds": 20, "late_seconds": 120, "proposal_seconds": 300, "fairness": "off", "effort": "km"})
 PATH = Path("/simulated/log")
-SAFETY_US, HEALING_US = 8 * MINUTE_US, 14 * MINUTE_US
+SAFETY_US, HEALING_US = 5 * MINUTE_US, 11 * MINUTE_US
 SOLVED_BY_THE_REAL_ONE = 25  # of so many seeds one plans with the product's own solver
 
 
@@ -79,10 +80,11 @@ class EmbeddedWorld:
         for work, mean_us in (
             (self.crowd.act, 5 * SECOND_US),
             (self._tick, 8 * SECOND_US),
-            (self._crash, 110 * SECOND_US),
-            (self._fail_the_disk, 80 * SECOND_US),
+            (self._crash, 80 * SECOND_US),
+            (self._fail_the_disk, 70 * SECOND_US),
             (self._jump, 100 * SECOND_US),
             (self._open_twice, 150 * SECOND_US),
+            (self._snapshot, 50 * SECOND_US),
         ):
             self._repeat(work, mean_us)
         scheduler.run(BEGIN_US + SAFETY_US, self.check)
@@ -152,6 +154,9 @@ class EmbeddedWorld:
         self.disk.come_back(power_was_lost=power_was_lost)
         if draw.random() < 0.3 and not self.healing:
             self._damage()
+        elif not power_was_lost and draw.random() < 0.3 and not self.healing:
+            self._snapshot()  # by a process that goes on, of what stands in the file and may not be synced
+            self.disk.come_back(power_was_lost=True)
         if draw.random() < 0.2 and not self.healing:
             self.disk.crash_in = draw.randrange(1, 12)  # again, while it starts
         self.scheduler.after(draw.randrange(1, 20) * SECOND_US, self._open)
@@ -189,6 +194,22 @@ class EmbeddedWorld:
         self.scheduler.note(f"damage: {kind}")
         self._copy = content
         self.disk.put(PATH, changed)
+
+    def _snapshot(self) -> None:
+        """Another process takes a snapshot of the log as it stands; some snapshots are damaged later."""
+        if self.disk.dead or self._copy is not None:
+            return
+        try:
+            entries = snapshot_files.take_snapshot(PATH, CHARTER, disk=self.disk)
+        except Crash:
+            self._died()
+        except (Unavailable, Refused) as error:
+            self.scheduler.note(f"no snapshot: {error}")
+        else:
+            self.scheduler.note(f"snapshot of {entries} entries")
+            if self.scheduler.chance(0.1):
+                content = self.disk.content(snapshot_files.snapshot_path(PATH))
+                content[self.scheduler.random.randrange(len(content))] ^= 1
 
     def _open_twice(self) -> None:
         if self.service is not None and self.disk.crash_in is None and not self.disk.faults:
@@ -330,7 +351,7 @@ class EmbeddedWorld:
         for line, _ in held:
             self._again(line)
         self.scheduler.after(30 * SECOND_US, self._withdraw_all)
-        self._repeat(self._tick, 30 * SECOND_US, in_healing=True)
+        self._repeat(self._tick, 40 * SECOND_US, in_healing=True)
 
     def _withdraw_all(self) -> None:
         for number, (ref, stand) in enumerate(sorted(self.reader.stands.items())):

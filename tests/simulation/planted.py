@@ -11,8 +11,8 @@ from typing import Any
 from unittest.mock import patch
 
 from coordinator import verdicts
-from coordinator.adapters import file_log, kafka_service, log_frames
-from coordinator.adapters.file_log import _Writer
+from coordinator.adapters import file_log, kafka_service, log_frames, snapshot_files
+from coordinator.adapters.file_log import FileLog, _Writer
 from coordinator.adapters.kafka_service import KafkaService
 from coordinator.commitments import Book, Deal
 from coordinator.cycle import Coordination
@@ -163,6 +163,30 @@ def _judged_out_of_order(world: Any) -> Sequence[Any]:
     return [patch.object(Coordination, "take", taken), patch.object(Coordination, "_judge", judge)]
 
 
+def _forgotten_after_snapshot(world: Any) -> Sequence[Any]:
+    right = snapshot_files.thaw
+
+    def thaw(frozen: bytes, coordination: Coordination) -> None:
+        right(frozen, coordination)
+        coordination._seen = {}
+
+    return [patch.object(snapshot_files, "thaw", thaw)]
+
+
+def _snapshot_newer(world: Any) -> Sequence[Any]:
+    right = FileLog.known
+
+    def known(self: FileLog, logtime_us: int) -> Any:
+        found = right(self, logtime_us)
+        before = [mark for _, mark, _ in file_log.frames(self._file, self._marks[0], found.marks[-1].position)]
+        if not before:
+            return found
+        marks = (*found.marks[:-1], before[-1])
+        return replace(found, marks=marks, prefix=file_log._prefix(self._file, before[-1].position))
+
+    return [patch.object(FileLog, "known", known)]
+
+
 # -- the book --------------------------------------------------------------------------------------------------------------
 
 
@@ -295,6 +319,8 @@ BUGS = {
             lambda _: _believing(log_frames.Fault.CHAIN),
         ),
         Bug("duplicate id applied", E, "an event said twice is taken twice", _duplicate_applied),
+        Bug("dedupe forgotten after snapshot", E, "a snapshot does not tell which events were taken", _forgotten_after_snapshot),
+        Bug("snapshot newer than its place", E, "a snapshot holds more than the log up to the place that it names", _snapshot_newer),
         Bug("late event applied out of rule", E, "a word older than the charter allows is taken", _late_applied),
         Bug(
             "expiry by the author's time",

@@ -9,13 +9,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import rfc8785
 
 from tests.simulation.scheduler import Invariant
 
-__all__ = ["Plan", "Reader", "Stand"]
+__all__ = ["Plan", "Reader", "Stand", "canonical"]
 
 GRAINS = {"1": 1, "h": 3_600_000}
 EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
@@ -193,6 +194,7 @@ class Reader:
             return False
         data = event["data"]
         if event["type"] == "stigmergy.ledger.v1":
+            self._digested.update(canonical(line))
             self._record(data)
         elif data is None:
             self.owed.pop(event["subject"], None)
@@ -337,7 +339,6 @@ class Reader:
         """Obey a ledger record."""
         kind, name, agent, statement = data["kind"], data["proposal"], data["agent"], data.get("statement")
         self.ledger.append(data)
-        self._digested.update(rfc8785.dumps(data))
         self.kinds[kind] = self.kinds.get(kind, 0) + 1
         self.unjudged.pop(statement, None)
         if kind in ("refused", "noted"):
@@ -423,6 +424,12 @@ class Reader:
             if plan.state not in ENDS:
                 state.update(rfc8785.dumps(plan.data))
         return state.hexdigest()
+
+
+@lru_cache(1 << 14)
+def canonical(line: bytes) -> bytes:
+    """Return the RFC 8785 form of what an event says."""
+    return rfc8785.dumps(json.loads(line)["data"])
 
 
 def grains_of(quantity: Mapping[str, Any]) -> int:
