@@ -1,0 +1,139 @@
+"""The independent reader says of each rule when it is broken."""
+
+import json
+
+import pytest
+
+from tests.simulation.reader import Reader
+from tests.simulation.scheduler import BEGIN_US, SECOND_US, Invariant
+
+AT = "2026-03-01T00:00:00Z"
+LINE = {
+    "provider": "ada",
+    "receiver": "bela",
+    "resource": "mask",
+    "quantity": {"value": 3, "unit": "1"},
+    "offer": "ada/offer/x",
+    "need": "bela/need/x",
+}
+
+
+def said(agent, kind, subject, data, id_=None):
+    return {
+        "id": id_ or f"{agent}-{kind}-{subject}",
+        "source": f"agent:{agent}",
+        "type": f"stigmergy.{kind}.v1",
+        "subject": subject,
+        "time": AT,
+        "data": data,
+    }
+
+
+def mask(value, **more):
+    return {"resource": "mask", "quantity": {"value": value, "unit": "1"}, **more}
+
+
+def accept(agent, proposal="p"):
+    return said(agent, "answer", proposal, {"proposal": proposal, "answer": "accept"}, f"{agent}-accepts-{proposal}")
+
+
+def proposed(name="p", line=LINE):
+    data = {"proposal": name, "lines": [line], "expires": "2026-03-01T00:05:00Z"}
+    return {"id": name, "type": "stigmergy.proposal.v1", "subject": name, "data": data}
+
+
+def retracted(name="p"):
+    return {"id": f"{name}-gone", "type": "stigmergy.proposal.v1", "subject": name, "data": None}
+
+
+def recorded(kind, agent, proposal="p", **more):
+    data = {"kind": kind, "agent": agent, "proposal": proposal, **more}
+    return {"id": f"{kind}-{agent}-{proposal}", "type": "stigmergy.ledger.v1", "subject": "x", "data": data}
+
+
+def promised(agent, proposal="p", before=3, grains=3, by=None):
+    ref = {"ada": "ada/offer/x", "bela": "bela/need/x"}[agent]
+    told = {"free_before": {ref: {"value": before, "unit": "1"}}, "free_after": {ref: {"value": before - grains, "unit": "1"}}}
+    return recorded("promised", agent, proposal, statement=f"agent:{by or agent}/{by or agent}-accepts-{proposal}", **told)
+
+
+def committed(proposal="p", **acceptances):
+    return recorded("committed", "ada", proposal, acceptances=acceptances or BOTH)
+
+
+BOTH = {agent: f"agent:{agent}/{agent}-accepts-p" for agent in ("ada", "bela")}
+TABLE = [said("ada", "offer", "x", mask(3)), said("bela", "need", "x", mask(3)), proposed()]
+AGREED = [*TABLE, accept("ada"), promised("ada"), accept("bela"), promised("bela"), committed()]
+
+
+def read(*events, at_once=True):
+    """Read some records, each a second after the one before; a number lets so many seconds pass."""
+    reader, log_us = Reader(120, at_once=at_once), BEGIN_US
+    for event in events:
+        if isinstance(event, int):
+            log_us += event * SECOND_US
+            continue
+        line = json.dumps(event).encode()
+        if event["type"] in ("stigmergy.proposal.v1", "stigmergy.ledger.v1"):
+            reader.decide(line)
+        else:
+            reader.take_recorded(line, log_us)
+    reader.settle()
+    return reader
+
+
+def test_what_is_in_order_breaks_nothing():
+    reader = read(*AGREED)
+    assert [record["kind"] for record in reader.ledger] == ["promised", "promised", "committed"]
+    assert reader.free("ada/offer/x") == 0
+
+
+@pytest.mark.parametrize(
+    ("rule", "events"),
+    [
+        ("taken once", [TABLE[0], TABLE[0]]),
+        ("taken once", [TABLE[0], said("ada", "offer", "x", mask(9))]),
+        ("late words are refused", [200, TABLE[0]]),
+        ("proposed once", [*TABLE, proposed()]),
+        ("own signals", [*TABLE, proposed("q", LINE | {"offer": "fay/offer/x"})]),
+        ("known signals", [*TABLE, proposed("q", LINE | {"offer": "ada/offer/y"})]),
+        ("promises are kept", [*TABLE, accept("ada"), promised("ada"), retracted()]),
+        ("promises are kept", [*TABLE, accept("ada"), promised("ada"), recorded("released", "ada", ends=True, why="so")]),
+        ("judged once, at its place", [*TABLE, accept("ada"), promised("ada"), promised("ada")]),
+        ("judged once, at its place", [*TABLE, accept("ada")]),
+        ("judged once, at its place", [*TABLE, promised("ada")]),
+        ("own acceptance", [*TABLE, accept("ada"), promised("bela", by="ada")]),
+        ("own acceptance", [*TABLE, accept("ada"), promised("ada"), committed(ada=BOTH["ada"])]),
+        ("own acceptance", [*AGREED[:-1], committed(ada=BOTH["ada"], bela=BOTH["ada"])]),
+        ("committed once", [*AGREED, committed()]),
+        ("committed by its judge", [*AGREED[:-1], recorded("committed", "bela", acceptances=BOTH)]),
+        ("accepted is committed", AGREED[:-1]),
+        ("known plans", [*TABLE, committed("q")]),
+        ("capacity never below zero", [*TABLE, proposed("q"), accept("ada"), promised("ada"), accept("ada", "q"), promised("ada", "q")]),
+        ("balances are true", [*TABLE, accept("ada"), promised("ada", before=4)]),
+        ("what is free can be promised", [*TABLE, accept("ada"), recorded("refused", "ada", statement=BOTH["ada"], why="no")]),
+        ("expiry by log time", [*TABLE, accept("ada"), promised("ada"), 400, said("fay", "offer", "x", mask(1)) | {"time": "2026-03-01T00:06:00Z"}]),
+        ("expiry by log time", [*TABLE, said("ada", "offer", "x", None, "gone")]),
+        ("answers fit", [*AGREED, said("ada", "answer", "p", None, "back"), recorded("released", "ada", statement="agent:ada/back")]),
+        ("released once", [*TABLE, recorded("released", "ada", ends=True, why="so")]),
+        ("reports fit", [*TABLE, said("ada", "report", "r", {}, "r"), recorded("delivered", "ada", statement="agent:ada/r", moved=[mask(3)["quantity"]])]),
+        ("no more than was agreed", [*AGREED, said("ada", "report", "r", {}, "r"), recorded("delivered", "ada", statement="agent:ada/r", moved=[mask(4)["quantity"]])]),
+    ],
+)  # fmt: skip
+def test_a_broken_rule_is_named(rule, events):
+    with pytest.raises(Invariant) as broken:
+        read(*events)
+    assert broken.value.name == rule
+
+
+def test_among_several_writers_what_came_too_late_is_void_and_changes_nothing():
+    reader = Reader(120, at_once=False)
+    for event in (TABLE[0], TABLE[1]):
+        reader.take(event, BEGIN_US)
+    assert reader.decide(json.dumps(TABLE[2]).encode())
+    reader.take(said("ada", "offer", "x", None, "gone"), BEGIN_US)
+    before = reader.digest()
+    assert not reader.decide(json.dumps(retracted("q")).encode(), fresh=False)
+    assert not reader.decide(json.dumps(proposed("q")).encode(), fresh=False)
+    assert not reader.decide(json.dumps(promised("ada")).encode(), fresh=False)
+    assert reader.digest() == before
