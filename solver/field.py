@@ -179,7 +179,8 @@ class Field:
     def copy(self) -> "Field":
         """Return a field of its own in the same state: what is tried there changes nothing here. O(nodes + arcs)."""
         other = copy(self)
-        for name in ("_layout", "_free_arcs", "_clipped", *(name for name, value in vars(self).items() if isinstance(value, _Column))):
+        other._layout = self._layout.copy()
+        for name in ("_free_arcs", "_clipped", *(name for name, value in vars(self).items() if isinstance(value, _Column))):
             setattr(other, name, deepcopy(getattr(self, name)))
         return other
 
@@ -202,7 +203,7 @@ class Field:
         demand = _no_less(before + _whole(units, f"need {need} changes by"), 0, f"need {need} would ask for")
         self._fit(asked=demand - before)
         self.finish()
-        self._let_go(node, 4, demand)
+        self._let_go(node, 1, demand)
         self._happen(node, self._way.at(need), demand)
 
     def take_in(self, at_offer: ArrayLike, position: ArrayLike, units: ArrayLike) -> int:

@@ -64,8 +64,8 @@ LARGEST_FLOW = 1 << 60  # beyond all units together
 # Columns of `Network.node`.
 PRESSURE, DISTANCE, STAMP, PARENT = range(4)
 
-# Columns of `Network.edge`.
-GIVE, TAKE, HELD, KIN = range(4)
+# Columns of `Network.edge`; what is left of a row of 64 bytes are the columns of `Network.span`.
+GIVE, TAKE, HELD, KIN, HINT = range(5)
 OFFER, NEED, CLAIM = range(3)  # kinds; a need that is its own claim is a CLAIM
 
 # Columns of `Network.gate`.
@@ -74,8 +74,15 @@ UNITS, LIMIT, WORTH, SEEN, RISE, RUN, LAST_AT, KIND = range(8)
 # Columns of `Network.arc`.
 FLOW, MOST, PINNED, PLACES = range(4)
 
-# Columns of `Network.span`, for arcs out of a node; four further for arcs into it.
-START, COUNT, SPACE, LOOSE = range(4)
+# Columns of `Network.span`, for arcs out of a node; `INTO` further for arcs into it.
+START, COUNT, LOOSE = 10, 11, 12
+INTO = 3
+
+# Columns of `Network.place`.
+END, ARC, COST = range(3)
+LONG = -(1 << 31)  # a cost that is written in `Network.cost`, as it does not fit into 32 bits
+
+NODE_BYTES, ARC_BYTES, PLACE_BYTES, LINE = 32, 32, 12, 64  # of a row of each, and of what memory hands over at a time
 
 # Entries of `Network.state`.
 ROOT, SIDE, SINCE, CLOCK, BOUND, HEAP, LABELS, STACK, WAITING, POOL, LAST_LEVEL, STEP, LAST, FILLED, FREE, ALIVE, WIDEST = range(17)
@@ -108,12 +115,14 @@ class Network(NamedTuple):
     """Everything the compiled code works on. Rows beyond those in use are spare."""
 
     node: NDArray[np.int64]  # (nodes, 4) what a search looks at of each node it comes by
-    edge: NDArray[np.int64]  # (nodes, 4) and of those it settles
-    hint: NDArray[np.int64]  # (nodes,) next node towards an exit << 32 | arc << 1 | whether the arc leads there; -1 for none
-    span: NDArray[np.int32]  # (nodes, 8) where the node's places are, those out first: start, count, space, loose ones
+    edge: NDArray[np.int64]  # (nodes, 8) and of those it settles, a cache line each. HINT: the next node towards an exit << 32
+    #                           | arc << 1 | whether the arc leads there, or -1 for none
+    span: NDArray[np.int32]  # (nodes, 16) the same memory as `edge`: where the node's places are, those out first
+    space: NDArray[np.int32]  # (nodes, 2) how many places the node may have on each side before they have to move
     gate: NDArray[np.int64]  # (nodes, 8)
     arc: NDArray[np.int64]  # (arcs, 4)
-    place: NDArray[np.int64]  # (places, 2) other end << 32 | arc, inverted while the arc is full; cost. Loose (> pinned) arcs first
+    cost: NDArray[np.int64]  # (arcs,) costs that do not fit into 32 bits
+    place: NDArray[np.int32]  # (places, 3) other end, inverted while the arc is full; arc; cost. Loose (> pinned) arcs first
     heap: NDArray[np.int64]  # (.., 2) distance; node, or ~node for the way out there
     link: NDArray[np.int32]  # the entry of the heap after this one in its bucket
     bucket: NDArray[np.int32]  # (64,) the first entry of the heap whose distance parts from the last one at this bit
@@ -263,13 +272,12 @@ def _swap(net: Network, x: int, y: int, half: int) -> None:
     place, arc = net.place, net.arc
     if x == y:
         return
-    for column in range(2):
+    for column in range(3):
         kept = place[x, column]
         place[x, column] = place[y, column]
         place[y, column] = kept
     for z in (x, y):
-        key = place[z, 0]
-        a = (key if key >= 0 else ~key) & LOW
+        a = place[z, ARC]
         places = arc[a, PLACES]
         arc[a, PLACES] = (places & LOW) | (z << 32) if half == 32 else (places & ~LOW) | z
 
@@ -279,8 +287,26 @@ def _ends(net: Network, a: int) -> tuple[int, int, int, int]:
     """Return (tail, head, place out of the tail, place into the head) of an arc."""
     places = net.arc[a, PLACES]
     out, into = places >> 32, places & LOW
-    head, tail = net.place[out, 0], net.place[into, 0]
-    return (tail if tail >= 0 else ~tail) >> 32, (head if head >= 0 else ~head) >> 32, out, into
+    head, tail = int(net.place[out, END]), int(net.place[into, END])
+    return tail if tail >= 0 else ~tail, head if head >= 0 else ~head, out, into
+
+
+@inner
+def _cost(net: Network, x: int) -> int:
+    """Return the cost of the arc at a place."""
+    cost = int(net.place[x, COST])
+    return cost if cost != LONG else net.cost[net.place[x, ARC]]
+
+
+@inner
+def _write_cost(net: Network, a: int, out: int, into: int, cost: int) -> None:
+    """Give the arc at two places its cost."""
+    told = cost
+    if cost <= LONG or cost >= -LONG:
+        net.cost[a] = cost
+        told = LONG
+    net.place[out, COST] = told
+    net.place[into, COST] = told
 
 
 @lean
@@ -293,18 +319,18 @@ def _mark(net: Network, a: int, was_full: int, was_loose: int) -> None:
         return
     tail, head, out, into = _ends(net, a)
     if full != was_full:
-        place[out, 0] = ~place[out, 0]
-        place[into, 0] = ~place[into, 0]
+        place[out, END] = ~place[out, END]
+        place[into, END] = ~place[into, END]
     if loose and not was_loose:
         _swap(net, out, span[tail, START] + span[tail, LOOSE], 32)
         span[tail, LOOSE] += 1
-        _swap(net, into, span[head, 4 + START] + span[head, 4 + LOOSE], 0)
-        span[head, 4 + LOOSE] += 1
+        _swap(net, into, span[head, INTO + START] + span[head, INTO + LOOSE], 0)
+        span[head, INTO + LOOSE] += 1
     elif was_loose and not loose:
         span[tail, LOOSE] -= 1
         _swap(net, out, span[tail, START] + span[tail, LOOSE], 32)
-        span[head, 4 + LOOSE] -= 1
-        _swap(net, into, span[head, 4 + START] + span[head, 4 + LOOSE], 0)
+        span[head, INTO + LOOSE] -= 1
+        _swap(net, into, span[head, INTO + START] + span[head, INTO + LOOSE], 0)
 
 
 @lean
@@ -323,20 +349,20 @@ def put_arc(net: Network, a: int, flow: int, most: int, pinned: int) -> None:
 def _make_space(net: Network, u: int, offset: int) -> None:
     """Give a node one place more on a side; its places move to the end of the pool when they have no space left."""
     span, place, arc, state = net.span, net.place, net.arc, net.state
-    count, space, start = span[u, offset + COUNT], span[u, offset + SPACE], span[u, offset + START]
+    side = 0 if offset == 0 else 1
+    count, space, start = span[u, offset + COUNT], int(net.space[u, side]), span[u, offset + START]
     if count < space:
         return
     begin = state[POOL]
     space = max(4, 2 * space)
     for x in range(count):
-        key = place[start + x, 0]
-        place[begin + x, 0] = key
-        place[begin + x, 1] = place[start + x, 1]
-        a = (key if key >= 0 else ~key) & LOW
+        for column in range(3):
+            place[begin + x, column] = place[start + x, column]
+        a = place[begin + x, ARC]
         places = arc[a, PLACES]
         arc[a, PLACES] = (places & LOW) | ((begin + x) << 32) if offset == 0 else (places & ~LOW) | (begin + x)
     span[u, offset + START] = begin
-    span[u, offset + SPACE] = space
+    net.space[u, side] = space
     state[POOL] = begin + space
 
 
@@ -345,17 +371,16 @@ def attach(net: Network, a: int, tail: int, head: int, cost: int, most: int) -> 
     """Add an arc without flow. `unslack` has to follow. The pool must have space for both ends' places, twice over."""
     span, place, arc = net.span, net.place, net.arc
     _make_space(net, tail, 0)
-    _make_space(net, head, 4)
+    _make_space(net, head, INTO)
     out = span[tail, START] + span[tail, COUNT]
-    into = span[head, 4 + START] + span[head, 4 + COUNT]
+    into = span[head, INTO + START] + span[head, INTO + COUNT]
     span[tail, COUNT] += 1
-    span[head, 4 + COUNT] += 1
+    span[head, INTO + COUNT] += 1
     for u in (tail, head):
-        net.state[WIDEST] = max(net.state[WIDEST], span[u, COUNT] + span[u, 4 + COUNT])
-    place[out, 0], place[out, 1] = head << 32 | a, cost
-    place[into, 0], place[into, 1] = tail << 32 | a, cost
-    if most <= 0:
-        place[out, 0], place[into, 0] = ~place[out, 0], ~place[into, 0]
+        net.state[WIDEST] = max(net.state[WIDEST], span[u, COUNT] + span[u, INTO + COUNT])
+    place[out, END], place[out, ARC] = head if most > 0 else ~head, a
+    place[into, END], place[into, ARC] = tail if most > 0 else ~tail, a
+    _write_cost(net, a, out, into, cost)
     arc[a, FLOW] = 0
     arc[a, MOST] = most
     arc[a, PINNED] = 0
@@ -368,21 +393,20 @@ def detach(net: Network, a: int) -> None:
     span = net.span
     tail, head, out, into = _ends(net, a)
     for u in (tail, head):
-        if net.hint[u] >= 0 and (net.hint[u] & LOW) >> 1 == a:
-            net.hint[u] = -1
+        if net.edge[u, HINT] >= 0 and (net.edge[u, HINT] & LOW) >> 1 == a:
+            net.edge[u, HINT] = -1
     span[tail, COUNT] -= 1
     _swap(net, out, span[tail, START] + span[tail, COUNT], 32)
-    span[head, 4 + COUNT] -= 1
-    _swap(net, into, span[head, 4 + START] + span[head, 4 + COUNT], 0)
+    span[head, INTO + COUNT] -= 1
+    _swap(net, into, span[head, INTO + START] + span[head, INTO + COUNT], 0)
 
 
 @lean
 def unslack(net: Network, a: int, cost: int, most: int, pinned: int) -> None:
     """Give an arc its cost, limit and pinned units, and let it carry what the pressures at its ends say."""
-    node, arc, place = net.node, net.arc, net.place
+    node, arc = net.node, net.arc
     tail, head, out, into = _ends(net, a)
-    place[out, 1] = cost
-    place[into, 1] = cost
+    _write_cost(net, a, out, into, cost)
     slack = cost + node[tail, PRESSURE] - node[head, PRESSURE]
     before = arc[a, FLOW]
     flow = min(max(before, pinned), most)
@@ -417,7 +441,7 @@ def unclip(net: Network, a: int, most: int) -> None:
     if arc[a, MOST] == most:
         return
     tail, head, out, _ = _ends(net, a)
-    slack = net.place[out, 1] + node[tail, PRESSURE] - node[head, PRESSURE]
+    slack = _cost(net, out) + node[tail, PRESSURE] - node[head, PRESSURE]
     if slack < 0:
         if gate[tail, KIND] == OFFER and flow == gate[tail, LIMIT]:
             node[tail, PRESSURE] -= slack
@@ -427,13 +451,12 @@ def unclip(net: Network, a: int, most: int) -> None:
 
 
 @lean
-def pinned_at(net: Network, u: int, offset: int) -> int:
-    """Return how many units are pinned on the arcs out of (0) or into (4) a node."""
+def pinned_at(net: Network, u: int, side: int) -> int:
+    """Return how many units are pinned on the arcs out of (0) or into (1) a node."""
     units = 0
-    start = net.span[u, offset + START]
-    for x in range(start, start + net.span[u, offset + COUNT]):
-        key = net.place[x, 0]
-        units += net.arc[(key if key >= 0 else ~key) & LOW, PINNED]
+    start = net.span[u, INTO * side + START]
+    for x in range(start, start + net.span[u, INTO * side + COUNT]):
+        units += net.arc[net.place[x, ARC], PINNED]
     return units
 
 
@@ -443,11 +466,11 @@ def press_need(net: Network, j: int, way: int) -> None:
     node, span, place, gate = net.node, net.span, net.place, net.gate
     own = gate[j, WORTH] - net.state[STEP] * _level(net, j, max(0, gate[j, UNITS] - 1))
     best = own if way < 0 else node[_ends(net, way)[1], PRESSURE]
-    start = span[j, 4 + START]
-    for x in range(start, start + span[j, 4 + COUNT]):
-        key = place[x, 0]
-        if key >= 0:
-            best = min(best, place[x, 1] + node[key >> 32, PRESSURE])
+    start = span[j, INTO + START]
+    for x in range(start, start + span[j, INTO + COUNT]):
+        end = place[x, END]
+        if end >= 0:
+            best = min(best, _cost(net, x) + node[end, PRESSURE])
     node[j, PRESSURE] = best
 
 
@@ -465,9 +488,9 @@ def press_offer(net: Network, i: int) -> None:
     best = 0
     start = span[i, START]
     for x in range(start, start + span[i, COUNT]):
-        key = place[x, 0]
-        if key >= 0:
-            best = max(best, node[key >> 32, PRESSURE] - place[x, 1])
+        end = place[x, END]
+        if end >= 0:
+            best = max(best, node[end, PRESSURE] - _cost(net, x))
     node[i, PRESSURE] = best
     regate(net, i)
 
@@ -486,6 +509,23 @@ def _count_bits(context: Any, number: Any) -> Any:  # noqa: ARG001 - numba calls
 
 
 _bits: Callable[[int], int] = _in_machine_code(_count_bits)
+
+
+def _prefetch(context: Any, address: Any) -> Any:  # noqa: ARG001
+    """Return the signature and the code that asks for the memory at an address without waiting for it."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
+        byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+        ask = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
+        reading, keeping, data = ir.Constant(word, 0), ir.Constant(word, 3), ir.Constant(word, 1)
+        builder.call(ask, [builder.inttoptr(arguments[0], byte), reading, keeping, data])
+        return context.get_constant(types.int64, 0)
+
+    return types.int64(types.int64), generate
+
+
+_ask_for: Callable[[int], int] = _in_machine_code(_prefetch)
 
 
 @inner
@@ -595,36 +635,34 @@ def _expand(net: Network, u: int, side: int, sign: int) -> None:
     distance = node[u, DISTANCE]
     base = distance + sign * node[u, PRESSURE]
     here = u << 32
-    start = span[u, 4 * side + START]
-    stop = start + span[u, 4 * side + COUNT]
+    start = span[u, INTO * side + START]
+    stop = start + span[u, INTO * side + COUNT]
     for x in range(start, stop):
-        key = place[x, 0]
-        if key < 0:
+        w = int(place[x, END])
+        if w < 0:
             continue
-        w = key >> 32
-        reached = base + place[x, 1] - sign * node[w, PRESSURE]
+        reached = base + _cost(net, x) - sign * node[w, PRESSURE]
         if reached < bound and (node[w, STAMP] < since or reached < node[w, DISTANCE]):
             node[w, DISTANCE] = reached
             node[w, STAMP] = clock
-            node[w, PARENT] = here | (key & LOW) << 1
+            node[w, PARENT] = here | int(place[x, ARC]) << 1
             if reached == distance:
                 stack[deep] = w
                 deep += 1
             else:
                 _push(net, reached, w)
     state[SCANNED] += stop - start
-    start = span[u, 4 - 4 * side + START]
-    stop = start + span[u, 4 - 4 * side + LOOSE]
+    start = span[u, INTO - INTO * side + START]
+    stop = start + span[u, INTO - INTO * side + LOOSE]
     for x in range(start, stop):
-        key = place[x, 0]
-        if key < 0:
-            key = ~key
-        w = key >> 32
-        reached = base - place[x, 1] - sign * node[w, PRESSURE]
+        w = int(place[x, END])
+        if w < 0:
+            w = ~w
+        reached = base - _cost(net, x) - sign * node[w, PRESSURE]
         if reached < bound and (node[w, STAMP] < since or reached < node[w, DISTANCE]):
             node[w, DISTANCE] = reached
             node[w, STAMP] = clock
-            node[w, PARENT] = here | (key & LOW) << 1 | 1
+            node[w, PARENT] = here | int(place[x, ARC]) << 1 | 1
             if reached == distance:
                 stack[deep] = w
                 deep += 1
@@ -639,7 +677,7 @@ def _send(net: Network, u: int, sign: int, units: int) -> int:
     """Move units from the root of the search through `u` and out; return how many nodes lost their way to the root."""
     node, arc, gate, state = net.node, net.arc, net.gate, net.state
     root = state[ROOT]
-    net.hint[u] = -1
+    net.edge[u, HINT] = -1
     if net.edge[u, HELD] * sign < 0:
         net.edge[u, HELD] += sign * units
     else:
@@ -658,7 +696,7 @@ def _send(net: Network, u: int, sign: int, units: int) -> int:
             net.cut[cut] = u
             cut += 1
         state[CHANGED] += 1
-        net.hint[parent >> 32] = u << 32 | (parent & LOW) ^ 1 ^ state[SIDE]
+        net.edge[parent >> 32, HINT] = u << 32 | (parent & LOW) ^ 1 ^ state[SIDE]
         u = parent >> 32
     state[WAYS] += 1
     return cut
@@ -672,30 +710,28 @@ def _join(net: Network, u: int, side: int, sign: int) -> None:
     best = state[BOUND]
     base = -sign * node[u, PRESSURE]
     stamp = 0
-    start = span[u, 4 - 4 * side + START]
-    for y in range(start, start + span[u, 4 - 4 * side + COUNT]):
-        key = place[y, 0]
-        if key < 0:
+    start = span[u, INTO - INTO * side + START]
+    for y in range(start, start + span[u, INTO - INTO * side + COUNT]):
+        w = int(place[y, END])
+        if w < 0:
             continue
-        w = key >> 32
         if node[w, STAMP] > since and node[w, STAMP] & 1:
-            reached = node[w, DISTANCE] + sign * node[w, PRESSURE] + place[y, 1] + base
+            reached = node[w, DISTANCE] + sign * node[w, PRESSURE] + _cost(net, y) + base
             if reached < best:
                 best = reached
                 stamp = node[w, STAMP] & ~3
-                node[u, PARENT] = w << 32 | (key & LOW) << 1
-    start = span[u, 4 * side + START]
-    for y in range(start, start + span[u, 4 * side + LOOSE]):
-        key = place[y, 0]
-        if key < 0:
-            key = ~key
-        w = key >> 32
+                node[u, PARENT] = w << 32 | int(place[y, ARC]) << 1
+    start = span[u, INTO * side + START]
+    for y in range(start, start + span[u, INTO * side + LOOSE]):
+        w = int(place[y, END])
+        if w < 0:
+            w = ~w
         if node[w, STAMP] > since and node[w, STAMP] & 1:
-            reached = node[w, DISTANCE] + sign * node[w, PRESSURE] - place[y, 1] + base
+            reached = node[w, DISTANCE] + sign * node[w, PRESSURE] - _cost(net, y) + base
             if reached < best:
                 best = reached
                 stamp = node[w, STAMP] & ~3
-                node[u, PARENT] = w << 32 | (key & LOW) << 1 | 1
+                node[u, PARENT] = w << 32 | int(place[y, ARC]) << 1 | 1
     node[u, STAMP] = stamp
     if stamp:
         node[u, DISTANCE] = best
@@ -827,7 +863,7 @@ def _slide(net: Network, u: int, hint: int, side: int, sign: int) -> bool:
     a = (hint & LOW) >> 1
     back = (hint & 1) ^ 1 ^ side
     places = arc[a, PLACES]
-    cost = net.place[places & LOW, 1]
+    cost = _cost(net, places & LOW)
     if back:
         if arc[a, FLOW] <= arc[a, PINNED]:
             return False
@@ -846,6 +882,19 @@ def _slide(net: Network, u: int, hint: int, side: int, sign: int) -> bool:
 
 
 @inner
+def _look_ahead(net: Network, u: int, hint: int, side: int) -> None:
+    """Ask for the memory that a visit of `u` will look at last, as the first of it says where that is."""
+    places, span = net.place.ctypes.data, net.span
+    if hint >= 0:
+        _ask_for(net.node.ctypes.data + NODE_BYTES * (hint >> 32))
+        _ask_for(net.arc.ctypes.data + ARC_BYTES * ((hint & LOW) >> 1))
+    first = places + PLACE_BYTES * int(span[u, INTO * side + START])
+    _ask_for(first)
+    _ask_for(first + LINE)
+    _ask_for(places + PLACE_BYTES * int(span[u, INTO - INTO * side + START]))
+
+
+@inner
 def _visit(net: Network, u: int, side: int, sign: int) -> bool:
     """Make the distance of `u` final, and note its way out and what it reaches; return whether the imbalance is gone."""
     node, label, state = net.node, net.label, net.state
@@ -855,13 +904,14 @@ def _visit(net: Network, u: int, side: int, sign: int) -> bool:
     state[LABELS] += 1
     state[ALIVE] += 1
     net.edge[u, KIN] = 0
-    hint = net.hint[u]
+    hint = net.edge[u, HINT]
+    _look_ahead(net, u, hint, side)
     if u != state[ROOT]:
         up = node[u, PARENT]
         parent = up >> 32
         net.edge[u, KIN] = net.edge[parent, KIN] >> 32
         net.edge[parent, KIN] = (u + 1) << 32 | (net.edge[parent, KIN] & LOW)
-        net.hint[u] = parent << 32 | (up & LOW) ^ side
+        net.edge[u, HINT] = parent << 32 | (up & LOW) ^ side
     distance = node[u, DISTANCE]
     reached = _exit(net, u, side, sign)
     if reached == distance:  # Out at once: most of what hangs on this way may be cut off by it, and need not be looked into.
@@ -1032,61 +1082,68 @@ def least(net: Network, count: int) -> Ints:
 def lay_places(net: Network, tail: Ints, head: Ints, cost: Ints, most: Ints, nodes: int) -> Ints:
     """Lay arcs out, nothing flowing yet, and return (nodes,) where each node is: what is near in the network is near in memory."""
     span, place, arc, state = net.span, net.place, net.arc, net.state
-    count = np.zeros((nodes + 1, 2), dtype=np.int32)
-    for a in range(len(tail)):
-        count[tail[a], 0] += 1
-        count[head[a], 1] += 1
-    rank = _near_order(tail, head, count, nodes)
-    state[WIDEST] = 0
-    for u in range(nodes):
-        row = span[rank[u]]
-        for side in range(2):
-            row[4 * side + COUNT] = row[4 * side + SPACE] = count[u, side]
-            row[4 * side + LOOSE] = 0
-        state[WIDEST] = max(state[WIDEST], count[u, 0] + count[u, 1])
-    total = 0
-    for u in range(nodes):
-        for offset in (0, 4):
-            span[u, offset + START] = total
-            total += span[u, offset + COUNT]
-            span[u, offset + COUNT] = 0
+    first, at = _arcs_of(tail, head, nodes)
+    queue, rank = _near_order(tail, head, first, at, nodes)
+    total, widest = 0, 0
+    for place_of in range(nodes):
+        u = queue[place_of]
+        outgoing, incoming, last = first[2 * u], first[2 * u + 1], first[2 * u + 2]
+        row = span[place_of]
+        row[START], row[COUNT], row[LOOSE] = total, incoming - outgoing, 0
+        net.space[place_of, 0] = incoming - outgoing
+        row[INTO + START], row[INTO + COUNT], row[INTO + LOOSE] = total + incoming - outgoing, last - incoming, 0
+        net.space[place_of, 1] = last - incoming
+        widest = max(widest, last - outgoing)
+        for x in range(outgoing, last):
+            a = at[x]
+            end = rank[head[a] if x < incoming else tail[a]]
+            full = most[a] <= 0
+            place[total, END] = ~end if full else end
+            place[total, ARC] = a
+            told = cost[a]
+            if told <= LONG or told >= -LONG:
+                net.cost[a] = told
+                told = LONG
+            place[total, COST] = told
+            if x < incoming:
+                arc[a, FLOW] = 0
+                arc[a, MOST] = most[a]
+                arc[a, PINNED] = 0
+                arc[a, PLACES] = total << 32 | (arc[a, PLACES] & LOW)
+            else:
+                arc[a, PLACES] = (arc[a, PLACES] & ~LOW) | total
+            total += 1
     state[POOL] = total
-    for a in range(len(tail)):
-        t, h = rank[tail[a]], rank[head[a]]
-        out = span[t, START] + span[t, COUNT]
-        into = span[h, 4 + START] + span[h, 4 + COUNT]
-        span[t, COUNT] += 1
-        span[h, 4 + COUNT] += 1
-        key, back = h << 32 | a, t << 32 | a
-        place[out, 0] = key if most[a] > 0 else ~key
-        place[into, 0] = back if most[a] > 0 else ~back
-        place[out, 1] = cost[a]
-        place[into, 1] = cost[a]
-        arc[a, FLOW] = 0
-        arc[a, MOST] = most[a]
-        arc[a, PINNED] = 0
-        arc[a, PLACES] = out << 32 | into
-    return rank
+    state[WIDEST] = widest
+    places = np.empty(nodes, dtype=np.int64)
+    places[:] = rank
+    return places
 
 
 @making
-def _near_order(tail: Ints, head: Ints, count: NDArray[np.int32], nodes: int) -> Ints:
-    """Return (nodes,) ranks, breadth first along the arcs; `count` says how many leave and enter each node."""
-    first = np.empty(nodes + 1, dtype=np.int32)
-    total = 0
-    for u in range(nodes):
-        first[u] = total
-        total += count[u, 0] + count[u, 1]
-    first[nodes] = total
-    following = first.copy()
-    other = np.empty(total, dtype=np.int32)
+def _arcs_of(tail: Ints, head: Ints, nodes: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return where each node's arcs begin (those out of u at 2 u, those into it at 2 u + 1), and the arcs, in their order."""
+    first = np.zeros(2 * nodes + 2, dtype=np.int32)
     for a in range(len(tail)):
-        t, h = tail[a], head[a]
-        other[following[t]] = h
-        following[t] += 1
-        other[following[h]] = t
-        following[h] += 1
-    rank = np.full(nodes, -1, dtype=np.int64)
+        first[2 * tail[a] + 1] += 1
+        first[2 * head[a] + 2] += 1
+    for x in range(2 * nodes + 1):
+        first[x + 1] += first[x]
+    following = first.copy()
+    at = np.empty(2 * len(tail), dtype=np.int32)
+    for a in range(len(tail)):
+        for x in (2 * tail[a], 2 * head[a] + 1):
+            at[following[x]] = a
+            following[x] += 1
+    return first, at
+
+
+@making
+def _near_order(
+    tail: Ints, head: Ints, first: NDArray[np.int32], at: NDArray[np.int32], nodes: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return the nodes breadth first along the arcs, and (nodes,) each node's rank among them."""
+    rank = np.full(nodes, -1, dtype=np.int32)
     queue = np.empty(nodes, dtype=np.int32)
     done = 0
     for seed in range(nodes):
@@ -1099,10 +1156,10 @@ def _near_order(tail: Ints, head: Ints, count: NDArray[np.int32], nodes: int) ->
         while read < done:
             u = queue[read]
             read += 1
-            for x in range(first[u], first[u + 1]):
-                w = other[x]
+            for x in range(first[2 * u], first[2 * u + 2]):
+                w = head[at[x]] if x < first[2 * u + 1] else tail[at[x]]
                 if rank[w] < 0:
                     rank[w] = done
                     queue[done] = w
                     done += 1
-    return rank
+    return queue, rank

@@ -1,6 +1,6 @@
 """A problem laid out as the kernel's network, and its cold solve."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,6 @@ __all__ = [
 NOTHING = np.empty(0, dtype=np.int64)
 LARGEST_WORTH = 1 << 58  # of one unit; distances stay below 8 times that
 LEAST_HEAP = 1 << 15  # entries, so that small dense networks need not wait for more
-LINE = 64  # bytes
 SPARE = 3  # rows made for each row filled: pages that are never touched cost nothing
 
 
@@ -45,6 +44,12 @@ class Layout:
     way: Ints  # the arc from a need to its claim, -1 where the need is its own claim
     twin: Ints  # of an arc: the arc that carries its kept part, or -1
     free_rows: list[int] = field(default_factory=list)
+
+    def copy(self) -> "Layout":
+        """Return another in the same state."""
+        tables = {name: table.copy() for name, table in self.net._asdict().items()}
+        tables["span"] = tables["edge"].view(np.int32)
+        return replace(self, net=Network(**tables), free_rows=list(self.free_rows))
 
 
 def lay_out(problem: Problem, step: int, margin: int) -> Layout:
@@ -91,16 +96,18 @@ def lay_out(problem: Problem, step: int, margin: int) -> Layout:
 
 def _empty_network(nodes: int, arcs: int) -> Network:
     rows, lines = SPARE * nodes + 64, SPARE * arcs + 64
+    edge = _rows((rows, 8), np.int64)
     state = np.zeros(kernel.STATES, dtype=np.int64)
     state[kernel.ROOT] = -1
     return Network(
         node=_rows((rows, 4), np.int64),
-        edge=_rows((rows, 4), np.int64),
-        hint=_rows(rows, np.int64),
-        span=_rows((rows, 8), np.int32),
+        edge=edge,
+        span=edge.view(np.int32),
+        space=_rows((rows, 2), np.int32),
         gate=_rows((rows, 8), np.int64),
         arc=_rows((lines, 4), np.int64),
-        place=_rows((3 * lines + 64, 2), np.int64),
+        cost=_rows(lines, np.int64),
+        place=_rows((3 * lines + 64, 3), np.int32),
         heap=_rows((3 * rows + LEAST_HEAP, 2), np.int64),
         link=_rows(3 * rows + LEAST_HEAP, np.int32),
         bucket=_rows(64, np.int32),
@@ -115,16 +122,16 @@ def _empty_network(nodes: int, arcs: int) -> Network:
 def _rows(shape: int | tuple[int, int], kind: Any) -> Any:
     """Return an array that begins where a cache line does, so that a row of it is not in two."""
     size = int(np.prod(shape)) * np.dtype(kind).itemsize
-    table = np.empty(size + LINE, dtype=np.uint8)
-    begin = -table.ctypes.data % LINE
+    table = np.empty(size + kernel.LINE, dtype=np.uint8)
+    begin = -table.ctypes.data % kernel.LINE
     return table[begin : begin + size].view(kind).reshape(shape)
 
 
 def _fill_nodes(layout: Layout, problem: Problem, step: int, margin: int) -> None:
     net, claims = layout.net, layout.claim_node
     net.node[: layout.nodes] = 0
-    net.edge[: layout.nodes] = 0
-    net.hint[: layout.nodes] = -1
+    net.edge[: layout.nodes, : kernel.HINT] = 0
+    net.edge[: layout.nodes, kernel.HINT] = -1
     net.gate[: layout.nodes] = 0
     net.state[kernel.STEP] = step
     net.state[kernel.LAST_LEVEL] = problem.levels - 1
@@ -230,11 +237,12 @@ def make_room(layout: Layout, nodes: int, arcs: int) -> None:
     net = layout.net
     if layout.nodes + nodes > len(net.node):
         rows = 2 * (layout.nodes + nodes)
+        edge = _longer(net.edge, rows)
         layout.net = net = net._replace(
             node=_longer(net.node, rows),
-            edge=_longer(net.edge, rows),
-            hint=_longer(net.hint, rows),
-            span=_longer(net.span, rows),
+            edge=edge,
+            span=edge.view(np.int32),
+            space=_longer(net.space, rows),
             gate=_longer(net.gate, rows),
             heap=_longer(net.heap, 3 * rows),
             link=_longer(net.link, 3 * rows),
@@ -244,7 +252,8 @@ def make_room(layout: Layout, nodes: int, arcs: int) -> None:
             waiting=_longer(net.waiting, rows + 64),
         )
     if layout.arcs + arcs > len(net.arc):
-        layout.net = net._replace(arc=_longer(net.arc, 2 * (layout.arcs + arcs)))
+        lines = 2 * (layout.arcs + arcs)
+        layout.net = net._replace(arc=_longer(net.arc, lines), cost=_longer(net.cost, lines))
 
 
 def _longer(table: Any, rows: int) -> Any:
@@ -257,10 +266,10 @@ def new_node(layout: Layout, kind: int) -> int:
     """Return a further node without arcs, units or worth. `make_room` comes before."""
     node, net = layout.nodes, layout.net
     layout.nodes += 1
-    for table in (net.node, net.edge, net.span, net.gate):
+    for table in (net.node, net.edge, net.space, net.gate):
         table[node] = 0
     net.gate[node, kernel.KIND] = kind
-    net.hint[node] = -1
+    net.edge[node, kernel.HINT] = -1
     kernel.refresh(net, node)
     return node
 
@@ -282,7 +291,7 @@ def new_arc(layout: Layout, tail: int, head: int, cost: int, most: int) -> int:
         layout.arcs += 1
     net = layout.net
     # Places of a node that has no space left move to the end, at twice their number.
-    needed = 16 + 2 * int(net.span[tail, kernel.SPACE] + net.span[head, 4 + kernel.SPACE])
+    needed = 16 + 2 * int(net.space[tail, 0] + net.space[head, 1])
     if int(net.state[kernel.POOL]) + needed > len(net.place):
         layout.net = net._replace(place=_longer(net.place, 2 * len(net.place) + needed))
     kernel.attach(layout.net, row, tail, head, cost, most)

@@ -23,8 +23,9 @@ def not_at_rest(field: Field) -> list[tuple[int, int]]:
     for row in set(range(field._layout.arcs)) - set(field._layout.free_rows):
         flow, most, pinned, places = (int(entry) for entry in net.arc[row])
         out, into = net.place[places >> 32], net.place[places & 0xFFFFFFFF]
-        head, tail = (int(end[0] if end[0] >= 0 else ~end[0]) >> 32 for end in (out, into))
-        slack = int(out[1] + net.node[tail, kernel.PRESSURE] - net.node[head, kernel.PRESSURE])
+        head, tail = (int(place[kernel.END] if place[kernel.END] >= 0 else ~place[kernel.END]) for place in (out, into))
+        cost = int(net.cost[row] if out[kernel.COST] == kernel.LONG else out[kernel.COST])
+        slack = int(cost + net.node[tail, kernel.PRESSURE] - net.node[head, kernel.PRESSURE])
         if (slack < 0 and flow < most) or (slack > 0 and flow > pinned):
             wrong.append((row, slack))
     return wrong
