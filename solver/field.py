@@ -43,7 +43,7 @@ class Field:
     pinned : (A,) int64, optional
         Units already pinned on its arcs.
     budget : int, optional
-        Nodes visited in one call, about; without it every call goes on to the end.
+        Nodes visited in one call, about, building included; without it every call goes on to the end.
     farthest : int
         The greatest effort of arcs yet to come. Whoever adds arcs only where pressures say they gain states it: a step of
         urgency outweighs what is known to be possible.
@@ -58,7 +58,9 @@ class Field:
     Notes
     -----
     An event of q units takes at most q searches, each over the arcs of those nodes alone that lie nearer than the change
-    matters, however large the network is. Reading `flow` or `pressures` is O(A). Building one is a cold solve.
+    matters, however large the network is. Reading `flow` or `pressures` is O(A). Building one is a cold solve. All of these run
+    without the interpreter's lock: another thread goes on meanwhile. Whoever has none gives a ``budget`` and calls `go_on`; what
+    is asked before the field is at rest waits for that.
 
     References
     ----------
@@ -89,8 +91,10 @@ class Field:
         self._most_received, self._steepest = int(problem.received.max(initial=0)), int(problem.rise.max(initial=0))
         self._fit()
         self._build(problem, pins, _no_less(farthest, 0, "the farthest arc would take the effort"))
+        self.go_on(self.budget)
 
     def _build(self, problem: Problem, pinned: Ints, farthest: int) -> None:
+        """Lay a problem out, all its needs still to ask."""
         from solver.engine import kernel, layout  # noqa: PLC0415 - compiled code is loaded when it is first needed
 
         self._kernel: Any = kernel
@@ -108,7 +112,7 @@ class Field:
         alone = np.flatnonzero(self._layout.way < 0)
         sole[problem.claim[alone]] = alone
         self._sole = _Column(sole, np.int64)  # of a claim: the need it shares a node with, or -1
-        layout.solve_cold(self._layout, problem, pinned)
+        self._asking: tuple[Ints, Ints, Ints] = layout.to_ask(self._layout, problem, pinned)
         for arc in self._free_arcs:
             layout.drop_arc(self._layout, arc)
             self._row.values[arc] = -1
@@ -119,7 +123,7 @@ class Field:
     def at_rest(self) -> bool:
         """Whether all that was told has been settled."""
         state = self._layout.net.state
-        return bool(state[self._kernel.ROOT] < 0 and state[self._kernel.WAITING] == 0)
+        return bool(state[self._kernel.ROOT] < 0 and state[self._kernel.WAITING] == 0 and not len(self._asking[0]))
 
     def flow(self) -> Ints:
         """Return the (A,) units on each arc; 0 where an arc was removed."""
@@ -154,6 +158,7 @@ class Field:
 
     def problem(self) -> Problem:
         """Return the problem as it stands; arcs that were removed may carry nothing, pins are not part of it."""
+        self.finish()
         net, way, nodes, kernel = self._layout.net, self._way.values, self._need_node.values, self._kernel
         demand = net.gate[nodes, kernel.LIMIT]
         shared = np.flatnonzero(way >= 0)
@@ -199,10 +204,10 @@ class Field:
     def need_changes(self, need: int, units: int) -> None:
         """Let a need ask for so many units more, or fewer below 0."""
         node = self._known(self._need_node, need, "a need")
+        self.finish()
         before = self._demand(need)
         demand = _no_less(before + _whole(units, f"need {need} changes by"), 0, f"need {need} would ask for")
         self._fit(asked=demand - before)
-        self.finish()
         self._let_go(node, 1, demand)
         self._happen(node, self._way.at(need), demand)
 
@@ -221,19 +226,23 @@ class Field:
                 self._known(known, outside, what)
         _no_less(int(amounts.min(initial=0)), 0, "the least units of events would be")
         asked, offered = int(amounts[~offers].astype(object).sum()), int(amounts[offers].astype(object).sum())
-        self._fit(offered=offered, asked=asked)  # At most so many at any time.
-        self._fit(offered=-offered, asked=-asked)
         self.finish()
+        self._fit(offered=offered, asked=asked)  # At most so many at any time.
         if self._pins:
+            self._fit(offered=-offered, asked=-asked)
             return self._take_in_singly(offers, positions, amounts)
         node = np.empty_like(positions)
         way = np.full_like(positions, -1)
         node[offers] = self._offer_node.values[positions[offers]]
         node[~offers] = self._need_node.values[positions[~offers]]
         way[~offers] = self._way.values[positions[~offers]]
+        before = self._units_at(node, way)
         done, how = self._engine.happen(self._layout, node, way, amounts, self._visits)
         self._heed(how)
-        self._count()
+        more = self._units_at(node, way) - before
+        _, first = np.unique(node, return_index=True)  # A node may come several times.
+        self._offered += int(more[first][offers[first]].sum()) - offered
+        self._asked += int(more[first][~offers[first]].sum()) - asked
         return int(done)
 
     def _take_in_singly(self, offers: NDArray[np.bool_], positions: Ints, amounts: Ints) -> int:
@@ -411,7 +420,10 @@ class Field:
 
     def go_on(self, budget: int | None = None) -> bool:
         """Go on with what is not settled yet, about ``budget`` visits of nodes long; return whether it is at rest."""
-        _, how = self._engine.happen(self._layout, budget=UNBOUNDED if budget is None else min(_whole(budget, "the budget is"), UNBOUNDED))
+        visits = UNBOUNDED if budget is None else min(_whole(budget, "the budget is"), UNBOUNDED)
+        done, how = self._engine.happen(self._layout, *self._asking, visits)
+        node, way, units = self._asking
+        self._asking = node[done:], way[done:], units[done:]
         return self._heed(how)
 
     def finish(self) -> None:
@@ -454,13 +466,11 @@ class Field:
             raise TooLarge(f"{told}: that does not fit into 64 bits; count in larger packs or make rise / run coarser")
         self._offered, self._asked, self._most_received, self._steepest = offered, asked, received, rise
 
-    def _count(self) -> None:
-        """Count anew what is offered and asked for."""
-        net, way = self._layout.net, self._way.values
-        self._offered = int(net.gate[self._offer_node.values, self._kernel.LIMIT].sum())
-        self._asked = int(
-            net.gate[self._need_node.values[way < 0], self._kernel.LIMIT].sum() + net.arc[way[way >= 0], self._kernel.MOST].sum()
-        )
+    def _units_at(self, node: Ints, way: Ints) -> Ints:
+        """Return what each offer has, or need asks for; ``way`` is the arc from a need to its claim, -1 where it has none."""
+        net = self._layout.net
+        units: Ints = np.where(way < 0, net.gate[node, self._kernel.LIMIT], net.arc[way, self._kernel.MOST])
+        return units
 
     def _known(self, column: "_Column[np.int64] | _Column[np.int32]", position: int, what: str) -> int:
         position = _whole(position, f"the position of {what} is")
@@ -563,6 +573,7 @@ class Field:
         ends = min(len(self._offer_node.values), len(self._need_node.values)) + 1
         if max(efforts, default=0) > self._farthest or ends > self._ends:
             self._build(self.problem(), self.pinned(), max(efforts, default=0))
+            self.finish()
             self._engine.make_room(self._layout, nodes, arcs)
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "part_claim",
     "pressures",
     "solve_cold",
+    "to_ask",
 ]
 
 NOTHING = np.empty(0, dtype=np.int64)
@@ -172,17 +173,27 @@ def widen(layout: Layout) -> None:
     layout.net = net._replace(**{name: _longer(table, 2 * len(table)) for name, table in tables.items()})
 
 
-def solve_cold(layout: Layout, problem: Problem, pinned: Ints | None = None) -> None:
-    """Let all needs ask, in the order in which they lie in memory: a front that moves over the network."""
+def solve_cold(layout: Layout, problem: Problem) -> None:
+    """Let all needs ask, and settle."""
+    node, way, units = to_ask(layout, problem)
+    done, how = happen(layout, node, way, units)
+    if how != kernel.AT_REST:
+        raise EngineFault(f"the {done}th need could not be brought to rest: keep the problem and report it")
+
+
+def to_ask(layout: Layout, problem: Problem, pinned: Ints | None = None) -> tuple[Ints, Ints, Ints]:
+    """Return what is to `happen` so that all needs ask; what is pinned flows already.
+
+    Tier by tier, so that little is given that has to be taken away again, and in each tier in the order in which they lie in
+    memory: a front that moves over the network.
+    """
     some_pinned = pinned is not None and bool(pinned.any())
     if pinned is not None and some_pinned:
         _pin(layout, problem, pinned)
     if problem.hysteresis or some_pinned:  # Kept parts have efforts below 0, and what is pinned has its worth.
         kernel.press_needs(layout.net, layout.need_node, layout.way)
-    order = np.argsort(layout.need_node)
-    done, how = happen(layout, layout.need_node[order], layout.way[order], problem.demand[order])
-    if how != kernel.AT_REST:
-        raise EngineFault(f"need {order[done - 1]} could not be brought to rest: keep the problem and report it")
+    order = np.lexsort((layout.need_node, problem.tier[problem.claim]))
+    return layout.need_node[order], layout.way[order], problem.demand[order]
 
 
 def _pin(layout: Layout, problem: Problem, pinned: Ints) -> None:

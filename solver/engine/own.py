@@ -15,8 +15,8 @@ def kernel_solve(problem: Problem, worth: int) -> tuple[Ints, tuple[Ints, Ints, 
 
     First the greatest total urgency, then the least effort; minimum parts are not looked at. ``worth`` is what one step of
     urgency weighs in effort, at least `solver.fairness.worth_of`. Pressures are unique. Among optimal flows, it is the one found
-    when needs ask in breadth-first order over the arcs from the first offer on, and of equal ways the first is taken: the same
-    arrays give the same flow. Raises `TooLarge` where 64 bits do not hold the worth of a unit.
+    when needs ask tier by tier, in breadth-first order over the arcs from the first offer on, and of equal ways the first is
+    taken: the same arrays give the same flow. Raises `TooLarge` where 64 bits do not hold the worth of a unit.
     """
     laid = layout.lay_out(problem, worth, margin_of(problem))
     layout.solve_cold(laid, problem)

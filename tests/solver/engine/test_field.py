@@ -109,6 +109,7 @@ def test_a_field_grows_far_beyond_what_it_was_built_from() -> None:
 def test_many_events_at_once_leave_what_one_call_each_would(seed: int, budget: int | None) -> None:
     rng, problem = np.random.default_rng(seed), problem_of(seed)
     field, count = Field(problem, budget=budget), 40
+    field.finish()
     if seed % 4 == 3 and field.flow().any():
         arc = int(np.flatnonzero(field.flow())[0])
         field.pin(arc, int(field.flow()[arc]))
@@ -182,6 +183,14 @@ def test_a_budget_bounds_a_turn_and_going_on_ends_at_the_optimum() -> None:
     effort = rng.integers(1, 1000, len(pairs))
     problem = Problem.of(rng.integers(1, 100, count), rng.integers(1, 100, count), pairs // count, pairs % count, effort)
     field = Field(problem, budget=50)
+    built_in = 1
+    while not field.at_rest:
+        visited = field._layout.net.state[kernel.SETTLED]
+        field.go_on(50)
+        assert field._layout.net.state[kernel.SETTLED] - visited < 50 + 2 * count  # What it says, and the tree of one search.
+        built_in += 1
+    assert built_in > 1
+    assert np.array_equal(field.flow(), Field(problem).flow())
     field.offer_changes(0, -int(problem.supply[0]))
     turns = 1
     while not field.at_rest:
@@ -189,6 +198,19 @@ def test_a_budget_bounds_a_turn_and_going_on_ends_at_the_optimum() -> None:
         turns += 1
     verify(field)
     assert turns > 1
+
+
+def test_what_is_asked_while_a_field_is_still_being_built_waits_for_that() -> None:
+    problem = Problem.of([5, 9, 4], [6, 7, 8], [0, 0, 1, 1, 2], [0, 1, 1, 2, 2], [3, 1, 4, 1, 5])
+    whole, begun = Field(problem), Field(problem, budget=1)
+    assert not begun.at_rest
+    assert begun.problem().demand.tolist() == [6, 7, 8]
+    changed = Field(problem, budget=1)
+    for field in (whole, changed):
+        field.need_changes(1, -2)
+    changed.finish()
+    assert changed.flow().tolist() == whole.flow().tolist()
+    verify(changed)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,155 @@
+"""How long an event loop has to wait at most while a large field is built, changed and asked beside it or in it; in one run.
+
+    python tests/benchmarks/solver_stalls.py --arcs 1000000 [--seconds 10]
+
+Beside it: another thread works without any bound, and the loop has to come by the interpreter's lock. In it: the loop itself works
+with a budget of visits a turn, and the longest of its turns is told. The loop beats every millisecond; told are the longest beat
+that came late, the latest one of a thousand, and how many were more than 5 ms late. What Linux says the loop's thread stood ready
+and only waited for a core is taken off, as other programs take those. The rivals: the same loop beside nothing, and OR-Tools.
+"""
+
+import argparse
+import asyncio
+import time
+from collections.abc import Callable
+from io import FileIO
+from pathlib import Path
+
+import numpy as np
+from ortools.graph.python import min_cost_flow
+from solver_events import Events, events_of
+from solver_instances import plane
+
+from solver import Problem
+from solver.field import Field, prepare
+
+BEAT_S = 0.001
+LATE_MS = 5.0
+BUDGET = 2_000  # visits a turn
+EVENTS = 300_000
+AT_ONCE = 1_000  # events handed over in one call beside the loop
+
+Waits = list[float]
+
+
+async def beat(waits: Waits) -> None:
+    """Note by how many milliseconds each beat came late, until cancelled."""
+    with Path("/proc/thread-self/schedstat").open("rb", buffering=0) as said:
+        before = without_core_s(said)
+        while True:
+            start = time.perf_counter()
+            await asyncio.sleep(BEAT_S)
+            late = time.perf_counter() - start - BEAT_S
+            after = without_core_s(said)
+            waits.append(max(0.0, late - (after - before)) * 1e3)
+            before = after
+
+
+def without_core_s(said: FileIO) -> float:
+    """Return how many seconds this thread ever stood ready without a core to run on."""
+    said.seek(0)
+    return int(said.read().split()[1]) / 1e9
+
+
+async def beside(work: Callable[[], object]) -> Waits:
+    """Return the waits of a loop while another thread works."""
+    waits: Waits = []
+    beating = asyncio.create_task(beat(waits))
+    await asyncio.to_thread(work)
+    beating.cancel()
+    return waits
+
+
+def told(what: str, waits: Waits) -> None:
+    """Print what was waited for."""
+    late = sum(wait > LATE_MS for wait in waits)
+    print(f"{what:58} {max(waits):8.1f} {np.percentile(waits, 99.9):9.1f} {late:6} of {len(waits)}", flush=True)
+
+
+def keep_asking(field: Field, seconds: float) -> None:
+    """Ask for pressures again and again."""
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        field.pressures()
+
+
+def take_in(field: Field, events: Events, seconds: float) -> None:
+    """Take events in by the thousand."""
+    end, done = time.perf_counter() + seconds, 0
+    while time.perf_counter() < end and done < EVENTS:
+        field.take_in(*(column[done : done + AT_ONCE] for column in events))
+        done += AT_ONCE
+
+
+def singly(field: Field, events: Events, seconds: float) -> None:
+    """Take events in one by one."""
+    end, done = time.perf_counter() + seconds, 0
+    while time.perf_counter() < end and done < EVENTS:
+        field.take_in(*(column[done : done + 1] for column in events))
+        done += 1
+
+
+def by_turns(problem: Problem, events: Events, seconds: float) -> tuple[Waits, Waits, float]:
+    """Return the CPU milliseconds of each turn that builds a field, and of each that changes it, and of laying it out."""
+    start = time.thread_time()
+    field = Field(problem, budget=0)
+    laying_out = (time.thread_time() - start) * 1e3
+    building, changing = [], []
+    while not field.at_rest:
+        building.append(turn(lambda: field.go_on(BUDGET)))
+    field.budget = BUDGET
+    end, done = time.perf_counter() + seconds, 0
+    while time.perf_counter() < end and done < EVENTS:
+        if field.at_rest:
+            part = tuple(column[done : done + 1] for column in events)
+            changing.append(turn(lambda part=part: field.take_in(*part)))  # type: ignore[misc]
+            done += 1
+        else:
+            changing.append(turn(lambda: field.go_on(BUDGET)))
+    return building, changing, laying_out
+
+
+def turn(work: Callable[[], object]) -> float:
+    """Return the CPU milliseconds of one turn, which other programs do not lengthen."""
+    start = time.thread_time_ns()
+    work()
+    return (time.thread_time_ns() - start) / 1e6
+
+
+def stock(problem: Problem) -> None:
+    """Solve the problem by OR-Tools."""
+    offers, needs = len(problem.supply), len(problem.demand)
+    network = min_cost_flow.SimpleMinCostFlow()
+    network.add_arcs_with_capacity_and_unit_cost(problem.offer, offers + problem.need, problem.most, problem.effort)
+    network.set_nodes_supplies(np.arange(offers + needs), np.concatenate([problem.supply, -problem.demand]))
+    network.solve_max_flow_with_min_cost()
+
+
+def main() -> None:
+    """Print each row."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--arcs", type=int, default=100_000)
+    parser.add_argument("--instance", choices=("uniform", "towns"), default="uniform")
+    parser.add_argument("--fairness", choices=("off", "portions"), default="off")
+    parser.add_argument("--seconds", type=float, default=5)
+    wanted = parser.parse_args()
+    prepare()
+    problem = plane(wanted.instance, wanted.arcs, fair=wanted.fairness == "portions")
+    print(f"{wanted.instance}, {wanted.arcs} arcs, fairness {wanted.fairness}")
+    print(f"{'ms that a beat came late, in an event loop beside':58} {'longest':>8} {'of 1 000':>9} {'more than 5 ms':>14}")
+    told("nothing", asyncio.run(beside(lambda: time.sleep(wanted.seconds))))
+    told("a field being built", asyncio.run(beside(lambda: Field(problem))))
+    field, events = Field(problem), events_of(problem, EVENTS, 1)
+    told("its events, one by one", asyncio.run(beside(lambda: singly(field, events, wanted.seconds))))
+    told("its events, by the thousand", asyncio.run(beside(lambda: take_in(field, events, wanted.seconds))))
+    told("its pressures being asked for", asyncio.run(beside(lambda: keep_asking(field, wanted.seconds))))
+    told("OR-Tools solving the same", asyncio.run(beside(lambda: stock(problem))))
+    building, changing, laying_out = by_turns(problem, events, wanted.seconds)
+    print(f"CPU ms of a turn in the loop itself, {BUDGET} visits each")
+    told("building (each turn)", building)
+    told("changing (each turn)", changing)
+    print(f"{'laying the arrays out, before the first turn':58} {laying_out:8.1f}")
+
+
+if __name__ == "__main__":
+    main()
