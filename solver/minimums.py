@@ -4,7 +4,8 @@ With minimum parts, or packs of several sizes, the exact problem is NP-hard. The
 mended in one pass, where a part that is less than a pack is too small as well:
 
 1. As long as a part is too small, the first by tier, effort and position is held at its minimum, or its pair is closed, whichever
-   leaves the better optimum of all the rest (`solver.holding`): `LOOKS` times at most.
+   leaves the better optimum of all the rest; then the last decisions are taken the other way as long as something better may
+   come of it (`solver.holding`, a branch and bound): `LOOKS` times at most, the second part less often in large networks.
 2. Small parts that are left after that many are looked at in the same order, without solving anything again.
 3. Each is topped up to its minimum where that is possible: at its offer from what is left over, then from other parts there;
    at its need from what is unmet, then in place of other parts there. Another part gives only what it has above its own
@@ -30,6 +31,7 @@ from solver.problem import TIERS, Gap, Ints, Problem
 __all__ = ["close_hopeless", "mend"]
 
 LOOKS = 300  # small parts decided by solving again, which takes two or three local searches each
+WORK = 100_000  # arcs looked at to decide small parts the other way
 
 
 def close_hopeless(problem: Problem) -> Problem:
@@ -50,7 +52,7 @@ def mend(problem: Problem, flow: Ints) -> tuple[Ints, Gap]:
     mended = _topped_up(whole, flow)
     if small.any():
         with suppress(TooLarge):  # A field leaves itself room to grow; where 64 bits do not hold that, steps 2 to 4 are the answer.
-            looked_at = _topped_up(whole, hold_or_close(whole, LOOKS))
+            looked_at = _topped_up(whole, hold_or_close(whole, LOOKS, WORK // len(flow)))
             mended = max(looked_at, mended, key=lambda plan: _goodness(problem, plan))
     gap = Gap(
         units=int(flow.sum() - mended.sum()),
