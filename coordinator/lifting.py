@@ -32,6 +32,7 @@ __all__ = ["Blocker", "Enough", "Lifting", "lifting"]
 
 Ints = NDArray[np.int64]
 
+HALVED = 4  # every so many looks for the least that is enough halve what is left, should better guesses go astray
 OFFERS_TRIED = 6  # whose own radius is too small, the nearest first
 
 
@@ -176,11 +177,9 @@ class _Search:
         most = -(-sum(self.available[other.ref] for other in self.base.market.needs) // unit)
         outcomes: dict[int, Ints] = {}
 
-        def nearly(units: int) -> bool:
-            """Return whether that much is enough over the pairs laid out so far."""
-            tried = trial.copy()
-            tried.supply(offer, units)
-            return self.is_enough(tried.covered_grains())
+        def nearly(least: int) -> int:
+            """Return how much is enough over the pairs laid out so far, at least so much; `most` if nothing is."""
+            return _grown(trial, offer, least, most, lambda tried: self.is_enough(tried.covered_grains()))
 
         def surely(units: int) -> bool:
             tried = trial.copy()
@@ -190,8 +189,7 @@ class _Search:
             outcomes[units] = tried.covered_grains()
             return self.is_enough(outcomes[units])
 
-        guess = _least(nearly, max(1, -(-(self.target - int(before[trial.here])) // unit)), most)
-        units = _least(surely, most if guess is None else guess, most)
+        units = _least_learning(nearly, surely, max(1, -(-(self.target - int(before[trial.here])) // unit)), most)
         if units is None:
             self.unsaid.append(f"no amount of supply {where} is enough: packs or minimum parts keep it from taking all")
             return
@@ -419,24 +417,40 @@ def _widened(trial: Trial, until: int) -> Trial:
     return tried
 
 
-def _least(enough: Callable[[int], bool], guess: int, most: int) -> int | None:
-    """Return a number that is enough while one less is not, looked for from a guess on; None where `most` is not enough."""
-    low, high, step = 0, min(guess, most), 1
-    if enough(high):
-        while high - step > low and enough(high - step):
-            high, step = high - step, 2 * step
-        low = max(low, high - step)
-    else:
-        while high < most:
-            low, high, step = high, min(high + step, most), 2 * step
-            if enough(high):
-                break
+def _least_learning(nearly: Callable[[int], int], surely: Callable[[int], bool], least: int, most: int) -> int | None:
+    """Return a number that is surely enough while one less is not; None where `most` is not enough.
+
+    Each look by `surely` takes long, and `nearly` learns by it: what is nearly the least is what is looked at next.
+    """
+    low, high, looks = 0, most + 1, 0  # Nothing is not enough, and more than `most` nobody looks at.
+    while high - low > 1:
+        looks += 1
+        guess = (low + high) // 2 if looks % HALVED == 0 else nearly(min(max(least, low), most))
+        guess = min(max(guess, low + 1), high - 1)
+        if surely(guess):
+            high = guess
         else:
-            return None
+            low = guess
+    return None if high > most else high
+
+
+def _grown(trial: Trial, offer: int, least: int, most: int, enough: Callable[[Trial], bool]) -> int:
+    """Return how much more an offer has to have, at least so much, each time going on from what was not enough; `most` if nothing is."""
+    low, high, step = 0, most, least
+    while low < high:
+        units = min(low + step, high)
+        tried = trial.copy()
+        tried.supply(offer, units - low)
+        if enough(tried):
+            high = units
+            break
+        trial, low, step = tried, units, max(1, 2 * (units - low) if low else 1)
     while high - low > 1:
         middle = (low + high) // 2
-        if enough(middle):
+        tried = trial.copy()
+        tried.supply(offer, middle - low)
+        if enough(tried):
             high = middle
         else:
-            low = middle
+            trial, low = tried, middle
     return high

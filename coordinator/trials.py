@@ -5,7 +5,7 @@ them. For that, efforts count twice and a unit that comes to this need one more:
 so the one more decides between equals and nothing else.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from copy import copy
 from dataclasses import replace
 
@@ -35,6 +35,8 @@ class Trial:
         self.question = question
         self.here = next(position for position, one in enumerate(market.needs) if one.ref == need.ref)
         self._rows = [question.arcs(each) for each in range(len(market.offers))] if _fits(question) else None
+        self._all = Arcs.joined(self._rows or [])
+        self._all_efforts = self._tilted(self._all)
         self._need_at = np.arange(len(market.needs))  # positions in the field
         self._claim_at = {terms: position for position, terms in enumerate(_terms(question))}
         self._terms = _terms_of_needs(question)
@@ -78,10 +80,12 @@ class Trial:
 
     def learn(self, other: "Trial") -> None:
         """Lay out the pairs that mattered to another trial and are possible without what was tried there; nothing moves by that."""
-        new = [pair for pair in other._known if pair not in self._known and pair[0] < len(self.question.supply)]
-        for offer in sorted({pair[0] for pair in new}):
-            row, needs = self._row(offer), [need for start, need in new if start == offer]
-            self._add(row.picked(np.flatnonzero(np.isin(row.need, needs))))
+        new: dict[int, list[int]] = {}
+        for offer, need in other._known.keys() - self._known.keys():
+            new.setdefault(offer, []).append(need)
+        for offer in sorted(offer for offer in new if offer < len(self.question.supply)):
+            row = self._row(offer)
+            self._add(row.picked(np.flatnonzero(np.isin(row.need, new[offer]))))
 
     def extend(self, arcs: Arcs, opens: Ints) -> None:
         """Make further pairs possible (instead of those of an earlier call), each from the value on at which it `opens`."""
@@ -127,7 +131,7 @@ class Trial:
         while True:
             offer_pressure, need_pressure, _ = self.field.pressures()
             at_need = need_pressure[self._need_at]
-            found = [self._gaining(self._row(offer), offer_pressure, at_need, at_most) for offer in range(len(self.question.supply))]
+            found = [self._gaining(rows, offer_pressure, at_need, at_most) for rows in self._rows_to_look_at(offer_pressure, at_need)]
             open_now = self._extra.picked(np.flatnonzero(self._opens <= self._until))
             found.append(self._gaining(open_now, offer_pressure, at_need, at_most))
             if not self._add(_best_of_needs(Arcs.joined([arcs for arcs, _ in found]), np.concatenate([gain for _, gain in found]))):
@@ -178,6 +182,15 @@ class Trial:
         return problem, mend(close_hopeless(problem), flow)[0]
 
     # -- inside -------------------------------------------------------------------------------------------------------
+
+    def _rows_to_look_at(self, offer_pressure: Ints, need_pressure: Ints) -> Iterator[Arcs]:
+        """Yield the arcs of each offer, where all are held at once only of those offers of which any gain."""
+        if self._rows is None:
+            yield from map(self._row, range(len(self.question.supply)))
+            return
+        gains = need_pressure[self._all.need] - offer_pressure[self._all.offer] > self._all_efforts
+        for offer in np.unique(self._all.offer[gains]).tolist():
+            yield self._rows[offer]
 
     def _row(self, offer: int) -> Arcs:
         return self.question.arcs(offer) if self._rows is None else self._rows[offer]
