@@ -56,6 +56,7 @@ async def beside(work: Callable[[], object]) -> Waits:
     waits: Waits = []
     beating = asyncio.create_task(beat(waits))
     await asyncio.to_thread(work)
+    await asyncio.sleep(5 * BEAT_S)  # For the beat that waited.
     beating.cancel()
     return waits
 

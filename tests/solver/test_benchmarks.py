@@ -1,4 +1,4 @@
-"""The benchmarks of fairness and minimum parts run, small, and their tables say what holds."""
+"""The benchmarks of fairness, minimum parts and stalls run, small, and their tables say what holds."""
 
 import os
 import subprocess
@@ -34,3 +34,16 @@ def test_the_gap_of_minimum_parts_is_printed() -> None:
     relaxation = float(told["urgency of CP-SAT's optimum below the relaxation"].rstrip("%"))
     ours = float(told["urgency of our answer below the relaxation"].rstrip("%"))
     assert 0 < relaxation <= ours < 10
+
+
+def test_each_way_to_keep_a_field_beside_a_loop_is_measured() -> None:
+    rows = table("solver_stalls.py", "--arcs", "3000", "--seconds", "0.2")
+    told = {" ".join(row[:-5]): row for row in rows if row[-2:-1] == ["of"] or row[-2] == "of"}
+    assert {
+        "nothing",
+        "its events, by the thousand",
+        "its pressures being asked for",
+        "building (each turn)",
+        "changing (each turn)",
+    } <= told.keys()
+    assert all(float(row[-5]) >= float(row[-4]) >= 0 and int(row[-1]) > 0 for row in told.values())  # The longest, and the latest of 1 000.

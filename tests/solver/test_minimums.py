@@ -6,7 +6,6 @@ import pytest
 from solver import BadProblem, Field, Gap, Problem, TooLarge, broken_rules, minimums, solve, total_urgency
 from tests.benchmarks.minimum_parts import mended
 
-
 ENOUGH = minimums.LOOKS
 
 
