@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import orjson
+
 from coordinator.errors import Refused
-from coordinator.jsontext import read_json, write_json
 from coordinator.signals import event_json
 from coordinator.stream import START, Place
 
@@ -58,13 +59,13 @@ class Standing:
 
 def turn_lines(turn: Turn, source: str, time_us: int) -> list[bytes]:
     """Return a turn as events, one or more: the last of them says that it is whole."""
-    groups: list[list[object]] = [[]]
+    groups: list[list[str]] = [[]]
     size = 0
     for line in turn.decisions:
         if groups[-1] and size + len(line) > PART_BYTES:
             groups.append([])
             size = 0
-        groups[-1].append(read_json(line))
+        groups[-1].append(line.decode())  # as it was said, to the last digit
         size += len(line)
     common = {
         "writer": turn.writer,
@@ -85,6 +86,7 @@ def turn_lines(turn: Turn, source: str, time_us: int) -> list[bytes]:
             f"{turn.writer}.{turn.number}.{part}"[:128],
             time_us,
             {**common, "part": part, "whole": part == len(groups) - 1, "decisions": group},
+            plain=True,
         )
         for part, group in enumerate(groups)
     ]
@@ -167,16 +169,16 @@ class TurnJudge:
 
 def published_form(line: bytes, standing: Standing) -> bytes:
     """Return a decision as others read it in its own stream: with its turn, its epoch and the positions it is based on."""
-    record = read_json(line)
-    assert isinstance(record, dict)  # ours
-    data = record.pop("data")
     turn = standing.turn
     epoch = max(taking.epoch for taking in turn.takes.values())
-    return write_json({**record, "epoch": epoch, "turn": standing.ordinal, "basis": turn.basis.to_text(), "data": data})
+    head, found, data = line.partition(b',"data":')  # within a text its quotation marks would be escaped
+    assert found  # ours, with its data last
+    basis = orjson.dumps(turn.basis.to_text())
+    return b'%s,"epoch":%d,"turn":%d,"basis":%s,"data":%s' % (head, epoch, standing.ordinal, basis, data)
 
 
 def _read(line: bytes) -> tuple[Turn, int, bool]:
-    record = read_json(line)
+    record = orjson.loads(line)
     if not isinstance(record, dict) or record.get("type") != "stigmergy.turn.v1":
         raise Refused("The record is no turn; in this stream only coordinators write. Keep others out of it.")
     data = record["data"]
@@ -186,7 +188,7 @@ def _read(line: bytes) -> tuple[Turn, int, bool]:
         takes={name: Taking(*map(_whole, row)) for name, row in _members(data["takes"]).items()},
         claims=tuple(map(str, data["claims"])),
         epoch=_whole(data["epoch"]),
-        decisions=tuple(write_json(each) for each in data["decisions"]),
+        decisions=tuple(_line(each) for each in data["decisions"]),
         base=_whole(data["base"]),
         basis=_place(data["basis"]),
         state=str(data["state"]),
@@ -194,6 +196,12 @@ def _read(line: bytes) -> tuple[Turn, int, bool]:
         published=_place(data["published"]),
     )
     return turn, _whole(data["part"]), data["whole"] is True
+
+
+def _line(value: object) -> bytes:
+    if not isinstance(value, str):
+        raise Refused(f"{value!r} is no text, as a decision is in a turn. Keep others out of this stream.")
+    return value.encode()
 
 
 def _whole(value: object) -> int:

@@ -147,7 +147,7 @@ class KafkaService(Service):
         self._digests: dict[int, str] = {}  # ordinal of a turn -> that digest after it
         self._live = self._caught_up = False
         self._goal: Place | None = None  # the ends that have to be reached to be ready
-        self._heard_of = self._ticked = False  # something was said, and time told, since the start
+        self._heard_since_plan = self._ticked = False  # something was said, and time told
         self._planned_us: int | None = None  # when a cycle last ran here
         self._unanswered: dict[str, list[tuple[str, Outcome]]] = {}  # statement -> its position and outcome, once it is judged
         self._stale: Counter[str] = Counter()  # decisions that came too late, by kind
@@ -443,10 +443,10 @@ class KafkaService(Service):
         if lines or not (self._caught_up and self._may_plan):
             return lines  # a plan rests on verdicts that stand
         prompt = self._ticked and coordination.awaits_first_plan
-        if not prompt and not (self._heard_of and coordination.cycle_is_due(self._planned_us)):
+        if not prompt and not (self._heard_since_plan and coordination.cycle_is_due(self._planned_us)):
             return []
         with self._deciding():
-            self._planned_us, self._ticked = coordination.log_us, False
+            self._planned_us, self._ticked, self._heard_since_plan = coordination.log_us, False, False
             return planned(coordination, None if acting == ALL else lambda thing: _partition("/".join(thing)) in acting)
 
     def _new_turn(self) -> Turn:
@@ -629,7 +629,7 @@ class KafkaService(Service):
         stamp_us = max(record.logtime_us, coordination.log_us)
         outcome = self._take(said, stamp_us) if isinstance(said, Said) else self._refuse(said, stamp_us)
         if outcome.status == "taken" and isinstance(said, Said):
-            self._heard_of = True
+            self._heard_since_plan = True
             self._ticked = self._ticked or said.event.kind == "tick"
             self._show(step, SIGNAL, record.logtime_us, said.line)
         statement = f"{outcome.source}/{outcome.id}"

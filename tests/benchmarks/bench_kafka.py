@@ -1,0 +1,194 @@
+"""How fast the coordinator takes in what stands on Apache Kafka, next to the raw client, and how soon a word becomes a proposal.
+
+    python tests/benchmarks/bench_kafka.py [--signals 30000] [--offers 300] [--per-second 500] [--seconds 10]
+
+Reading: the same records read by the raw client, by our log, and by a coordinator that folds them, writes its turns and publishes;
+in CPU seconds of one process, so that a busy machine does not blur them, and as the share of the raw client's speed.
+
+Latency: offers and needs of one market, said at a steady pace straight into Kafka; from the moment each was said to the
+moment another client reads the first proposal that draws on it. The charter's cadence of whole seconds is left out: a cycle
+runs whenever something was said. Wall time: it means something only on a machine that has nothing else to do.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from random import Random
+from threading import Event, Thread
+
+import numpy as np
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+
+from coordinator.adapters.kafka_log import KafkaLog
+from coordinator.adapters.kafka_service import KafkaService
+from coordinator.charter import Charter
+from coordinator.cloudevents import to_binary
+from coordinator.signals import event_json
+from coordinator.stream import PROPOSAL, SIGNAL, START
+from solver import prepare
+from tests.support.apache import running_kafka
+
+LONGEST_WAIT_S = 600
+
+
+def words(count: int, things: int, agents: int, seed: int = 7) -> Iterator[tuple[str, bytes]]:
+    """Yield agents and what they say: offers and needs at random places."""
+    random, now_us = Random(seed), time.time_ns() // 1000
+    for number in range(count):
+        place = {"lat": round(random.uniform(46, 50), 2), "long": round(random.uniform(-2, 3), 2)}
+        amount = {"value": random.randint(1, 40), "unit": "1"}
+        kind, agent = ("need", f"clinic-{number % agents}") if number % 2 else ("offer", f"maker-{number % agents}")
+        data = {"resource": f"thing-{number % things}", "quantity": amount, "place": place}
+        yield agent, event_json(kind, f"agent:{agent}", f"s-{number // (2 * agents)}", now_us, data)
+
+
+def say(producer: KafkaProducer, agent: str, line: bytes) -> object:
+    headers, value = to_binary(line)
+    return producer.send(SIGNAL, key=agent.encode(), value=value, headers=headers)
+
+
+def measured(task: Callable[[], int]) -> tuple[int, float]:
+    began_s = time.process_time()
+    count = task()
+    return count, time.process_time() - began_s
+
+
+def read_raw(address: str, count: int) -> int:
+    """Read with the client as it is."""
+    with closing(KafkaConsumer(bootstrap_servers=address, auto_offset_reset="earliest", max_poll_records=5_000)) as consumer:
+        consumer.assign([TopicPartition(SIGNAL, number) for number in range(8)])
+        consumer.seek_to_beginning()
+        read = 0
+        while read < count:
+            read += sum(map(len, consumer.poll(timeout_ms=1_000).values()))
+        return read
+
+
+def read_log(address: str, count: int, opened: Callable[..., KafkaLog] = KafkaLog) -> int:
+    """Read as the coordinator does, without taking anything."""
+    with closing(opened(address, streams=(SIGNAL,), prepare=False)) as log:
+        place, read = START, 0
+        while read < count:
+            batch = log.read(place, 5_000)
+            place, read = batch.place, read + len(batch.records)
+        return read
+
+
+def take_all(address: str, folder: Path, count: int) -> int:
+    """Read, take, write turns and publish, until all is taken."""
+    with closing(service_on(address, folder, planning=False)) as service:
+        until(lambda: service.status().counts["taken"] >= count, service)
+        return count
+
+
+def service_on(address: str, folder: Path, *, planning: bool) -> KafkaService:
+    charter = Charter(fairness="off").model_copy(update={"cycle_seconds": 0})  # no cadence: see above
+    return KafkaService(address, charter, memory=folder / f"memory-{time.monotonic_ns()}", replicas=1, planning=planning)
+
+
+def until(condition: Callable[[], bool], service: KafkaService) -> None:
+    deadline_s = time.monotonic() + LONGEST_WAIT_S
+    while not condition():
+        if service.ended is not None or time.monotonic() > deadline_s:
+            sys.exit(f"it did not come about: {service.ended or service.status()}")
+        time.sleep(0.005)
+
+
+def reading(folder: Path, count: int) -> None:
+    with running_kafka(folder / "reading", "the benchmark") as broker:
+        KafkaLog(broker.address, replicas=1).close()
+        with closing(KafkaProducer(bootstrap_servers=broker.address, linger_ms=20, batch_size=128 << 10)) as producer:
+            for agent, line in words(count, 50, 5_000):
+                say(producer, agent, line)
+            producer.flush()
+        raw = 0.0
+        tasks: list[tuple[str, Callable[[], int]]] = [
+            ("raw kafka-python", lambda: read_raw(broker.address, count)),
+            ("our log, reading alone", lambda: read_log(broker.address, count)),
+            ("consume, fold, publish", lambda: take_all(broker.address, folder, count)),
+            ("raw kafka-python again", lambda: read_raw(broker.address, count)),
+        ]
+        print(f"{'reading ' + format(count, ',') + ' signals':28} {'µs each':>10} {'a second':>12} {'of raw':>8}")
+        for name, task in tasks:
+            read, cpu_s = measured(task)
+            raw = raw or cpu_s
+            print(f"{name:28} {cpu_s / read * 1e6:10.1f} {read / cpu_s:12,.0f} {raw / cpu_s:8.2f}", flush=True)
+
+
+def latency(folder: Path, offers: int, per_second: int, seconds: float) -> None:
+    with (
+        running_kafka(folder / "latency", "the benchmark") as broker,
+        closing(service_on(broker.address, folder, planning=True)) as service,
+    ):
+        producer = KafkaProducer(bootstrap_servers=broker.address, linger_ms=0, acks="all")
+        for agent, line in words(2 * offers, 1, offers):
+            say(producer, agent, line)
+        producer.flush()
+        until(lambda: service.status().counts["taken"] >= 2 * offers and service.status().why_not is None, service)
+        until(lambda: service.status().cycles > 0, service)
+        stop, seen = Event(), dict[str, float]()
+        watcher = Thread(target=watch, args=(broker.address, stop, seen))
+        watcher.start()
+        said = dict[str, float]()
+        began_s = time.monotonic()
+        count = int(per_second * seconds)
+        for number, (agent, line) in enumerate(words(count, 1, offers, seed=11)):
+            time.sleep(max(0.0, began_s + number / per_second - time.monotonic()))
+            event = json.loads(line)
+            subject = f"live-{number}"
+            kind = event["type"].split(".")[1]
+            said[f"{agent}/{kind}/{subject}"] = time.monotonic()
+            say(producer, agent, event_json(kind, f"agent:{agent}", subject, time.time_ns() // 1000, event["data"]))
+        producer.flush()
+        paced_s = time.monotonic() - began_s
+        time.sleep(3)
+        stop.set()
+        watcher.join()
+        times_ms = np.array([1000 * (seen[ref] - at_s) for ref, at_s in said.items() if ref in seen])
+        status = service.status()
+        live = 2 * offers + count
+        print(f"\n{offers:,} offers and as many needs at first, {live // 2:,} and {live - live // 2:,} at last, one market")
+        print(f"said {count:,} at {count / paced_s:,.0f} a second; {len(times_ms):,} of them in a proposal; {status.cycles:,} cycles")
+        if len(times_ms):
+            p50, p99 = np.percentile(times_ms, [50, 99])
+            print(f"Kafka to proposal on Kafka: p50 {p50:.1f} ms, p99 {p99:.1f} ms")
+            print(f"planning took {1000 * status.planning_s / max(1, status.cycles):.1f} ms a cycle")
+        producer.close()
+
+
+def watch(address: str, stop: Event, seen: dict[str, float]) -> None:
+    """Note when a proposal that draws on a signal is first read."""
+    with closing(KafkaConsumer(bootstrap_servers=address, auto_offset_reset="latest", fetch_max_wait_ms=5)) as consumer:
+        consumer.assign([TopicPartition(PROPOSAL, number) for number in range(8)])
+        while not stop.is_set():
+            for rows in consumer.poll(timeout_ms=50).values():
+                at_s = time.monotonic()
+                for row in rows:
+                    for line in json.loads(row.value)["lines"] if row.value else ():
+                        for ref in (line["offer"], line["need"]):
+                            seen.setdefault(ref, at_s)
+
+
+def main() -> None:
+    """Measure what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--signals", type=int, default=30_000)
+    parser.add_argument("--offers", type=int, default=300, help="of the market, and as many needs")
+    parser.add_argument("--per-second", type=int, default=500)
+    parser.add_argument("--seconds", type=float, default=10)
+    asked = parser.parse_args()
+    prepare()
+    with tempfile.TemporaryDirectory() as folder:
+        if asked.signals:
+            reading(Path(folder), asked.signals)
+        if asked.seconds:
+            latency(Path(folder), asked.offers, asked.per_second, asked.seconds)
+
+
+if __name__ == "__main__":
+    main()
