@@ -41,7 +41,10 @@ def test_jars_other_than_those_listed_are_refused(tmp_path: Path) -> None:
 def test_stopping_where_nothing_runs_says_so(tmp_path: Path) -> None:
     (tmp_path / "broker.pid").write_text(str(os.getpid()))  # a number that another program has by now
     done = local("stop", "--folder", str(tmp_path))
-    assert (done.returncode, done.stdout) == (0, f"no broker runs with the folder {tmp_path}\n")
+    assert (done.returncode, done.stdout) == (
+        0,
+        f"no broker runs with the folder {tmp_path}; if one was started with another, name that: --folder FOLDER\n",
+    )
 
 
 def test_a_broker_that_ends_by_itself_while_it_is_stopped_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,7 +55,7 @@ def test_a_broker_that_ends_by_itself_while_it_is_stopped_is_stopped(tmp_path: P
     found = iter([ended.pid, ended.pid, None])  # at first it is there still, also after the time given to it
     monkeypatch.setitem(stop.__globals__, "running", lambda _: next(found))
     monkeypatch.setitem(stop.__globals__, "STOP_S", -1)
-    stop(tmp_path, 0)
+    stop(tmp_path)
     assert not (tmp_path / "broker.pid").exists()
 
 

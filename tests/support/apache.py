@@ -27,6 +27,7 @@ class Broker:
 
     folder: Path
     address: str = ""
+    advertise: int = 0  # the port that clients are sent to, where something stands in between
 
     @property
     def process(self) -> int:
@@ -35,7 +36,12 @@ class Broker:
     def start(self) -> None:
         """At the port it had before, if it had one."""
         port = self.address.rpartition(":")[2] or "0"
-        done = subprocess.run([LOCAL, "start", "--folder", self.folder, "--port", port], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [LOCAL, "start", "--folder", self.folder, "--port", port, "--advertise", str(self.advertise)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert done.returncode == 0, done.stderr
         self.address = done.stdout.strip()
 
@@ -53,13 +59,13 @@ class Broker:
 
 
 @contextmanager
-def running_kafka(folder: Path, what: str) -> Iterator[Broker]:
+def running_kafka(folder: Path, what: str, advertise: int = 0) -> Iterator[Broker]:
     """An empty broker until the block ends; the test is skipped, saying what stays untested, where none can be had."""
     why = _missing()
     if why:
         assert not os.environ.get(NEEDED), why
         pytest.skip(f"NOT TESTED: {what} on Apache Kafka. {why}")
-    broker = Broker(folder)
+    broker = Broker(folder, advertise=advertise)
     broker.start()
     try:
         yield broker

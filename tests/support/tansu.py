@@ -11,6 +11,8 @@ from uuid import uuid4
 
 import pytest
 
+from tests.support.chaos import ChaosProxy
+
 ATTEMPTS = 3  # another program may take the free port first
 READY_S = 20.0
 
@@ -24,17 +26,30 @@ def broker_or_skip(what: str) -> Path:
     return program
 
 
+class Address(str):
+    """Where a broker answers, and its process."""
+
+    process: int
+
+
 @contextmanager
-def running_broker(directory: Path, what: str, at: str | None = None) -> Iterator[str]:
-    """The address of an empty broker that runs in `directory` until the block ends: at a free port, unless one is given."""
+def running_broker(directory: Path, what: str, at: str | None = None, proxy: ChaosProxy | None = None) -> Iterator[Address]:
+    """The address of an empty broker that runs in `directory` until the block ends: at a free port, unless one is given.
+
+    It sends its clients to the proxy, if there is one.
+    """
     program = broker_or_skip(what)
     cluster = f"test-{uuid4().hex}"
     for attempt in range(1, ATTEMPTS + 1):
         address = at or f"127.0.0.1:{_free_port()}"
-        process = _start(program, directory, cluster, address)
+        if proxy is not None:
+            proxy.target_port = int(address.rpartition(":")[2])
+        process = _start(program, directory, cluster, address, address if proxy is None else f"127.0.0.1:{proxy.port}")
         try:
             if _is_ready(process, cluster, address):
-                yield address
+                found = Address(address)
+                found.process = process.pid
+                yield found
                 return
             assert attempt < ATTEMPTS, f"the test broker did not start: {(directory / 'broker.txt').read_text()}"
         finally:
@@ -42,8 +57,8 @@ def running_broker(directory: Path, what: str, at: str | None = None) -> Iterato
             process.wait(timeout=10)
 
 
-def _start(program: Path, directory: Path, cluster: str, address: str) -> subprocess.Popen[bytes]:
-    arguments = ["--cluster-id", cluster, "--listener-url", f"tcp://{address}", "--advertised-listener-url", f"tcp://{address}"]
+def _start(program: Path, directory: Path, cluster: str, address: str, advertised: str) -> subprocess.Popen[bytes]:
+    arguments = ["--cluster-id", cluster, "--listener-url", f"tcp://{address}", "--advertised-listener-url", f"tcp://{advertised}"]
     with (directory / "broker.txt").open("wb") as told:
         # It reads settings from the environment and from ./.env: neither is meant for it.
         return subprocess.Popen(
