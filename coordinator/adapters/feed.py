@@ -25,7 +25,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 SEND_S = 15.0  # a listener that takes nothing for so long is let go; it comes back with the id it saw last
 KEEP_ALIVE_S = 15.0
-REST_S = 0.0004  # after each sending, times how many listen: with a thousand, each hears at most every 0.4 s
+REST_S = 0.00025  # after each sending, times how many listen: with a thousand, each hears at most every 0.25 s
 SHARED = 8  # positions from which many read on at once, whose bytes are kept until there is more
 
 
