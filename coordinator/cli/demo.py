@@ -23,7 +23,7 @@ from coordinator.settings import read_settings
 from coordinator.signals import Proposal, event_json, parse_event
 from coordinator.times import SECOND_US, format_instant
 
-__all__ = ["Request", "run"]
+__all__ = ["Request", "run", "show_demo"]
 
 LOCALHOST = "127.0.0.1"
 FAIRNESS = ("portions", "off")
@@ -85,10 +85,10 @@ def run(request: Request) -> None:
     plot_first_portions(plot_path, lines, scores["off"][ALL_ITEMS].claims, (min(dates), max(dates)))
     _tell_end(request, story, scores, runs["portions"], log_path, plot_path)
     if request.serve:
-        _show(request, log_path, routes)
+        show_demo(request, log_path, routes)
 
 
-def _show(request: Request, log_path: Path, routes: RouteTable) -> None:
+def show_demo(request: Request, log_path: Path, routes: RouteTable) -> None:
     """Serve the demo's log to this machine alone, and open a browser on it where there is a screen; until interrupted."""
     from coordinator.cli.serve import Request as Serving
     from coordinator.cli.serve import open_port

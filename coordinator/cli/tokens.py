@@ -63,7 +63,8 @@ def show(tokens: Path | None, as_json: bool) -> None:
     now_us = wall_us()
     grants = read_grants(path)
     if as_json:
-        print(json.dumps([_row(grant, now_us) for grant in grants], indent=2, ensure_ascii=False))
+        for grant in grants:
+            print(json.dumps(_row(grant, now_us), ensure_ascii=False))
         return
     rows = [[grant.id, grant.name, grant.told(), _until(grant) + (" (over)" if grant.is_over(now_us) else "")] for grant in grants]
     table(f"Tokens in {path}", ["id", "holder", "it", "holds"], rows)

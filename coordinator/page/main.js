@@ -276,7 +276,7 @@ function foot() {
   return h(
     "footer",
     { class: "foot", key: "foot" },
-    h("p", {}, t("foot")),
+    h("p", {}, t("foot"), currentLanguage() === "en" ? null : ` ${t("foot.english")}`),
     h("label", {}, h("span", { class: "hidden" }, "Language, langue"), h("select", { on: { change: (event) => changeLanguage(event.target.value) } }, languages)),
     h("label", {}, t("theme"), h("select", { on: { change: (event) => useTheme(event.target.value) } }, themes)),
   );

@@ -16,7 +16,7 @@ let tip = null;
 let scale = null;
 let land = null; // its data, when it came
 let asking = null; // for it; a failure is forgotten, so that the next reading asks again
-let kept = { data: null, options: "", scene: null };
+let kept = { data: null, options: "", scene: null, lists: null };
 
 export const map = {
   name: "map",
@@ -36,7 +36,7 @@ export const map = {
     const scene = sceneNow(data, options);
     if (!chart) build(app);
     if (land && !chart.world) chart.setWorld(land);
-    chart.canvas.setAttribute("aria-label", t("map.picture", { count: placed(scene).length }));
+    chart.canvas.setAttribute("aria-label", t("map.picture", { count: listsOf(scene).seen.length }));
     return h(
       "div",
       { class: "stack" },
@@ -61,7 +61,7 @@ async function askLand(app) {
 function sceneNow(data, options) {
   const key = JSON.stringify(options);
   if (kept.data !== data || kept.options !== key) {
-    kept = { data, options: key, scene: sceneOf(data, options) };
+    kept = { data, options: key, scene: sceneOf(data, options), lists: null };
     chart?.setScene(kept.scene);
   }
   return kept.scene;
@@ -141,17 +141,24 @@ function legend() {
   );
 }
 
-function placed(scene) {
-  return [...scene.x.keys()].filter((agent) => !Number.isNaN(scene.x[agent]));
+// Who is on the map and who has no place, the most urgent first: found once a scene, for with many agents it takes a while.
+function listsOf(scene) {
+  if (kept.lists === null) {
+    const byUrgency = (one, other) => scene.status[other] - scene.status[one] || scene.heat[other] - scene.heat[one] || one - other;
+    const [seen, homeless] = [[], []];
+    for (let agent = 0; agent < scene.x.length; agent += 1) {
+      if (!Number.isNaN(scene.x[agent])) seen.push(agent);
+      else if (noPlace(agent)) homeless.push(agent);
+    }
+    kept.lists = { seen: seen.sort(byUrgency), homeless: homeless.sort(byUrgency) };
+  }
+  return kept.lists;
 }
 
 function lists(app, scene) {
-  const byUrgency = (one, other) => scene.status[other] - scene.status[one] || scene.heat[other] - scene.heat[one] || one - other;
-  const everybody = [...scene.x.keys()];
-  const homeless = everybody.filter((agent) => Number.isNaN(scene.x[agent]) && noPlace(agent));
-  const seen = placed(scene).sort(byUrgency);
+  const { seen, homeless } = listsOf(scene);
   return [
-    homeless.length ? section(t("map.without", { count: homeless.length }), h("p", { class: "note" }, t("map.without_note")), agents(app, scene, homeless.sort(byUrgency), t("map.without_table"))) : null,
+    homeless.length ? section(t("map.without", { count: homeless.length }), h("p", { class: "note" }, t("map.without_note")), agents(app, scene, homeless, t("map.without_table"))) : null,
     h("details", { class: "card", key: "as-table" }, h("summary", {}, t("map.table", { count: seen.length })), seen.length ? agents(app, scene, seen, t("map.table_title")) : empty(t("map.nobody"))),
   ];
 }

@@ -15,6 +15,7 @@ export const english = {
   loading: "Loading …",
   over: "over",
   foot: "Signals in, proposals out; every party answers for itself.",
+  "foot.english": "What only the server can say stays in English.",
   theme: "Theme",
   "theme.auto": "as the system",
   "theme.light": "light",

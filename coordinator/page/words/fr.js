@@ -15,6 +15,7 @@ export const french = {
   loading: "Chargement …",
   over: "passé",
   foot: "Des signaux entrent, des propositions sortent ; chacun répond pour soi.",
+  "foot.english": "Ce que seul le serveur peut dire reste en anglais.",
   theme: "Apparence",
   "theme.auto": "celle du système",
   "theme.light": "claire",

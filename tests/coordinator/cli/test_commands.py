@@ -165,6 +165,44 @@ def test_a_token_is_printed_once_and_speaks_for_its_agent(run: Run, tmp_path: Pa
         assert run("publish", "offer", "x", "2", "--as", "atelier-nord").code == 2
 
 
+def test_tokens_are_listed_by_what_they_allow_and_never_shown(run: Run, tmp_path: Path) -> None:
+    made = [
+        run("token", "create", "atelier-nord", "--days", "0"),
+        run("token", "create", "--name", "maria", "--coordinate", "atelier-nord", "--coordinate", "clinique", "--days", "30"),
+        run("token", "create", "--read", "--name", "press"),
+    ]
+    assert [one.code for one in made] == [0, 0, 0]
+    listed = run("token", "list")
+    assert all(one.out.strip() not in listed.out + (tmp_path / "tokens.json").read_text() for one in made)
+    assert "answers proposals for atelier-nord, clinique" in listed.out
+    rows = run("token", "list", "--json").rows
+    assert [(row["name"], row["speaks"], row["answers"], row["over"]) for row in rows] == [
+        ("atelier-nord", ["atelier-nord"], [], False),
+        ("maria", [], ["atelier-nord", "clinique"], False),
+        ("press", [], [], False),
+    ]
+    assert [row["expires"] is None for row in rows] == [True, False, False]
+    assert run("token", "revoke", rows[1]["id"]).code == 0
+    assert [row["name"] for row in run("token", "list", "--json").rows] == ["atelier-nord", "press"]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("create",), "neither an agent nor --read"),
+        (("create", "a", "--read"), "both --read and agents"),
+        (("create", "--read"), "say --name"),
+        (("create", "a", "--days", "-1"), "--days"),
+        (("revoke", "nobody"), "token list"),
+    ],
+)
+def test_what_no_token_could_mean_is_told(run: Run, words: tuple[str, ...], sentence: str) -> None:
+    run("token", "create", "somebody")
+    ended = run("token", *words)
+    assert (ended.code, ended.out) == (2, "")
+    assert sentence in ended.err
+
+
 def test_settings_come_from_the_file_then_the_environment_then_the_flags(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "coordinator.toml").write_text('[coordinator]\nagent = "from-file"\n\n[charter]\nplace_decimals = 0\n')
     run("publish", "agent", *PLACE, "--log", "a")

@@ -2,9 +2,12 @@
 
 import json
 import shlex
+import socket
 import sys
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +17,7 @@ from coordinator.adapters.routes_csv import read_routes
 from coordinator.charter import Charter
 from coordinator.cli import main
 from coordinator.cli.demo_files import write_demo_files
-from coordinator.errors import Refused
+from coordinator.errors import Refused, Unavailable
 from coordinator.rivals import Row
 from coordinator.routes import route_table
 from coordinator.times import DAY_US
@@ -70,3 +73,19 @@ def test_a_folder_that_cannot_be_is_told_in_a_sentence(tmp_path: Path):
     (tmp_path / "taken").write_text("")
     with pytest.raises(Refused, match="cannot be a folder"):
         write_demo_files(tmp_path / "taken", STORY, ROUTES, CHARTER)
+
+
+def test_the_demo_is_shown_to_this_machine_alone_on_a_port_that_is_free(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The usual port where nobody has it, else any; a port that was asked for is not exchanged."""
+    asked: list[Any] = []
+    demo, serving = import_module("coordinator.cli.demo"), import_module("coordinator.cli.serve")
+    monkeypatch.setattr(serving, "run", lambda request, **_: asked.append(request))
+    request = demo.Request(tmp_path, "accept", 7, as_json=True, serve=True)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        number = taken.getsockname()[1]
+        monkeypatch.setenv("STIGMERGY_PORT", str(number))
+        demo.show_demo(request, tmp_path / "log", ROUTES)
+        with pytest.raises(Unavailable, match="port"):
+            demo.show_demo(replace(request, port=number), tmp_path / "log", ROUTES)
+    demo.show_demo(request, tmp_path / "log", ROUTES)
+    assert [(one.host, one.port, one.opens) for one in asked] == [("127.0.0.1", 0, True), ("127.0.0.1", number, True)]
