@@ -12,8 +12,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
 from coordinator.signals import event_json
 from tests.page.conftest import NAMES, NOW_US
@@ -46,14 +47,14 @@ def main(sizes: tuple[int, ...]) -> None:
     if chromium is None:
         print("not measured: no Chromium on this machine; on Debian and Ubuntu: apt-get install chromium")
         return
-    print(" agents  paint ms  overview ms  kB overview  kB map  fps idle  fps moved  fps spoken to  said/s")
+    print(" agents  paint ms  overview ms  kB overview  kB map  fps idle  fps moved  fps spoken to  said/s  page CPU %")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         for agents in sizes:
             with tempfile.TemporaryDirectory() as folder, _network(Path(folder), agents) as served:
                 told = _measured(browser, served, agents)
             columns = (7, agents), (9, told["paint"]), (11, told["content"]), (11, told["overview"] / 1e3), (7, told["map"] / 1e3)
-            rates = (9, told["idle"]), (10, told["moved"]), (14, told["spoken"]), (7, told["said"])
+            rates = (9, told["idle"]), (10, told["moved"]), (14, told["spoken"]), (7, told["said"]), (11, told["cpu"])
             print(" ".join(f"{value:>{width}.0f}" for width, value in (*columns, *rates)), flush=True)
         browser.close()
 
@@ -86,13 +87,22 @@ def _measured(browser: Browser, served: Served, agents: int) -> dict[str, float]
     stop, said = threading.Event(), [0]
     speaker = threading.Thread(target=_speak, args=(served, agents, stop, said))
     speaker.start()
-    began_s = time.monotonic()
+    metrics = page.context.new_cdp_session(page)
+    metrics.send("Performance.enable")
+    began_s, before_s = time.monotonic(), _thread_s(metrics)
     told["spoken"] = page.evaluate(FRAMES, WATCH_S)["fps"]
-    told["said"] = said[0] / (time.monotonic() - began_s)
+    took_s = time.monotonic() - began_s
+    told["said"], told["cpu"] = said[0] / took_s, 100 * (_thread_s(metrics) - before_s) / took_s
     stop.set()
     speaker.join(30)
     page.close()
     return told
+
+
+def _thread_s(metrics: CDPSession) -> float:
+    """Processor time of the page's main thread: what a busy machine does not change."""
+    told: list[dict[str, Any]] = metrics.send("Performance.getMetrics")["metrics"]
+    return float(next(each["value"] for each in told if each["name"] == "ThreadTime"))
 
 
 def _moving(page: Page) -> float:

@@ -151,3 +151,11 @@ def test_who_answers_for_others_is_named_in_the_ledger_and_only_the_door_names_t
     with serve(tmp_path / "log", path) as again:  # The log tells it all anew.
         assert again.get("/digest")["digest"] == digest
         assert again.get("/ledger")["items"][1]["spoken_by"] == "maria"
+
+
+@pytest.mark.parametrize("field", ["status", "standing", "epoch", "source", "offset", "spoken_by", "proposal"])
+def test_what_is_not_the_speakers_to_say_is_refused_in_the_body(guarded: Guarded, field: str) -> None:
+    headers = {"authorization": f"Bearer {guarded.tokens['own']}"}
+    answer = guarded.server.post(signal("offer", "atelier-nord", 120, **{field: "x"}), **headers)
+    assert (answer.status, answer.json["code"]) == (400, "invalid")
+    assert field in answer.json["detail"]
