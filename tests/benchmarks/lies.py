@@ -1,23 +1,34 @@
-"""What lying gains under portions and under ratio: seeded networks, solved with the truth told and with one agent's lie.
+"""What lying gains under portions and under ratio: seeded networks, with the truth told and with one agent's lie.
 
-python tests/benchmarks/lies.py [networks]
+    python tests/benchmarks/lies.py [networks] [replayed]
+
+First the solver alone is asked, which takes little time for many lies; then fewer are told as signals, and go the whole way: read,
+folded, matched, solved, proposed, accepted by every party, judged and committed, as in a replay with ``--answers accept``.
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from statistics import mean
 
 import numpy as np
 from numpy.typing import NDArray
 
+from coordinator.charter import Charter
+from coordinator.commitments import BOUND
+from coordinator.cycle import Coordination
+from coordinator.signals import Proposal, event_json, parse_event
+from coordinator.times import DAY_US, SECOND_US
 from solver import Problem, solve, staircase
 
-__all__ = ["LIES", "PORTION", "Lie", "told_lies"]
+__all__ = ["LIES", "PORTION", "Lie", "replayed_lies", "told_lies"]
 
 PORTION = 10  # units, fixed by the charter
 LEVELS = 100
 ROUNDS = 2  # what comes later is remembered
+MOST_NEEDS = 5  # of an agent, whatever its lie
+BEGIN_US = 1_772_352_000_000_000  # of the signals
 
 Ints = NDArray[np.int64]
 
@@ -78,6 +89,61 @@ def _played(network: _Network, rule: str, says: Callable[[int, int, int], list[i
     return int(min(received[liar], network.wanted[liar]))
 
 
+def _replayed(network: _Network, rule: str, says: Callable[[int, int, int], list[int]], liar: int) -> int:
+    """Return the same, said in signals and decided on the whole way: a round a day, every proposal accepted by all its parties."""
+    charter = Charter(fairness=rule, portion={"mask": PORTION}, fairness_levels=LEVELS, effort="km", cycle_seconds=3_600)
+    coordination = Coordination(charter)
+    coordination.answering = lambda proposal: _acceptances(proposal, coordination.log_us)
+    wanted = network.wanted.tolist()
+    for number in range(ROUNDS):
+        received = _received(coordination)
+        still = [max(0, units - received[agent]) for agent, units in enumerate(wanted)]
+        asked = [says(wanted[liar], units, number) if agent == liar else [units] for agent, units in enumerate(still)]
+        for line in _said(network, number, asked):
+            coordination.take(parse_event(line), line)
+        tick = event_json("tick", "coordinator:main", "tick", BEGIN_US + number * DAY_US + 7_200 * SECOND_US, {})
+        coordination.take(parse_event(tick), tick)
+        coordination.outbox.clear()
+    return min(_received(coordination)[liar], wanted[liar])
+
+
+def _said(network: _Network, number: int, asked: list[list[int]]) -> Iterator[bytes]:
+    """Yield what everybody says in a round: offers that stand for a day, their routes, and what each agent asks for."""
+    time_us = BEGIN_US + number * DAY_US
+
+    def said(kind: str, agent: str, subject: str, data: dict[str, object] | None) -> bytes:
+        return event_json(kind, f"agent:{agent}", subject, time_us, data)
+
+    for offer, units in enumerate(network.supplies[number].tolist()):
+        if units:
+            yield said("offer", f"giver-{offer}", f"round-{number}", _masks(units) | {"end": f"2026-03-{number + 2:02}T00:00:00Z"})
+        for agent, metres in enumerate(network.effort[offer].tolist() if number == 0 else ()):
+            yield said("route", f"giver-{offer}", f"to-{agent}", {"to": f"asker-{agent}", "distance_km": metres / 1000})
+    for agent, needs in enumerate(asked):
+        for place in range(MOST_NEEDS):
+            units = needs[place] if place < len(needs) else 0
+            need = _masks(units) | {"tier": int(network.tier[agent])} if units else None  # What is asked no more is taken back.
+            yield said("need", f"asker-{agent}", f"need-{place}", need)
+
+
+def _masks(units: int) -> dict[str, object]:
+    return {"resource": "mask", "quantity": {"value": units, "unit": "1"}}
+
+
+def _acceptances(proposal: Proposal, log_us: int) -> Iterable[bytes]:
+    for party in dict.fromkeys(name for line in proposal.lines for name in (line.provider, line.receiver)):
+        yield event_json("answer", f"agent:{party}", proposal.proposal, log_us, {"proposal": proposal.proposal, "answer": "accept"})
+
+
+def _received(coordination: Coordination) -> Counter[int]:
+    """Return the units committed to each asker."""
+    units: Counter[int] = Counter()
+    for deal in coordination.book.deals.values():
+        for line in deal.lines if deal.state in BOUND else ():
+            units[int(line.receiver.removeprefix("asker-"))] += int(line.quantity.to_json()["value"])
+    return units
+
+
 def _honest(wanted: int, open_units: int, number: int) -> list[int]:
     return [open_units]
 
@@ -111,13 +177,22 @@ def told_lies(rule: str, seeds: range, farthest: int = 10**6) -> Iterator[Lie]:
 
     Efforts are 1 to ``farthest``: with a great range no two answers are equally good, with a small one many are.
     """
+    yield from _told(_played, rule, seeds, farthest)
+
+
+def replayed_lies(rule: str, seeds: range, farthest: int = 10**6) -> Iterator[Lie]:
+    """Yield the same lies on the same networks, told as signals that go the whole way to commitments."""
+    yield from _told(_replayed, rule, seeds, farthest)
+
+
+def _told(play: Callable[..., int], rule: str, seeds: range, farthest: int) -> Iterator[Lie]:
     for seed in seeds:
         draw = np.random.default_rng(seed)
         network = _network(draw, farthest)
         liar = int(draw.integers(len(network.wanted)))
-        honest = _played(network, rule, _honest, liar)
+        honest = play(network, rule, _honest, liar)
         for kind, says in LIES.items():
-            yield Lie(kind, rule, int(network.wanted[liar]), honest, _played(network, rule, says, liar))
+            yield Lie(kind, rule, int(network.wanted[liar]), honest, play(network, rule, says, liar))
 
 
 def row(kind: str, rule: str, called: str, lies: list[Lie]) -> str:
@@ -131,14 +206,15 @@ def row(kind: str, rule: str, called: str, lies: list[Lie]) -> str:
 
 def main() -> None:
     """Print, for each kind of lie and each rule, the share of lies that gained and how much they gained."""
-    networks = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000
-    print(f"Units of use that lies gained, each told on {networks} networks; a portion is {PORTION}.")
-    print(f"{'lie':30} {'rule':9} {'efforts':10} {'lies':>6} {'gained':>7} {'mean gain':>10} {'most':>5} {'on average':>10}")
-    for rule, farthest, called in (("portions", 10**6, "all differ"), ("portions", 3, "often tie"), ("ratio", 10**6, "all differ")):
-        lies = list(told_lies(rule, range(networks), farthest))
-        for kind in LIES:
-            print(row(kind, rule, called, [lie for lie in lies if lie.kind == kind]))
-        print(row("all of these", rule, called, lies), flush=True)
+    networks, replayed = (int(sys.argv[place]) if len(sys.argv) > place else count for place, count in ((1, 1_000), (2, 100)))
+    for told, count, how in ((told_lies, networks, "to the solver alone"), (replayed_lies, replayed, "as signals, the whole way")):
+        print(f"Units of use that lies gained, each told on {count} networks, {how}; a portion is {PORTION}.")
+        print(f"{'lie':30} {'rule':9} {'efforts':10} {'lies':>6} {'gained':>7} {'mean gain':>10} {'most':>5} {'on average':>10}")
+        for rule, farthest, called in (("portions", 10**6, "all differ"), ("portions", 3, "often tie"), ("ratio", 10**6, "all differ")):
+            lies = list(told(rule, range(count), farthest))
+            for kind in LIES:
+                print(row(kind, rule, called, [lie for lie in lies if lie.kind == kind]))
+            print(row("all of these", rule, called, lies), flush=True)
 
 
 if __name__ == "__main__":

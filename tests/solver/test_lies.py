@@ -45,10 +45,27 @@ def test_the_same_lies_gain_much_under_ratio(first, lies):
     assert max(gains) > 2 * lies.PORTION
 
 
+def test_lies_that_go_the_whole_way_to_commitments_gain_what_the_solver_alone_would_give_them(lies):
+    """Where no two answers are equally good, both ways leave every liar, and every honest asker, with the same units."""
+    seeds = range(60)
+    replayed = list(lies.replayed_lies("portions", seeds))
+    assert replayed == list(lies.told_lies("portions", seeds))
+    assert len(replayed) == 240
+    assert max(lie.gain for lie in replayed) <= 0
+    assert sum(lie.honest > 0 for lie in replayed) > 120
+
+
+def test_lies_that_go_the_whole_way_gain_much_under_ratio(lies):
+    gains = [lie.gain for lie in lies.replayed_lies("ratio", range(20))]
+    assert sum(gain > 0 for gain in gains) > len(gains) / 4
+    assert max(gains) > lies.PORTION
+
+
 def test_share_and_size_of_gains_are_printed(lies, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["lies", "8"])
+    monkeypatch.setattr(sys, "argv", ["lies", "8", "2"])
     lies.main()
     told = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("all of these")]
-    assert [(line[3], line[-5]) for line in told] == [("portions", "32"), ("portions", "32"), ("ratio", "32")]
+    solver_alone = [("portions", "32"), ("portions", "32"), ("ratio", "32")]
+    assert [(line[3], line[-5]) for line in told] == [*solver_alone, ("portions", "8"), ("portions", "8"), ("ratio", "8")]
     assert told[0][-4:] == ["0.0%", "0.0", "0", told[0][-1]]
     assert float(told[2][-4].rstrip("%")) > 25
