@@ -14,14 +14,26 @@ from typing import TYPE_CHECKING, Any
 
 from coordinator.charter import Charter
 from coordinator.places import Coordinates, Table, great_circle_m
-from coordinator.signals import Agent, Capacity, Event, Need, Offer, Place, Recipe, Resource, Route
-from coordinator.times import DAY_US
+from coordinator.signals import Agent, Capacity, Event, Need, Offer, Place, Recipe, Resource, Route, Signal
+from coordinator.times import DAY_US, format_instant
 from coordinator.units import LARGEST_VALUE, UNITS, Quantity
 
 if TYPE_CHECKING:
     from coordinator.commitments import Book
 
-__all__ = ["PROCESS", "RESOURCE", "STANCE_MODELS", "UNKNOWN_MASS_UG", "AgentFacts", "Definition", "Network", "Stance", "Thing", "reference"]
+__all__ = [
+    "PROCESS",
+    "RESOURCE",
+    "STANCE_MODELS",
+    "UNKNOWN_MASS_UG",
+    "AgentFacts",
+    "Definition",
+    "Network",
+    "Stance",
+    "Thing",
+    "never_counts",
+    "reference",
+]
 
 UNKNOWN_MASS_UG = 10**9  # 1 kg a unit, and said
 
@@ -37,6 +49,15 @@ MOST_DEGREES = 1 << 16  # remembered with their rounding
 def reference(agent: str, kind: str, subject: str) -> str:
     """Return the name by which proposals and people point at a signal: ``agent/kind/subject``."""
     return f"{agent}/{kind}/{subject}"
+
+
+def never_counts(said: Signal | None, log_us: int) -> str | None:
+    """Return why an offer, capacity or need that is said now can never be matched; None where it can be, and for all else."""
+    times = (("expires", said.expires_us), ("end", said.end_us)) if isinstance(said, STANCE_MODELS) else ()
+    for what, until_us in times:
+        if until_us is not None and until_us <= log_us:
+            return f"{what} is {format_instant(until_us)}, which has passed, so this is never matched: say it again with a later time"
+    return None
 
 
 @dataclass(slots=True)

@@ -1,10 +1,12 @@
 """A table of known distances between agents, both ways, compact enough for millions of pairs."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from coordinator.wording import counted
 
 __all__ = ["RouteTable", "route_table"]
 
@@ -21,6 +23,7 @@ class RouteTable:
     partners: Packed  # (2 P,) positions in `agents`, ascending within one agent
     distances_m: Packed  # (2 P,)
     conflicts: int  # how often a pair was stated again with another distance; the first stands
+    conflict: tuple[str, str, int, int] | None  # the first of them: the pair, the metres that stand, and those said later
     loops: int  # how many pairs of an agent with itself were left out
     positions: dict[str, int] = field(repr=False, compare=False)
 
@@ -54,6 +57,17 @@ class RouteTable:
         """How many pairs of agents are connected."""
         return len(self.partners) // 2
 
+    def remarks(self) -> Iterator[str]:
+        """Yield, as sentences, what was stated and does not count."""
+        if self.conflict is not None:
+            start, end, first_m, later_m = self.conflict
+            yield (
+                f"{counted(self.conflicts, 'distance')} came where an earlier row says otherwise of the same pair, and the first stands: "
+                f"{start} and {end} are {first_m / 1000:g} km apart, not {later_m / 1000:g} km"
+            )
+        if self.loops:
+            yield f"{counted(self.loops, 'distance')} came from an agent to itself, which says nothing"
+
 
 def route_table(names: Sequence[str], sources: ArrayLike, targets: ArrayLike, metres: ArrayLike) -> RouteTable:
     """Return the table of (P,) stated pairs: positions in `names`, which are distinct, and whole metres below 2^31.
@@ -63,7 +77,7 @@ def route_table(names: Sequence[str], sources: ArrayLike, targets: ArrayLike, me
     agents = sorted(names)
     positions = {name: position for position, name in enumerate(agents)}
     in_order = np.array([positions[name] for name in names], dtype=np.int32)
-    lower, upper, kept_m, conflicts = _first_statements(
+    lower, upper, kept_m, otherwise = _first_statements(
         in_order[np.asarray(sources, np.int32)], in_order[np.asarray(targets, np.int32)], np.asarray(metres, np.int32), len(agents)
     )
     apart = lower != upper
@@ -71,11 +85,19 @@ def route_table(names: Sequence[str], sources: ArrayLike, targets: ArrayLike, me
     if loops:
         lower, upper, kept_m = lower[apart], upper[apart], kept_m[apart]
     starts, partners, distances_m = _both_ways(lower, upper, kept_m, len(agents))
-    return RouteTable(agents, starts, partners, distances_m, conflicts, loops, positions)
+    start, end, later_m = (np.asarray(column)[otherwise] for column in (sources, targets, metres))
+    start, end, later_m = (column[start != end] for column in (start, end, later_m))
+    table = RouteTable(agents, starts, partners, distances_m, len(later_m), None, loops, positions)
+    if not len(later_m):
+        return table
+    pair = names[int(start[0])], names[int(end[0])]
+    stands_m = table.metres(*pair)
+    assert stands_m is not None  # an earlier row said it
+    return replace(table, conflict=(*pair, stands_m, int(later_m[0])))
 
 
-def _first_statements(sources: Packed, targets: Packed, metres: Packed, agents: int) -> tuple[Packed, Packed, Packed, int]:
-    """Return each pair once, ascending by (lower, upper), with its first distance; and how many later ones said otherwise."""
+def _first_statements(sources: Packed, targets: Packed, metres: Packed, agents: int) -> tuple[Packed, Packed, Packed, Ints]:
+    """Return each pair once, ascending by (lower, upper), with its first distance; and the positions of later ones that say otherwise."""
     keys = np.minimum(sources, targets).astype(np.int64)
     keys *= agents
     keys += np.maximum(sources, targets)
@@ -83,12 +105,12 @@ def _first_statements(sources: Packed, targets: Packed, metres: Packed, agents: 
     keys, metres = keys[order], metres[order]
     first = np.ones(len(keys), dtype=bool)
     first[1:] = keys[1:] != keys[:-1]
-    conflicts = 0
+    otherwise = order[:0]
     if not first.all():
         stands_m = metres[first]
-        conflicts = int((metres != stands_m[np.cumsum(first) - 1]).sum())
+        otherwise = np.sort(order[metres != stands_m[np.cumsum(first) - 1]])
         keys, metres = keys[first], stands_m
-    return (keys // agents).astype(np.int32), (keys % agents).astype(np.int32), metres, conflicts
+    return (keys // agents).astype(np.int32), (keys % agents).astype(np.int32), metres, otherwise
 
 
 def _both_ways(lower: Packed, upper: Packed, metres: Packed, agents: int) -> tuple[Ints, Packed, Packed]:

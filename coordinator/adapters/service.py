@@ -31,6 +31,7 @@ from coordinator.cycle import Coordination, Taken
 from coordinator.errors import Refused, Unavailable
 from coordinator.history import Timeline, sample_of
 from coordinator.jsontext import read_json, write_json
+from coordinator.network import never_counts
 from coordinator.places import Table
 from coordinator.planning import Mine
 from coordinator.proposals import Revision
@@ -351,11 +352,13 @@ class Service:
         status: Literal["taken", "repeat"] = "repeat" if taken.repeat else "taken"
         if event.by_agent:
             self._counts[status] += 1
-        note = None
+        notes = [] if taken.repeat else [never_counts(event.data, stamp_us)]
         if event.time_us - stamp_us > AHEAD_US:
-            note = f"time is {format_instant(event.time_us)}, ahead of the log's {format_instant(stamp_us)}, which counts: check this clock"
+            notes.append(
+                f"time is {format_instant(event.time_us)}, ahead of the log's {format_instant(stamp_us)}, which counts: check this clock"
+            )
         decided = tuple(json.loads(coordination.ledger[index])["data"] for index in self._verdicts.get(statement_of(event), ()))
-        return Outcome(status, event.id, event.source, note=note, decided=decided)
+        return Outcome(status, event.id, event.source, note="; ".join(filter(None, notes)) or None, decided=decided)
 
     def _refuse(self, fault: Fault, stamp_us: int) -> Outcome:
         letter = self._letter(fault, stamp_us)

@@ -1,15 +1,20 @@
 """The command line. Heavy parts are imported by the command that needs them, so that ``--help`` answers at once."""
 
+import re
 import sys
+from itertools import pairwise
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from coordinator.adapters.memory import collect_rarely
 from coordinator.errors import Defect, Refused, Unavailable
 
 __all__ = ["app", "main"]
+
+BELOW_ZERO = re.compile(r"-\d[\d.]*")
 
 app = typer.Typer(
     name="coordinator",
@@ -121,7 +126,18 @@ def serve(
     run(Request(log, charter, routes, host, port, tokens, tick_seconds, kafka, replicas, reading_named(reading), alone))
 
 
-@app.command()
+class _Saying(TyperCommand):
+    """A command with a quantity among its words: one below zero is answered like any other, not taken for an option."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Refuse a quantity below zero; a number after an option, such as a latitude, is that option's."""
+        for before, word in pairwise(["", *args]):
+            if BELOW_ZERO.fullmatch(word) and not before.startswith("-"):
+                raise Refused(f"the quantity is {word}; more than zero was expected, such as 120, or --withdraw to take the signal back")
+        return super().parse_args(ctx, args)
+
+
+@app.command(cls=_Saying)
 def publish(
     what: Annotated[str, typer.Argument(help="offer, need, capacity or agent; or - for events as JSON lines on standard input.")],
     thing: Annotated[str | None, typer.Argument(help="The resource or process; of an agent its name.")] = None,

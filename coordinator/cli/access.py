@@ -1,6 +1,7 @@
 """How a command reaches the coordinator: a server over HTTP, or an embedded log on this machine."""
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -10,16 +11,18 @@ from typing import Any, Protocol
 from coordinator.adapters.file_log import FileLog
 from coordinator.adapters.files import read_charter
 from coordinator.adapters.folding import fold
+from coordinator.adapters.routes_csv import read_routes
 from coordinator.adapters.service import Service
 from coordinator.charter import Charter
 from coordinator.client import Client
 from coordinator.cycle import Coordination
 from coordinator.errors import Refused
+from coordinator.routes import RouteTable
 from coordinator.settings import config_path, read_settings
 from coordinator.stream import Record
 from coordinator.views import LARGEST_PAGE, Asked, deal_named, ledger, offers_or_needs, proposals
 
-__all__ = ["Access", "charter_in_force", "reach"]
+__all__ = ["Access", "charter_in_force", "distances_in", "reach"]
 
 Row = dict[str, Any]
 
@@ -53,6 +56,14 @@ def reach(url: str | None, log: Path | None, charter: Path | None = None) -> Acc
 def charter_in_force(named: Path | None) -> Charter:
     """Return the charter of a file named, else of the settings, else of the table [charter] in the settings file itself."""
     return read_charter(named or read_settings().charter or config_path())
+
+
+def distances_in(path: Path | None) -> RouteTable | None:
+    """Return the distances of a file, if one is named; what in it does not count is said on standard error."""
+    table = read_routes(path) if path else None
+    for remark in table.remarks() if table else ():
+        print(f"Note: in {path} {remark}.", file=sys.stderr)
+    return table
 
 
 @dataclass(frozen=True, slots=True)

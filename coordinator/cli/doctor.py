@@ -75,7 +75,7 @@ def _findings(log: Path | None, charter: Path | None) -> Iterator[Finding]:
         yield _look("charter", lambda: f"version {charter_in_force(charter).version}")
     if settings.routes is not None:
         routes = settings.routes
-        yield _look("routes", lambda: f"{len(read_routes(routes).agents)} agents in {routes}")
+        yield _look("routes", lambda: _routes(routes))
     path = log or settings.log
     yield _look("log", lambda: _log(path))
     yield _look("clock", lambda: _clock(path))
@@ -104,6 +104,11 @@ def _crc32c() -> str:
     if find_spec("crc32c") is None:
         raise Refused("the package crc32c is missing, without which Kafka is five times slower; install kafka-python[crc32c]")
     return "there"
+
+
+def _routes(path: Path) -> str:
+    table = read_routes(path)
+    return "; ".join([f"{len(table.agents)} agents in {path}", *table.remarks()])
 
 
 def _log(path: Path) -> str:

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from coordinator.adapters.files import read_charter, read_lines
-from coordinator.adapters.routes_csv import read_routes
 from coordinator.churn import Spread, churn
+from coordinator.cli.access import distances_in
 from coordinator.cli.loading import Where, in_log, load, parsed
 from coordinator.cli.network import print_json
 from coordinator.cli.output import table
@@ -94,7 +94,7 @@ def _from_files(where: Where) -> Iterator[Event]:
     if any(one.event.kind == "proposal" for one in said):
         yield from (one.event for one in in_told_order(said))
         return
-    coordination = Coordination(read_charter(where.charter), table=read_routes(where.routes) if where.routes else None)
+    coordination = Coordination(read_charter(where.charter), table=distances_in(where.routes))
     for one in said:
         yield one.event
         try:

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from coordinator.adapters.file_log import FileLog
 from coordinator.adapters.files import read_lines
-from coordinator.adapters.routes_csv import read_routes
-from coordinator.cli.access import charter_in_force
+from coordinator.cli.access import charter_in_force, distances_in
 from coordinator.cli.output import Progress
 from coordinator.cycle import Coordination
 from coordinator.errors import Refused
@@ -52,7 +51,7 @@ def load(where: Where, *, quiet: bool = False) -> Loaded:
     recorded decisions are obeyed. Raises `Refused` where neither or both are named, or one cannot be opened.
     """
     where.check()
-    coordination = Coordination(charter_in_force(where.charter), table=read_routes(where.routes) if where.routes else None)
+    coordination = Coordination(charter_in_force(where.charter), table=distances_in(where.routes))
     with Progress("reading", quiet) as progress:
         read, refused = _from_log(coordination, where.log, progress) if where.log else _from_files(coordination, where.files, progress)
     return Loaded(coordination, read, refused)

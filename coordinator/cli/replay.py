@@ -1,6 +1,7 @@
 """``coordinator replay``: the whole path on recorded events, without a broker, as fast as it can."""
 
 import json
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -10,14 +11,16 @@ from typing import Any
 from coordinator.adapters.file_log import FileLog
 from coordinator.adapters.files import make_folder, read_charter, read_lines, write_json_file, write_lines
 from coordinator.adapters.recorder import Recorder
-from coordinator.adapters.routes_csv import read_routes
+from coordinator.cli.access import distances_in
 from coordinator.cli.output import Progress, table
 from coordinator.commitments import statement_of
 from coordinator.cycle import Coordination
 from coordinator.errors import Refused
+from coordinator.network import never_counts
 from coordinator.replaying import Said, in_other_dimensions, in_told_order, standing_proposals, statements_judged, summarise, told
 from coordinator.signals import Proposal, event_json, parse_event
 from coordinator.stream import LEDGER, PROPOSAL, SIGNAL, START
+from coordinator.wording import counted
 
 __all__ = ["Request", "run"]
 
@@ -64,11 +67,12 @@ def run(request: Request) -> None:
         raise Refused("say what to replay: files of events, or --log and one embedded log")
     charter = read_charter(request.charter)
     make_folder(request.out)
-    coordination = Coordination(charter, table=read_routes(request.routes) if request.routes else None)
+    coordination = Coordination(charter, table=distances_in(request.routes))
     read, recorded = _look_through(request)
     if request.answers == "accept" and not {"proposal", "answer"} <= recorded:  # Who answered recorded proposals has spoken.
         coordination.answering = lambda proposal: _acceptances(proposal, coordination.log_us)
     refused: list[_Refusal] = []
+    idle: list[_Refusal] = []  # taken, and never matched
     with Progress("replaying", request.as_json, read) as progress, Recorder(request.record, coordination) as recorder:
         for one, judged in _told(request, coordination, recorded, refused):
             progress.step()
@@ -78,10 +82,15 @@ def run(request: Request) -> None:
                 refused.append(_Refusal(one.file, one.number, str(refusal)))
             else:
                 recorder.note(one.event, one.line)
+                if (why := never_counts(one.event.data, coordination.log_us)) is not None:
+                    idle.append(_Refusal(one.file, one.number, why))
         coordination.finish()
         recorder.note_decisions()
     summary = summarise(coordination.network, coordination.book, coordination.ledger, events=read, refused=len(refused))
     _write(request.out, coordination, refused, summary)
+    for first in idle[:1]:
+        some = f"{counted(len(idle), 'signal')} had expired or ended when said; the first is line {first.line} of {first.file}"
+        print(f"Note: {some}: {first.reason}.", file=sys.stderr)
     _show(summary, coordination, request)
 
 

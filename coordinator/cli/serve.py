@@ -22,12 +22,11 @@ from coordinator.adapters.feed import Feed
 from coordinator.adapters.http_api import LOOPBACK, Reading, build_app
 from coordinator.adapters.kafka_service import KafkaService
 from coordinator.adapters.proofs import Proofs
-from coordinator.adapters.routes_csv import read_routes
 from coordinator.adapters.service import Service
 from coordinator.adapters.snapshot_files import Snapshots
 from coordinator.adapters.tokens import Tokens
 from coordinator.charter import Charter
-from coordinator.cli.access import charter_in_force
+from coordinator.cli.access import charter_in_force, distances_in
 from coordinator.errors import Refused, Unavailable
 from coordinator.places import Table
 from coordinator.settings import Settings, read_settings
@@ -97,7 +96,7 @@ def run(request: Request, *, charter: Charter | None = None, table: Table | None
         )
     charter = charter or charter_in_force(request.charter)
     routes = request.routes or settings.routes
-    table = read_routes(routes) if table is None and routes else table
+    table = distances_in(routes) if table is None else table
     _log_to_stderr()
     with contextlib.ExitStack() as stack:
         port = stack.enter_context(open_port(host, settings.port if request.port is None else request.port))

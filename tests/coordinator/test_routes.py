@@ -43,13 +43,18 @@ def test_an_unknown_agent_is_connected_with_nobody():
 def test_the_first_of_two_statements_stands_and_only_another_distance_is_a_conflict():
     routes = table(("a", "b", 10), ("b", "a", 11), ("a", "b", 10), ("c", "a", 4))
     assert routes.metres("b", "a") == 10
-    assert routes.conflicts == 1
+    assert (routes.conflicts, routes.conflict) == (1, ("b", "a", 10, 11))
+    assert list(routes.remarks()) == [
+        "1 distance came where an earlier row says otherwise of the same pair, and the first stands: "
+        "b and a are 0.01 km apart, not 0.011 km"
+    ]
     assert routes.pairs == 2
 
 
 def test_a_pair_of_an_agent_with_itself_is_left_out_and_counted():
     routes = table(("a", "a", 0), ("a", "b", 3), ("b", "b", 0))
     assert routes.loops == 2
+    assert list(routes.remarks()) == ["2 distances came from an agent to itself, which says nothing"]
     assert row(routes, "a") == {"b": 3}
 
 
@@ -73,6 +78,7 @@ def test_the_table_agrees_with_a_dictionary_on_random_networks():
                 first = expected.setdefault((source, target), metres)
                 expected.setdefault((target, source), first)
         routes = table(*stated)
+        assert routes.conflicts == sum(source != target and expected[source, target] != metres for source, target, metres in stated)
         for one in agents:
             assert row(routes, one) == {other: expected[one, other] for other in agents if (one, other) in expected}, f"seed {seed}"
             assert all(routes.metres(one, other) == expected.get((one, other)) for other in agents), f"seed {seed}"

@@ -15,6 +15,7 @@ from coordinator.adapters.clock import wall_us
 from coordinator.adapters.file_log import FileLog
 from coordinator.cli import main
 from coordinator.stream import START
+from tests.support import events as say
 from tests.support.serving import Hand, Served, serve, signal
 
 PLACE = ("--lat", "48.11", "--long", "-1.68")
@@ -117,6 +118,8 @@ def test_lines_that_are_all_refused_are_told_line_by_line_by_a_server_too(run: R
     [
         (("publish", "offer", "face-shield", "120"), 2, "nobody speaks"),
         (("publish", "offer", "face-shield", "many", "--as", "a"), 2, "a number was expected"),
+        (("publish", "offer", "face-shield", "-5", "--as", "a"), 2, "the quantity is -5; more than zero was expected"),
+        (("publish", "offer", "face-shield", "--as", "a", "--", "-0.5"), 2, "value is -0.5; a quantity is above zero"),
         (("publish", "offer", "face-shield", "--as", "a"), 2, "how much is missing"),
         (("publish", "offer", "--as", "a"), 2, "nothing is named"),
         (("publish", "wish", "x", "1", "--as", "a"), 2, "cannot be said with flags"),
@@ -140,6 +143,32 @@ def test_what_is_wrong_ends_in_a_sentence_and_an_exit_code(run: Run, words: tupl
     ended = run(*words)
     assert (ended.code, ended.err.count("\n")) == (code, 1), ended.err
     assert sentence in ended.err
+
+
+def test_a_latitude_below_zero_is_no_quantity(run: Run) -> None:
+    assert run("publish", "offer", "face-shield", "5", "--lat", "-48.1", "--long", "-1.5", "--as", "a", "--log", "here").code == 0
+
+
+def test_words_that_have_expired_or_ended_when_said_are_taken_with_a_note(run: Run) -> None:
+    for option in ("--expires", "--end"):
+        told = run("publish", "offer", "visor", "5", option, "2020-01-01T00:00:00Z", "--as", "a", "--subject", option[2:], "--log", "here")
+        assert told.code == 0
+        assert f"note: {option[2:]} is 2020-01-01T00:00:00Z, which has passed, so this is never matched" in told.out
+
+
+def test_a_replay_tells_what_could_never_be_matched_and_which_distances_do_not_count(run: Run, tmp_path: Path) -> None:
+    events = [say.offer("a", 3, "visor", end=-1), say.offer("b", 3, "visor", expires=5.0), say.need("c", 3, "visor", expires=-2.0)]
+    (tmp_path / "events.jsonl").write_bytes(b"\n".join(events))
+    (tmp_path / "routes.csv").write_text("from,to,distance_km\na,b,1\nb,a,3\nc,c,0\na,b,1\nb,c,2\n")
+    told = run("replay", "events.jsonl", "--routes", "routes.csv", "--json")
+    assert json.loads(told.out)["events"] == 3
+    assert told.err.splitlines() == [
+        "Note: in routes.csv 1 distance came where an earlier row says otherwise of the same pair, and the first stands: "
+        "b and a are 1 km apart, not 3 km.",
+        "Note: in routes.csv 1 distance came from an agent to itself, which says nothing.",
+        "Note: 2 signals had expired or ended when said; the first is line 1 of events.jsonl: "
+        "end is 2026-02-28T23:00:00Z, which has passed, so this is never matched: say it again with a later time.",
+    ]
 
 
 def test_a_log_that_a_server_holds_is_read_but_not_written(run: Run, server: Served, tmp_path: Path) -> None:
