@@ -35,7 +35,7 @@ check: $(VENV)/.for-test  ## the static gate: lint, format, types, layers, pages
 	$(BIN)/python -m pytest --quiet tests/test_layers.py tests/test_pages.py
 
 bench: $(VENV)/.for-test  ## measure: each program of tests/benchmarks, one after another
-	@set -e; for each in $$(grep -l __main__ tests/benchmarks/*.py); do echo "== $$each"; $(BIN)/python "$$each"; done
+	$(BIN)/python -m tests.benchmarks
 
 fuzz: $(VENV)/.for-test  ## answer 100 000 small questions by several solvers and compare (`make fuzz FIRST=100000` takes the next ones)
 	$(BIN)/python -m tests.solver.fuzz --first $(or $(FIRST),0)

@@ -47,3 +47,14 @@ def test_each_way_to_keep_a_field_beside_a_loop_is_measured() -> None:
         "changing (each turn)",
     } <= told.keys()
     assert all(float(row[-5]) >= float(row[-4]) >= 0 and int(row[-1]) > 0 for row in told.values())  # The longest, and the latest of 1 000.
+
+
+def test_all_of_them_run_within_bounds_and_what_was_left_out_is_told() -> None:
+    command = [sys.executable, "-m", "tests.benchmarks", "lies", "fairness", "--each", "0.05", "--minutes", "0.05"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
+    assert run.returncode == 0, run.stderr
+    lies, fairness = run.stdout.splitlines()[-2:]
+    assert lies.startswith("lies ")
+    assert "ENDED after 3 s" in lies
+    assert fairness.startswith("fairness ")
+    assert "LEFT OUT" in fairness
