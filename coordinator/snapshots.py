@@ -44,7 +44,8 @@ class _Network(msgspec.Struct):
     stances: dict[str, Stance]
     recipes: dict[str, Recipe]
     routes: dict[str, dict[str, RouteFacts]]
-    changed: list[tuple[Thing, list[str]]]
+    unchanged: list[str]  # after a fold nearly all signals are changed, under what they speak of now: kept is which are not ...
+    changed_else: list[tuple[Thing, list[str]]]  # ... and what changed under another thing
     changed_everywhere: bool
     _definitions: dict[str, dict[str, tuple[int, str, str, Resource]]]
     _defines: dict[str, str]
@@ -78,7 +79,9 @@ class _Coordination(msgspec.Struct):
     _cycle_us: int
     _planned: bool
     ledger: list[str]
-    seen: list[tuple[str, str]]  # source and id of each event, and beside them the digest of its content
+    speakers: list[str]
+    said_by: list[int]  # of each event that was seen: who, by place among the speakers ...
+    ids: list[str]  # ... its id, and the digest of its content
     contents: bytes
     unjudged: dict[str, _Word]
     due: dict[str, tuple[str, dict[str, Any] | None]]
@@ -94,9 +97,9 @@ DERIVED = {
     },
 }
 KEPT = {
-    Network: set(_Network.__struct_fields__) - {"first_said"} | {"_shelves"},
+    Network: set(_Network.__struct_fields__) - {"first_said", "unchanged", "changed_else"} | {"_shelves", "changed"},
     Book: set(_Book.__struct_fields__),
-    Coordination: set(_Coordination.__struct_fields__) - {"seen", "contents"} | {"_seen"},
+    Coordination: set(_Coordination.__struct_fields__) - {"speakers", "said_by", "ids", "contents"} | {"_seen"},
 }
 
 _DECODER = msgspec.json.Decoder(_Coordination, float_hook=Decimal)
@@ -108,6 +111,7 @@ def freeze(coordination: Coordination) -> bytes:
     if coordination.judging or coordination.planning or coordination.outbox:
         raise ValueError("only what a log adds up to is kept; this coordination decides")
     seen = coordination._seen
+    speakers = {source: number for number, source in enumerate(dict.fromkeys(source for source, _ in seen))}
     return _ENCODER.encode(
         _Coordination(
             network=_frozen_network(coordination.network),
@@ -116,7 +120,9 @@ def freeze(coordination: Coordination) -> bytes:
             _cycle_us=coordination._cycle_us,
             _planned=coordination._planned,
             ledger=[line.decode() for line in coordination.ledger],
-            seen=list(seen),
+            speakers=list(speakers),
+            said_by=[speakers[source] for source, _ in seen],
+            ids=[each for _, each in seen],
             contents=b"".join(seen.values()),
             unjudged={statement: _word(event) for statement, event in coordination.unjudged.items()},
             due=coordination.due,
@@ -131,26 +137,32 @@ def thaw(frozen: bytes, coordination: Coordination) -> None:
     except msgspec.DecodeError as error:
         raise Refused(f"this is no state of a coordinator ({error})") from None
     contents = kept.contents
-    if len(contents) != _DIGEST_BYTES * len(kept.seen):
+    if not len(contents) == _DIGEST_BYTES * len(kept.ids) == _DIGEST_BYTES * len(kept.said_by):
         raise Refused("this is no state of a coordinator (events and their digests do not match)")
+    if kept.said_by and not 0 <= min(kept.said_by) <= max(kept.said_by) < len(kept.speakers):
+        raise Refused("this is no state of a coordinator (events and their speakers do not match)")
     _thaw_network(kept.network, coordination.network)
     _thaw_book(kept.book, coordination.book)
     coordination.log_us, coordination._cycle_us, coordination._planned = kept.log_us, kept._cycle_us, kept._planned
     coordination.ledger = [line.encode() for line in kept.ledger]
     ends = range(0, len(contents), _DIGEST_BYTES)
-    seen = [(intern(source), name) for source, name in kept.seen]
-    coordination._seen = dict(zip(seen, [contents[at : at + _DIGEST_BYTES] for at in ends], strict=True))
+    sources = map([intern(source) for source in kept.speakers].__getitem__, kept.said_by)
+    contents_each = [contents[at : at + _DIGEST_BYTES] for at in ends]
+    coordination._seen = dict(zip(zip(sources, kept.ids, strict=True), contents_each, strict=True))
     coordination.unjudged = {statement: _event(word) for statement, word in kept.unjudged.items()}
     coordination.due = kept.due
 
 
 def _frozen_network(network: Network) -> _Network:
+    changed, none = network.changed, set[str]()
+    elsewhere = {thing: [ref for ref in refs if network.stances[ref].thing != thing] for thing, refs in changed.items()}
     return _Network(
         agents=network.agents,
         stances=network.stances,
         recipes=network.recipes,
         routes=network.routes,
-        changed=[(thing, sorted(refs)) for thing, refs in network.changed.items()],
+        unchanged=[ref for ref, stance in network.stances.items() if ref not in changed.get(stance.thing, none)],
+        changed_else=[(thing, sorted(refs)) for thing, refs in elsewhere.items()],
         changed_everywhere=network.changed_everywhere,
         _definitions=network._definitions,
         _defines=network._defines,
@@ -177,12 +189,21 @@ def _thaw_network(kept: _Network, network: Network) -> None:
             if stance.substitutes:
                 network._accepting[stance.ref] = stance
     network.agents, network.stances, network.recipes, network.routes = kept.agents, kept.stances, kept.recipes, kept.routes
-    network.changed = defaultdict(set, {thing: set(refs) for thing, refs in kept.changed})
+    network.changed = _changed(kept)
     network.changed_everywhere = kept.changed_everywhere
     network._definitions, network._defines = kept._definitions, kept._defines
     network._stated_routes, network._leads = dict(kept._stated_routes), kept._leads
     network._older_words = kept._older_words
     network._expiries, network._renewals, network._renews_us = kept._expiries, kept._renewals, kept._renews_us
+
+
+def _changed(kept: _Network) -> defaultdict[Thing, set[str]]:
+    changed = defaultdict(set, {thing: set(refs) for thing, refs in kept.changed_else})
+    unchanged = set(kept.unchanged)
+    for ref, stance in kept.stances.items():
+        if ref not in unchanged:
+            changed[stance.thing].add(ref)
+    return changed
 
 
 def _frozen_book(book: Book) -> _Book:

@@ -42,9 +42,9 @@ def words(count: int) -> Iterator[tuple[str, str, str, str, int]]:
     """Yield offers and needs as agents say them, each signal said again and again: kind, agent, subject, resource, time."""
     random = Random(7)
     for number in range(count):
-        kind = "need" if number % 2 else "offer"
         maker, subject = random.randrange(10_000), random.randrange(10)
-        yield kind, f"maker-{maker}", f"signal-{subject}", f"resource-{(maker + subject) % 50}", BEGIN_US + number * 50_000
+        kind = "need" if subject % 2 else "offer"
+        yield kind, f"maker-{maker}", f"signal-{subject}", f"resource-{maker % 50}", BEGIN_US + number * 50_000
 
 
 def stream(count: int) -> Iterator[list[Entry]]:
