@@ -73,7 +73,7 @@ def _open_share(coordination: Coordination, stance: Stance) -> int:
         open_grains = stance.stated_grains - covered_grains(coordination.book, stance)
     else:
         deals = coordination.book.naming(stance.ref)
-        asked = sum(deal.asks_of(stance.agent)[stance.ref] for deal in deals if deal.state in OPEN and not deal.promised)
+        asked = sum(deal.asks(stance.agent, stance.ref) for deal in deals if deal.state in OPEN and not deal.promised)
         open_grains = free_now_grains(stance, coordination.book) - asked
     return min(1000, max(0, -(-open_grains * 1000 // stance.stated_grains)))
 

@@ -63,6 +63,9 @@ class Charter(Rules):
     cycle_seconds: Annotated[StrictInt, Field(ge=1)] = 3_600
     late_seconds: Count = 86_400
     proposal_seconds: Annotated[StrictInt, Field(ge=1)] = 604_800
+    making_effort: Mapping[
+        Literal["kg_km", "hours", "kwh"], NotNegative
+    ] = {}  # what one of each counts in plans of making; absent: `effort`
     hysteresis: Annotated[StrictInt, Field(ge=0, le=10_000)] = 0  # in levels
     place_decimals: Annotated[StrictInt, Field(ge=0, le=7)] = 2
     default_life_days: NotNegative = 0  # 0: a signal without `expires` stands until withdrawn
@@ -81,7 +84,8 @@ class Charter(Rules):
     @cached_property
     def version(self) -> str:
         """A short name of exactly these rules, the same on every machine; every proposal carries it."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
+        younger = {"making_effort"} if not self.making_effort else None  # charters that do not use it keep the name they had
+        return hashlib.sha256(self.model_dump_json(exclude=younger).encode()).hexdigest()[:12]
 
     @cached_property
     def radius_m(self) -> int | None:

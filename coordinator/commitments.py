@@ -147,10 +147,19 @@ class Deal:
         """Return what the plan takes of each of this agent's signals, in grains."""
         asked: dict[str, int] = {}
         for line in self.lines:
-            for party, ref in ((line.provider, line.offer), (line.receiver, line.need)):
-                if party == agent:
+            for party, ref, counts in ((line.provider, line.offer, line.takes), (line.receiver, line.need, line.serves)):
+                if party == agent and counts:
                     asked[ref] = asked.get(ref, 0) + line.quantity.grains
         return asked
+
+    def asks(self, agent: str, ref: str) -> int:
+        """Return what the plan takes of one of this agent's signals, in grains."""
+        return self.asks_of(agent).get(ref, 0)
+
+    @property
+    def is_tree(self) -> bool:
+        """Whether it is a plan of making: lines that go into others."""
+        return any(not line.serves for line in self.lines)
 
     def delivered(self, line: int) -> int:
         """Return what of a line has arrived by either side's word."""
@@ -286,9 +295,7 @@ class Book:
             stance = self.network.stances.get(ref)
             if stance is None or not stance.stands:
                 return f"{ref} no longer stands; say it again before accepting"
-            units = {
-                line.quantity.unit for line in deal.lines if ref in (line.offer, line.need) and line.quantity.dimension != stance.dimension
-            }
+            units = {line.quantity.unit for line in deal.lines if _draws(line, ref) and line.quantity.dimension != stance.dimension}
             if units:
                 return f"{ref} is counted in {stance.unit!r}, the proposal in {units.pop()!r}, which does not convert; decline it"
             if grains > stance.free_grains:
@@ -309,7 +316,7 @@ class Book:
             case "declined" | "countered":
                 if ledger.agent in deal.promised:
                     self._give_back(deal, ledger.agent)
-                self._limit(deal, ledger.limit.grains if ledger.limit else 0)
+                self._limit(deal, ledger.agent, ledger.limit.grains if ledger.limit else 0)
             case "released":
                 for agent in list(deal.promised):
                     self._give_back(deal, agent)
@@ -367,8 +374,9 @@ class Book:
         for index, line in enumerate(deal.lines):
             claim = self.claim_of(self.network.stances[line.need])
             deal.claims.append(claim)
-            self._received.setdefault(claim, deque()).append((log_us, deal.proposal, index))
-            self._remembered.append((log_us, claim))
+            if line.serves:
+                self._received.setdefault(claim, deque()).append((log_us, deal.proposal, index))
+                self._remembered.append((log_us, claim))
             end_us = self.network.stances[line.need].end_us
             if end_us is not None:
                 heapq.heappush(self._ends, (end_us, deal.proposal))
@@ -388,8 +396,10 @@ class Book:
             tally = deal.left if ledger.kind == "shipped" else arrived
             tally[index] += moved.grains if moved else 0
 
-    def _limit(self, deal: Deal, limit_grains: int) -> None:
+    def _limit(self, deal: Deal, agent: str, limit_grains: int) -> None:
         for line in deal.lines:
+            if agent not in (line.provider, line.need.partition("/")[0]):
+                continue  # Of a tree of several parties, it spoke of its own part alone.
             offer, need = self.network.stances.get(line.offer), self.network.stances.get(line.need)
             if offer is not None and need is not None:
                 before = frozenset(deal.proposal for deal in self.naming(offer.ref))
@@ -415,7 +425,7 @@ class Book:
             return 0
         moved = deal.gone if stance.is_supply else deal.received.__getitem__
         lines = enumerate(deal.lines)
-        return sum(max(0, line.quantity.grains - moved(index)) for index, line in lines if stance.ref in (line.offer, line.need))
+        return sum(max(0, line.quantity.grains - moved(index)) for index, line in lines if _draws(line, stance.ref))
 
     # -- time ---------------------------------------------------------------------------------------------------------
 
@@ -472,7 +482,7 @@ class Book:
         for name in self._by_ref.get(stance.ref, ()):
             deal = self.deals[name]
             if deal.state is State.PROMISED and stance.agent not in deal.promised:
-                held += deal.asks_of(stance.agent)[stance.ref]
+                held += deal.asks(stance.agent, stance.ref)
         return held
 
     def limit_grains(self, offer: Stance, need: Stance) -> int | None:
@@ -528,12 +538,21 @@ class Book:
         return min(times, default=None)
 
 
+def _draws(line: Line, ref: str) -> bool:
+    """Whether a line takes of this offer, or covers a part of this need."""
+    return (line.offer == ref and line.takes) or (line.need == ref and line.serves)
+
+
 def _not_a_plan(proposal: Proposal) -> str | None:
     """Return why nobody could answer this, or None. A line draws on its own parties' signals: only they can promise them."""
     if not proposal.lines:
         return f"proposal {proposal.proposal!r} has no lines; at least one movement was expected"
+    served = {line.need for line in proposal.lines if line.serves}
     for line in proposal.lines:
-        for party, ref in ((line.provider, line.offer), (line.receiver, line.need)):
+        drawn = [(line.provider, line.offer), (line.receiver, line.need)] if line.serves else [(line.provider, line.offer)]
+        for party, ref in drawn:
             if not ref.startswith(f"{party}/"):
                 return f"proposal {proposal.proposal!r} draws on {ref!r} for {party!r}; a signal of {party!r} itself was expected"
+        if line.need not in served:
+            return f"proposal {proposal.proposal!r} has a line on the way to {line.need!r}, which no line of it serves"
     return None

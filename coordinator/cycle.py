@@ -15,10 +15,11 @@ from coordinator.errors import Refused
 from coordinator.network import STANCE_MODELS, Network, reference
 from coordinator.places import Table
 from coordinator.planning import Mine, Planner, speaking_of
+from coordinator.production import MAKING, Production
 from coordinator.proposals import Draft, Revision, revise
 from coordinator.signals import Answer, Event, Ledger, Proposal, Report, event_json, parse_event
 from coordinator.stream import LEDGER, PROPOSAL, SIGNAL, Entry
-from coordinator.times import SECOND_US, format_instant
+from coordinator.times import DAY_US, SECOND_US, format_instant
 from coordinator.verdicts import Verdict, judge, plan_broken, plan_committed, plan_released
 
 __all__ = ["Coordination", "Taken", "ledger_subject"]
@@ -55,6 +56,8 @@ class Coordination:
         self.network = Network(charter, table)
         self.book = Book(self.network)
         self.planner = Planner(self.network, self.book)
+        self.production = Production(self.network, self.book)
+        self._made_us, self._made_of = BEGINNING, -1  # when making was last planned, and with which recipes
         self.judging = judging
         self.planning = planning
         self.prompt = False  # live: until a first proposal, a cycle runs at each tick that finds news, not a whole cadence later
@@ -203,11 +206,23 @@ class Coordination:
 
     def revision(self, mine: Mine | None = None) -> Revision:
         """Plan now, only the markets that are `mine` where that is told; return how the unanswered proposals in them have to change."""
+        making = self.production.is_wanted and self._may_be_made_anew() and (mine is None or mine(MAKING))
         parts = self.planner.plan(self.log_us, mine)
         self._cycle_us = self.log_us
-        if parts is None:
+        if parts is None and not making:
             return Revision([], [])
-        return revise(self.network, self.book, parts, self.log_us, speaking_of(self.network, mine))
+        known = self.planner.parts() if parts is None else parts
+        made = None
+        if making:
+            made = self.production.plan(known, self.log_us, others_plan=mine is not None)
+            self._made_us, self._made_of = self.log_us, self.network.recipes_said
+        return revise(self.network, self.book, known, self.log_us, speaking_of(self.network, mine), made)
+
+    def _may_be_made_anew(self) -> bool:
+        """Whether anything moved that a plan of making rests on, or a day passed since the last."""
+        network = self.network
+        moved = bool(network.changed) or network.changed_everywhere or self._made_of != network.recipes_said
+        return moved or self.log_us - self._made_us >= DAY_US
 
     def cycle_is_due(self, since_us: int | None) -> bool:
         """Whether a cadence has passed in log time since then; by default, since a cycle ran as far as recorded proposals tell."""

@@ -125,7 +125,7 @@ def explain(coordination: Coordination, asked: str) -> Explanation:
     covered = covered_grains(book, need)
     short = max(0, need.stated_grains - covered) if need.stands else 0
     deals = [deal for deal in book.naming(need.ref) if deal.state not in ENDED]
-    lines = [(deal, line) for deal in deals for line in deal.lines if line.need == need.ref]
+    lines = [(deal, line) for deal in deals for line in deal.lines if line.need == need.ref and line.serves]
     names = () if view.offers else Names(network).near(need.thing)
     return Explanation(
         need=need.ref,
@@ -139,7 +139,9 @@ def explain(coordination: Coordination, asked: str) -> Explanation:
         short=network.quantity(need, short),
         tier_stated=need.tier,
         tier_used=view.tier_used,
-        served=tuple(_served(deal, index) for deal in deals for index, line in enumerate(deal.lines) if line.need == need.ref),
+        served=tuple(
+            _served(deal, index) for deal in deals for index, line in enumerate(deal.lines) if line.need == need.ref and line.serves
+        ),
         reachable_offers=len(view.reached),
         reachable_free=network.quantity(need, view.free_grains),
         reachable_spare=network.quantity(need, view.spare_grains),
@@ -157,7 +159,7 @@ def covered_grains(book: Book, need: Stance) -> int:
     for deal in book.naming(need.ref):
         unanswered = deal.state in OPEN and need.agent not in deal.promised
         if deal.state not in ENDED and (unanswered or need.total):
-            covered += deal.asks_of(need.agent)[need.ref]
+            covered += deal.asks(need.agent, need.ref)
     return covered
 
 
@@ -225,7 +227,7 @@ class _View:
         for offer in self.reached:
             for deal in self.book.naming(offer.ref):
                 for index, line in enumerate(deal.lines):
-                    if deal.state not in ENDED and line.offer == offer.ref and line.need != self.need.ref:
+                    if deal.state not in ENDED and line.offer == offer.ref and line.takes and line.need != self.need.ref:
                         parts.setdefault((line.need, deal.state.value), []).append((deal, index))
         users = [self._user(ref, state, lines) for (ref, state), lines in parts.items()]
         return sorted(users, key=lambda user: (_known(user.tier_used), _known(user.level), user.need, user.state))
@@ -247,7 +249,7 @@ class _View:
     def _proposed(self, offer: Stance) -> int:
         """Return what unanswered proposals suggest of an offer; promises have left `free_grains` already."""
         open_deals = (deal for deal in self.book.naming(offer.ref) if deal.state in OPEN and offer.agent not in deal.promised)
-        return sum(deal.asks_of(offer.agent)[offer.ref] for deal in open_deals if not deal.promised)
+        return sum(deal.asks(offer.agent, offer.ref) for deal in open_deals if not deal.promised)
 
 
 def _known(rank: int | None) -> int:

@@ -1,5 +1,6 @@
 """The network as a networkx graph, for questions that a solver is not asked: what feeds what, and what hangs on whom."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -87,7 +88,7 @@ def _add_recipe(graph: Any, network: Network, ref: str, recipe: Recipe) -> None:
     for flow in recipe.inputs:
         taken[_add_thing(graph, network, (RESOURCE, flow.resource)), flow.quantity.dimension] += flow.quantity.grains
     for output in recipe.outputs:
-        made[_add_thing(graph, network, (RESOURCE, output.resource)), output.quantity.dimension] += output.good_grains
+        made[_add_thing(graph, network, (RESOURCE, output.resource)), output.quantity.dimension] += math.ceil(output.good)
     for step in recipe.steps:
         worked[_add_thing(graph, network, (PROCESS, step.process)), step.effort.dimension] += step.effort.grains
     for kind, sums in (("input", taken), ("step", worked), ("output", made)):

@@ -56,25 +56,25 @@ def standing_recipes(network: Network) -> tuple[dict[str, Recipe], list[Ring]]:
     return {ref: published[ref] for ref in sorted(published) if ref not in out}, sorted(refused, key=lambda ring: ring.ref)
 
 
-def recipe_stocks(network: Network, recipe: Recipe) -> tuple[dict[Stock, int], dict[Stock, int]]:
-    """Return what one run takes, and what good it gives, in grains of each stock; what it takes of its own output is taken off."""
+def recipe_stocks(network: Network, recipe: Recipe) -> tuple[dict[Stock, int], dict[Stock, Fraction]]:
+    """Return what one run takes, and what good it gives on average, in grains of each stock."""
     takes: dict[Stock, int] = {}
-    gives: dict[Stock, int] = {}
-    for name, quantity, grains, sums in (
-        *((flow.resource, flow.quantity, flow.quantity.grains, takes) for flow in recipe.inputs),
-        *((flow.resource, flow.quantity, flow.good_grains, gives) for flow in recipe.outputs),
-    ):
-        stock = network.canonical((RESOURCE, name)), quantity.dimension
-        sums[stock] = sums.get(stock, 0) + grains
+    gives: dict[Stock, Fraction] = {}
+    for flow in recipe.inputs:
+        stock = network.canonical((RESOURCE, flow.resource)), flow.quantity.dimension
+        takes[stock] = takes.get(stock, 0) + flow.quantity.grains
+    for output in recipe.outputs:
+        stock = network.canonical((RESOURCE, output.resource)), output.quantity.dimension
+        gives[stock] = gives.get(stock, Fraction(0)) + output.good
     return takes, gives
 
 
-def _conversions(takes: Mapping[Stock, int], gives: Mapping[Stock, int]) -> dict[tuple[Stock, Stock], Fraction]:
+def _conversions(takes: Mapping[Stock, int], gives: Mapping[Stock, Fraction]) -> dict[tuple[Stock, Stock], Fraction]:
     """Return how much of its one output a recipe gives for a grain of each input; empty where it gives several things."""
     if len(gives) != 1:
         return {}
     [(made, grains)] = gives.items()
-    return {(taken, made): Fraction(grains, each) for taken, each in takes.items() if taken != made}
+    return {(taken, made): grains / each for taken, each in takes.items() if taken != made}
 
 
 def _ring(ref: str, edges: Mapping[tuple[Stock, Stock], Fraction], accepted: Mapping[tuple[Stock, Stock], Fraction]) -> Ring | None:

@@ -180,6 +180,7 @@ class Network:
     recipes: dict[str, Recipe] = field(default_factory=dict)
     routes: dict[str, dict[str, RouteFacts]] = field(default_factory=dict)
     changed: defaultdict[Thing, set[str]] = field(default_factory=lambda: defaultdict(set))  # thing as said -> refs moved since the plan
+    recipes_said: int = 0  # how often a recipe was said or taken back: plans of making are in question where it moved
     changed_everywhere: bool = False  # places, routes or definitions moved: every plan is in question
 
     def __post_init__(self) -> None:
@@ -222,6 +223,7 @@ class Network:
                 self._define(ref, event, said)
             case Recipe() as said, _:
                 self.recipes[ref] = said
+                self.recipes_said += 1
             case Route() as said, _:
                 self._connect(ref, event, said)
             case None, _:
@@ -403,6 +405,7 @@ class Network:
             self._undefine(ref)
         elif event.kind == "recipe":
             self.recipes.pop(ref, None)
+            self.recipes_said += 1
         elif event.kind == "agent":
             self._describe(self.agents[event.name], Agent(), said_us)
         elif event.kind == "route":
@@ -525,17 +528,20 @@ class Network:
 
     def distance_m(self, offer: Stance, need: Stance) -> int | None:
         """Return the distance by the contract's order (provider's route, receiver's two-way route, table, great circle), or None."""
-        stated = self.routes.get(offer.agent, {}).get(need.agent)
+        return self.way_m(offer.agent, self.place_of(offer), need.agent, self.place_of(need))
+
+    def way_m(self, provider: str, start: Coordinates | None, receiver: str, end: Coordinates | None) -> int | None:
+        """Return the same from one agent at a place to another."""
+        stated = self.routes.get(provider, {}).get(receiver)
         if stated is not None:
             return stated.distance_m
-        back = self.routes.get(need.agent, {}).get(offer.agent)
+        back = self.routes.get(receiver, {}).get(provider)
         if back is not None and back.two_way:
             return back.distance_m
         if self.table is not None:
-            metres = self.table.metres(offer.agent, need.agent)
+            metres = self.table.metres(provider, receiver)
             if metres is not None:
                 return metres
-        start, end = self.place_of(offer), self.place_of(need)
         return great_circle_m(start, end) if start and end else None
 
     def quantity(self, stance: Stance, grains: int) -> Quantity:

@@ -76,6 +76,10 @@ class Planner:
         self.network.changed_everywhere = False
         if not stale and not gone:
             return None
+        return self.parts()
+
+    def parts(self) -> list[Part]:
+        """Return all parts of the plan as it was last made, in order of offer and need."""
         parts = [part for answer in self.solved.values() for part in answer.parts]
         return sorted(parts, key=lambda part: (part.offer.ref, part.need.ref))
 

@@ -12,13 +12,16 @@ from coordinator.commitments import Book, Deal, State, Terms
 from coordinator.fields import FARTHEST_KM, LONGEST_TEXT, read_name
 from coordinator.jsontext import canonical_json
 from coordinator.network import Network, Stance, Thing
+from coordinator.orders import Tree, TreeLine
 from coordinator.problems import Part, mass_per_grain
+from coordinator.production import Made
 from coordinator.signals import Line, Proposal
 from coordinator.times import LATEST_US, SECOND_US, format_instant
 from coordinator.units import LARGEST_VALUE, UNITS, Quantity, from_grains
 
 __all__ = ["Draft", "Revision", "revise"]
 
+PLAIN_UNITS = {"pieces": "1", "mass": "kg", "time": "h", "length": "m", "area": "m2", "volume": "L"}
 MOST_LINES = 100  # of one proposal; a pair with more gets several
 PLAIN_FRACTIONS = (1e-4, 1e15)  # between these, every way of writing JSON gives a fraction the same digits
 READ_BACK_GRAINS = 2**50  # so many, written as a fraction of a unit, are surely read back to the grain
@@ -44,10 +47,18 @@ class Revision:
     proposed: list[Draft]
 
 
-def revise(network: Network, book: Book, parts: Iterable[Part], log_us: int, is_planned: Callable[[Deal], bool] | None = None) -> Revision:
+def revise(
+    network: Network,
+    book: Book,
+    parts: Iterable[Part],
+    log_us: int,
+    is_planned: Callable[[Deal], bool] | None = None,
+    made: Made | None = None,
+) -> Revision:
     """Return how the unanswered proposals have to change to become this plan; those already in it stay as they are.
 
-    Where the plan is of some markets only, `is_planned` tells the deals that speak of those; the others are left alone.
+    Where the plan is of some markets only, `is_planned` tells the deals that speak of those; the others are left alone. `made` is the
+    plan of making; None leaves the trees that wait as they are.
     """
     wanted: dict[Terms, list[Part]] = {}  # The terms name both parties: every ref begins with its agent.
     by_pair: dict[tuple[str, str], list[Part]] = {}
@@ -57,10 +68,17 @@ def revise(network: Network, book: Book, parts: Iterable[Part], log_us: int, is_
         for start in range(0, len(mine), MOST_LINES):
             some = mine[start : start + MOST_LINES]
             wanted[_terms_of_parts(some)] = some
-    unanswered = [deal for deal in book.deals.values() if deal.state is State.PROPOSED and (is_planned is None or is_planned(deal))]
+    pairs = [deal for deal in book.deals.values() if deal.state is State.PROPOSED and not deal.is_tree]
+    unanswered = [deal for deal in pairs if is_planned is None or is_planned(deal)]
     retracted = [deal.proposal for deal in unanswered if wanted.pop(deal.terms, None) is None]
     drafting = _Drafting(network, log_us)
-    return Revision(retracted, [drafting.draft(some) for some in wanted.values()])
+    drafts = [drafting.draft(some) for some in wanted.values()]
+    if made is not None:
+        trees = {tree.terms: tree for tree in made.trees}
+        waiting = [deal for deal in book.deals.values() if deal.state is State.PROPOSED and deal.is_tree and deal.proposal not in made.kept]
+        retracted += [deal.proposal for deal in waiting if trees.pop(deal.terms, None) is None]
+        drafts += [drafting.tree(tree, made) for tree in trees.values()]
+    return Revision(retracted, drafts)
 
 
 def _terms_of_parts(parts: Sequence[Part]) -> Terms:
@@ -108,6 +126,69 @@ class _Drafting:
         told = {"proposal": name, "lines": data, "expires": expires, "charter": version, "reasons": reasons}
         return Draft(name, told, Proposal(name, tuple(lines), expires_us, version, reasons) if is_plain else None)
 
+    def tree(self, tree: Tree, made: Made) -> Draft:
+        """Return the proposal of a tree, which asks all of its parties at once."""
+        lines = [self._tree_line(line) for line in tree.lines]
+        stances = self._network.stances
+        told = [stances[ref] for line in tree.lines for ref in (line.offer, line.need) if ref in stances]
+        ends = [
+            end_us for end_us in (*(one.end_us for one in told), *(line.end_us for line in tree.lines if line.action == "use")) if end_us
+        ]
+        expires_us = min([self._expires_us, *ends])
+        expires = format_instant(expires_us)
+        data = [_line_json(line) for line in lines]
+        content: list[Any] = [data, [[f"agent:{one.agent}", one.statement] for one in told], expires]
+        name = hashlib.sha256(rfc8785.dumps(content)).hexdigest()[:32]
+        reasons: dict[str, Any] = {
+            "fairness": self._charter.fairness,
+            "at": format_instant(self._log_us),
+            "lines": [self._tree_reason(line) for line in tree.lines],
+            "making": {
+                "needs": [need.ref for need in tree.needs],
+                "footprint": tree.footprint.told(),
+                "plan": {"gap": round(float(made.gap), 6), "worth": made.worth, "bound": made.bound},
+            },
+        }
+        told_json = {"proposal": name, "lines": data, "expires": expires, "charter": self._charter.version, "reasons": reasons}
+        return Draft(name, told_json, None)
+
+    def _tree_line(self, line: TreeLine) -> Line:
+        definition = self._network.definition(line.thing)
+        stance = self._network.stances.get(line.offer)
+        unit = UNITS[definition.unit]
+        if unit.dimension != line.dimension or line.grains > LARGEST_VALUE * unit.grains:
+            unit = UNITS[PLAIN_UNITS[line.dimension] if stance is None or stance.dimension != line.dimension else stance.unit]
+        footprint = line.footprint
+        way = from_grains(line.grains, unit.code) * line.distance_m / 1000 if self._charter.effort == "km" else float(footprint.kg_km)
+        weights = self._charter.making_effort
+        effort = sum(float(weight) * float(getattr(footprint, name)) for name, weight in weights.items()) if weights else way
+        need = self._network.stances[line.need]
+        return Line(
+            provider=line.provider,
+            receiver=line.receiver,
+            action=line.action,
+            resource=line.thing[1],
+            quantity=Quantity(line.grains, unit.code),
+            offer=line.offer,
+            need=line.need,
+            distance_m=line.distance_m,
+            effort=_plain_effort(effort),
+            due_us=need.due_us,
+            begin_us=line.begin_us,
+            end_us=line.end_us,
+            into=line.into,
+        )
+
+    def _tree_reason(self, line: TreeLine) -> dict[str, Any]:
+        need = self._network.stances[line.need]
+        facts = self._network.agents[need.agent]
+        reason: dict[str, Any] = {"tier_stated": need.tier, "tier_used": self._charter.tier_used(need.tier, need.agent, facts.classes)}
+        if need.due_us is not None and line.end_us is not None and line.into is None and line.end_us > need.due_us:
+            reason["late"] = True
+        if footprint := line.footprint.told():
+            reason["footprint"] = footprint
+        return reason
+
     def _line(self, part: Part) -> Line:
         offer, need, wording = part.offer, part.need, self._wording(part.offer)
         quantity = Quantity(part.grains, wording.unit if part.grains <= wording.most_grains else offer.unit)
@@ -139,7 +220,7 @@ class _Drafting:
             effort = from_grains(part.grains, quantity.unit) * part.distance_m / 1000
         else:
             effort = float(wording.mass_per_grain * part.grains * part.distance_m) / 1e12
-        return int(effort) if effort == int(effort) and effort < 2**53 else round(effort, 6)  # RFC 8785 has no larger whole numbers
+        return _plain_effort(effort)
 
     def _reason(self, part: Part) -> dict[str, Any]:
         offer, need = part.offer, part.need
@@ -151,6 +232,10 @@ class _Drafting:
         if self._wording(offer).mass_unknown:
             reason["mass"] = "unknown, counted as 1 kg a unit"
         return reason
+
+
+def _plain_effort(effort: float) -> int | float:
+    return int(effort) if effort == int(effort) and effort < 2**53 else round(effort, 6)  # RFC 8785 has no larger whole numbers
 
 
 def _line_json(line: Line) -> dict[str, Any]:
@@ -165,8 +250,11 @@ def _line_json(line: Line) -> dict[str, Any]:
         "distance_km": line.distance_m // 1000 if line.distance_m % 1000 == 0 else line.distance_m / 1000,
         "effort": line.effort,
     }
-    if line.due_us is not None:
-        told["due"] = format_instant(line.due_us)
+    for name, instant_us in (("due", line.due_us), ("begin", line.begin_us), ("end", line.end_us)):
+        if instant_us is not None:
+            told[name] = format_instant(instant_us)
+    if line.into is not None:
+        told["into"] = line.into
     return told
 
 

@@ -213,7 +213,7 @@ def is_met(book: Book, need: Stance) -> bool:
     for deal in book.naming(need.ref):
         counts = deal.state in OPEN and need.agent not in deal.promised
         if deal.state not in ENDED and (counts or need.total):
-            covered += deal.asks_of(need.agent)[need.ref]
+            covered += deal.asks(need.agent, need.ref)
     return covered >= need.stated_grains
 
 

@@ -8,6 +8,7 @@ import hashlib
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from fractions import Fraction
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 
@@ -139,9 +140,9 @@ class Output:
     by_product: StrictBool = False
 
     @property
-    def good_grains(self) -> int:
-        """What one run can be counted on to give, whole grains rounded down."""
-        return self.quantity.grains * self.yield_ppm // WHOLE_PPM
+    def good(self) -> Fraction:
+        """How many grains one run gives on average; of a batch the sum counts, rounded down."""
+        return Fraction(self.quantity.grains * self.yield_ppm, WHOLE_PPM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,6 +333,9 @@ class Recipe(Signal):
         if all(flow.by_product for flow in self.outputs):
             raise ValueError(".outputs are all by-products; a recipe is run for something: take by_product off one of them.")
         made = _sums(self.outputs, ".outputs")
+        good: dict[str, Fraction] = {}
+        for output in self.outputs:
+            good[output.resource] = good.get(output.resource, Fraction(0)) + output.good
         for resource, taken in _sums(self.inputs, ".inputs").items():
             if resource not in made:
                 continue
@@ -340,10 +344,15 @@ class Recipe(Signal):
                     f" takes {shown(resource)} in {taken.unit} and makes it in {made[resource].unit}; these do not convert: "
                     "use one dimension."
                 )
-            if taken.grains >= made[resource].grains:
+            if taken.grains >= good[resource]:
+                share = (
+                    ""
+                    if good[resource] == made[resource].grains
+                    else f", of which {float(good[resource] / made[resource].grains):.3g} is good"
+                )
                 raise ValueError(
                     f" takes {taken.to_json()['value']} {taken.unit} of {shown(resource)} to make {made[resource].to_json()['value']} "
-                    f"{made[resource].unit} of it; a recipe makes more of its output than it takes: check inputs and outputs."
+                    f"{made[resource].unit} of it{share}; a recipe makes more of its output than it takes: check inputs and outputs."
                 )
 
 
@@ -414,6 +423,17 @@ class Line:
     def thing(self) -> tuple[str, str]:
         """What moves as the network knows it, by the name said: work done or an asset used is hours of a process, all else a resource."""
         return "process" if self.action in ("use", "work") else "resource", self.resource
+
+    @property
+    def takes(self) -> bool:
+        """Whether it draws on its offer; what is made with hours names them, and takes none of them itself."""
+        kind = self.offer.split("/", 2)[1:2]
+        return kind != ["recipe"] and (kind != ["capacity"] or self.quantity.dimension == "time")
+
+    @property
+    def serves(self) -> bool:
+        """Whether it covers a part of its need, rather than going into what will."""
+        return self.into is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -650,17 +670,16 @@ def _check_every(every: Quantity | None, basis: Basis) -> None:
 
 
 def _sums(flows: tuple[Flow | Output, ...], path: str) -> dict[str, Quantity]:
-    """What all flows of each resource add up to (of outputs what is good), in the first one's unit."""
+    """What all flows of each resource add up to, in the first one's unit."""
     sums: dict[str, Quantity] = {}
     for flow in flows:
-        grains = flow.good_grains if isinstance(flow, Output) else flow.quantity.grains
         before = sums.get(flow.resource)
         if before is None:
-            sums[flow.resource] = Quantity(grains, flow.quantity.unit)
+            sums[flow.resource] = flow.quantity
         elif before.dimension != flow.quantity.dimension:
             raise ValueError(
                 f"{path} has {shown(flow.resource)} in {before.unit} and {flow.quantity.unit}; these do not convert: use one dimension."
             )
         else:
-            sums[flow.resource] = Quantity(before.grains + grains, before.unit)
+            sums[flow.resource] = Quantity(before.grains + flow.quantity.grains, before.unit)
     return sums

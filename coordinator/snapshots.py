@@ -89,10 +89,11 @@ class _Coordination(msgspec.Struct):
 
 # What is not kept: it follows from the rest, is asked anew, or belongs to planning, which starts afresh after every start.
 DERIVED = {
-    Network: {"charter", "table", "_degrees", "_aliases", "_accepting", "_table_positions"},
+    Network: {"charter", "table", "_degrees", "_aliases", "_accepting", "_table_positions", "recipes_said"},
     Book: {"network", "_rests_us"},
     Coordination: {
         *("charter", "source", "planner", "judging", "planning", "prompt", "answering", "outbox", "unsaid"),
+        *("production", "_made_us", "_made_of"),
         *("_late_us", "_cadence_us"),
     },
 }

@@ -192,16 +192,25 @@ def _judge_report(book: Book, event: Event, report: Report) -> Verdict:
     }
     if report.action not in MOVING | LEAVING:
         return verdict
-    mine = [line.provider == agent for line in deal.lines]
-    if report.action in LEAVING and not all(mine):
+    own = _spoken_of(deal, agent, report.action)
+    if report.action in LEAVING and not all(deal.lines[index].provider == agent for index in own):
         return _refused(event, deal.proposal, f"{report.action!r} is what the provider does; a receiver reports what arrived")
-    moved = _moved(deal, agent, report, deal.left if report.action in LEAVING else deal.shipped)
+    moved = _moved(deal, agent, own, report, deal.left if report.action in LEAVING else deal.shipped)
     if isinstance(moved, str):
         return _refused(event, deal.proposal, moved)
     lines = zip(deal.lines, moved, strict=True)
     verdict["moved"] = [Quantity(grains, line.quantity.unit).to_json() if grains else None for line, grains in lines]
     verdict["kind"] = "shipped" if report.action in LEAVING else _arrival(deal, agent, moved)
     return verdict
+
+
+def _spoken_of(deal: Deal, agent: str, action: str) -> set[int]:
+    """Return the lines that an agent's report speaks of: its own. Who gets and gives says which by the action: "accept" is getting."""
+    gives = {index for index, line in enumerate(deal.lines) if line.provider == agent}
+    gets = {index for index, line in enumerate(deal.lines) if line.receiver == agent} - gives
+    if gives and gets:
+        return gets if action == "accept" else gives
+    return gives | gets
 
 
 def _arrival(deal: Deal, agent: str, moved: list[int]) -> str:
@@ -215,14 +224,18 @@ def _arrival(deal: Deal, agent: str, moved: list[int]) -> str:
     return "fulfilled"
 
 
-def _moved(deal: Deal, agent: str, report: Report, by_provider: list[int]) -> list[int] | str:
-    """Return what a report moves of each line, in grains, or why it cannot be; `by_provider` is what the provider said of it before."""
+def _moved(deal: Deal, agent: str, own: set[int], report: Report, by_provider: list[int]) -> list[int] | str:
+    """Return what a report moves of each line, in grains, or why it cannot be.
+
+    `own` are the lines it speaks of; `by_provider` is what the provider said of them before.
+    """
     tally = [by_provider[index] if line.provider == agent else deal.received[index] for index, line in enumerate(deal.lines)]
-    open_grains = [line.quantity.grains - said for line, said in zip(deal.lines, tally, strict=True)]
+    lines = zip(deal.lines, tally, strict=True)
+    open_grains = [line.quantity.grains - said if index in own else 0 for index, (line, said) in enumerate(lines)]
     amount = report.quantity or report.effort
     if amount is None:
         return open_grains if any(open_grains) else f"{agent!r} has reported all of {deal.proposal!r} already"
-    fitting = [index for index, line in enumerate(deal.lines) if line.quantity.dimension == amount.dimension]
+    fitting = [index for index in sorted(own) if deal.lines[index].quantity.dimension == amount.dimension]
     if len(fitting) != 1:
         return f"{len(fitting)} lines of {deal.proposal!r} are counted in {amount.unit!r} or the like; report all of it, without a quantity"
     index = fitting[0]

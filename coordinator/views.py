@@ -156,7 +156,7 @@ def _agent(network: Network, name: str) -> Row:
 
 
 def _stance(network: Network, book: Book, stance: Stance) -> Row:
-    proposed = sum(deal.asks_of(stance.agent)[stance.ref] for deal in book.naming(stance.ref) if _is_open_to(deal, stance.agent))
+    proposed = sum(deal.asks(stance.agent, stance.ref) for deal in book.naming(stance.ref) if _is_open_to(deal, stance.agent))
     canonical = network.canonical(stance.thing)
     row: Row = {
         "ref": stance.ref,

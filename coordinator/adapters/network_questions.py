@@ -13,6 +13,7 @@ from coordinator.alternatives import alternatives, without
 from coordinator.cycle import Coordination
 from coordinator.errors import Refused, Unavailable
 from coordinator.explaining import explain
+from coordinator.exploding import explode
 from coordinator.fields import FARTHEST_KM
 from coordinator.lifting import lifting
 from coordinator.makers import makers, place_meant
@@ -122,6 +123,18 @@ def _add_making(app: FastAPI, tell: Tell) -> None:
             return {"items": makers(network, design, near_to=place, within_m=None if within_km is None else int(within_km * 1000))}
 
         return tell(told)
+
+    trying = Lock()  # held while changes are planned
+
+    @app.get("/needs/{need:path}/explode", response_class=Response)
+    def levels(need: str) -> Response:
+        """What a need still takes at each level of making, who could supply it, where it is tight, and what would be enough."""
+        if not trying.acquire(blocking=False):
+            raise Unavailable("what another need takes is being planned just now; ask again in a few seconds")
+        try:
+            return tell(lambda coordination: explode(coordination, need))
+        finally:
+            trying.release()
 
 
 def _add_relief(app: FastAPI, tell: Tell) -> None:

@@ -67,8 +67,13 @@ def _commands() -> None:
     """The Stigmergic Coordinator: signals in, proposals out, every party answers for itself."""
 
 
-@app.command()
+demo_app = typer.Typer(name="demo", invoke_without_command=True)
+app.add_typer(demo_app)
+
+
+@demo_app.callback()
 def demo(
+    context: typer.Context,
     out: Annotated[Path, typer.Option("--out", help="Folder for the log, the plot and the figures.")] = Path("demo"),
     answers: Annotated[str, typer.Option("--answers", help="real: declines and silence at the real rates; or accept.")] = "real",
     seed: Annotated[int, typer.Option("--seed", help="Of the drawn answers.")] = 7,
@@ -82,7 +87,21 @@ def demo(
     """Stream a real relief effort through the coordinator and compare it with two simple rivals."""
     from coordinator.cli.demo import Request, run
 
-    run(Request(out, answers, seed, as_json, write, serve_it, port))
+    if context.invoked_subcommand is None:
+        run(Request(out, answers, seed, as_json, write, serve_it, port))
+
+
+@demo_app.command("making")
+def demo_making(
+    out: Annotated[Path, typer.Option("--out", help="Folder for events, figures and pictures.")] = Path("demo-making"),
+    seed: Annotated[int, typer.Option("--seed", help="Of all that is synthetic: hours, quantities, stock.")] = 7,
+    country: Annotated[str, typer.Option("--country", help="Of the towns, where no real workshops are at hand.")] = "FR",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON instead of a table.")] = False,
+) -> None:
+    """Meet needs by making, over real workshops and designs where STIGMERGY_DATA names them, else on real towns."""
+    from coordinator.cli.demo_making import MakingRequest, run_making
+
+    run_making(MakingRequest(out, seed, as_json, country))
 
 
 @app.command()
@@ -440,6 +459,22 @@ def makers(
     from coordinator.cli.making import show_makers
 
     show_makers(Where(files or [], log, charter), design, place, within_km, as_json)
+
+
+@app.command("explode")
+def _explode(
+    need: Annotated[str, typer.Argument(help="The need: agent/need/subject, or a part of that which only one need has.")],
+    files: EventFiles = None,
+    log: EmbeddedLog = None,
+    charter: CharterFile = None,
+    routes: RoutesFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """What a need still takes at each level of making: stock, hours, who has them, where it is tight, and what would be enough."""
+    from coordinator.cli.loading import Where
+    from coordinator.cli.making import show_exploded
+
+    show_exploded(Where(files or [], log, charter, routes), need, as_json)
 
 
 @app.command()

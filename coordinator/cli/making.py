@@ -4,10 +4,11 @@ from coordinator.cli.loading import Where, load
 from coordinator.cli.network import print_json
 from coordinator.cli.output import table
 from coordinator.errors import Refused
+from coordinator.exploding import Exploded, explode
 from coordinator.makers import DesignMakers, makers, place_meant
-from coordinator.wording import counted
+from coordinator.wording import amount, counted
 
-__all__ = ["show_makers"]
+__all__ = ["show_exploded", "show_makers"]
 
 ROWS = 25  # makers of one design; the rest is counted, and --json has them all
 
@@ -24,6 +25,43 @@ def show_makers(where: Where, design: str, place: str | None, within_km: float |
         return
     for each in found:
         _show_design(each)
+
+
+def show_exploded(where: Where, need: str, to_json: bool) -> None:
+    """Print what a need still takes at each level, who could supply it, where it is tight and what would be enough."""
+    found = explode(load(where, quiet=to_json).coordination, need)
+    if to_json:
+        print_json(found)
+        return
+    covered = f"{amount(found.covered)} in proposals or promised"
+    print(f"{found.need}: {amount(found.asked)} {found.name}, {covered}, {amount(found.open)} open")
+    if not found.rows:
+        return
+    table("what it takes, level by level", ["level", "name", "", "wanted", "free", "short", "made by", "who has it"], _levels(found))
+    if found.can_be_made is None:
+        print("  no recipe makes it; `coordinator why` tells more of goods on hand")
+        return
+    print(f"planned now, {amount(found.can_be_made)} of the open {amount(found.open)} can be made")
+    if found.bottleneck:
+        print(f"tightest: {found.bottleneck}")
+    for change in found.enough:
+        print(f"  - {change.sentence}")
+    if found.together and found.can_be_made.grains < found.open.grains:
+        print(f"no one change alone is enough; short in all: {', '.join(found.together)}")
+    for reason in found.reasons:
+        print(f"  left out {reason}")
+
+
+def _levels(found: Exploded) -> list[list[object]]:
+    rows: list[list[object]] = []
+    for row in found.rows:
+        others = f" (or {', '.join(row.alternatives)})" if row.alternatives else ""
+        having = ", ".join(f"{one.agent} {amount(one.free)}" for one in row.suppliers)
+        more = f" and {row.more_suppliers} more" if row.more_suppliers else ""
+        short = "" if row.short is None else amount(row.short)
+        name = "  " * row.level + row.name
+        rows.append([row.level, name, row.sort, amount(row.wanted), amount(row.free), short, (row.made_by or "") + others, having + more])
+    return rows
 
 
 def _show_design(found: DesignMakers) -> None:

@@ -384,6 +384,7 @@ export const english = {
   "rule.absent": "no limit",
   "rule.empty": "–",
   "rule.fairness": "What is fair after urgency: portions, ratio or off.",
+  "rule.making_effort": "What a kilogram-kilometre, an hour and a kilowatt-hour count in plans of making.",
   "rule.portion": "How much a portion is, by resource; else the median open claim.",
   "rule.fairness_levels": "How many portions or shares are told apart.",
   "rule.fairness_memory_days": "For how many days what was received counts.",

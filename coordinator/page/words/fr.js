@@ -372,6 +372,7 @@ export const french = {
   "rule.absent": "sans limite",
   "rule.empty": "–",
   "rule.fairness": "Ce qui est juste après l’urgence : portions, ratio ou off.",
+  "rule.making_effort": "Ce que comptent un kilogramme-kilomètre, une heure et un kilowattheure dans les plans de fabrication.",
   "rule.portion": "La taille d’une portion, par ressource ; sinon la demande médiane.",
   "rule.fairness_levels": "Combien de portions ou de parts sont distinguées.",
   "rule.fairness_memory_days": "Pendant combien de jours compte ce qui fut reçu.",

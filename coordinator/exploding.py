@@ -1,0 +1,297 @@
+"""What a need still takes at each level, netted against stock and promises: who could supply it, where it is tight, what would be enough.
+
+The levels are plain netting: what is missing of a thing is made by the first recipe that can run (the others are named), batches and
+set-ups counted, distances and windows left aside. What really comes of it, and whether a change is enough, is told by planning it.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import networkx as nx
+
+from coordinator.cycle import Coordination
+from coordinator.explaining import covered_grains, need_named
+from coordinator.graph import free_now_grains
+from coordinator.limits import lacking
+from coordinator.loops import Stock, recipe_stocks
+from coordinator.network import PROCESS, Network, Stance
+from coordinator.opportunities import NOBODY, supply_at
+from coordinator.places import Coordinates
+from coordinator.production import Made
+from coordinator.questions import amount_of
+from coordinator.signals import Recipe, Step
+from coordinator.units import Quantity
+from coordinator.wording import amount, counted
+from coordinator.workshops import accepted_stocks, relevant
+
+__all__ = ["Change", "Exploded", "Row", "Supplier", "explode"]
+
+MOST_SUPPLIERS = 8  # told of one row, those who have most; the rest is counted
+MOST_TRIED = 12  # changes that are planned, to see whether they are enough
+
+
+@dataclass(frozen=True, slots=True)
+class Supplier:
+    """Somebody who has some of it free."""
+
+    agent: str
+    free: Quantity
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One thing or process at one level of what a need takes."""
+
+    level: int  # 0: what is needed itself
+    sort: str
+    name: str
+    wanted: Quantity
+    free: Quantity  # with everybody, not promised yet
+    short: Quantity | None  # that neither stock nor making covers; None: nothing
+    made_by: str | None  # the recipe that the levels go on with
+    alternatives: tuple[str, ...]  # other recipes that make it
+    into: tuple[str, ...]  # recipes that take it
+    suppliers: tuple[Supplier, ...]
+    more_suppliers: int
+    share: float  # of what is wanted, how much can be had
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change that was planned and found to be enough; nothing smaller of its kind is."""
+
+    name: str
+    sort: str
+    by: Quantity
+    near: str  # the agent at whose place it was tried
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exploded:
+    """The answer for one need."""
+
+    need: str
+    name: str
+    asked: Quantity
+    covered: Quantity  # promised, committed or proposed already
+    open: Quantity
+    can_be_made: Quantity | None  # of what is open, as planned now; None: nothing makes it
+    rows: tuple[Row, ...]
+    bottleneck: str | None  # the row that covers the least of what is wanted, in words
+    enough: tuple[Change, ...]  # each alone is enough
+    together: tuple[str, ...]  # what is short in all, where no one change is enough
+    reasons: tuple[str, ...]  # what was left out of the plan, counted
+
+
+def explode(coordination: Coordination, asked: str) -> Exploded:
+    """Return what a need still takes at each level. Refused where the name is unknown or stands for several."""
+    network, book = coordination.network, coordination.book
+    need = need_named(network, asked)
+    open_grains = max(0, need.stated_grains - covered_grains(book, need)) if need.stands else 0
+    recipes, _ = relevant(network, coordination.production.standing(), [need])
+    free = {one.ref: free_now_grains(one, book) for one in network.living() if one.is_supply}
+    netting = _Netting(network, recipes, free)
+    rows = tuple(netting.rows(need, open_grains)) if open_grains else ()
+    tight = min((row for row in rows if row.short is not None), key=lambda row: (row.share, -row.level, row.name), default=None)
+    made = _tried(coordination, need, open_grains) if recipes and open_grains else None
+    served = _served(made, need) if made else 0
+    enough: tuple[Change, ...] = ()
+    if made is not None and served < open_grains:
+        enough = tuple(_enough(coordination, need, open_grains, netting, rows))
+    return Exploded(
+        need=need.ref,
+        name=network.canonical(need.thing)[1],
+        asked=network.quantity(need, need.stated_grains),
+        covered=network.quantity(need, min(need.stated_grains, covered_grains(book, need))),
+        open=network.quantity(need, open_grains),
+        can_be_made=None if made is None else network.quantity(need, served),
+        rows=rows,
+        bottleneck=None if tight is None else _tight(tight),
+        enough=enough,
+        together=() if enough else tuple(f"{amount(row.short)} {row.name}" for row in rows if row.short is not None),
+        reasons=tuple(f"{counted(count, 'time')}: {why}" for why, count in sorted((made.left_out + made.dropped).items())) if made else (),
+    )
+
+
+def _tight(row: Row) -> str:
+    assert row.short is not None  # asked of tight rows alone
+    have = f"{row.share:.0%} of the {amount(row.wanted)} wanted can be had" if row.share else f"none of the {amount(row.wanted)} can be had"
+    return f"level {row.level}, {row.name}: {have}"
+
+
+class _Netting:
+    """Level by level: what is wanted, less what is free, is made by a recipe that wants things itself."""
+
+    def __init__(self, network: Network, recipes: Mapping[str, Recipe], free: Mapping[str, int]) -> None:
+        self.network, self.recipes = network, recipes
+        self.flows = {ref: recipe_stocks(network, recipe) for ref, recipe in recipes.items()}
+        self.free: dict[Stock, dict[str, int]] = {}
+        for ref, grains in free.items():
+            stance = network.stances[ref]
+            by = self.free.setdefault((network.canonical(stance.thing), stance.dimension), {})
+            if grains:
+                by[ref] = grains
+        self.makers: dict[Stock, list[str]] = {}
+        for ref, (_, gives) in self.flows.items():
+            for stock in gives:
+                self.makers.setdefault(stock, []).append(ref)
+
+    def rows(self, need: Stance, open_grains: int) -> Iterator[Row]:
+        """Yield a row for everything that the open part of a need takes, by level."""
+        network = self.network
+        wanted = {accepted_stocks(network, need)[0]: open_grains}
+        level = {next(iter(wanted)): 0}
+        into: dict[Stock, set[str]] = {}
+        hours: dict[str, list[tuple[Step, int]]] = {}
+        hour_level: dict[str, int] = {}
+        found: list[Row] = []
+        for stock in self._order([*wanted]):
+            grains = wanted.get(stock, 0)
+            if not grains:
+                continue
+            missing = max(0, grains - sum(self.free.get(stock, {}).values()))
+            chosen = self._chosen(stock)
+            if missing and chosen is not None:
+                runs = self._runs(chosen, stock, missing)
+                for taken, each in self.flows[chosen][0].items():
+                    wanted[taken] = wanted.get(taken, 0) + runs * each
+                    level[taken] = max(level.get(taken, 0), level[stock] + 1)
+                    into.setdefault(taken, set()).add(chosen)
+                for step in self.recipes[chosen].steps:
+                    process = network.canonical((PROCESS, step.process))[1]
+                    hours.setdefault(process, []).append((step, runs))
+                    hour_level[process] = max(hour_level.get(process, 0), level[stock] + 1)
+                    into.setdefault(((PROCESS, process), "time"), set()).add(chosen)
+            found.append(self._row(stock, level[stock], grains, 0 if chosen else missing, chosen, into.get(stock, set())))
+        for process, steps in hours.items():
+            stock = (PROCESS, process), "time"
+            ms = sum(step.effort.grains * runs + (step.setup.grains if step.setup else 0) for step, runs in steps)
+            able = self._able_ms(stock, [step for step, _ in steps])
+            found.append(self._row(stock, hour_level[process], ms, max(0, ms - able), None, into[stock], able))
+        yield from sorted(found, key=lambda row: (row.level, row.sort == PROCESS, row.name))
+
+    def _order(self, also: Sequence[Stock]) -> list[Stock]:
+        """Return all things, each before what it is made of; in a ring, in order of name."""
+        graph = nx.DiGraph()
+        for takes, gives in self.flows.values():
+            graph.add_nodes_from(gives)
+            graph.add_edges_from((given, taken) for given in gives for taken in takes)
+        graph.add_nodes_from(also)
+        parts = nx.condensation(graph)
+        return [stock for part in nx.lexicographical_topological_sort(parts) for stock in sorted(parts.nodes[part]["members"])]
+
+    def _chosen(self, stock: Stock) -> str | None:
+        """Return the recipe to make a thing by: the first whose hours and inputs somebody has at all, else the first."""
+        makers = sorted(self.makers.get(stock, ()))
+        able = [ref for ref in makers if all(self.free.get(taken) or self.makers.get(taken) for taken in self.flows[ref][0])]
+        worked = [ref for ref in able if all(self.free.get(((PROCESS, name), "time")) for name in self.processes(ref))]
+        return next(iter([*worked, *able, *makers]), None)
+
+    def processes(self, ref: str) -> list[str]:
+        """Return the processes of a recipe's steps."""
+        return [self.network.canonical((PROCESS, step.process))[1] for step in self.recipes[ref].steps]
+
+    def _runs(self, ref: str, stock: Stock, grains: int) -> int:
+        batch = self.recipes[ref].batch
+        runs = max(math.ceil(Fraction(grains) / self.flows[ref][1][stock]), (batch and batch.minimum) or 1)
+        multiple = (batch and batch.multiple) or 1
+        return -(-runs // multiple) * multiple
+
+    def _able_ms(self, stock: Stock, steps: Sequence[Step]) -> int:
+        """Return the free hours on machines that have what some step requires."""
+        stances = [self.network.stances[ref] for ref in self.free.get(stock, {})]
+        able = [one for one in stances if any(not lacking(step.requires, one.limits or {}) for step in steps)]
+        return sum(self.free[stock][one.ref] for one in able)
+
+    def of_one_run(self, stock: Stock, refs: Sequence[str]) -> int:
+        """Return the least that one run of any of these recipes takes of a thing or process."""
+        taken = [self.flows[ref][0].get(stock, 0) for ref in refs]
+        steps = [step for ref in refs for step in self.recipes[ref].steps]
+        taken += [step.effort.grains for step in steps if ((PROCESS, self.network.canonical((PROCESS, step.process))[1]), "time") == stock]
+        return max(1, min((each for each in taken if each), default=1))
+
+    def _row(self, stock: Stock, level: int, grains: int, short: int, chosen: str | None, into: set[str], able: int | None = None) -> Row:
+        network, by = self.network, self.free.get(stock, {})
+        most = sorted(by.items(), key=lambda row: (-row[1], row[0]))
+        suppliers = tuple(Supplier(network.stances[ref].agent, amount_of(network, stock, each)) for ref, each in most[:MOST_SUPPLIERS])
+        free = sum(by.values()) if able is None else able
+        return Row(
+            level=level,
+            sort=stock[0][0],
+            name=stock[0][1],
+            wanted=amount_of(network, stock, grains),
+            free=amount_of(network, stock, free),
+            short=amount_of(network, stock, short) if short else None,
+            made_by=chosen,
+            alternatives=tuple(ref for ref in sorted(self.makers.get(stock, ())) if ref != chosen),
+            into=tuple(sorted(into)),
+            suppliers=suppliers,
+            more_suppliers=max(0, len(most) - MOST_SUPPLIERS),
+            share=(grains - short) / grains,
+        )
+
+
+# -- what would be enough -------------------------------------------------------------------------------------------------
+
+
+def _tried(coordination: Coordination, need: Stance, open_grains: int, extra: Sequence[tuple[Stance, int]] = ()) -> Made:
+    """Return what planning this need alone comes to, with some supply that nobody said."""
+    book, network = coordination.book, coordination.network
+    free = {one.ref: free_now_grains(one, book) for one in network.living() if one.is_supply}
+    free = {ref: grains for ref, grains in free.items() if grains} | {need.ref: open_grains}
+    free |= {stance.ref: grains for stance, grains in extra}
+    return coordination.production.tried([need], free, coordination.log_us, tuple(stance for stance, _ in extra))
+
+
+def _served(made: Made, need: Stance) -> int:
+    return sum(line.grains for tree in made.trees for line in tree.lines if line.into is None and line.need == need.ref)
+
+
+def _enough(coordination: Coordination, need: Stance, open_grains: int, netting: _Netting, rows: Sequence[Row]) -> Iterator[Change]:
+    """Yield, for each thing and process of the levels, the least more of it that alone lets all of the open part be made."""
+    network = coordination.network
+    for row in [row for row in rows if row.made_by is None or row.short is not None][:MOST_TRIED]:
+        stock = (row.sort, row.name), row.wanted.dimension
+        for agent, place in _places(coordination, netting, row, need):
+            most = row.wanted.grains
+
+            def gives_all(grains: int, stock: Stock = stock, agent: str = agent, place: Coordinates | None = place) -> bool:
+                extra = _would_be(network, stock, agent, place, grains)
+                return _served(_tried(coordination, need, open_grains, [(extra, grains)]), need) >= open_grains
+
+            if gives_all(most):
+                least = _least(gives_all, most, netting.of_one_run(stock, row.into))
+                by = amount_of(network, stock, least)
+                told = f"{amount(by)} more {'of ' if row.sort != PROCESS else ''}{row.name} near {agent} is enough for all of it"
+                yield Change(row.name, row.sort, by, agent, told)
+                break
+
+
+def _least(is_enough: Callable[[int], bool], most: int, step: int) -> int:
+    """Return the least multiple of a step that is enough, given that `most` is."""
+    low, high = 0, -(-most // step)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if is_enough(middle * step) else (middle, high)
+    return min(most, high * step)
+
+
+def _places(coordination: Coordination, netting: _Netting, row: Row, need: Stance) -> list[tuple[str, Coordinates | None]]:
+    """Return where it could be of use: with those who have hours for what it goes into, nearest to the need first, else at the need."""
+    network = coordination.network
+    processes = {name for ref in row.into for name in netting.processes(ref)}
+    agents = {network.stances[ref].agent for name in processes for ref in netting.free.get(((PROCESS, name), "time"), {})}
+    place = network.place_of(need)
+    ranked = sorted(agents, key=lambda agent: (network.way_m(agent, network.agents[agent].place, need.agent, place) or 0, agent))
+    return [(agent, network.agents[agent].place) for agent in ranked[:2]] or [(need.agent, place)]
+
+
+def _would_be(network: Network, stock: Stock, agent: str, place: Coordinates | None, grains: int) -> Stance:
+    """Return a supply that nobody said: hours of the agent's own, goods of a neighbour's at its place."""
+    unit = amount_of(network, stock, 1).unit
+    like = Stance("", agent, "need", "", 0, stock[0], stock[1], unit, grains, None, None, None, None, 0, 0, None, False, place, ())
+    who = agent if stock[0][0] == PROCESS else NOBODY
+    return replace(supply_at(who, stock[0], like, place), stated_grains=grains, end_us=None)

@@ -1,0 +1,250 @@
+"""Plans of making between cycles: what stands in unanswered trees stays where it still holds; the rest of the needs is planned anew.
+
+Goods on hand are matched first; making is asked for what they leave short. Where a more urgent need stays short while less urgent ones
+wait for an answer, all is planned from nothing: waiting in a proposal holds hours as a forecast, not as a promise.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import numpy as np
+
+from coordinator.commitments import Book, Deal, State
+from coordinator.errors import Defect
+from coordinator.loops import Ring, standing_recipes
+from coordinator.network import Network, Stance
+from coordinator.orders import RESTING, Tree, trees_of
+from coordinator.problems import Part
+from coordinator.signals import Recipe
+from coordinator.workshops import Layout, lay_out, relevant, shared_out, without_time
+from solver import TooLarge
+from solver.making import ProductionPlan, ProductionProblem, broken_rules, pool_use, worth_of_plan
+
+__all__ = ["MAKING", "Made", "Production"]
+
+MAKING = "making", ""  # stands for all of making where several share the planning: one of them does it
+MOST_ROUNDS = 4  # of planning again what rested on others' leftovers
+MOST_CELLS = 400_000  # of a problem's variables; what is larger would hold up the loop, and is told instead of planned
+
+
+@dataclass(slots=True)
+class Made:
+    """The latest plan of making: which trees stay, which are new, and how good it is proven to be."""
+
+    kept: set[str] = field(default_factory=set)  # proposals that stay as they are
+    trees: list[Tree] = field(default_factory=list)  # to be proposed
+    wanted: list[Stance] = field(default_factory=list)  # needs that some recipe makes
+    worth: int = 0  # of the first plan, which holds all needs but those somebody declined a part of
+    bound: int = 0
+    gap: Fraction = Fraction(0)
+    dropped: Counter[str] = field(default_factory=Counter)  # trees that cannot be proposed, by the reason
+    left_out: Counter[str] = field(default_factory=Counter)  # of the problem, by the reason
+    layout: Layout | None = None
+    plan: ProductionPlan | None = None
+    failed: str | None = None
+
+
+@dataclass(slots=True)
+class Production:
+    """Holds what making was last planned to be."""
+
+    network: Network
+    book: Book
+    latest: Made = field(default_factory=Made)
+    rings: list[Ring] = field(default_factory=list)  # recipes that are not used
+    _recipes: dict[str, Recipe] = field(default_factory=dict)
+    _recipes_said: int = -1
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anything can be made at all, or was when it was last planned."""
+        return bool(self._standing() or self.latest.trees or self.latest.kept)
+
+    def plan(self, parts: Sequence[Part], log_us: int, *, others_plan: bool = False) -> Made:
+        """Return the plan of making for what `parts`, the plan of goods and hours, leaves short and free.
+
+        Where others plan a share of the markets, what they propose counts as it stands in the book.
+        """
+        recipes = self._standing()
+        taken = Counter[str]()
+        for deal in self.book.deals.values() if others_plan else ():
+            if deal.state is State.PROPOSED and not deal.is_tree:
+                taken.update({ref: grains for agent in deal.parties for ref, grains in deal.asks_of(agent).items()})
+        for part in () if others_plan else parts:
+            taken[part.offer.ref] += part.grains
+            taken[part.need.ref] += part.grains
+        free = {one.ref: left for one in self.network.living() if (left := self._available(one) - taken[one.ref]) > 0}
+        waiting = [deal for deal in self.book.deals.values() if deal.state is State.PROPOSED and deal.is_tree]
+        kept, rest = self._still_good(waiting, free, recipes)
+        made = self._planned(recipes, rest, log_us)
+        if kept and self._is_pressing(kept, made, rest):
+            kept, made = [], self._planned(recipes, free, log_us)
+        made.kept = {deal.proposal for deal in kept}
+        self.latest = made
+        return made
+
+    def standing(self) -> Mapping[str, Recipe]:
+        """Return the recipes that may be used, by ref."""
+        return self._standing()
+
+    def tried(self, needs: Sequence[Stance], free: Mapping[str, int], log_us: int, extra: Sequence[Stance] = ()) -> Made:
+        """Return what planning these needs would come to, with what is `free` of each signal and of some that nobody said."""
+        made = Made()
+        recipes, wanted = relevant(self.network, self._standing(), needs)
+        self._plan_some(made, recipes, wanted, free, log_us, extra)
+        return made
+
+    def troubles(self) -> list[str]:
+        """Return, as sentences, which recipes are not used and why nothing was planned."""
+        told = [ring.sentence for ring in self.rings]
+        if self.latest.failed:
+            told.append(f"nothing was planned to be made, because {self.latest.failed}")
+        return told
+
+    def _standing(self) -> dict[str, Recipe]:
+        if self._recipes_said != self.network.recipes_said:
+            self._recipes, self.rings = standing_recipes(self.network)
+            self._recipes_said = self.network.recipes_said
+        return self._recipes
+
+    def _available(self, stance: Stance) -> int:
+        return max(0, stance.free_grains - self.book.held_grains(stance))
+
+    # -- what waits for answers -----------------------------------------------------------------------------------------
+
+    def _still_good(
+        self, waiting: Sequence[Deal], free: Mapping[str, int], recipes: Mapping[str, Recipe]
+    ) -> tuple[list[Deal], dict[str, int]]:
+        """Return which unanswered trees still have all they draw on, in the order they were made, and what is free beside them."""
+        left = dict(free)
+        kept: list[Deal] = []
+        for deal in waiting:
+            asked = Counter[str]()
+            for agent in deal.parties:
+                asked.update(deal.asks_of(agent))
+            used = {line.into for line in deal.lines if line.into is not None}
+            if all(left.get(ref, 0) >= grains for ref, grains in asked.items()) and used <= recipes.keys():
+                kept.append(deal)
+                for ref, grains in asked.items():
+                    left[ref] -= grains
+        return kept, left
+
+    def _is_pressing(self, kept: Iterable[Deal], made: Made, free: Mapping[str, int]) -> bool:
+        """Whether a need stays short that is more urgent than one whose tree waits."""
+        served = Counter[str]()
+        for tree in made.trees:
+            for line in tree.lines:
+                if line.into is None:
+                    served[line.need] += line.grains
+        short = [self.book.claim_of(need)[2] for need in made.wanted if free.get(need.ref, 0) > served[need.ref]]
+        stances = self.network.stances
+        waiting = [self.book.claim_of(stances[line.need])[2] for deal in kept for line in deal.lines if line.serves]
+        return bool(short and waiting) and min(short) < max(waiting)
+
+    # -- one plan -------------------------------------------------------------------------------------------------------
+
+    def _planned(self, recipes: Mapping[str, Recipe], free: Mapping[str, int], log_us: int) -> Made:
+        """Plan all needs that recipes could meet: first those that nobody declined a part of, then each of the others without that."""
+        made = Made()
+        needs = [one for one in self.network.living() if not one.is_supply and not one.is_hours and free.get(one.ref)]
+        used, wanted = relevant(self.network, recipes, sorted(needs, key=lambda one: one.ref))
+        made.wanted = [need for need in wanted if need.end_us is None or need.end_us > log_us]
+        left = {ref: grains for ref, grains in free.items() if self._is_open(ref, log_us)}
+        for closed, some in self._by_what_is_closed(made.wanted):
+            for _ in range(MOST_ROUNDS):
+                before, resting = len(made.trees), made.dropped[RESTING]
+                still = [need for need in some if left.get(need.ref)]
+                self._plan_some(made, used, still, {ref: grains for ref, grains in left.items() if ref not in closed}, log_us)
+                left = _without(left, made.trees[before:])
+                if made.dropped[RESTING] == resting or len(made.trees) == before:
+                    break
+        return made
+
+    def _is_open(self, ref: str, log_us: int) -> bool:
+        end_us = self.network.stances[ref].end_us
+        return end_us is None or end_us > log_us
+
+    def _by_what_is_closed(self, needs: Sequence[Stance]) -> list[tuple[frozenset[str], list[Stance]]]:
+        groups: dict[frozenset[str], list[Stance]] = {}
+        stances = self.network.stances
+        for need in needs:
+            offers = [stances[offer] for offer, _ in self.book.limits_of(need.ref) if offer in stances]
+            closed = frozenset(offer.ref for offer in offers if self.book.limit_grains(offer, need) is not None)
+            groups.setdefault(closed, []).append(need)
+        return sorted(groups.items(), key=lambda group: (len(group[0]), sorted(group[0])))
+
+    def _plan_some(
+        self,
+        made: Made,
+        recipes: Mapping[str, Recipe],
+        needs: list[Stance],
+        free: Mapping[str, int],
+        log_us: int,
+        extra: Sequence[Stance] = (),
+    ) -> None:
+        layout = lay_out(self.network, self.book, recipes, needs, free, log_us, extra) if needs and recipes else None
+        if layout is None:
+            return
+        made.layout = made.layout or layout
+        made.left_out.update(layout.left_out)
+        cells = _cells(layout)
+        if cells > MOST_CELLS:
+            made.failed = f"the problem has {cells:,} variables and at most {MOST_CELLS:,} are planned within a cycle"
+            return
+        try:
+            plan, bound = _solved(layout)
+        except TooLarge as error:
+            made.failed = str(error)
+            return
+        if made.plan is None:
+            made.plan, made.bound = plan, bound
+            made.worth = worth_of_plan(layout.problem, plan)
+            made.gap = Fraction(bound - made.worth, max(bound, 1))
+        made.trees += trees_of(layout, plan, made.dropped)
+
+
+def _solved(layout: Layout) -> tuple[ProductionPlan, int]:
+    """Return a plan and a bound that none passes.
+
+    Hours that may be worked at any time of their window are planned twice: first as if each span of time had all of them; then
+    shared out as that plan used them. The bound is the lower of two: of that first plan, and of one that knows no time.
+    """
+    plan = _checked(layout.problem)
+    bound = plan.bound
+    if (layout.problem.pool_grains.sum(axis=1) > layout.whole).any():
+        used = np.zeros_like(layout.problem.pool_grains)
+        for line, pool, grains in pool_use(layout.problem, plan):
+            used[pool, plan.line_begin[line]] += grains
+        layout.problem = shared_out(layout, used)
+        plan = _checked(layout.problem)
+        bound = min(bound, _checked(without_time(layout)).bound)
+    return plan, bound
+
+
+def _checked(problem: ProductionProblem) -> ProductionPlan:
+    from solver.making.planning import plan_making  # noqa: PLC0415  the linear program is loaded by the first plan
+
+    plan = plan_making(problem)
+    wrong = broken_rules(problem, plan)
+    if wrong:
+        raise Defect(f"a plan of making breaks its own rules, so nothing was proposed; please report: {'; '.join(wrong[:3])}")
+    return plan
+
+
+def _cells(layout: Layout) -> int:
+    problem = layout.problem
+    ways = len(problem.arc_from) * problem.things + problem.places * problem.things + len(problem.activity_place)
+    return ways * problem.buckets
+
+
+def _without(free: Mapping[str, int], trees: Iterable[Tree]) -> dict[str, int]:
+    left = dict(free)
+    for tree in trees:
+        for line in tree.lines:
+            takes = line.action == "use" or line.offer.split("/", 2)[1] == "offer"
+            for ref, counts in ((line.offer, takes), (line.need, line.into is None)):
+                if counts and ref in left:
+                    left[ref] -= line.grains
+    return {ref: grains for ref, grains in left.items() if grains > 0}

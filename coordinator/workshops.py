@@ -1,0 +1,547 @@
+"""Needs that making could meet, laid out for the solver: places, lots, hours and recipes by position, and what each position stands for."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from itertools import pairwise, product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coordinator.commitments import Book
+from coordinator.limits import lacking
+from coordinator.loops import Stock, recipe_stocks
+from coordinator.network import PROCESS, RESOURCE, UNKNOWN_MASS_UG, Network, Stance
+from coordinator.places import UNCONNECTED, Coordinates, great_circles_m
+from coordinator.signals import Recipe, Step
+from coordinator.times import DAY_US, SECOND_US
+from coordinator.units import UNITS, Quantity
+from solver.making import ProductionProblem, tier_worths
+
+__all__ = ["Layout", "Spot", "Use", "accepted_stocks", "energy_kwh", "lay_out", "relevant", "shared_out", "without_time"]
+
+Ints = NDArray[np.int64]
+
+HOUR_US = 3_600 * SECOND_US
+WIDTHS_US = tuple(hours * HOUR_US for hours in (1, 2, 4, 8, 24, 48, 168, 336, 672, 1344, 2688))  # of a bucket of time
+LEAST_BUCKETS, MOST_BUCKETS = 3, 8
+CELLS_WANTED = 120_000  # of the problem: time is cut more coarsely where there are many places and things
+NEAREST = 12  # places that each place is laid out with a way to; all of them where there are few
+FEW_PLACES = 40
+MOST_CHOICES = 8  # machines that could do one recipe's steps at one place, taken together
+FARTHEST_STEPS = 1_000  # the longest way counts so many
+HEAVIEST = 100  # the heaviest unit counts so many of the lightest
+WAYS_WORTH = 4  # a unit of the last tier is worth so many times what it takes with everything moved as far as anything is
+SPACINGS = (10, 4, 2)  # of tiers: so many times one is worth the next, as far as numbers allow
+LARGEST_WORTH = 2**49
+LEVELS = 10  # of fairness within a tier, unless the charter says off
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where an agent does something: its own place, or that of one of its signals."""
+
+    agent: str
+    place: Coordinates | None
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What one run of a recipe at a place takes of one capacity."""
+
+    pool: int
+    run_ms: int
+    setup_ms: int
+    energy_mwh: int | None  # of one run, as the recipe says; None: by what the machine draws
+
+
+@dataclass(slots=True)
+class Layout:
+    """The problem and what its positions stand for."""
+
+    network: Network
+    log_us: int
+    problem: ProductionProblem
+    edges_us: list[int]  # bucket t is from edges_us[t] up to edges_us[t + 1]; nothing ends the last one where there is one alone
+    stocks: list[Stock]  # of each thing
+    steps: list[int]  # grains in one unit of each thing
+    spots: list[Spot]
+    needs: list[Stance]
+    lots: list[Stance]
+    pools: list[Stance]
+    whole: list[int]  # grains of hours of each pool in all, which its buckets together may pass
+    recipes: list[str | None]  # ref; None: one accepted for another
+    uses: list[list[Use]]  # of each activity
+    left_out: Counter[str] = field(default_factory=Counter)
+
+
+def relevant(network: Network, recipes: Mapping[str, Recipe], needs: Iterable[Stance]) -> tuple[dict[str, Recipe], list[Stance]]:
+    """Return the recipes that lead to what is needed, through any number of levels, and the needs that some recipe makes."""
+    flows = {ref: recipe_stocks(network, recipe) for ref, recipe in recipes.items()}
+    makers: dict[Stock, list[str]] = {}
+    for ref, (_, gives) in flows.items():
+        for stock in gives:
+            makers.setdefault(stock, []).append(ref)
+    wanted = [need for need in needs if any(stock in makers for stock in accepted_stocks(network, need))]
+    ahead = [stock for need in wanted for stock in accepted_stocks(network, need)]
+    seen = set(ahead)
+    found: set[str] = set()
+    while ahead:
+        for ref in makers.get(ahead.pop(), ()):
+            if ref not in found:
+                found.add(ref)
+                news = flows[ref][0].keys() - seen
+                seen |= news
+                ahead.extend(news)
+    return {ref: recipes[ref] for ref in sorted(found)}, wanted
+
+
+def accepted_stocks(network: Network, need: Stance) -> list[Stock]:
+    """Return what a need takes, its own thing first."""
+    names = dict.fromkeys(network.canonical((RESOURCE, name)) for name in (need.name, *need.substitutes))
+    return [(thing, need.dimension) for thing in names]
+
+
+def lay_out(
+    network: Network,
+    book: Book,
+    recipes: Mapping[str, Recipe],
+    needs: Sequence[Stance],
+    free: Mapping[str, int],
+    log_us: int,
+    extra: Sequence[Stance] = (),
+) -> Layout | None:
+    """Return the problem of these needs and recipes, with what is `free` of every signal (in grains); None where nothing could be made.
+
+    `extra` are offers and capacities that nobody said. A signal that comes again counts with its present period alone.
+    """
+    return _Builder(network, book, recipes, needs, free, log_us, extra).layout()
+
+
+class _Builder:
+    def __init__(
+        self,
+        network: Network,
+        book: Book,
+        recipes: Mapping[str, Recipe],
+        needs: Sequence[Stance],
+        free: Mapping[str, int],
+        log_us: int,
+        extra: Sequence[Stance],
+    ) -> None:
+        self.network, self.book, self.charter = network, book, network.charter
+        self.refs = list(recipes)
+        self.recipes = [recipes[ref] for ref in self.refs]
+        self.flows = [recipe_stocks(network, recipe) for recipe in self.recipes]
+        self.needs, self.free, self.log_us, self.extra = list(needs), free, log_us, extra
+        self.left_out: Counter[str] = Counter()
+        self.spots: dict[Spot, int] = {}
+
+    def layout(self) -> Layout | None:
+        taken = {stock for takes, _ in self.flows for stock in takes}
+        standing = [one for one in (*self.network.living(), *self.extra) if one.is_supply and self.free.get(one.ref, 0)]
+        supply = sorted(standing, key=lambda one: one.ref)
+        lots = [one for one in supply if not one.is_hours and (self.network.canonical(one.thing), one.dimension) in taken]
+        processes = {self.network.canonical((PROCESS, step.process)) for recipe in self.recipes for step in recipe.steps}
+        pools = [one for one in supply if one.is_hours and self.network.canonical(one.thing) in processes]
+        self._ms = math.gcd(*(each.grains for recipe in self.recipes for step in recipe.steps for each in _times(step))) or 1
+        activities = list(self._activities(pools))
+        if not activities or not self.needs:
+            return None
+        self._gives = {spot for _, spot, _ in activities} | {self._spot(lot.agent, lot.place) for lot in lots}
+        self._wants = {spot for _, spot, _ in activities} | {self._spot(need.agent, need.place) for need in self.needs}
+        stocks, steps = self._things()
+        arcs, unit_m = self._arcs()
+        cells = len(arcs) * len(stocks) + len(self.spots) * len(stocks) + len(activities)
+        edges_us = self._edges(pools, lots, max(LEAST_BUCKETS, min(MOST_BUCKETS, CELLS_WANTED // cells)))
+        problem = self._problem(edges_us, stocks, steps, lots, pools, activities, arcs, unit_m)
+        refs: list[str | None] = [*self.refs, *([None] * (problem.recipes - len(self.refs)))]
+        uses = [uses for _, _, uses in activities]
+        uses += [[] for _ in range(len(problem.activity_place) - len(uses))]
+        spots = list(self.spots)
+        known = list(stocks)
+        own = [stocks[accepted_stocks(self.network, need)[0]] for need in self.needs if len(accepted_stocks(self.network, need)) > 1]
+        known, steps = [*known, *(known[thing] for thing in own)], [*steps, *(steps[thing] for thing in own)]
+        return Layout(
+            network=self.network,
+            log_us=self.log_us,
+            problem=problem,
+            edges_us=edges_us,
+            stocks=known,
+            steps=steps,
+            spots=spots,
+            needs=self.needs,
+            lots=lots,
+            pools=pools,
+            whole=[self.free[pool.ref] // self._ms for pool in pools],
+            recipes=refs,
+            uses=uses,
+            left_out=self.left_out,
+        )
+
+    def _spot(self, agent: str, place: Coordinates | None) -> int:
+        facts = self.network.agents.get(agent)
+        return self.spots.setdefault(Spot(agent, place or (facts.place if facts else None)), len(self.spots))
+
+    # -- time ---------------------------------------------------------------------------------------------------------
+
+    def _edges(self, pools: Sequence[Stance], lots: Sequence[Stance], most: int) -> list[int]:
+        """Return the edges of at most so many equal spans of time, to the last moment that matters; one span where no moment does."""
+        leads = [step.lead_us for recipe in self.recipes for step in recipe.steps] + [one.lead_us for one in (*pools, *lots)]
+        moments = [each for need in self.needs for each in (need.due_us, need.end_us) if each is not None]
+        begins = [one.begin_us for one in (*pools, *lots) if one.begin_us is not None and one.begin_us > self.log_us]
+        if not (moments or any(leads)) and not begins:
+            return [self.log_us]
+        ends = moments or [one.end_us for one in pools if one.end_us is not None]
+        last_us = max([self.log_us + HOUR_US, *ends, *(begin + DAY_US for begin in begins)])
+        width_us = next((width for width in WIDTHS_US if (last_us - self.log_us) <= width * (most - 1)), WIDTHS_US[-1])
+        first_us = self.log_us - self.log_us % width_us
+        count = min(most, -(-(last_us - first_us) // width_us))
+        return [first_us + index * width_us for index in range(count + 1)]
+
+    def _buckets(self, edges_us: Sequence[int]) -> int:
+        return max(1, len(edges_us) - 1)
+
+    def _bucket(self, edges_us: Sequence[int], at_us: int | None, missing: int) -> int:
+        """Return the bucket that a moment lies in, held within all there are."""
+        if len(edges_us) == 1 or at_us is None:
+            return missing
+        return min(max(0, (at_us - edges_us[0]) // (edges_us[1] - edges_us[0])), len(edges_us) - 2)
+
+    def _last_bucket(self, edges_us: Sequence[int], by_us: int | None) -> int:
+        """Return the last bucket that is over by a moment; the first where none is."""
+        last = self._buckets(edges_us) - 1
+        if len(edges_us) == 1 or by_us is None:
+            return last
+        return min(max(0, (by_us - edges_us[0]) // (edges_us[1] - edges_us[0]) - 1), last)
+
+    def _lead(self, edges_us: Sequence[int], lead_us: int) -> int:
+        return 0 if len(edges_us) == 1 else -(-lead_us // (edges_us[1] - edges_us[0]))
+
+    def _hours(self, pool: Stance, edges_us: Sequence[int]) -> list[int]:
+        """Return the most grains of hours in each bucket, as fast as its machines can; together they may be more than there are.
+
+        So many machines are taken to stand side by side as its hours need within its whole window.
+        """
+        whole = self.free[pool.ref] // self._ms
+        if len(edges_us) == 1:
+            return [whole]
+        begin_us, end_us = pool.begin_us or self.log_us, pool.end_us or edges_us[-1]
+        window_us = min(end_us - begin_us, pool.every_us or end_us - begin_us)
+        machines = -(-pool.stated_grains * 1000 // window_us)
+        begin_us = max(begin_us, self.log_us + pool.lead_us)
+        if pool.every_us is not None:
+            end_us = min(end_us, self.log_us + pool.every_us)
+        open_us = [max(0, min(over_us, end_us) - max(start_us, begin_us, self.log_us)) for start_us, over_us in pairwise(edges_us)]
+        return [min(whole, machines * each // (1000 * self._ms)) for each in open_us]
+
+    # -- recipes at places ----------------------------------------------------------------------------------------------
+
+    def _activities(self, pools: Sequence[Stance]) -> Iterator[tuple[int, int, list[Use]]]:
+        """Yield each recipe at each place that has hours of all its steps, on every choice of machines: (recipe, place, uses)."""
+        at: dict[int, dict[str, list[int]]] = {}
+        for position, pool in enumerate(pools):
+            spot = self._spot(pool.agent, pool.place)
+            at.setdefault(spot, {}).setdefault(self.network.canonical(pool.thing)[1], []).append(position)
+        for index, recipe in enumerate(self.recipes):
+            if not recipe.steps:
+                author = self.refs[index].partition("/")[0]
+                yield index, self._spot(author, None), []
+                continue
+            for spot, by_process in sorted(at.items()):
+                able = [self._able(step, by_process, pools) for step in recipe.steps]
+                choices = math.prod(map(len, able))
+                if choices > MOST_CHOICES:
+                    self.left_out["choices of machines for one recipe at one place"] += choices - MOST_CHOICES
+                for chosen in list(product(*able))[:MOST_CHOICES]:
+                    yield index, spot, self._uses(recipe, chosen)
+
+    def _able(self, step: Step, by_process: Mapping[str, list[int]], pools: Sequence[Stance]) -> list[int]:
+        process = self.network.canonical((PROCESS, step.process))[1]
+        machines = by_process.get(process, [])
+        able = [each for each in machines if not lacking(step.requires, pools[each].limits or {})]
+        if len(able) < len(machines):
+            self.left_out["machines without what a recipe's step requires"] += len(machines) - len(able)
+        return able
+
+    def _uses(self, recipe: Recipe, chosen: Sequence[int]) -> list[Use]:
+        """Return what a run takes of each machine; steps on one machine add up."""
+        uses: dict[int, Use] = {}
+        for step, pool in zip(recipe.steps, chosen, strict=True):
+            before = uses.get(pool, Use(pool, 0, 0, 0))
+            energy = None if before.energy_mwh is None or step.energy_mwh is None else before.energy_mwh + step.energy_mwh
+            setup_ms = step.setup.grains if step.setup else 0
+            uses[pool] = Use(pool, before.run_ms + step.effort.grains, before.setup_ms + setup_ms, energy)
+        return list(uses.values())
+
+    # -- things -------------------------------------------------------------------------------------------------------
+
+    def _things(self) -> tuple[dict[Stock, int], list[int]]:
+        """Return every thing by its position, and how many grains are one unit of it: what all amounts in recipes and needs share."""
+        amounts: dict[Stock, list[int]] = {}
+        for takes, gives in self.flows:
+            for stock, grains in takes.items():
+                amounts.setdefault(stock, []).append(grains)
+            for stock, good in gives.items():
+                amounts.setdefault(stock, []).append(good.numerator // good.denominator or 1)
+        for need in self.needs:
+            for stock in accepted_stocks(self.network, need):
+                amounts.setdefault(stock, []).append(self.free[need.ref])
+        stocks = {stock: position for position, stock in enumerate(sorted(amounts))}
+        return stocks, [max(1, math.gcd(*amounts[stock])) for stock in stocks]
+
+    def _mass_ug(self, stock: Stock, step: int) -> Fraction:
+        """Return what one unit counts in weight: its mass, or its amount where the charter counts the way alone."""
+        definition = self.network.definition(stock[0])
+        unit = UNITS[definition.unit]
+        if unit.dimension != stock[1]:
+            return Fraction(step) if stock[1] == "mass" else Fraction(UNKNOWN_MASS_UG)
+        if self.charter.effort == "km":
+            return Fraction(step) / unit.grains * UNKNOWN_MASS_UG
+        if definition.mass_ug is None and unit.dimension == "mass":
+            return Fraction(step)
+        return Fraction(UNKNOWN_MASS_UG if definition.mass_ug is None else definition.mass_ug) * step / unit.grains
+
+    # -- the arrays -----------------------------------------------------------------------------------------------------
+
+    def _problem(
+        self,
+        edges_us: Sequence[int],
+        stocks: Mapping[Stock, int],
+        steps: Sequence[int],
+        lots: Sequence[Stance],
+        pools: Sequence[Stance],
+        activities: Sequence[tuple[int, int, list[Use]]],
+        arcs: Sequence[tuple[int, int, int, int]],
+        unit_m: int,
+    ) -> ProductionProblem:
+        recipes = [self._row(takes, gives, stocks, steps) for takes, gives in self.flows]
+        stock_rows = []
+        for lot in lots:
+            thing = stocks[self.network.canonical(lot.thing), lot.dimension]
+            begin_us = max(lot.begin_us or self.log_us, self.log_us + lot.lead_us)
+            bucket = self._bucket(edges_us, begin_us, 0)
+            stock_rows.append((thing, self._spot(lot.agent, lot.place), bucket, self.free[lot.ref] // steps[thing]))
+        where = [(recipe, spot) for recipe, spot, _ in activities]
+        leads = [self._lead(edges_us, sum(step.lead_us for step in self.recipes[recipe].steps)) for recipe, _ in where]
+        needs, things = self._need_rows(edges_us, stocks, steps, recipes, where, leads)
+        masses = [self._mass_ug(stock, step) for stock, step in zip(stocks, steps, strict=True)]
+        masses += [masses[thing] for thing in things]
+        heaviest = max(masses)
+        load = [max(1, round(mass * HEAVIEST / heaviest)) for mass in masses]
+        effort = [self._run_effort(uses, pools, heaviest, unit_m) for _, _, uses in activities]
+        effort += [0] * (len(where) - len(effort))
+        dearest = _dearest(recipes, where, effort, load)
+        farthest = max([1, *(math.ceil(WAYS_WORTH * dearest[row[0]]) for row in needs)])
+        worth = _worths(needs, farthest)
+        levels = 1 if self.charter.fairness == "off" else LEVELS
+        batches = [self.recipes[index].batch if index < len(self.recipes) else None for index in range(len(recipes))]
+        grains = [self._hours(pool, edges_us) for pool in pools]
+        buckets = self._buckets(edges_us)
+        return ProductionProblem.of(
+            places=len(self.spots),
+            things=len(load),
+            buckets=buckets,
+            outputs=[row[1] for row in recipes],
+            inputs=[row[0] for row in recipes],
+            yield_good=[1] * len(recipes),
+            yield_of=[row[2] for row in recipes],
+            batch_least=[(batch and batch.minimum) or 1 for batch in batches],
+            batch_multiple=[(batch and batch.multiple) or 1 for batch in batches],
+            activities=where,
+            activity_lead=leads + [0] * (len(where) - len(leads)),
+            activity_effort=effort,
+            uses=[
+                [(use.pool, use.run_ms // self._ms, use.setup_ms // self._ms) for use in uses]
+                for uses in [*(uses for _, _, uses in activities), *([] for _ in range(len(where) - len(activities)))]
+            ],
+            pool_place=[self._spot(pool.agent, pool.place) for pool in pools],
+            pool_grains=grains,
+            stock=stock_rows,
+            load=load,
+            arcs=arcs,
+            needs=needs,
+            worth=worth,
+            step=worth // (2 * levels) if levels > 1 else None,
+            late=[farthest // (4 * buckets)] * len(needs),
+            levels=levels,
+        )
+
+    def _row(
+        self, takes: Mapping[Stock, int], gives: Mapping[Stock, Fraction], stocks: Mapping[Stock, int], steps: Sequence[int]
+    ) -> tuple[list[tuple[int, int]], list[tuple[int, int]], int]:
+        """Return inputs and outputs of a run in units, and of how many of the outputs one is good."""
+        good = {stocks[stock]: grains / steps[stocks[stock]] for stock, grains in gives.items()}
+        of = math.lcm(*(units.denominator for units in good.values()))
+        inputs = [(stocks[stock], grains // steps[stocks[stock]]) for stock, grains in takes.items()]
+        return inputs, [(thing, int(units * of)) for thing, units in good.items()], of
+
+    def _need_rows(
+        self,
+        edges_us: Sequence[int],
+        stocks: Mapping[Stock, int],
+        steps: Sequence[int],
+        recipes: list[tuple[list[tuple[int, int]], list[tuple[int, int]], int]],
+        where: list[tuple[int, int]],
+        leads: list[int],
+    ) -> tuple[list[tuple[int, int, int, int, int, int]], list[int]]:
+        """Return a row for each need; one that takes substitutes needs a thing of its own, made from any of them at its place.
+
+        Also returns, for each such thing, the one it is laid out like.
+        """
+        rows: list[tuple[int, int, int, int, int, int]] = []
+        like: list[int] = []
+        for need in self.needs:
+            accepted = [stocks[stock] for stock in accepted_stocks(self.network, need)]
+            thing, spot = accepted[0], self._spot(need.agent, need.place)
+            if len(accepted) > 1:
+                own = len(stocks) + len(like)
+                like.append(thing)
+                for other in accepted:
+                    share = math.gcd(steps[other], steps[thing])
+                    recipes.append(([(other, steps[thing] // share)], [(own, steps[other] // share)], 1))
+                    where.append((len(recipes) - 1, spot))
+                    leads.append(0)
+                thing = own
+            tier = self.book.claim_of(need)[2]
+            units = self.free[need.ref] // steps[accepted[0]]
+            until = self._bucket(edges_us, None if need.end_us is None else need.end_us - 1, self._buckets(edges_us) - 1)
+            due = self._last_bucket(edges_us, need.due_us)
+            rows.append((thing, spot, units, due, max(due, until), tier))
+        return rows, like
+
+    def _run_effort(self, uses: Sequence[Use], pools: Sequence[Stance], heaviest: Fraction, unit_m: int) -> int:
+        """Return what one run counts beside its ways, in the same measure, where the charter counts hours or electricity."""
+        weights = self.charter.making_effort
+        if not weights:
+            return 0
+        hours = sum((Fraction(use.run_ms, 3_600_000) for use in uses), Fraction(0))
+        kwh = sum((energy_kwh(use, use.run_ms, 1, pools[use.pool]) or Fraction(0) for use in uses), Fraction(0))
+        counted = Fraction(str(weights.get("hours", 0))) * hours + Fraction(str(weights.get("kwh", 0))) * kwh
+        of_way = Fraction(str(weights.get("kg_km", 0))) or Fraction(1, 10**6)
+        kg_km = heaviest / 10**9 / HEAVIEST * unit_m / 1000  # of one step of effort
+        return min(10**9, round(counted / (of_way * kg_km)))
+
+    # -- ways -----------------------------------------------------------------------------------------------------------
+
+    def _arcs(self) -> tuple[list[tuple[int, int, int, int]], int]:
+        """Return ways between places, the nearest of each where there are many, and how many metres one step of their effort is."""
+        spots = list(self.spots)
+        metres = self._metres(spots)
+        reach_m = np.array([self._reach_m(spot) for spot in spots], dtype=np.int64)
+        open_ = (metres != UNCONNECTED) & (metres <= np.minimum(reach_m[:, None], reach_m[None, :]))
+        useful = np.zeros_like(open_)
+        useful[np.ix_(sorted(self._gives), sorted(self._wants))] = True
+        np.fill_diagonal(useful, val=False)
+        open_ &= useful
+        if closed := int(useful.sum() - open_.sum()):
+            self.left_out["ways unknown, or longer than somebody's radius"] += closed
+        if len(spots) > FEW_PLACES:
+            far = np.where(open_, metres, 2**60)
+            near = np.zeros_like(open_)
+            for axis in (0, 1):  # to the nearest of each, and from them
+                order = np.argsort(far, axis=axis, kind="stable")
+                np.put_along_axis(near, np.take(order, range(NEAREST), axis=axis), values=True, axis=axis)
+            if farther := int((open_ & ~near).sum()):
+                self.left_out["ways to places farther than the nearest"] += farther
+            open_ &= near
+        starts, ends = (each.tolist() for each in np.nonzero(open_))
+        unit_m = max(1, -(-int(metres[open_].max(initial=1)) // FARTHEST_STEPS))
+        lengths = metres[open_].tolist()
+        return [(start, end, -(-length // unit_m), 0) for start, end, length in zip(starts, ends, lengths, strict=True)], unit_m
+
+    def _metres(self, spots: Sequence[Spot]) -> Ints:
+        """Return (places, places) how far it is, `UNCONNECTED` where nobody knows."""
+        places = np.array([spot.place or (np.nan, np.nan) for spot in spots], dtype=float).reshape(-1, 2)
+        metres = great_circles_m((places[:, 0][:, None], places[:, 1][:, None]), places[:, 0], places[:, 1])
+        if self.network.routes or self.network.table is not None:
+            for start, one in enumerate(spots):
+                for end, other in enumerate(spots):
+                    way_m = self.network.way_m(one.agent, one.place, other.agent, other.place)
+                    metres[start, end] = UNCONNECTED if way_m is None else way_m
+        return metres
+
+    def _reach_m(self, spot: Spot) -> int:
+        """Return how far anything may go to or from a place: the least of all that its signals and the charter say."""
+        facts = self.network.agents.get(spot.agent)
+        said = [self.network.stances[ref] for ref in (facts.refs if facts else ())]
+        limits = [one.within_m for one in said if one.stands and (one.place or spot.place) == spot.place and one.ref in self.free]
+        limits.append(self.charter.radius_m)
+        return min((limit for limit in limits if limit is not None), default=2**60)
+
+
+def _dearest(
+    recipes: Sequence[tuple[list[tuple[int, int]], list[tuple[int, int]], int]],
+    where: Sequence[tuple[int, int]],
+    effort: Sequence[int],
+    load: Sequence[int],
+) -> list[float]:
+    """Return the effort of a unit of each thing by the recipe that takes least, every part of it moved as far as anything is."""
+    run_effort: dict[int, int] = {}
+    for (recipe, _), each in zip(where, effort, strict=True):
+        run_effort[recipe] = max(each, run_effort.get(recipe, 0))
+    way = [each * FARTHEST_STEPS for each in load]
+    made = {thing for _, outputs, _ in recipes for thing, _ in outputs}
+    dearest = [math.inf if thing in made else float(each) for thing, each in enumerate(way)]
+    settled = False
+    while not settled:  # Costs are above zero, so each round fixes at least one thing (Bellman and Ford over recipes).
+        settled = True
+        for index, (inputs, outputs, of) in enumerate(recipes):
+            run = sum(units * dearest[thing] for thing, units in inputs) + run_effort.get(index, 0)
+            for thing, units in outputs:
+                value = way[thing] + run * of / units
+                if value < dearest[thing]:
+                    dearest[thing], settled = value, False
+    return [float(each) if math.isinf(value) else value for value, each in zip(dearest, way, strict=True)]
+
+
+def _worths(needs: Sequence[tuple[int, int, int, int, int, int]], farthest: int) -> Ints:
+    """Return what a unit of each need is worth, tiers as far apart as the numbers allow."""
+    for spacing in SPACINGS:
+        worth = tier_worths([row[5] for row in needs], farthest, spacing)
+        if sum(int(each) * row[2] for each, row in zip(worth, needs, strict=True)) < LARGEST_WORTH:
+            break
+    return worth
+
+
+def shared_out(layout: Layout, used: Ints) -> ProductionProblem:
+    """Return the problem with each pool's hours shared out over its buckets: as a first plan used them, no more in all than there are."""
+    grains = layout.problem.pool_grains.copy()
+    for pool, whole in enumerate(layout.whole):
+        if grains[pool].sum() <= whole:
+            continue
+        given: list[int] = []
+        left = whole
+        for each in used[pool].tolist():  # Where it wanted more than there is, what comes first has it.
+            given.append(min(each, left))
+            left -= given[-1]
+        for bucket in range(len(given)):  # What is left goes where it can be used first.
+            more = min(left, int(grains[pool, bucket]) - given[bucket])
+            given[bucket], left = given[bucket] + more, left - more
+        grains[pool] = given
+    return replace(layout.problem, pool_grains=grains)
+
+
+def without_time(layout: Layout) -> ProductionProblem:
+    """Return the problem as if all of it were one moment: whatever can be done in time can be done in this one, too."""
+    problem = layout.problem
+    nothing = {name: np.zeros_like(getattr(problem, name)) for name in _TIMES}
+    return replace(problem, buckets=1, pool_grains=np.array(layout.whole, dtype=np.int64).reshape(-1, 1), **nothing)
+
+
+_TIMES = ("activity_lead", "stock_bucket", "arc_lead", "need_due", "need_until", "need_late")
+
+
+def energy_kwh(use: Use, ms: int, runs: int, pool: Stance) -> Fraction | None:
+    """Return the electricity of so much work: by the recipe, else by what the machine draws; None where neither says."""
+    if use.energy_mwh is not None and runs:
+        return Fraction(use.energy_mwh * runs, 10**6)
+    return None if pool.power_mw is None else Fraction(pool.power_mw * ms, 10**6 * 3_600_000)
+
+
+def _times(step: Step) -> Iterator[Quantity]:
+    yield step.effort
+    if step.setup:
+        yield step.setup

@@ -1,0 +1,95 @@
+"""What a need still takes, level by level: netted by hand, checked against a plan, and every change that is called enough is enough."""
+
+import pytest
+
+from coordinator.errors import Refused
+from coordinator.exploding import explode
+from tests.coordinator.test_production import SHIELDS, SIMPLE, accept, making, recipe
+from tests.support.desk import Desk
+from tests.support.events import agent, capacity, need, offer
+
+HOUR_MS = 3_600_000
+
+
+def rows(found):
+    return {row.name: row for row in found.rows}
+
+
+def less_printing(hours):
+    """The shields with so many hours of printing."""
+    lines = [line for line in SHIELDS if b'"printing"' not in line or b".recipe." in line]
+    return [*lines, capacity("printer", hours, "printing")]
+
+
+def test_levels_are_netted_against_stock_and_say_who_has_what():
+    found = explode(Desk(*SHIELDS, offer("printer", 10, "frame", subject="frames")).core, "clinic")
+    by = rows(found)
+    assert [(row.level, row.name) for row in found.rows] == [
+        (0, "shield"),
+        (1, "frame"),
+        (1, "strap"),
+        (1, "assembly"),
+        (2, "cloth"),
+        (2, "filament"),
+        (2, "printing"),
+        (2, "sewing"),
+    ]
+    assert by["frame"].wanted.grains == 60
+    assert by["filament"].wanted.grains == 50 * 30 * 10**6  # ten frames are there
+    assert by["printing"].wanted.grains == 25 * HOUR_MS
+    assert [(one.agent, one.free.grains) for one in by["printing"].suppliers] == [("printer", 40 * HOUR_MS)]
+    assert found.bottleneck is None
+    assert found.can_be_made.grains == 60
+
+
+def test_the_tightest_level_is_named_and_the_least_change_is_found_by_planning_it():
+    desk = Desk(*less_printing(10))
+    found = explode(desk.core, "clinic")
+    assert found.can_be_made.grains == 20
+    assert found.bottleneck == "level 2, printing: 33% of the 30 h wanted can be had"
+    [change] = found.enough
+    assert (change.name, change.by.grains, change.near) == ("printing", 20 * HOUR_MS, "printer")
+
+
+@pytest.mark.parametrize(("hours", "served"), [(20, 60), (19.5, 59)])
+def test_the_change_does_what_it_says_and_half_an_hour_less_does_not(hours, served):
+    desk = Desk(*less_printing(10), capacity("printer", hours, "printing", subject="more"))
+    assert sum(line.quantity.grains for deal in making(desk) for line in deal.lines if line.serves) == served
+
+
+def test_where_two_things_are_short_no_one_change_is_called_enough():
+    lines = [line for line in less_printing(10) if b'"sewing"' not in line or b".recipe." in line]
+    found = explode(Desk(*lines, capacity("sewer", 1, "sewing")).core, "clinic")
+    assert found.enough == ()
+    assert found.together == ("20 h printing", "2 h sewing")
+
+
+def test_what_is_proposed_or_promised_is_no_longer_open():
+    desk = Desk(*SHIELDS)
+    [deal] = making(desk)
+    assert explode(desk.core, "clinic").open.grains == 0
+    accept(desk, deal)
+    found = explode(desk.core, "clinic")
+    assert (found.covered.grains, found.rows) == (60, ())
+
+
+def test_other_recipes_for_the_same_thing_are_named():
+    lines = [*SIMPLE, recipe("other", "visor-by-hand", {"visor": 1}, {}, {"carving": 2}), need("clinic", 3, "visor")]
+    row = rows(explode(Desk(*lines).core, "clinic"))["visor"]
+    assert (row.made_by, row.alternatives) == ("designer/recipe/visor", ("other/recipe/visor-by-hand",))
+
+
+def test_a_maker_out_of_reach_is_told_as_left_out():
+    found = explode(Desk(*SIMPLE, need("clinic", 3, "visor", within_km=10)).core, "clinic")
+    assert found.can_be_made.grains == 0
+    assert any("longer than somebody's radius" in reason for reason in found.reasons)
+
+
+def test_a_need_that_nothing_makes_has_its_own_row_alone():
+    found = explode(Desk(agent("clinic", 48.0), need("clinic", 3, "soap")).core, "clinic")
+    assert (found.can_be_made, [row.name for row in found.rows]) == (None, ["soap"])
+
+
+def test_an_unknown_need_is_refused():
+    with pytest.raises(Refused, match="there is no need"):
+        explode(Desk(*SIMPLE).core, "nobody/need/x")

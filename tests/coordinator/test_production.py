@@ -1,0 +1,294 @@
+"""Making as proposals: trees of several parties, with dates and footprints, held to the book's rules like every other proposal."""
+
+import json
+from itertools import permutations
+from random import Random
+
+import pytest
+
+from coordinator.commitments import State
+from coordinator.signals import parse_event
+from tests.support.desk import Desk
+from tests.support.events import agent, amount, answer, capacity, event, need, offer, report, resource, withdraw
+
+
+def recipe(who, name, outputs, inputs, steps, **more):
+    """A recipe; amounts are numbers of pieces, or (value, unit); steps are hours by process."""
+
+    def flows(of):
+        return [{"resource": thing, "quantity": amount(*(said if isinstance(said, tuple) else (said,)))} for thing, said in of.items()]
+
+    data = {"recipe": name, "outputs": flows(outputs), "inputs": flows(inputs)}
+    data["steps"] = [{"process": process, "effort": amount(hours, "h")} for process, hours in steps.items()]
+    return event("recipe", f"agent:{who}", name, 0, data | more)
+
+
+SHIELDS = [
+    agent("supplier", 48.0, 2.0),
+    agent("printer", 48.2, 2.0),
+    agent("sewer", 48.3, 2.1),
+    agent("clinic", 48.5, 2.2),
+    recipe("designer", "shield", {"shield": 1}, {"frame": 1, "strap": 2}, {"assembly": 0.1}),
+    recipe("designer", "frame", {"frame": 1}, {"filament": (30, "g")}, {"printing": 0.5}),
+    recipe("designer", "strap", {"strap": 2}, {"cloth": (0.1, "m2")}, {"sewing": 0.05}),
+    offer("supplier", 10, "filament", unit="kg"),
+    offer("supplier", 100, "cloth", unit="m2", subject="cloth"),
+    capacity("printer", 40, "printing", power_kw=0.3),
+    capacity("printer", 40, "assembly", subject="hands"),
+    capacity("sewer", 10, "sewing"),
+    need("clinic", 60, "shield", tier=0, due=100, end=200),
+]
+SIMPLE = [
+    agent("maker", 48.0, 2.0),
+    agent("clinic", 48.5, 2.0),
+    recipe("designer", "visor", {"visor": 1}, {}, {"cutting": 1}),
+    capacity("maker", 10, "cutting"),
+]
+
+
+def said(deal):
+    return json.loads(deal.said)["data"]
+
+
+def lines_of(deal):
+    """Who does what, without dates: (provider, receiver, action, resource, amount, into)."""
+    return {
+        (line["provider"], line["receiver"], line["action"], line["resource"], line["quantity"]["value"], line.get("into"))
+        for line in said(deal)["lines"]
+    }
+
+
+def making(desk):
+    return [deal for deal in desk.cycle() if deal.is_tree]
+
+
+def accept(desk, deal, *parties, at=1.0):
+    desk.take(*(answer(party, deal.proposal, at=at) for party in parties or deal.parties))
+
+
+# -- the tree -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_need_over_three_levels_becomes_one_proposal_with_every_partys_part():
+    [deal] = making(Desk(*SHIELDS))
+    assert lines_of(deal) == {
+        ("printer", "clinic", "transfer", "shield", 60, None),
+        ("printer", "clinic", "use", "assembly", 6, "designer/recipe/shield"),
+        ("printer", "clinic", "use", "printing", 30, "designer/recipe/frame"),
+        ("sewer", "printer", "transfer", "strap", 120, "designer/recipe/shield"),
+        ("sewer", "printer", "use", "sewing", 3, "designer/recipe/strap"),
+        ("supplier", "printer", "transfer", "filament", 1.8, "designer/recipe/frame"),
+        ("supplier", "sewer", "transfer", "cloth", 6, "designer/recipe/strap"),
+    }
+    assert deal.judge == "printer"
+    assert set(deal.parties) == {"printer", "clinic", "sewer", "supplier"}
+
+
+def test_every_line_has_dates_and_what_needs_something_ends_no_earlier_than_that_begins():
+    [deal] = making(Desk(*SHIELDS))
+    for line in said(deal)["lines"]:
+        assert line["begin"] < line["end"]
+        assert line["due"] == said(deal)["lines"][0]["due"]
+    assert said(deal)["expires"] <= min(line["end"] for line in said(deal)["lines"] if line["action"] == "use")
+
+
+def test_footprints_add_up_along_the_tree():
+    [deal] = making(Desk(*SHIELDS, resource("designer", "shield", mass_kg=0.1), resource("designer", "strap", mass_kg=0.01)))
+    parts = [reason["footprint"] for reason in said(deal)["reasons"]["lines"]]
+    whole = said(deal)["reasons"]["making"]["footprint"]
+    for figure in ("hours", "kwh", "kg", "kg_km", "hours_unmetered"):
+        assert sum(part.get(figure, 0) for part in parts) == pytest.approx(whole[figure])
+    assert whole["hours"] == 6 + 30 + 3
+    assert whole["kwh"] == 9  # thirty hours at 0.3 kW; nobody says what the others draw
+    assert whole["hours_unmetered"] == 9
+    assert whole["kg"] == pytest.approx(6 + 1.8 + 1.2 + 6)  # cloth of unknown mass counts as 1 kg a square metre
+
+
+def test_the_bound_is_said_with_the_plan_and_never_below_it():
+    [deal] = making(Desk(*SHIELDS))
+    plan = said(deal)["reasons"]["making"]["plan"]
+    assert plan["worth"] <= plan["bound"]
+    assert 0 <= plan["gap"] <= 0.01
+
+
+def test_without_recipes_nothing_is_planned_to_be_made():
+    desk = Desk(*(line for line in SHIELDS if parse_event(line).kind != "recipe"))
+    assert desk.cycle() == []
+    assert not desk.core.production.is_wanted
+
+
+def test_goods_on_hand_come_first_and_only_the_rest_is_made():
+    desk = Desk(*SIMPLE, agent("stock", 48.1, 2.0), offer("stock", 4, "visor"), need("clinic", 9, "visor"))
+    goods, tree = sorted(desk.cycle(), key=lambda deal: deal.is_tree)
+    assert lines_of(goods) == {("stock", "clinic", "transfer", "visor", 4, None)}
+    assert ("maker", "clinic", "transfer", "visor", 5, None) in lines_of(tree)
+    assert ("maker", "clinic", "use", "cutting", 5, "designer/recipe/visor") in lines_of(tree)
+
+
+def test_a_machine_that_does_not_say_it_can_is_not_asked():
+    step = {"process": "cutting", "effort": amount(1, "h"), "requires": {"material": "acrylic"}}
+    data = {"recipe": "visor", "outputs": [{"resource": "visor", "quantity": amount(1)}], "steps": [step]}
+    lines = [*SIMPLE[:2], event("recipe", "agent:designer", "visor", 0, data), need("clinic", 3, "visor")]
+    assert making(Desk(*lines, capacity("maker", 10, "cutting"))) == []
+    assert making(Desk(*lines, capacity("maker", 10, "cutting", limits={"material": "wood"}))) == []
+    assert len(making(Desk(*lines, capacity("maker", 10, "cutting", limits={"material": "acrylic;wood"})))) == 1
+
+
+def test_set_up_batches_and_yields_count():
+    step = {"process": "cutting", "effort": amount(0.1, "h"), "setup": amount(2, "h")}
+    outputs = [{"resource": "visor", "quantity": amount(1), "yield": 0.8}]
+    data = {"recipe": "visor", "outputs": outputs, "steps": [step], "batch": {"minimum": 10, "multiple": 5}}
+    desk = Desk(*SIMPLE[:2], SIMPLE[3], event("recipe", "agent:designer", "visor", 0, data), need("clinic", 12, "visor"))
+    [deal] = making(desk)
+    assert lines_of(deal) == {
+        ("maker", "clinic", "transfer", "visor", 12, None),
+        ("maker", "clinic", "use", "cutting", 3.5, "designer/recipe/visor"),  # fifteen runs, and the set-up
+    }
+
+
+def test_a_ring_without_gain_is_not_used_and_told_with_its_loop():
+    lines = [recipe("a", "there", {"x": 1}, {"y": 1}, {"cutting": 1}), recipe("b", "back", {"y": 1}, {"x": 1}, {"cutting": 1})]
+    desk = Desk(*SIMPLE, *lines, need("clinic", 1, "x"))
+    assert making(desk) == []
+    assert any('the loop "' in told for told in desk.core.production.troubles())
+
+
+def test_a_draft_is_never_planned_with():
+    draft = recipe("designer", "visor", {"visor": 1}, {}, {"cutting": 1}, draft=True)
+    assert making(Desk(*SIMPLE[:2], SIMPLE[3], draft, need("clinic", 3, "visor"))) == []
+
+
+def test_a_substitute_that_can_be_made_serves_the_need():
+    [deal] = making(Desk(*SIMPLE, need("clinic", 3, "goggles", substitutes=["visor"])))
+    assert ("maker", "clinic", "transfer", "visor", 3, None) in lines_of(deal)
+
+
+def test_nobody_is_asked_farther_away_than_it_says():
+    assert making(Desk(*SIMPLE, need("clinic", 3, "visor", within_km=50))) == []
+    assert len(making(Desk(*SIMPLE, need("clinic", 3, "visor", within_km=60)))) == 1
+
+
+# -- its life -------------------------------------------------------------------------------------------------------------
+
+
+def test_all_parties_accept_and_the_first_providers_judge_commits_the_tree():
+    desk = Desk(*SHIELDS)
+    [deal] = making(desk)
+    accept(desk, deal)
+    assert desk.state(deal.proposal) is State.COMMITTED
+    assert desk.kinds == ["promised"] * 4 + ["committed"]
+    assert desk.last["agent"] == "printer"
+    assert desk.free("clinic/need/n") == 0
+    assert desk.free("printer/capacity/c") == 10 * 3_600_000
+    assert desk.free("printer/capacity/hands") == 34 * 3_600_000
+    assert desk.free("supplier/offer/o") == 8_200_000_000
+
+
+def test_a_promise_holds_hours_and_a_proposal_alone_does_not():
+    desk = Desk(*SIMPLE, need("clinic", 8, "visor"))
+    [deal] = making(desk)
+    assert desk.free("maker/capacity/c") == 10 * 3_600_000
+    accept(desk, deal, "maker")
+    assert desk.free("maker/capacity/c") == 2 * 3_600_000
+    assert desk.state(deal.proposal) is State.PROMISED
+
+
+def test_one_decline_ends_the_tree_for_all_and_the_next_plan_goes_round_who_declined():
+    desk = Desk(*SIMPLE, agent("second", 47.0, 2.0), capacity("second", 10, "cutting"), need("clinic", 5, "visor"))
+    [first] = making(desk)
+    assert first.judge == "maker"
+    accept(desk, first, "clinic")
+    desk.take(answer("maker", first.proposal, "decline", at=1.5))
+    assert desk.free("clinic/need/n") == 5
+    [other] = making(desk)
+    assert other.judge == "second"
+
+
+def test_a_supplier_who_declines_does_not_close_the_makers():
+    desk = Desk(*SHIELDS, agent("other", 47.0, 2.0), offer("other", 5, "filament", unit="kg"))
+    [first] = making(desk)
+    assert "supplier" in first.parties
+    desk.take(answer("supplier", first.proposal, "decline", at=1))
+    desk.take(withdraw("offer", "supplier", "cloth", at=2), offer("other", 50, "cloth", unit="m2", subject="cloth", at=2))
+    [second] = making(desk)
+    assert {"printer", "sewer", "other"} <= set(second.parties)
+
+
+def test_a_tree_that_waits_stays_while_what_it_rests_on_stands():
+    desk = Desk(*SIMPLE, need("clinic", 5, "visor"))
+    [first] = making(desk)
+    desk.take(agent("hall", 48.2, 2.0, at=1), need("hall", 3, "visor", at=1))
+    assert {deal.proposal for deal in making(desk)} > {first.proposal}
+    desk.take(withdraw("capacity", "maker", "c", at=2))
+    assert making(desk) == []
+
+
+def test_a_more_urgent_need_takes_the_hours_that_only_wait():
+    desk = Desk(*SIMPLE, agent("ward", 48.2, 2.0), need("clinic", 10, "visor", tier=2))
+    [waiting] = making(desk)
+    desk.take(need("ward", 8, "visor", tier=0, at=1))
+    deals = making(desk)
+    assert desk.state(waiting.proposal) is State.RETRACTED
+    served = {line["need"]: line["quantity"]["value"] for deal in deals for line in said(deal)["lines"] if "into" not in line}
+    assert served == {"ward/need/n": 8, "clinic/need/n": 2}
+
+
+def test_what_is_promised_is_never_taken_away():
+    desk = Desk(*SIMPLE, agent("ward", 48.2, 2.0), need("clinic", 10, "visor", tier=2))
+    [waiting] = making(desk)
+    accept(desk, waiting, "maker")
+    desk.take(need("ward", 8, "visor", tier=0, at=2))
+    making(desk)
+    assert desk.state(waiting.proposal) is State.PROMISED
+    assert [deal.proposal for deal in desk.open] == [waiting.proposal]
+
+
+def test_reports_of_each_party_speak_of_its_own_lines():
+    desk = Desk(*SHIELDS)
+    [deal] = making(desk)
+    accept(desk, deal)
+    desk.take(report("supplier", deal.proposal, "transfer", at=2))
+    desk.take(report("sewer", deal.proposal, "accept", at=3))
+    assert desk.state(deal.proposal) is State.DELIVERED
+    desk.take(report("sewer", deal.proposal, "transfer", at=4))
+    desk.take(report("printer", deal.proposal, "transfer", at=5))
+    assert desk.state(deal.proposal) is State.FULFILLED
+
+
+# -- the same whatever the order ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4)))[::5])
+def test_the_order_in_which_agents_spoke_changes_nothing(order):
+    rest = [need("clinic", 7, "visor"), agent("second", 47.5, 2.0), capacity("second", 3, "cutting", subject="c2")]
+    lines = [SIMPLE[each] for each in order]
+    assert [deal.proposal for deal in making(Desk(*lines, *rest))] == [deal.proposal for deal in making(Desk(*SIMPLE, *rest))]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_no_plan_takes_more_than_there_is_and_said_twice_it_is_the_same(seed):
+    draw = Random(seed)
+    lines = [
+        recipe("d", "kit", {"kit": 1}, {"part": 2, "bag": 1}, {"packing": 0.25}),
+        recipe("d", "part", {"part": 4}, {"plate": (250, "g")}, {"cutting": 0.5}),
+        recipe("d", "bag", {"bag": 1}, {"cloth": (0.5, "m2")}, {"sewing": 0.2}),
+    ]
+    for name in "abcdefgh":
+        lines.append(agent(name, 48 + draw.random(), 2 + draw.random()))
+        works = draw.sample(["packing", "cutting", "sewing"], draw.randint(0, 2))
+        has = draw.sample([("plate", "kg"), ("cloth", "m2"), ("part", "1")], draw.randint(0, 2))
+        lines += [capacity(name, draw.randint(1, 12), process, subject=process) for process in works]
+        lines += [offer(name, draw.randint(1, 9), thing, unit=unit, subject=thing) for thing, unit in has]
+        if draw.random() < 0.4:
+            lines.append(need(name, draw.randint(1, 30), "kit", tier=draw.randint(0, 3), subject="k"))
+    desk = Desk(*lines)
+    deals = desk.cycle()
+    for ref, stance in desk.core.network.stances.items():
+        asked = sum(deal.asks(stance.agent, ref) for deal in deals)
+        assert asked <= stance.stated_grains, ref
+    shuffled = lines[:]
+    draw.shuffle(shuffled)
+    assert {deal.proposal for deal in Desk(*shuffled, *shuffled).cycle()} == {deal.proposal for deal in deals}
+    for deal in deals:
+        accept(desk, deal)
+    assert not [deal for deal in deals if desk.state(deal.proposal) is not State.COMMITTED]
