@@ -20,7 +20,7 @@ from coordinator.problems import Part
 from coordinator.signals import Recipe
 from coordinator.workshops import Layout, lay_out, relevant, shared_out, without_time
 from solver import TooLarge
-from solver.making import ProductionPlan, ProductionProblem, broken_rules, pool_use, worth_of_plan
+from solver.making import ProductionPlan, ProductionProblem, broken_rules, plan_making, pool_use, worth_of_plan
 
 __all__ = ["MAKING", "Made", "Production"]
 
@@ -224,8 +224,6 @@ def _solved(layout: Layout) -> tuple[ProductionPlan, int]:
 
 
 def _checked(problem: ProductionProblem) -> ProductionPlan:
-    from solver.making.planning import plan_making  # noqa: PLC0415  the linear program is loaded by the first plan
-
     plan = plan_making(problem)
     wrong = broken_rules(problem, plan)
     if wrong:
