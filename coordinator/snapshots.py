@@ -47,6 +47,7 @@ class _Network(msgspec.Struct):
     unchanged: list[str]  # after a fold nearly all signals are changed, under what they speak of now: kept is which are not ...
     changed_else: list[tuple[Thing, list[str]]]  # ... and what changed under another thing
     changed_everywhere: bool
+    recipes_said: int
     _definitions: dict[str, dict[str, tuple[int, str, str, Resource]]]
     _defines: dict[str, str]
     _stated_routes: list[tuple[tuple[str, str], dict[str, tuple[int, str, RouteFacts]]]]
@@ -89,7 +90,7 @@ class _Coordination(msgspec.Struct):
 
 # What is not kept: it follows from the rest, is asked anew, or belongs to planning, which starts afresh after every start.
 DERIVED = {
-    Network: {"charter", "table", "_degrees", "_aliases", "_accepting", "_table_positions", "recipes_said"},
+    Network: {"charter", "table", "_degrees", "_aliases", "_accepting", "_table_positions"},
     Book: {"network", "_rests_us"},
     Coordination: {
         *("charter", "source", "planner", "judging", "planning", "prompt", "answering", "outbox", "unsaid"),
@@ -165,6 +166,7 @@ def _frozen_network(network: Network) -> _Network:
         unchanged=[ref for ref, stance in network.stances.items() if ref not in changed.get(stance.thing, none)],
         changed_else=[(thing, sorted(refs)) for thing, refs in elsewhere.items()],
         changed_everywhere=network.changed_everywhere,
+        recipes_said=network.recipes_said,
         _definitions=network._definitions,
         _defines=network._defines,
         _stated_routes=list(network._stated_routes.items()),
@@ -191,7 +193,7 @@ def _thaw_network(kept: _Network, network: Network) -> None:
                 network._accepting[stance.ref] = stance
     network.agents, network.stances, network.recipes, network.routes = kept.agents, kept.stances, kept.recipes, kept.routes
     network.changed = _changed(kept)
-    network.changed_everywhere = kept.changed_everywhere
+    network.changed_everywhere, network.recipes_said = kept.changed_everywhere, kept.recipes_said
     network._definitions, network._defines = kept._definitions, kept._defines
     network._stated_routes, network._leads = dict(kept._stated_routes), kept._leads
     network._older_words = kept._older_words
