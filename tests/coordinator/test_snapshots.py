@@ -143,7 +143,7 @@ def test_a_state_taken_up_anywhere_goes_on_as_if_folded_from_the_start(seed):
 @pytest.mark.parametrize("seed", range(3))
 def test_what_is_decided_from_a_state_taken_up_is_what_would_have_been(seed):
     lines = words_of(seed)
-    at = len(lines) // 2  
+    at = len(lines) // 2
     again = Coordination(CHARTER, judging=False, planning=False)
     thaw(freeze(folding(lines[:at])), again)
     decided = []
