@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
+LAST_SECONDS = 20  # for a program that is interrupted
 
 
 def programs() -> list[str]:
@@ -29,6 +30,9 @@ def measured(program: str, seconds: float) -> str:
     try:
         code = process.wait(seconds)
     except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(LAST_SECONDS)  # to stop what it started elsewhere, such as a broker
         return f"ENDED after {seconds:.0f} s: what it had not printed by then is left out"
     finally:
         with contextlib.suppress(ProcessLookupError):
