@@ -57,7 +57,11 @@ class Crowd:
             self._stand(agent)
 
     def act(self) -> None:
-        """One agent does something."""
+        """An agent does something, or several do at the same time."""
+        for _ in range(self._random.choice((1, 1, 1, 4))):
+            self._act()
+
+    def _act(self) -> None:
         draw = self._random
         agent = draw.choice(self.agents)
         chance = draw.random()
@@ -65,6 +69,8 @@ class Crowd:
             self._stand(agent)
         elif chance < 0.30:
             self._withdraw(agent)
+        elif chance < 0.40:
+            self._answer_together()
         elif chance < 0.80:
             self._answer(agent)
         elif chance < 0.90:
@@ -99,9 +105,19 @@ class Crowd:
         names = [name for name in reader.open if agent.name in reader.plans[name].parties and agent.name not in reader.plans[name].promised]
         if draw.random() < 0.1 or not names:
             names = list(reader.plans)[-10:]
-        if not names:
-            return
-        name, way = draw.choice(names), draw.choice(agent.ways)
+        if names:
+            self._answer_one(agent, draw.choice(names))
+
+    def _answer_together(self) -> None:
+        """All whom a proposal names answer it at the same time, whoever judges them."""
+        if self._reader.open:
+            name = self._random.choice(list(self._reader.open))
+            for party in self._reader.plans[name].parties:
+                self._answer_one(self._named(party), name)
+
+    def _answer_one(self, agent: Agent, name: str) -> None:
+        draw, reader = self._random, self._reader
+        way = draw.choice(agent.ways)
         if way == "take back":
             mine = [one for one in reader.open if agent.name in reader.plans[one].promised]
             name, way = (draw.choice(mine), way) if mine else (name, "accept")

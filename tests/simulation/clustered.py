@@ -13,7 +13,6 @@ from coordinator.adapters.kafka_memory import Memory
 from coordinator.adapters.kafka_service import KafkaService
 from coordinator.adapters.service import TimedCoordination
 from coordinator.adapters.surroundings import Surroundings
-from coordinator.charter import Charter
 from coordinator.errors import Refused, Unavailable
 from coordinator.replaying import digest, standing_proposals
 from coordinator.stream import LEDGER, PARTITIONS, PROPOSAL, SIGNAL, TURN, Entry, Place
@@ -21,6 +20,7 @@ from coordinator.turns import Turn, turn_lines
 from tests.simulation.agents import Crowd
 from tests.simulation.broker import Broker, Link, SimulatedLog
 from tests.simulation.checks import agree, fast_and_fixed, live_digest
+from tests.simulation.embedded import CHARTER
 from tests.simulation.planner import HastyPlanner
 from tests.simulation.reader import Reader
 from tests.simulation.scheduler import BEGIN_US, MINUTE_US, SECOND_US, Condition, Flag, Invariant, Process, Scheduler
@@ -28,12 +28,12 @@ from tests.simulation.turns import TurnReader
 
 __all__ = ["ClusteredWorld"]
 
-CHARTER = Charter.model_validate({"cycle_seconds": 20, "late_seconds": 120, "proposal_seconds": 300, "fairness": "off", "effort": "km"})
 SAFETY_US, HEALING_US = 4 * MINUTE_US, 12 * MINUTE_US
 QUIET_US = MINUTE_US  # for the last turns to be folded by all
 NOTICED_US = 3 * MINUTE_US  # within so long a wiped broker is noticed
 PATIENCE_MS = 5_000
 ANSWER_US = 45 * SECOND_US  # longer than a coordinator lets a speaker wait
+SLOW_US = (5_000, SECOND_US // 2, 3 * SECOND_US)  # on its way at most: long enough, in some schedules, for others to come between
 IDLE_US = 10 * SECOND_US
 
 
@@ -146,8 +146,9 @@ class ClusteredWorld:
         self.crowd = Crowd(scheduler, self.reader, self._speak)
         self.healing = self.quiet = False
         self.shares = draw.random() < 0.7
+        self.slow_us = draw.choice(SLOW_US)
         self.group = Group(self)
-        self.nodes = [Node(f"node-{number}") for number in range(draw.randint(1, 3) if self.shares else 2)]
+        self.nodes = [Node(f"node-{number}", link=Link(slow_us=self.slow_us)) for number in range(draw.randint(1, 3) if self.shares else 2)]
         self.outside = Process("agents")
         self.outside_link = Link(lost=0.05, unheard=0.05, repeated=0.05, late=0.3)
         self.wiped_us: int | None = None
@@ -301,9 +302,10 @@ class ClusteredWorld:
         """Have a link lose, repeat and delay for a while."""
         draw, link = self.scheduler.random, self._any().link
         link.heal()
+        link.slow_us = self.slow_us
         if draw.random() < 0.7:
             link.lost, link.unheard, link.repeated, link.late = (draw.choice((0, 0, 0.1, 0.3)) for _ in range(4))
-            link.slow_us = draw.choice((5_000, 500_000, 4 * SECOND_US))
+            link.slow_us = draw.choice((self.slow_us, 2 * SECOND_US, 4 * SECOND_US))
 
     def _jump(self) -> None:
         draw = self.scheduler.random

@@ -29,7 +29,8 @@ class TurnReader:
         self.ends: dict[str, int] = {}
         self.decided: dict[str, tuple[Any, int]] = {}  # id of each decision that holds -> its data and turn
         self.taken: set[tuple[str, int]] = set()
-        self.void = 0
+        self.void = 0  # records of turns that do not stand
+        self.stale = 0  # decisions of turns that stand, which others' turns overtook
         self._numbers: dict[str, int] = {}
         self._parts: dict[str, tuple[int, list[Any]]] = {}
         self._at = 0
@@ -70,6 +71,8 @@ class TurnReader:
             self._must_be_for_it_to_say(decision, data)
             if self.reader.decide(json.dumps(decision).encode(), fresh=fresh):
                 self.decided[decision["id"]] = (decision["data"], self.number)
+            else:
+                self.stale += 1
         self._hear(data["takes"])
         self.reader.settle()
 
