@@ -90,6 +90,8 @@ def _hunt_all(seeds: range) -> int:
         found = hunt(bug.name, seeds)
         missed += found is None
         by = "NOT FOUND" if found is None else found.invariant
+        if found is not None and simulate(found.world, found.seed).invariant:
+            by, missed = f"NOTHING: seed {found.seed} fails without it too", missed + 1
         count = len(seeds) if found is None else found.seed - seeds.start + 1
         print(f"| {bug.name} | {bug.breaks} | {count} | {by} |", flush=True)
     print(f"\n{len(BUGS) - missed} of {len(BUGS)} found within {len(seeds)} seeds each", flush=True)

@@ -67,9 +67,10 @@ class TurnReader:
             self.holders[name] = (data["epoch"], writer)
             self.epoch = data["epoch"]
         fresh = data["base"] == self.number - 1
-        for decision in decisions:
+        for text in decisions:
+            decision = json.loads(text)
             self._must_be_for_it_to_say(decision, data)
-            if self.reader.decide(json.dumps(decision).encode(), fresh=fresh):
+            if self.reader.decide(text.encode(), fresh=fresh):
                 self.decided[decision["id"]] = (decision["data"], self.number)
             else:
                 self.stale += 1
