@@ -56,7 +56,7 @@ class TurnReader:
         if part != known + 1 or number != self._numbers.get(writer, 0) + 1 or not self._may(data):
             self.void += 1
             return
-        decisions = [*decisions, *data["decisions"]]
+        decisions = [*decisions, *map(json.loads, data["decisions"])]
         if not data["whole"]:
             self._parts[writer] = (part, decisions)
             return
