@@ -235,9 +235,8 @@ class Trial:
         """Add those arcs that the field does not know; return whether there were any."""
         ends = zip(arcs.offer.tolist(), arcs.need.tolist(), strict=True)
         new = arcs.picked(np.array([row for row, pair in enumerate(ends) if pair not in self._known], dtype=np.int64))
-        columns = (new.offer, self._need_at[new.need], self._tilted(new), new.most, new.kept)
-        for offer, need, effort, most, kept in zip(*(column.tolist() for column in columns), strict=True):
-            arc = self.field.add_arc(offer, need, effort, most)
+        columns = (new.offer, self._need_at[new.need], self._tilted(new), new.most)
+        for arc, kept in zip(self.field.add_arcs(*(column.tolist() for column in columns)), new.kept.tolist(), strict=True):
             if kept:
                 self.field.keep(arc, kept)
         self._note(new, len(self._minimum))

@@ -360,6 +360,26 @@ class Field:
         self._adjust(arc)
         return arc
 
+    def add_arcs(self, offers: Sequence[int], needs: Sequence[int], efforts: Sequence[int], most: Sequence[int] | None = None) -> list[int]:
+        """Return the positions of many new arcs, settled once for all of them."""
+        efforts, limits = _arcs(len(offers), efforts, most)
+        if len(needs) != len(offers):
+            raise BadProblem(f"{len(offers)} offers and {len(needs)} needs: give each arc one of both")
+        for offer, need in zip(offers, needs, strict=True):
+            self._known(self._offer_node, offer, "an offer")
+            self._known(self._need_node, need, "a need")
+        self.finish()
+        self._make_room(nodes=0, arcs=len(offers), efforts=efforts)
+        net, (at_offer, at_need) = self._layout.net, (np.array(ends, dtype=np.int64) for ends in (offers, needs))
+        tails, heads = self._offer_node.values[at_offer], self._need_node.values[at_need]
+        supply, demand = net.gate[tails, self._kernel.LIMIT], self._units_at(heads, self._way.values[at_need])
+        told = np.array(efforts, dtype=np.int64), np.array(limits, dtype=np.int64)
+        rows = self._engine.new_arcs(self._layout, tails, heads, *told, np.minimum(supply, demand)).tolist()
+        arcs = [self._note_arc(*arc) for arc in zip(offers, needs, efforts, limits, rows, strict=True)]
+        self._clipped += zip(rows, limits, strict=True)
+        self._settle()
+        return arcs
+
     def remove_arc(self, arc: int) -> None:
         """Take an arc away, pinned units and all. Its position is given to the next new arc."""
         self._known(self._row, arc, "an arc")
@@ -423,7 +443,8 @@ class Field:
         visits = UNBOUNDED if budget is None else min(_whole(budget, "the budget is"), UNBOUNDED)
         done, how = self._engine.happen(self._layout, *self._asking, visits)
         node, way, units = self._asking
-        self._asking = node[done:], way[done:], units[done:]
+        if done:
+            self._asking = node[done:].copy(), way[done:].copy(), units[done:].copy()  # What is done need not be held.
         return self._heed(how)
 
     def finish(self) -> None:
@@ -452,9 +473,10 @@ class Field:
             raise EngineFault("units have nowhere to go although nothing pinned holds them: keep the problem and report it")
         if how != self._kernel.AT_REST:
             return False
-        for row, limit in self._clipped:
-            self._kernel.unclip(self._layout.net, row, limit)
-        self._clipped.clear()
+        if self._clipped:
+            rows, limits = np.array(self._clipped, dtype=np.int64).T.copy()
+            self._kernel.unclip_all(self._layout.net, rows, limits)
+            self._clipped.clear()
         return True
 
     def _fit(self, *, offered: int = 0, asked: int = 0, received: int = 0, rise: int = 0, run: int = 1) -> None:
@@ -532,7 +554,10 @@ class Field:
 
     def _attach(self, offer: int, need: int, effort: int, most: int) -> int:
         tail, head = int(self._offer_node.values[offer]), int(self._need_node.values[need])
-        row = self._engine.new_arc(self._layout, tail, head, effort, most)
+        return self._note_arc(offer, need, effort, most, self._engine.new_arc(self._layout, tail, head, effort, most))
+
+    def _note_arc(self, offer: int, need: int, effort: int, most: int, row: int) -> int:
+        """Return the position of an arc of the engine."""
         if self._free_arcs:
             arc = self._free_arcs.pop()
         else:
@@ -584,6 +609,7 @@ def prepare() -> None:
     offer = field.add_offer(2, [0], [3])
     need = field.add_need(field.add_claim(1, 1, 2), 2, [0], [1])
     arc = field.add_arc(offer, need, 1)
+    field.add_arcs([offer], [0], [2])
     field.change_effort(arc, 2)
     field.change_most(arc, 1)
     field.keep(arc, 1)

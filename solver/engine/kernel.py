@@ -37,6 +37,7 @@ __all__ = [
     "UNFINISHED",
     "Network",
     "attach",
+    "attach_all",
     "climb_by",
     "detach",
     "happen",
@@ -51,7 +52,7 @@ __all__ = [
     "restep",
     "slacken",
     "spill",
-    "unclip",
+    "unclip_all",
     "unslack",
 ]
 
@@ -448,6 +449,21 @@ def unclip(net: Network, a: int, most: int) -> None:
         else:
             node[head, PRESSURE] += slack
     put_arc(net, a, flow, most, arc[a, PINNED])
+
+
+@lean
+def attach_all(net: Network, rows: Ints, tails: Ints, heads: Ints, costs: Ints, most: Ints, useful: Ints) -> None:
+    """Add many arcs, each to carry what the pressures at its ends say, and at most what is useful until `unclip_all` is called."""
+    for x in range(len(rows)):
+        attach(net, rows[x], tails[x], heads[x], costs[x], most[x])
+        slacken(net, rows[x], costs[x], most[x], 0, useful[x])
+
+
+@lean
+def unclip_all(net: Network, rows: Ints, most: Ints) -> None:
+    """Give arcs the limits they were not given by `slacken`, one after the other."""
+    for x in range(len(rows)):
+        unclip(net, rows[x], most[x])
 
 
 @lean

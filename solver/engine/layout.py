@@ -19,6 +19,7 @@ __all__ = [
     "lay_out",
     "make_room",
     "new_arc",
+    "new_arcs",
     "new_node",
     "part_claim",
     "pressures",
@@ -307,6 +308,27 @@ def new_arc(layout: Layout, tail: int, head: int, cost: int, most: int) -> int:
         layout.net = net._replace(place=_longer(net.place, 2 * len(net.place) + needed))
     kernel.attach(layout.net, row, tail, head, cost, most)
     return row
+
+
+def new_arcs(layout: Layout, tails: Ints, heads: Ints, costs: Ints, most: Ints, useful: Ints) -> Ints:
+    """Return the rows of further arcs that carry what the pressures say, at most what is ``useful``. `make_room` comes before."""
+    reused = [layout.free_rows.pop() for _ in range(min(len(tails), len(layout.free_rows)))]
+    fresh = len(tails) - len(reused)
+    rows = np.array(reused + list(range(layout.arcs, layout.arcs + fresh)), dtype=np.int64)
+    layout.arcs += fresh
+    net = layout.net
+    # Places of a node that has no space left move to the end, at twice their number, again and again as arcs come.
+    at_tails, at_heads = np.unique(tails, return_counts=True), np.unique(heads, return_counts=True)
+    spaces = zip((at_tails, at_heads), (net.space[at_tails[0], 0], net.space[at_heads[0], 1]), strict=True)
+    needed = sum(int((4 * (space.astype(np.int64) + ends[1]) + 16).sum()) for ends, space in spaces)
+    if int(net.state[kernel.POOL]) + needed > len(net.place):
+        net = net._replace(place=_longer(net.place, 2 * len(net.place) + needed))
+    waiting = int(net.state[kernel.WAITING]) + 2 * len(rows) + 64
+    if waiting > len(net.waiting):
+        net = net._replace(waiting=_longer(net.waiting, 2 * waiting))
+    layout.net = net
+    kernel.attach_all(net, rows, tails, heads, costs, most, useful)
+    return rows
 
 
 def drop_arc(layout: Layout, row: int) -> None:

@@ -6,7 +6,21 @@ from solver import Problem, staircase
 from solver.field import Field
 
 RULES = ("off", "portions", "ratio")
-HAPPENINGS = ("offer", "need", "received", "restep", "add offer", "add need", "add claim", "add arc", "arc", "arc", "pin", "pin")
+HAPPENINGS = (
+    "offer",
+    "need",
+    "received",
+    "restep",
+    "add offer",
+    "add need",
+    "add claim",
+    "add arc",
+    "add arcs",
+    "arc",
+    "arc",
+    "pin",
+    "pin",
+)
 
 
 def problem_of(seed: int, most_nodes: int = 12) -> Problem:
@@ -42,9 +56,7 @@ def anything_happens(field: Field, rng: np.random.Generator, alive: set[int]) ->
     """Let one random event happen to the field, and return its name; ``alive`` are the positions of its arcs."""
     problem = field.problem()
     offers, needs, claims = len(problem.supply), len(problem.demand), len(problem.tier)
-    what = str(
-        rng.choice(["offer", "need", "received", "restep", "add offer", "add need", "add claim", "add arc", "arc", "arc", "pin", "pin"])
-    )
+    what = str(rng.choice(HAPPENINGS))
     if what == "offer":
         i = int(rng.integers(offers))
         field.offer_changes(i, int(rng.integers(-problem.supply[i], 20)))
@@ -60,7 +72,7 @@ def anything_happens(field: Field, rng: np.random.Generator, alive: set[int]) ->
     elif what == "add claim":
         rise = 0 if problem.levels == 1 else int(rng.integers(0, 3))
         field.add_claim(int(rng.integers(4)), rise, int(rng.integers(1, 9)), int(rng.integers(9)))
-    elif what in ("add offer", "add need", "add arc"):
+    elif what in ("add offer", "add need", "add arc", "add arcs"):
         _something_comes(field, rng, what, problem, alive)
     elif alive:
         _arc_changes(field, rng, what, problem, alive)
@@ -73,6 +85,14 @@ def _something_comes(field: Field, rng: np.random.Generator, what: str, problem:
         offer, need = int(rng.integers(offers)), int(rng.integers(needs))
         if (offer, need) not in {(int(problem.offer[a]), int(problem.need[a])) for a in alive}:
             alive.add(field.add_arc(offer, need, int(rng.integers(0, 50)), None if rng.random() < 0.5 else int(rng.integers(0, 20))))
+        return
+    if what == "add arcs":
+        there = {(int(problem.offer[a]), int(problem.need[a])) for a in alive}
+        free_pairs = [(i, j) for i in range(offers) for j in range(needs) if (i, j) not in there]
+        chosen = [free_pairs[x] for x in rng.permutation(len(free_pairs))[: int(rng.integers(0, 12))]]
+        starts, ends = [i for i, _ in chosen], [j for _, j in chosen]
+        most = None if rng.random() < 0.5 else rng.integers(0, 20, len(chosen)).tolist()
+        alive.update(field.add_arcs(starts, ends, rng.integers(0, 50, len(chosen)).tolist(), most))
         return
     others = rng.permutation(needs if what == "add offer" else offers)[:4].tolist()
     efforts = rng.integers(0, 80, len(others)).tolist()
