@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -22,11 +23,20 @@ from coordinator.workshops import Layout, lay_out, relevant, shared_out, without
 from solver import TooLarge
 from solver.making import ProductionPlan, ProductionProblem, broken_rules, plan_making, pool_use, worth_of_plan
 
-__all__ = ["MAKING", "Made", "Production"]
+__all__ = ["MAKING", "Made", "Production", "prepare"]
 
 MAKING = "making", ""  # stands for all of making where several share the planning: one of them does it
 MOST_ROUNDS = 4  # of planning again what rested on others' leftovers
 MOST_CELLS = 400_000  # of a problem's variables; what is larger would hold up the loop, and is told instead of planned
+
+
+def prepare() -> None:
+    """Compile all that a plan of making needs, or load it from the cache, so that no cycle has to wait for it."""
+    needs, stock = [(1, 1, 2, 0, 1, 1)], [(0, 0, 0, 9)]
+    recipe: dict[str, Any] = {"outputs": [[(1, 1)]], "inputs": [[(0, 2)]], "activities": [(0, 0)], "uses": [[(0, 1, 1)]]}
+    hours: dict[str, Any] = {"pool_place": [0], "pool_grains": [9]}
+    arcs = [(0, 1, 1, 0)]
+    _checked(ProductionProblem.of(places=2, things=2, buckets=2, **recipe, **hours, stock=stock, arcs=arcs, needs=needs, worth=[99]))
 
 
 @dataclass(slots=True)

@@ -29,6 +29,7 @@ from coordinator.charter import Charter
 from coordinator.cli.access import charter_in_force, distances_in
 from coordinator.errors import Refused, Unavailable
 from coordinator.places import Table
+from coordinator.production import prepare as prepare_making
 from coordinator.settings import Settings, read_settings
 from solver import prepare
 
@@ -114,7 +115,7 @@ def run(request: Request, *, charter: Charter | None = None, table: Table | None
         service.start_ticking(every_s)
         proofs.start(PROOF_S)
         if settings.prepare:  # In a process of its own: what it compiles is left in the cache, and requests do not wait.
-            multiprocessing.get_context("spawn").Process(target=prepare, daemon=True).start()
+            multiprocessing.get_context("spawn").Process(target=_prepare_all, daemon=True).start()
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -209,3 +210,8 @@ def _log_to_stderr() -> None:
     )
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what its client meets comes to a person in our own sentences
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+
+
+def _prepare_all() -> None:
+    prepare()
+    prepare_making()

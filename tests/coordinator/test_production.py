@@ -168,6 +168,25 @@ def test_nobody_is_asked_farther_away_than_it_says():
     assert len(making(Desk(*SIMPLE, need("clinic", 3, "visor", within_km=60)))) == 1
 
 
+@pytest.mark.parametrize(
+    ("weights", "maker"),
+    [
+        pytest.param({}, "near", id="only the way counts"),
+        pytest.param({"kg_km": 1}, "near", id="the same, said"),
+        pytest.param({"kg_km": 1, "kwh": 1000}, "far", id="electricity counts more than the way"),
+        pytest.param({"kg_km": 1, "kwh": 0.001}, "near", id="electricity hardly counts"),
+    ],
+)
+def test_what_counts_as_effort_is_the_charters_choice(weights, maker):
+    lines = [agent("near", 48.4, 2.0), agent("far", 47.0, 2.0), *SIMPLE[1:3], need("clinic", 3, "visor")]
+    lines += [capacity("near", 10, "cutting", power_kw=5), capacity("far", 10, "cutting", power_kw=0.1)]
+    [deal] = making(Desk(*lines, effort="kg_km", making_effort=weights))
+    assert deal.judge == maker
+    whole = said(deal)["reasons"]["making"]["footprint"]
+    expected = sum(weight * whole.get(name, 0) for name, weight in (weights or {"kg_km": 1}).items())
+    assert sum(line["effort"] for line in said(deal)["lines"]) == pytest.approx(float(expected))
+
+
 # -- its life -------------------------------------------------------------------------------------------------------------
 
 
