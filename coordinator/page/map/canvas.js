@@ -1,6 +1,6 @@
 // A map one can move. What changes seldom (land, field, flows, agents) is drawn once on a sheet larger than the window; moving the map
-// moves the sheet, and what is new each moment (who speaks just now) is drawn above it. So the cost of a frame does not grow with
-// the number of agents. Where many are in sight they are gathered in bubbles, and their flows in bundles.
+// moves the sheet, and what is new each moment (who speaks just now) is drawn above it. A new sheet is drawn behind the one that is
+// shown, a slice each frame, and takes its place when it is done. So the cost of a frame does not grow with the number of agents. Where many are in sight they are gathered in bubbles, and their flows in bundles.
 
 import { kilometresAt, worldPaths } from "./projection.js";
 import { OFFERS, QUIET, SHORT, VITAL, boxOf } from "./scene.js";
@@ -13,6 +13,9 @@ const CELL = 46; // of bubbles, in pixels
 const BUNDLES = 300; // of flows, the largest
 const CROWDED = 0.4; // of its strength, what lies behind bubbles
 const FIELD_CELL = 26; // of the field of pressure
+const HAZE = 4; // the field is drawn so many times smaller: it is soft anyway
+const SLICE_MS = 5; // of each frame, for a new sheet behind the one shown
+const AT_ONCE = 120; // bubbles between two looks at the clock
 const PULSE_MS = 1_400;
 const PULSES = 160;
 const NEAR = 14; // pixels from an agent that still mean it
@@ -26,6 +29,10 @@ export class Chart {
     this.canvas.setAttribute("role", "img");
     this.ink = this.canvas.getContext("2d", { alpha: false });
     this.sheet = document.createElement("canvas");
+    this.back = document.createElement("canvas"); // the sheet that is being drawn
+    this.haze = document.createElement("canvas");
+    this.ground = { sheet: document.createElement("canvas"), key: "" }; // land and borders, as long as one looks at the same place
+    this.drawing = null;
     this.view = null; // x, y in the middle of the window; scale in pixels a unit
     this.scene = null;
     this.world = null;
@@ -127,8 +134,15 @@ export class Chart {
     this.size = [width, height];
     this.canvas.width = Math.round(width * this.ratio);
     this.canvas.height = Math.round(height * this.ratio);
-    this.sheet.width = Math.round(width * MARGIN * this.ratio);
-    this.sheet.height = Math.round(height * MARGIN * this.ratio);
+    for (const sheet of [this.sheet, this.back, this.ground.sheet]) {
+      sheet.width = Math.round(width * MARGIN * this.ratio);
+      sheet.height = Math.round(height * MARGIN * this.ratio);
+    }
+    this.haze.width = Math.round((width * MARGIN) / HAZE);
+    this.haze.height = Math.round((height * MARGIN) / HAZE);
+    this.ground.key = "";
+    this.drawing = null;
+    this.sheetView = null;
     if (this.wish) this.#look(this.wish.x, this.wish.y, this.wish.scale);
     else if (this.view === null && this.scene) this.fit();
     this.wish = null;
@@ -214,7 +228,7 @@ export class Chart {
 
   #frame() {
     if (!this.view || !this.scene || !this.size) return;
-    if (this.stale && (!this.sheetView || !this.pointers.size)) this.#drawSheet();
+    this.#drawOn();
     const { ink, ratio, view, sheetView, size: [width, height] } = this;
     const grown = view.scale / sheetView.scale;
     ink.setTransform(1, 0, 0, 1, 0, 0);
@@ -249,36 +263,69 @@ export class Chart {
     return this.pulses.length > 0;
   }
 
-  #drawSheet() {
-    this.stale = false;
-    this.sheetView = { ...this.view };
-    const { scale, x, y } = this.view;
+  // Goes on with the sheet behind: a slice, or the whole of it where there is none to show yet.
+  #drawOn() {
+    if (this.stale && !this.drawing && (!this.sheetView || !this.pointers.size)) {
+      this.stale = false;
+      this.drawing = { view: { ...this.view }, scene: this.scene };
+      this.drawing.steps = this.#steps(this.drawing);
+    }
+    if (!this.drawing) return;
+    const until = this.sheetView ? performance.now() + SLICE_MS : Infinity;
+    let done;
+    do ({ done } = this.drawing.steps.next());
+    while (!done && performance.now() < until);
+    if (done) {
+      this.sheetView = this.drawing.view;
+      this.marks = this.drawing.marks;
+      [this.sheet, this.back] = [this.back, this.sheet];
+      this.drawing = null;
+    }
+    if (!done || this.stale) this.#ask();
+  }
+
+  *#steps(drawing) {
+    const { scene } = drawing;
+    const { scale, x, y } = drawing.view;
     const [width, height] = this.size.map((each) => each * MARGIN);
-    const pen = this.sheet.getContext("2d", { alpha: false });
+    const pen = this.back.getContext("2d", { alpha: false });
     pen.setTransform(1, 0, 0, 1, 0, 0);
-    pen.fillStyle = this.colours.sea;
-    pen.fillRect(0, 0, this.sheet.width, this.sheet.height);
     const box = { west: x - width / 2 / scale, east: x + width / 2 / scale, north: y - height / 2 / scale, south: y + height / 2 / scale };
     const toX = (each) => (each - x) * scale + width / 2;
     const toY = (each) => (each - y) * scale + height / 2;
-    if (this.scene.drawn) this.#drawGrid(pen, box, toX, toY);
-    else if (this.world) this.#drawLand(pen, box, width, height);
+    yield* this.#drawGround(drawing.view, box, width, height, toX, toY);
+    pen.drawImage(this.ground.sheet, 0, 0);
+    yield;
     pen.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
-    const inside = this.#inside(box);
-    this.#drawField(pen, toX, toY, inside.length > SOLO ? CROWDED : 1);
-    if (inside.length > SOLO) this.#drawBubbles(pen, inside, toX, toY);
-    else this.#drawAgents(pen, inside, toX, toY);
+    const inside = this.#inside(scene, box);
+    yield;
+    this.#drawField(pen, scene, toX, toY, inside.length > SOLO ? CROWDED : 1);
+    yield;
+    if (inside.length > SOLO) yield* this.#drawBubbles(pen, drawing, inside, toX, toY);
+    else this.#drawAgents(pen, drawing, inside, toX, toY);
   }
 
-  #inside({ west, east, north, south }) {
-    const { x, y } = this.scene;
+  // Land and borders, or a grid where nobody is anywhere; drawn anew only where one looks at another place.
+  *#drawGround(view, box, width, height, toX, toY) {
+    const key = JSON.stringify([view, this.scene.drawn, this.world !== null, this.colours.land, this.colours.line]);
+    if (this.ground.key === key) return;
+    const pen = this.ground.sheet.getContext("2d", { alpha: false });
+    pen.setTransform(1, 0, 0, 1, 0, 0);
+    pen.fillStyle = this.colours.sea;
+    pen.fillRect(0, 0, this.ground.sheet.width, this.ground.sheet.height);
+    if (this.scene.drawn) this.#drawGrid(pen, box, toX, toY);
+    else if (this.world) yield* this.#drawLand(pen, view, box, width, height);
+    this.ground.key = key;
+  }
+
+  #inside(scene, { west, east, north, south }) {
+    const { x, y } = scene;
     const found = [];
     for (let agent = 0; agent < x.length; agent += 1) if (x[agent] >= west && x[agent] <= east && y[agent] >= north && y[agent] <= south) found.push(agent);
     return found;
   }
 
-  #drawLand(pen, box, width, height) {
-    const { scale, x, y } = this.view;
+  *#drawLand(pen, { scale, x, y }, box, width, height) {
     const seen = (each) => each.west < box.east && each.east > box.west && each.north < box.south && each.south > box.north;
     pen.setTransform(scale * this.ratio, 0, 0, scale * this.ratio, (width / 2 - x * scale) * this.ratio, (height / 2 - y * scale) * this.ratio);
     pen.lineJoin = "round";
@@ -289,6 +336,7 @@ export class Chart {
       if (!seen(each)) continue;
       pen.fill(each.path);
       pen.stroke(each.path);
+      yield;
     }
     pen.strokeStyle = this.colours.border;
     pen.lineWidth = 1.2 / scale;
@@ -313,8 +361,7 @@ export class Chart {
   }
 
   // Pressure as a field: where needs are short it glows, and it fades as what was said runs out.
-  #drawField(pen, toX, toY, faint) {
-    const { scene } = this;
+  #drawField(pen, scene, toX, toY, faint) {
     const cells = new Map();
     const [width, height] = this.size.map((each) => each * MARGIN);
     for (let agent = 0; agent < scene.x.length; agent += 1) {
@@ -330,23 +377,28 @@ export class Chart {
         cell.count += 1;
       } else cells.set(key, { heat: scene.heat[agent], x: px, y: py, count: 1 });
     }
+    const haze = this.haze.getContext("2d");
+    haze.setTransform(1, 0, 0, 1, 0, 0);
+    haze.clearRect(0, 0, this.haze.width, this.haze.height);
+    haze.setTransform(1 / HAZE, 0, 0, 1 / HAZE, 0, 0);
     for (const { heat, x, y, count } of cells.values()) {
       const strength = 1 - Math.exp(-heat * 0.7);
       const radius = 30 + 26 * strength;
-      pen.globalAlpha = (0.16 + 0.3 * strength) * faint;
-      pen.drawImage(this.glow, x / count - radius, y / count - radius, radius * 2, radius * 2);
+      haze.globalAlpha = (0.16 + 0.3 * strength) * faint;
+      haze.drawImage(this.glow, x / count - radius, y / count - radius, radius * 2, radius * 2);
     }
-    pen.globalAlpha = 1;
+    pen.drawImage(this.haze, 0, 0, width, height);
   }
 
-  #drawAgents(pen, inside, toX, toY) {
-    const { scene, colours } = this;
+  #drawAgents(pen, drawing, inside, toX, toY) {
+    const { colours } = this;
+    const { scene } = drawing;
     const { flows } = scene;
     for (let row = 0; row < flows.length; row += 3) {
       const [from, to, bound] = [flows[row], flows[row + 1], flows[row + 2]];
       this.#drawFlow(pen, toX(scene.x[from]), toY(scene.y[from]), toX(scene.x[to]), toY(scene.y[to]), bound, 1.5);
     }
-    this.marks = [];
+    drawing.marks = [];
     for (const agent of inside.sort((one, other) => scene.status[one] - scene.status[other])) {
       const status = scene.status[agent];
       const radius = status === QUIET ? 3 : status === VITAL ? 5.5 : 4.5;
@@ -366,13 +418,13 @@ export class Chart {
         pen.strokeStyle = colours.short;
         pen.stroke();
       }
-      this.marks.push({ agent, x: scene.x[agent], y: scene.y[agent], radius });
+      drawing.marks.push({ agent, x: scene.x[agent], y: scene.y[agent], radius });
     }
-    if (inside.length <= NAMED * MARGIN * MARGIN) this.#drawNames(pen, inside, toX, toY);
+    if (inside.length <= NAMED * MARGIN * MARGIN) this.#drawNames(pen, scene, inside, toX, toY);
   }
 
-  #drawNames(pen, inside, toX, toY) {
-    const { scene, colours } = this;
+  #drawNames(pen, scene, inside, toX, toY) {
+    const { colours } = this;
     pen.font = `500 11.5px ${this.font}`;
     pen.textBaseline = "middle";
     pen.lineJoin = "round";
@@ -415,8 +467,8 @@ export class Chart {
     pen.globalAlpha = 1;
   }
 
-  #drawBubbles(pen, inside, toX, toY) {
-    const { scene, colours } = this;
+  *#drawBubbles(pen, drawing, inside, toX, toY) {
+    const { scene } = drawing;
     const cells = new Map();
     const keyOf = (agent) => Math.floor(toX(scene.x[agent]) / CELL) * 65_536 + Math.floor(toY(scene.y[agent]) / CELL);
     for (const agent of inside) {
@@ -436,17 +488,20 @@ export class Chart {
       cell.y /= cell.count;
       cell.radius = Math.min(CELL * 0.46, 6 + 2.6 * Math.log2(cell.count + 1));
     }
-    this.#drawBundles(pen, cells, keyOf, toX, toY);
-    pen.textAlign = "center";
-    pen.textBaseline = "middle";
-    for (const cell of cells.values()) this.#drawBubble(pen, cell, toX(cell.x), toY(cell.y), colours);
-    pen.textAlign = "start";
-    this.marks = [...cells.values()].map((cell) => (cell.count === 1 ? { agent: cell.agents[0], x: cell.x, y: cell.y, radius: cell.radius } : cell));
+    yield;
+    this.#drawBundles(pen, scene, cells, keyOf, toX, toY);
+    let drawn = 0;
+    for (const cell of cells.values()) {
+      if (drawn % AT_ONCE === 0) yield;
+      this.#drawBubble(pen, cell, toX(cell.x), toY(cell.y), this.colours);
+      drawn += 1;
+    }
+    drawing.marks = [...cells.values()].map((cell) => (cell.count === 1 ? { agent: cell.agents[0], x: cell.x, y: cell.y, radius: cell.radius } : cell));
   }
 
-  #drawBundles(pen, cells, keyOf, toX, toY) {
+  #drawBundles(pen, scene, cells, keyOf, toX, toY) {
     const bundles = new Map();
-    const { flows } = this.scene;
+    const { flows } = scene;
     for (let row = 0; row < flows.length; row += 3) {
       const [from, to] = [keyOf(flows[row]), keyOf(flows[row + 1])];
       if (from === to || !cells.has(from) || !cells.has(to)) continue;
@@ -481,8 +536,11 @@ export class Chart {
     ring(short + offers, 1, colours["strong-line"]);
     if (cell.radius < 9 && cell.count < 2) return;
     pen.fillStyle = colours.ink;
+    pen.textAlign = "center";
+    pen.textBaseline = "middle";
     pen.font = `600 ${cell.radius > 15 ? 12 : 10}px ${this.font}`;
     pen.fillText(cell.count > 999 ? `${Math.round(cell.count / 100) / 10}k` : cell.count, px, py + 0.5);
+    pen.textAlign = "start";
   }
 
   // Returns a round length that is about so many pixels wide, in km, and how wide it is exactly.
