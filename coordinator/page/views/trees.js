@@ -17,7 +17,7 @@ function branch(app, one, above) {
   const key = `${above}/${one.sort} ${one.name}`;
   const head = [
     one.per_run ? [h("strong", {}, quantity(one.per_run)), " "] : null,
-    h("a", { class: "agent", href: app.link("network", { show: "tree", thing: one.name }) }, one.name),
+    one.ways.length ? h("span", { class: "agent" }, one.name) : h("a", { class: "agent", href: app.link("network", { show: "upstream", thing: one.name }) }, one.name), // what unfolds holds no link
     one.sort === "process" ? [" ", h("span", { class: "sort muted" }, t("sort.process"))] : null,
     " ",
     one.pressure ? h("span", { class: `tier tier-${one.pressure[0]}` }, one.passed_on ? t("tree.passed", { tier: t(`tier.${one.pressure[0]}`) }) : t("past.pressure", { tier: t(`tier.${one.pressure[0]}`), count: one.pressure[1] })) : null,
