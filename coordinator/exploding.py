@@ -29,6 +29,7 @@ from coordinator.workshops import accepted_stocks, relevant
 __all__ = ["Change", "Exploded", "Row", "Supplier", "explode"]
 
 MOST_SUPPLIERS = 8  # told of one row, those who have most; the rest is counted
+MOST_CELLS_TRIED = 40_000  # of a problem that changes are tried on, many times over; of larger ones no change is told
 MOST_TRIED = 12  # changes that are planned, to see whether they are enough
 
 
@@ -99,7 +100,7 @@ def explode(coordination: Coordination, asked: str) -> Exploded:
     made = _tried(coordination, need, open_grains) if recipes and open_grains else None
     served = _served(made, need) if made else 0
     enough: tuple[Change, ...] = ()
-    if made is not None and served < open_grains:
+    if made is not None and served < open_grains and made.cells <= MOST_CELLS_TRIED:
         enough = tuple(_enough(coordination, need, open_grains, netting, rows))
     return Exploded(
         need=need.ref,

@@ -27,7 +27,7 @@ __all__ = ["MAKING", "Made", "Production", "prepare"]
 
 MAKING = "making", ""  # stands for all of making where several share the planning: one of them does it
 MOST_ROUNDS = 4  # of planning again what rested on others' leftovers
-MOST_CELLS = 400_000  # of a problem's variables; what is larger would hold up the loop, and is told instead of planned
+MOST_CELLS = 250_000  # of a problem's variables; what is larger would hold up the loop, and is told instead of planned
 
 
 def prepare() -> None:
@@ -51,6 +51,7 @@ class Made:
     gap: Fraction = Fraction(0)
     dropped: Counter[str] = field(default_factory=Counter)  # trees that cannot be proposed, by the reason
     left_out: Counter[str] = field(default_factory=Counter)  # of the problem, by the reason
+    cells: int = 0  # variables of the largest problem
     layout: Layout | None = None
     plan: ProductionPlan | None = None
     failed: str | None = None
@@ -194,12 +195,17 @@ class Production:
         log_us: int,
         extra: Sequence[Stance] = (),
     ) -> None:
-        layout = lay_out(self.network, self.book, recipes, needs, free, log_us, extra) if needs and recipes else None
+        try:
+            layout = lay_out(self.network, self.book, recipes, needs, free, log_us, extra) if needs and recipes else None
+        except TooLarge as error:
+            made.failed = str(error)
+            return
         if layout is None:
             return
         made.layout = made.layout or layout
         made.left_out.update(layout.left_out)
         cells = _cells(layout)
+        made.cells = max(made.cells, cells)
         if cells > MOST_CELLS:
             made.failed = f"the problem has {cells:,} variables and at most {MOST_CELLS:,} are planned within a cycle"
             return

@@ -36,6 +36,7 @@ HEAVIEST = 100  # the heaviest unit counts so many of the lightest
 WAYS_WORTH = 4  # a unit of the last tier is worth so many times what it takes with everything moved as far as anything is
 SPACINGS = (10, 4, 2)  # of tiers: so many times one is worth the next, as far as numbers allow
 LARGEST_WORTH = 2**49
+MOST_UNITS = 2**36  # of one lot, and grains of one capacity's hours: more than any plan takes
 LEVELS = 10  # of fairness within a tier, unless the charter says off
 
 
@@ -175,7 +176,7 @@ class _Builder:
             needs=self.needs,
             lots=lots,
             pools=pools,
-            whole=[self.free[pool.ref] // self._ms for pool in pools],
+            whole=[min(MOST_UNITS, self.free[pool.ref] // self._ms) for pool in pools],
             recipes=refs,
             uses=uses,
             left_out=self.left_out,
@@ -225,7 +226,7 @@ class _Builder:
 
         So many machines are taken to stand side by side as its hours need within its whole window.
         """
-        whole = self.free[pool.ref] // self._ms
+        whole = min(MOST_UNITS, self.free[pool.ref] // self._ms)
         if len(edges_us) == 1:
             return [whole]
         begin_us, end_us = pool.begin_us or self.log_us, pool.end_us or edges_us[-1]
@@ -323,7 +324,7 @@ class _Builder:
             thing = stocks[self.network.canonical(lot.thing), lot.dimension]
             begin_us = max(lot.begin_us or self.log_us, self.log_us + lot.lead_us)
             bucket = self._bucket(edges_us, begin_us, 0)
-            stock_rows.append((thing, self._spot(lot.agent, lot.place), bucket, self.free[lot.ref] // steps[thing]))
+            stock_rows.append((thing, self._spot(lot.agent, lot.place), bucket, min(MOST_UNITS, self.free[lot.ref] // steps[thing])))
         where = [(recipe, spot) for recipe, spot, _ in activities]
         leads = [self._lead(edges_us, sum(step.lead_us for step in self.recipes[recipe].steps)) for recipe, _ in where]
         needs, things = self._need_rows(edges_us, stocks, steps, recipes, where, leads)
@@ -335,6 +336,7 @@ class _Builder:
         effort += [0] * (len(where) - len(effort))
         dearest = _dearest(recipes, where, effort, load)
         farthest = max([1, *(math.ceil(WAYS_WORTH * dearest[row[0]]) for row in needs)])
+        needs = self._within_numbers(needs, farthest)
         worth = _worths(needs, farthest)
         levels = 1 if self.charter.fairness == "off" else LEVELS
         batches = [self.recipes[index].batch if index < len(self.recipes) else None for index in range(len(recipes))]
@@ -373,7 +375,7 @@ class _Builder:
         self, takes: Mapping[Stock, int], gives: Mapping[Stock, Fraction], stocks: Mapping[Stock, int], steps: Sequence[int]
     ) -> tuple[list[tuple[int, int]], list[tuple[int, int]], int]:
         """Return inputs and outputs of a run in units, and of how many of the outputs one is good."""
-        good = {stocks[stock]: grains / steps[stocks[stock]] for stock, grains in gives.items()}
+        good = {stocks[stock]: _coarse(grains / steps[stocks[stock]]) for stock, grains in gives.items()}
         of = math.lcm(*(units.denominator for units in good.values()))
         inputs = [(stocks[stock], grains // steps[stocks[stock]]) for stock, grains in takes.items()]
         return inputs, [(thing, int(units * of)) for thing, units in good.items()], of
@@ -411,6 +413,13 @@ class _Builder:
             due = self._last_bucket(edges_us, need.due_us)
             rows.append((thing, spot, units, due, max(due, until), tier))
         return rows, like
+
+    def _within_numbers(self, needs: list[tuple[int, int, int, int, int, int]], farthest: int) -> list[tuple[int, int, int, int, int, int]]:
+        """Return the needs, vast ones cut to what numbers hold: one agent's slip of the keyboard must not stop all planning."""
+        most = max(1, LARGEST_WORTH // (farthest * SPACINGS[-1] ** 3 * max(1, len(needs))))
+        if cut := sum(row[2] > most for row in needs):
+            self.left_out["needs planned in part, because they ask for more than numbers hold"] += cut
+        return [(*row[:2], min(row[2], most), *row[3:]) for row in needs]
 
     def _run_effort(self, uses: Sequence[Use], pools: Sequence[Stance], heaviest: Fraction, unit_m: int) -> int:
         """Return what one run counts beside its ways, in the same measure, where the charter counts hours or electricity."""
@@ -470,6 +479,11 @@ class _Builder:
         limits = [one.within_m for one in said if one.stands and (one.place or spot.place) == spot.place and one.ref in self.free]
         limits.append(self.charter.radius_m)
         return min((limit for limit in limits if limit is not None), default=2**60)
+
+
+def _coarse(units: Fraction) -> Fraction:
+    """Return units of which a thousandth is the finest part, never more: finer yields would make numbers too long."""
+    return Fraction(math.floor(units * 1000), 1000) if units.denominator > 1000 and units >= 1 else units
 
 
 def _dearest(

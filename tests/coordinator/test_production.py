@@ -187,6 +187,30 @@ def test_what_counts_as_effort_is_the_charters_choice(weights, maker):
     assert sum(line["effort"] for line in said(deal)["lines"]) == pytest.approx(float(expected))
 
 
+@pytest.mark.parametrize(
+    "vast",
+    [
+        pytest.param(need("clinic", 10**9, "visor", subject="vast"), id="a need of a thousand million"),
+        pytest.param(capacity("maker", 10**9, "cutting", subject="vast"), id="hours without end"),
+        pytest.param(recipe("x", "slow", {"visor": 1}, {}, {"cutting": 0.00001}), id="work of a moment"),
+        pytest.param(
+            event(
+                "recipe",
+                "agent:x",
+                "odd",
+                0,
+                {"recipe": "odd", "outputs": [{"resource": "visor", "quantity": amount(1), "yield": 0.123457}], "steps": []},
+            ),
+            id="an odd yield",
+        ),
+    ],
+)
+def test_one_agents_wild_numbers_do_not_stop_the_others(vast):
+    desk = Desk(*SIMPLE, need("clinic", 4, "visor", tier=0), vast)
+    assert sum(line.quantity.grains for deal in making(desk) for line in deal.lines if line.serves and line.need == "clinic/need/n") == 4
+    assert desk.core.production.latest.failed is None
+
+
 # -- its life -------------------------------------------------------------------------------------------------------------
 
 
