@@ -29,6 +29,7 @@ from coordinator.errors import Refused
 from coordinator.routes import RouteTable
 from coordinator.signals import event_json, parse_event
 
+APART = 2_000  # things that one agent offers and another needs
 SAMPLE = 50_000  # synthetic events that the stages other than folding are measured on
 BATCH = 1_000
 
@@ -110,6 +111,25 @@ def replayed(lines: list[bytes], routes: RouteTable | None, charter: Charter) ->
     return time.process_time() - start, first, proposals
 
 
+def planned_apart(things: int) -> float:
+    """Return the CPU seconds of one cycle over so many things, each offered by one agent and needed by another: markets of one pair."""
+    coordination = Coordination(Charter())
+    for number in range(2 * things + 2):
+        kind, thing = ("need" if number % 2 else "offer"), f"thing-{number // 2}"
+        data = {"resource": thing, "quantity": {"value": 1 + number % 7, "unit": "1"}, "place": {"lat": 48.1 + number % 2, "long": -1.6}}
+        line = event_json(kind, f"agent:{kind}-er-{number}", thing, 1_772_352_000_000_000 + number, data)
+        coordination.take(parse_event(line), line)
+        if number == 1:
+            coordination.run_cycle()  # what is loaded once is not counted
+            coordination.outbox.clear()
+    start = time.process_time()
+    coordination.run_cycle()
+    seconds = time.process_time() - start
+    if len(coordination.outbox) != things:
+        raise SystemExit(f"{things} proposals were expected, not {len(coordination.outbox)}")
+    return seconds
+
+
 def in_own_process(what: str, until: float, stage: Callable[[], str]) -> None:
     """Run one stage in a fresh process and print its row and its peak resident memory; end it when the time is up."""
     context = multiprocessing.get_context("fork")
@@ -171,6 +191,9 @@ def main() -> None:
         what = f"replayed, daily cycles, {fairness} (CPU)"
         in_own_process(what, until, partial(replay_row, what, lines, routes, charter))
     del lines, routes
+
+    print(f"{APART:,} things, each offered once and needed once", flush=True)
+    show("planned and proposed in one cycle (CPU)", APART, planned_apart(APART))
 
     sample = list(synthetic(SAMPLE))
     print(f"{count:,} synthetic signals, all of them live at the end; the first {SAMPLE:,} where nothing is folded", flush=True)
