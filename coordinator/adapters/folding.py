@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import structlog
+
 from coordinator.cycle import Coordination
 from coordinator.errors import Refused
 from coordinator.signals import parse_event
@@ -11,7 +13,10 @@ from coordinator.stream import DEAD_LETTER, LEDGER, PROPOSAL, SIGNAL, START, Eve
 __all__ = ["AT_ONCE", "FOLLOWED", "Folded", "fold"]
 
 AT_ONCE = 5_000  # records read from the log in one go
+TOLD_EVERY = 100_000  # records
 FOLLOWED = (SIGNAL, PROPOSAL, LEDGER)  # the streams that make up the state, and are shown as they grow
+
+logger = structlog.get_logger("coordinator.folding")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +33,11 @@ def fold(log: EventLog, coordination: Coordination, letters: Callable[[Record], 
 
     What was refused at the door (`letters`) is no part of the state.
     """
-    place, parked, logtime_us = after, list[str](), 0
+    place, parked, logtime_us, count = after, list[str](), 0, 0
     while (batch := log.read(place, AT_ONCE)).records:
-        place, logtime_us = batch.place, batch.records[-1].logtime_us
+        place, logtime_us, count = batch.place, batch.records[-1].logtime_us, count + len(batch.records)
+        if count // TOLD_EVERY > (count - len(batch.records)) // TOLD_EVERY:
+            logger.info("folding the log", entries=count)  # some seconds of work each time, so that a long start is seen to go on
         for record in batch.records:
             if record.entry.stream == DEAD_LETTER and letters is not None:
                 letters(record)

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import structlog
+
 from coordinator.adapters.file_log import FileLog
 from coordinator.adapters.files import read_charter
 from coordinator.adapters.folding import fold
@@ -23,6 +25,9 @@ from coordinator.stream import Record
 from coordinator.views import LARGEST_PAGE, Asked, deal_named, ledger, offers_or_needs, proposals
 
 __all__ = ["Access", "charter_in_force", "distances_in", "reach"]
+
+# What is logged beside a command's answer goes where its errors go: standard output is for the answer alone.
+structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
 
 Row = dict[str, Any]
 

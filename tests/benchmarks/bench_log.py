@@ -14,18 +14,23 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from random import Random
+from threading import Thread
+
+import uvicorn
 
 from coordinator.adapters.clock import wall_us
 from coordinator.adapters.file_log import FileLog
 from coordinator.adapters.folding import fold
+from coordinator.adapters.http_api import build_app
 from coordinator.adapters.memory import collect_rarely
 from coordinator.adapters.recorder import entry_of
 from coordinator.adapters.service import Service
 from coordinator.adapters.snapshot_files import snapshot_path, take_snapshot
 from coordinator.charter import Charter
+from coordinator.client import Client
 from coordinator.cycle import Coordination
 from coordinator.replaying import digest, standing_proposals
 from coordinator.signals import event_json, parse_event
@@ -159,18 +164,43 @@ def ingest(folder: Path) -> None:
 
 
 def door(folder: Path) -> None:
-    """Print how many signals a second are acknowledged by the batch door of the service: checked, folded, durable."""
+    """Print how many signals a second are acknowledged, 500 a batch: checked, folded, durable; by the service, and over HTTP."""
     lines = [
         event_json(kind, f"agent:{agent}", subject, now_us, {"resource": resource, "quantity": {"value": 20 + now_us % 7, "unit": "1"}})
         for kind, agent, subject, resource, now_us in words(INGESTED)
     ]
-    with closing(Service(folder / "door", CHARTER, clock=lambda: BEGIN_US + INGESTED * 50_000, planning=False)) as service:
-        wall_s, cpu_s = time.perf_counter(), time.process_time()
-        for begin in range(0, len(lines), 500):
-            outcomes = service.publish(lines[begin : begin + 500])
-            assert all(one.status != "refused" for one in outcomes)
-        wall_s, cpu_s = time.perf_counter() - wall_s, time.process_time() - cpu_s
-    print(f"  acknowledged signals/s by the service, 500 a batch: {INGESTED / wall_s:,.0f} ({INGESTED / cpu_s:,.0f} by CPU)", flush=True)
+    clock = lambda: BEGIN_US + INGESTED * 50_000  # noqa: E731
+    with closing(Service(folder / "door", CHARTER, clock=clock, planning=False)) as service:
+        acknowledged("by the service", lines, lambda some: [one.status for one in service.publish(some)])
+    with closing(Service(folder / "http", CHARTER, clock=clock, planning=False)) as service, http(service) as client:
+        acknowledged("over HTTP, with the client's own CPU", lines, lambda some: [row["status"] for row in client.publish(some)])
+
+
+def acknowledged(how: str, lines: list[bytes], publish: Callable[[list[bytes]], list[str]]) -> None:
+    """Print one row."""
+    wall_s, cpu_s = time.perf_counter(), time.process_time()
+    for begin in range(0, len(lines), 500):
+        assert set(publish(lines[begin : begin + 500])) <= {"taken", "repeat"}
+    wall_s, cpu_s = time.perf_counter() - wall_s, time.process_time() - cpu_s
+    print(f"  acknowledged signals/s, 500 a batch, {how}: {len(lines) / wall_s:,.0f} ({len(lines) / cpu_s:,.0f} by CPU)", flush=True)
+
+
+@contextmanager
+def http(service: Service) -> Iterator[Client]:
+    """A server on a free port of this machine, and a client of it."""
+    app = build_app(service, None, only_loopback=True)
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning"))
+    thread = Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield Client(f"http://127.0.0.1:{port}")
+    finally:
+        app.state.feed.close()
+        server.should_exit = True
+        thread.join(20)
 
 
 # -- starts -----------------------------------------------------------------------------------------------------------
@@ -217,6 +247,10 @@ def main() -> None:
     parser.add_argument("--rows", default="ingest,door,start")
     asked = parser.parse_args()
     collect_rarely()  # as every command does
+    began_s = time.process_time()
+    for _ in range(10_000_000):
+        pass
+    print(f"ten million turns of an empty loop: {time.process_time() - began_s:.2f} s CPU, to compare machines and moments by", flush=True)
     with tempfile.TemporaryDirectory(prefix="bench-log-") as name:
         for row in asked.rows.split(","):
             print(row, flush=True)

@@ -74,6 +74,16 @@ def test_a_torn_end_is_shown_then_cut_and_kept_beside(run, path):
     assert kept.with_name(kept.name + "-2").read_bytes() == kept.read_bytes()
 
 
+def test_a_command_that_cuts_a_torn_end_says_so_beside_its_answer(run, path):
+    path.write_bytes(path.read_bytes() + b"\xabS")
+    assert "2 bytes of a write that is not whole; nobody is writing to it" in run("doctor", "--log", path)[1]
+    code, out, err = run("publish", "offer", "mask", "5", "--as", "nord", "--log", path, "--json")
+    assert (code, [json.loads(line)["status"] for line in out.splitlines()]) == (0, ["taken"])
+    assert "the end of the log was cut" in err
+    assert "2 bytes at the end" in err
+    assert run("log", "verify", path)[0] == 0
+
+
 def test_whole_entries_behind_damage_are_cut_only_by_whoever_says_how_many(run, path):
     whole = path.read_bytes()
     harmed = whole.replace(b"nonsense", b"nonsensE")
