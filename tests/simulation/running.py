@@ -1,6 +1,7 @@
 """One schedule of a world by its seed, with a bug planted or without, and what became of it."""
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -26,10 +27,17 @@ class Outcome:
     records: int = 0
     invariant: str = ""  # which broke; empty where all held
     told: str = ""
+    cpu_s: float = 0.0
 
 
 def simulate(world: str, seed: int, *, bug: str | None = None, told: bool = False) -> Outcome:
     """Run one schedule to its end, or to where something broke."""
+    began_s = time.process_time()
+    outcome = _simulate(world, seed, bug, told=told)
+    return replace(outcome, cpu_s=time.process_time() - began_s)
+
+
+def _simulate(world: str, seed: int, bug: str | None, *, told: bool) -> Outcome:
     before = structlog.get_config()
     structlog.configure(wrapper_class=NOTHING_LOGGED)
     one = WORLDS[world](seed, told=told)
