@@ -50,8 +50,13 @@ class Bug:
 
 def _acknowledge_before_sync(world: Any) -> Sequence[Any]:
     def make_durable(self: _Writer, frame: bytes) -> None:
-        self.file.sync()  # what came before; this one is acknowledged and synced with the next
-        self.file.append(frame)
+        end = self._tail.position
+        try:
+            self.file.sync()  # what came before; this one is acknowledged and synced with the next
+            self.file.append(frame)
+        except BaseException:
+            self._take_back(end)
+            raise
 
     return [patch.object(_Writer, "_make_durable", make_durable)]
 
