@@ -67,10 +67,9 @@ class TurnReader:
             self.holders[name] = (data["epoch"], writer)
             self.epoch = data["epoch"]
         fresh = data["base"] == self.number - 1
-        for text in decisions:
-            decision = json.loads(text)
+        for decision in decisions:
             self._must_be_for_it_to_say(decision, data)
-            if self.reader.decide(text.encode(), fresh=fresh):
+            if self.reader.decide(json.dumps(decision).encode(), fresh=fresh):
                 self.decided[decision["id"]] = (decision["data"], self.number)
             else:
                 self.stale += 1
