@@ -4,6 +4,7 @@
 """
 
 from solver.making.loops import gainless_loops, levels_of_things
+from solver.making.lots import AssignedLots, UnsplitLots, assign_lots, broken_assignment
 from solver.making.plan import (
     NEED,
     Kind,
@@ -19,23 +20,35 @@ from solver.making.plan import (
 from solver.making.planning import plan_making, walked
 from solver.making.problem import ProductionProblem, tier_worths
 from solver.making.rules import bound_that_follows, broken_rules
+from solver.making.sequences import NEVER, Sequence, Workshop, broken_sequence, dispatch, lateness_of, sequence_jobs
 
 __all__ = [
     "NEED",
+    "NEVER",
+    "AssignedLots",
     "Kind",
     "ProductionPlan",
     "ProductionProblem",
+    "Sequence",
+    "UnsplitLots",
+    "Workshop",
+    "assign_lots",
     "bound_that_follows",
+    "broken_assignment",
     "broken_rules",
+    "broken_sequence",
     "coverage_of",
+    "dispatch",
     "effort_of_lines",
     "gainless_loops",
     "gap",
+    "lateness_of",
     "levels_of_things",
     "place_of_lines",
     "plan_making",
     "pool_use",
     "produced",
+    "sequence_jobs",
     "tier_worths",
     "walked",
     "worth_of_plan",

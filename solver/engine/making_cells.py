@@ -1,0 +1,246 @@
+"""Unsplit lots on one cell, by OR-Tools: a linear program for pressures, then CP-SAT on what these leave open."""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from ortools.linear_solver.python import model_builder_helper
+from ortools.sat.python import cp_model
+from scipy.sparse import coo_matrix
+
+from solver.errors import EngineFault
+from solver.making.lots import AssignedLots, UnsplitLots, bound_of_lots, greedy
+from solver.making.reference import Draw
+from solver.making.sequences import Sequence, Workshop, lateness_of
+from solver.problem import Ints
+
+__all__ = ["assign", "sequence"]
+
+Floats = NDArray[np.float64]
+NEAREST = 3  # makers of each lot that a search looks at first
+SHARES = (0.25, 0.6, 0.15)  # of the limit: the nearest makers, some makers at a time, then all that is left open
+SLICE = 0.15  # of work for one search among some makers
+FEW = 3  # makers at a time
+
+
+def assign(asked: UnsplitLots, limit: float, seed: int) -> AssignedLots:
+    """See `solver.making.lots.assign_lots`."""
+    pressure, scale = _pressures(asked)
+    bound = bound_of_lots(asked, pressure, scale)
+    reduced = asked.effort + pressure[:, None] * asked.hours / scale
+    regret = reduced - reduced.min(axis=0)
+    near = np.zeros(regret.shape, dtype=bool)
+    np.put_along_axis(near, np.argsort(regret, axis=0, kind="stable")[:NEAREST], True, axis=0)
+    best = _better(asked, greedy(asked, reduced), near | bool(asked.setup.any()), limit * SHARES[0], seed)[0]
+    if best[0] < 0:
+        best = _better(asked, best, np.ones_like(near), limit * SHARES[0], seed)[0]
+    elif not asked.setup.any() and _effort(asked, best) > bound:
+        best = _among_few(asked, best, regret, bound, limit * SHARES[1], seed)
+    # What takes more than the gap by itself is in no better answer. (One unit of slack for the rounding of floats.)
+    open_ = regret <= _effort(asked, best) - bound + 1
+    proven = _effort(asked, best) == bound
+    if not proven:
+        best, proven = _better(asked, best, open_, limit * SHARES[2 if not asked.setup.any() else 1], seed)
+    effort = _effort(asked, best)
+    return AssignedLots(best, effort, effort if proven and best[0] >= 0 else bound, pressure, scale, proven)
+
+
+def _better(asked: UnsplitLots, best: Ints, looked_at: NDArray[np.bool_], limit: float, seed: int) -> tuple[Ints, bool]:
+    """Return an answer no worse than ``best`` on the pairs looked at and its own, and whether there is none better on them."""
+    looked_at = looked_at.copy()
+    if best[0] >= 0:
+        looked_at[best, np.arange(len(best))] = True
+    found, everywhere = _search(asked, looked_at, best, limit, seed)
+    if found is not None and (best[0] < 0 or _effort(asked, found) <= _effort(asked, best)):
+        best = found
+    return best, everywhere
+
+
+def _among_few(asked: UnsplitLots, best: Ints, regret: Floats, bound: int, limit: float, seed: int) -> Ints:
+    """Let a few makers at a time share their lots anew, in turn, until the work is used up or nothing is left to gain."""
+    makers = len(asked.capacity)
+    draw = Draw(seed)
+    few = min(FEW, makers)
+    for _ in range(int(limit / SLICE)):
+        if _effort(asked, best) == bound or few == makers:
+            break
+        chosen = draw.some(few, makers)
+        mine = np.flatnonzero(np.isin(best, chosen))
+        here = np.ix_(np.array(chosen), mine)
+        part = UnsplitLots(asked.effort[here], asked.hours[here], asked.capacity[chosen], asked.setup[chosen])
+        hint = np.searchsorted(chosen, best[mine])
+        gap = _effort(asked, best) - bound + 1
+        shared, _ = _better(part, hint, regret[here] <= gap, SLICE, seed)
+        best = best.copy()
+        best[mine] = np.array(chosen)[shared]
+    return best
+
+
+def _effort(asked: UnsplitLots, maker: Ints) -> int:
+    if len(maker) and maker[0] < 0:
+        return 2**62
+    each = asked.effort[maker, np.arange(len(maker))].sum() + asked.setup[np.unique(maker)].sum()
+    return int(each)
+
+
+def _pressures(asked: UnsplitLots) -> tuple[Ints, int]:
+    """Return pressures of makers' hours from the linear program, with every lot on a maker only as far as that is set up."""
+    makers, lots = asked.effort.shape
+    opens = bool(asked.setup.any())
+    maker, lot = (each.ravel() for each in np.meshgrid(np.arange(makers), np.arange(lots), indexing="ij"))
+    arcs = np.arange(makers * lots)
+    rows, columns, entries = [lot, lots + maker], [arcs, arcs], [np.ones(len(arcs)), asked.hours.ravel().astype(float)]
+    lower = [np.ones(lots), np.full(makers, -np.inf)]
+    upper = [np.ones(lots), np.zeros(makers) if opens else asked.capacity.astype(float)]
+    cost, most = asked.effort.ravel().astype(float), np.ones(len(arcs))
+    if opens:
+        setup = len(arcs) + np.arange(makers)
+        rows += [lots + np.arange(makers), lots + makers + arcs, lots + makers + arcs]
+        columns += [setup, arcs, setup[maker]]
+        entries += [-asked.capacity.astype(float), np.ones(len(arcs)), -np.ones(len(arcs))]
+        lower.append(np.full(len(arcs), -np.inf))
+        upper.append(np.zeros(len(arcs)))
+        cost, most = np.append(cost, asked.setup.astype(float)), np.ones(len(arcs) + makers)
+    shape = (sum(map(len, lower)), len(cost))
+    matrix = coo_matrix((np.concatenate(entries), (np.concatenate(rows), np.concatenate(columns))), shape=shape).tocsr()
+    model = model_builder_helper.ModelBuilderHelper()
+    fill: Any = model.fill_model_from_sparse_data
+    fill(np.zeros(len(cost)), most, cost, np.concatenate(lower), np.concatenate(upper), matrix)
+    solver = model_builder_helper.ModelSolverHelper("GLOP")
+    solver.solve(model)
+    largest = max(float(asked.effort.max(initial=1)), 1.0)
+    scale = 1 << max(0, min(24, 50 - math.ceil(math.log2(largest * max(int(asked.hours.max(initial=1)), 1)))))
+    if solver.status() != model_builder_helper.SolveStatus.OPTIMAL:
+        return np.zeros(makers, dtype=np.int64), 1
+    dual = np.abs(np.asarray(solver.dual_values())[lots : lots + makers])
+    return np.rint(dual * scale).astype(np.int64), scale
+
+
+def _search(asked: UnsplitLots, looked_at: NDArray[np.bool_], hint: Ints, limit: float, seed: int) -> tuple[Ints | None, bool]:
+    """Return the best answer on the pairs looked at, and whether nothing better is among them."""
+    makers, lots = asked.effort.shape
+    model = cp_model.CpModel()
+    pairs = {(int(maker), int(lot)): model.new_bool_var("") for maker, lot in np.argwhere(looked_at)}
+    for lot in range(lots):
+        model.add_exactly_one(pairs[maker, lot] for maker in np.flatnonzero(looked_at[:, lot]).tolist())
+    goal = [int(asked.effort[pair]) * chosen for pair, chosen in pairs.items()]
+    for maker in range(makers):
+        row = np.flatnonzero(looked_at[maker]).tolist()
+        load = sum(int(asked.hours[maker, lot]) * pairs[maker, lot] for lot in row)
+        if asked.setup[maker]:
+            opened = model.new_bool_var("")
+            model.add(load <= int(asked.capacity[maker]) * opened)
+            for lot in row:
+                model.add_implication(pairs[maker, lot], opened)
+            goal.append(int(asked.setup[maker]) * opened)
+        elif row:
+            model.add(load <= int(asked.capacity[maker]))
+    model.minimize(sum(goal))
+    if len(hint) and hint[0] >= 0:
+        for (maker, lot), chosen in pairs.items():
+            model.add_hint(chosen, int(hint[lot] == maker))
+    solver = deterministic(limit, seed)
+    status = solver.solve(model)
+    if status == cp_model.MODEL_INVALID:
+        raise EngineFault(f"CP-SAT calls a model of {len(pairs)} pairs invalid: {model.validate()}")
+    if status not in {cp_model.OPTIMAL, cp_model.FEASIBLE}:
+        return None, status == cp_model.INFEASIBLE
+    found = np.full(lots, -1, dtype=np.int64)
+    for (maker, lot), chosen in pairs.items():
+        if solver.value(chosen):
+            found[lot] = maker
+    return found, status == cp_model.OPTIMAL
+
+
+def deterministic(limit: float, seed: int) -> cp_model.CpSolver:
+    """Return a solver that ends after so much work, whatever the clock says, and searches in the same order each time."""
+    solver = cp_model.CpSolver()
+    solver.parameters.num_workers = 1
+    solver.parameters.interleave_search = True
+    solver.parameters.random_seed = seed
+    solver.parameters.max_deterministic_time = limit
+    return solver
+
+
+def sequence(shop: Workshop, start: Sequence, limit: float, seed: int) -> Sequence:
+    """See `solver.making.sequences.sequence_jobs`: optional intervals on every machine, and a circuit of set-ups on each."""
+    jobs, machines = shop.hours.shape
+    if not jobs:
+        return Sequence(start.machine, start.begin, 0, True)
+    horizon = int(
+        max(shop.free.max(initial=0), shop.ready.max(initial=0)) + shop.hours.clip(0).max(axis=1).sum() + jobs * shop.change.max(initial=0)
+    )
+    model = cp_model.CpModel()
+    begin = [model.new_int_var(int(shop.ready[job]), horizon, "") for job in range(jobs)]
+    end = [model.new_int_var(0, 2 * horizon, "") for job in range(jobs)]
+    goal = []
+    chosen: dict[tuple[int, int], cp_model.IntVar] = {}
+    ends_now = start.begin + shop.hours[np.arange(jobs), start.machine]
+    for job in range(jobs):
+        able = [machine for machine in range(machines) if shop.hours[job, machine] >= 0]
+        for machine in able:
+            chosen[job, machine] = model.new_bool_var("")
+            model.add(end[job] == begin[job] + int(shop.hours[job, machine])).only_enforce_if(chosen[job, machine])
+            model.add_hint(chosen[job, machine], int(start.machine[job] == machine))
+        model.add_exactly_one(chosen[job, machine] for machine in able)
+        late = model.new_int_var(0, 2 * horizon, "")
+        model.add(late >= end[job] - int(shop.due[job]))
+        model.add_hint(begin[job], int(start.begin[job]))
+        model.add_hint(end[job], int(ends_now[job]))
+        model.add_hint(late, max(0, int(ends_now[job] - shop.due[job])))
+        goal.append(int(shop.weight[job]) * late)
+    for first, second in shop.after.tolist():
+        model.add(begin[second] >= end[first])
+    for machine in range(machines):
+        goal += _circuit(model, shop, machine, chosen, begin, end, start)
+    model.minimize(sum(goal))
+    solver = deterministic(limit, seed)
+    status = solver.solve(model)
+    if status not in {cp_model.OPTIMAL, cp_model.FEASIBLE}:
+        return Sequence(start.machine, start.begin, max(0, math.ceil(solver.best_objective_bound - 1e-6)), False)
+    does = start.machine.copy()
+    for (job, machine), on in chosen.items():
+        if solver.value(on):
+            does[job] = machine
+    begins = np.array([solver.value(each) for each in begin], dtype=np.int64)
+    found = Sequence(does, begins, math.ceil(solver.best_objective_bound - 1e-6), status == cp_model.OPTIMAL)
+    return found if lateness_of(shop, found) <= lateness_of(shop, start) else Sequence(start.machine, start.begin, found.bound, False)
+
+
+def _circuit(
+    model: cp_model.CpModel,
+    shop: Workshop,
+    machine: int,
+    chosen: dict[tuple[int, int], cp_model.IntVar],
+    begin: list[cp_model.IntVar],
+    end: list[cp_model.IntVar],
+    start: Sequence,
+) -> list[cp_model.LinearExpr]:
+    """Order the jobs of one machine as a way through them; return what its changes weigh."""
+    here = [job for job, each in chosen if each == machine]
+    order = sorted((job for job in here if start.machine[job] == machine), key=lambda job: (int(start.begin[job]), job))
+    after_now = dict(zip([-1, *order], [*order, -1], strict=True))
+    arcs, weighs = [], []
+    for job in here:
+        node = job + 1
+        arcs.append((node, node, chosen[job, machine].negated()))
+        for before in (-1, *(each for each in here if each != job)):
+            arc = model.new_bool_var("")
+            model.add_hint(arc, int(after_now.get(before, -2) == job))
+            arcs.append((before + 1, node, arc))
+            loaded = int(shop.loaded[machine] if before < 0 else shop.setup[before])
+            change = int(shop.change[loaded, shop.setup[job]])
+            free = int(shop.free[machine]) if before < 0 else end[before]
+            model.add(begin[job] >= free + change).only_enforce_if(arc)
+            if change:
+                weighs.append(change * arc)
+        last = model.new_bool_var("")
+        model.add_hint(last, int(after_now.get(job, -2) == -1))
+        arcs.append((node, 0, last))
+    if here:
+        idle = model.new_bool_var("")
+        model.add_hint(idle, int(not order))
+        arcs.append((0, 0, idle))
+        model.add_circuit(arcs)
+    return weighs

@@ -1,0 +1,109 @@
+"""Lots that cannot be split, each to one maker of a cell: asked, checked, and answered with a bound that no answer beats."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from solver.errors import BadProblem
+from solver.problem import Ints
+
+__all__ = ["AssignedLots", "UnsplitLots", "assign_lots", "broken_assignment"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UnsplitLots:
+    """N lots and M makers: every lot goes wholly to one maker whose hours it fits into; a maker that gets any is set up once."""
+
+    effort: Ints  # (M, N) of a lot at a maker
+    hours: Ints  # (M, N) grains a lot takes there
+    capacity: Ints  # (M,) grains
+    setup: Ints  # (M,) effort of a maker that gets any lot
+
+    def __post_init__(self) -> None:
+        """Raise `BadProblem` where arrays do not fit together or hold anything below zero."""
+        makers, lots = self.effort.shape if self.effort.ndim == 2 else (-1, -1)
+        if self.hours.shape != (makers, lots) or self.capacity.shape != (makers,) or self.setup.shape != (makers,):
+            raise BadProblem(
+                f"effort is {self.effort.shape}, hours {self.hours.shape}, capacity {self.capacity.shape}, setup {self.setup.shape}"
+            )
+        for name in ("effort", "hours", "capacity", "setup"):
+            if getattr(self, name).min(initial=0) < 0:
+                raise BadProblem(f"{name} holds {getattr(self, name).min()}: none may be below zero")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AssignedLots:
+    """Who makes each lot, and the pressures of makers' hours that bound every answer. ``proven``: the search looked everywhere."""
+
+    maker: Ints  # (N,) or all -1 where no answer was found
+    effort: int  # of it all
+    bound: int  # no answer takes less effort
+    pressure: Ints  # (M,) of a grain, in effort / scale
+    scale: int
+    proven: bool
+
+    @property
+    def gap(self) -> Fraction:
+        """By which share the answer may be above the best."""
+        return Fraction(0) if self.proven else Fraction(self.effort - self.bound, max(self.bound, 1))
+
+
+def assign_lots(asked: UnsplitLots, limit: float = 10.0, seed: int = 1) -> AssignedLots:
+    """Return the best answer found within a deterministic ``limit`` (about seconds of one core), the same one each time.
+
+    A linear program gives pressures and a bound; what their reduced effort rules out is left out exactly; CP-SAT searches the rest.
+    """
+    from solver.engine.making_cells import assign  # noqa: PLC0415 - loading OR-Tools takes half a second
+
+    return assign(asked, limit, seed)
+
+
+def bound_of_lots(asked: UnsplitLots, pressure: Ints, scale: int) -> int:
+    """Return what every answer takes at least, given any pressures of makers' hours: weak duality, in whole numbers."""
+    each = asked.effort * scale + pressure[:, None] * asked.hours
+    spared = [max(0, int(p) * int(c) - int(s) * scale) for p, c, s in zip(pressure, asked.capacity, asked.setup, strict=True)]
+    total = sum(each.min(axis=0).tolist()) - sum(spared) if each.size else 0
+    return -(-total // scale)
+
+
+def broken_assignment(asked: UnsplitLots, answer: AssignedLots) -> list[str]:
+    """Return a sentence for each rule that an answer breaks, by arithmetic of its own."""
+    makers, lots = asked.effort.shape
+    if answer.maker.shape != (lots,) or (lots and not 0 <= answer.maker.min() <= answer.maker.max() < makers):
+        return [f"{lots} lots are to go to makers 0 to {makers - 1}, but the answer says {answer.maker.tolist()[:9]}"]
+    used, effort = [0] * makers, 0
+    for lot, maker in enumerate(answer.maker.tolist()):
+        used[maker] += int(asked.hours[maker, lot])
+        effort += int(asked.effort[maker, lot])
+    effort += sum(int(asked.setup[maker]) for maker in set(answer.maker.tolist()))
+    broken = [
+        f"maker {maker} works {grains}, but has {asked.capacity[maker]}"
+        for maker, grains in enumerate(used)
+        if grains > asked.capacity[maker]
+    ]
+    if effort != answer.effort:
+        broken.append(f"the effort is given as {answer.effort}, but adds up to {effort}")
+    if (answer.pressure < 0).any() or (not answer.proven and answer.bound > bound_of_lots(asked, answer.pressure, answer.scale)):
+        broken.append(f"the bound is given as {answer.bound}, which does not follow from the pressures")
+    if answer.bound > answer.effort:
+        broken.append(f"the bound {answer.bound} is above the effort {answer.effort}")
+    return broken
+
+
+def greedy(asked: UnsplitLots, reduced: "np.ndarray[tuple[int, ...], np.dtype[np.float64]]") -> Ints:
+    """Return an answer by regret: the lot that loses most if its best maker is full goes first; all -1 where one finds no room."""
+    makers, lots = asked.effort.shape
+    left, order = asked.capacity.copy(), np.argsort(reduced, axis=0, kind="stable")
+    sorted_reduced = np.take_along_axis(reduced, order, axis=0)
+    regret = sorted_reduced[1] - sorted_reduced[0] if makers > 1 else asked.hours[0].astype(float)
+    maker = np.full(lots, -1, dtype=np.int64)
+    for lot in np.argsort(-regret, kind="stable").tolist():
+        for each in order[:, lot].tolist():
+            if asked.hours[each, lot] <= left[each]:
+                maker[lot] = each
+                left[each] -= asked.hours[each, lot]
+                break
+        else:
+            return np.full(lots, -1, dtype=np.int64)
+    return maker

@@ -1,0 +1,159 @@
+"""Jobs in sequence on one maker's machines: asked, checked, dispatched by `next free machine`, and improved by search."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from solver.errors import BadProblem
+from solver.problem import Ints
+
+__all__ = ["NEVER", "Sequence", "Workshop", "broken_sequence", "dispatch", "lateness_of", "sequence_jobs"]
+
+NEVER = -1  # hours of a job on a machine that cannot do it
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Workshop:
+    """J jobs on M machines of one place, with S set-ups (a loaded material, say) to change between; times in whole grains.
+
+    A machine does one job at a time, and none before ``free`` or ``ready``. Where it is set up for something else than a job takes,
+    it is changed first, which takes ``change`` grains. What a job is late weighs by ``weight`` a grain; what is changed, a grain each.
+    """
+
+    hours: Ints  # (J, M) grains, or NEVER
+    setup: Ints  # (J,) which set-up a job takes
+    ready: Ints  # (J,) from when its material is there
+    due: Ints  # (J,)
+    weight: Ints  # (J,) of one grain late
+    after: Ints  # (P, 2) pairs: the second job begins when the first has ended
+    loaded: Ints  # (M,) what each machine is set up for now
+    free: Ints  # (M,) from when it is free
+    change: Ints  # (S, S) grains from one set-up to another, 0 where they are the same
+
+    def __post_init__(self) -> None:
+        """Raise `BadProblem` where arrays do not fit together, or where no machine can do a job."""
+        jobs, machines = self.hours.shape
+        for name, shape in (("setup", jobs), ("ready", jobs), ("due", jobs), ("weight", jobs), ("loaded", machines), ("free", machines)):
+            if getattr(self, name).shape != (shape,):
+                raise BadProblem(f"{name} has the shape {getattr(self, name).shape}: {shape} entries are expected")
+        setups = len(self.change)
+        for name in ("setup", "loaded"):
+            if len(getattr(self, name)) and not 0 <= getattr(self, name).min() <= getattr(self, name).max() < setups:
+                raise BadProblem(
+                    f"{name} holds set-ups {getattr(self, name).min()} to {getattr(self, name).max()}: 0 to {setups - 1} exist"
+                )
+        unable = np.flatnonzero((self.hours < 0).all(axis=1))
+        if len(unable):
+            raise BadProblem(f"job {unable[0]} cannot be done on any machine: leave it to another workshop")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sequence:
+    """Which machine does each job, and from when."""
+
+    machine: Ints  # (J,)
+    begin: Ints  # (J,) after the change of set-up, where there is one
+    bound: int  # no sequence weighs less
+    proven: bool
+
+    def gap(self, shop: Workshop) -> Fraction:
+        """By which share the sequence may weigh more than the best."""
+        weighs = lateness_of(shop, self)
+        return Fraction(weighs - self.bound, max(weighs, 1))
+
+
+def lateness_of(shop: Workshop, found: Sequence) -> int:
+    """Return what a sequence weighs: lateness of jobs by weight, and grains spent changing set-ups."""
+    ends = found.begin + shop.hours[np.arange(len(found.machine)), found.machine]
+    late = int((np.maximum(ends - shop.due, 0) * shop.weight).sum())
+    return late + sum(change for _, change in _changes(shop, found))
+
+
+def _changes(shop: Workshop, found: Sequence) -> list[tuple[int, int]]:
+    """Return (job, grains of change before it) for all jobs, machine by machine."""
+    changes = []
+    for machine in range(shop.hours.shape[1]):
+        loaded = int(shop.loaded[machine])
+        jobs = np.flatnonzero(found.machine == machine)
+        for job in jobs[np.lexsort((jobs, found.begin[jobs]))].tolist():
+            changes.append((job, int(shop.change[loaded, shop.setup[job]])))
+            loaded = int(shop.setup[job])
+    return changes
+
+
+def broken_sequence(shop: Workshop, found: Sequence) -> list[str]:
+    """Return a sentence for each rule that a sequence breaks."""
+    broken = []
+    change = dict(_changes(shop, found))
+    free = shop.free.tolist()
+    order = np.lexsort((np.arange(len(found.begin)), found.begin)).tolist()
+    for job in order:
+        machine, begin = int(found.machine[job]), int(found.begin[job])
+        if shop.hours[job, machine] < 0:
+            broken.append(f"job {job} is on machine {machine}, which cannot do it")
+            continue
+        if begin < shop.ready[job]:
+            broken.append(f"job {job} begins at {begin}, before its material is there at {shop.ready[job]}")
+        if begin - change[job] < free[machine]:
+            broken.append(
+                f"job {job} begins at {begin} with {change[job]} of change before, but machine {machine} is free from {free[machine]}"
+            )
+        free[machine] = begin + int(shop.hours[job, machine])
+    for first, second in shop.after.tolist():
+        end = int(found.begin[first] + shop.hours[first, found.machine[first]])
+        if found.begin[second] < end:
+            broken.append(f"job {second} begins at {found.begin[second]}, before job {first} ends at {end}")
+    return broken
+
+
+def dispatch(shop: Workshop) -> Sequence:
+    """Return the sequence of `next free machine`: whenever a machine is free, the job that presses most goes to where it ends first.
+
+    Of the jobs that could begin first: those without slack by weight, then by the slack that is left. A job goes to the machine that
+    ends it first, change of set-up included, so that a machine loaded for it is preferred. One pass; the same answer each time.
+    """
+    jobs = len(shop.hours)
+    free, loaded = shop.free.copy(), shop.loaded.copy()
+    waits = np.zeros(jobs, dtype=np.int64)
+    follows: list[list[int]] = [[] for _ in range(jobs)]
+    for first, second in shop.after.tolist():
+        follows[first].append(second)
+        waits[second] += 1
+    ready, machine, begin = shop.ready.copy(), np.full(jobs, -1, dtype=np.int64), np.zeros(jobs, dtype=np.int64)
+    open_ = {job for job in range(jobs) if not waits[job]}
+    shortest = np.where(shop.hours < 0, np.iinfo(np.int64).max, shop.hours).min(axis=1)
+    while open_:
+        able = np.array(sorted(open_))
+        change = shop.change[loaded[None, :], shop.setup[able][:, None]]
+        starts = np.maximum(ready[able][:, None], free[None, :] + change)
+        ends = np.where(shop.hours[able] < 0, np.iinfo(np.int64).max, starts + shop.hours[able])
+        now = int(np.where(shop.hours[able] < 0, np.iinfo(np.int64).max, starts - change).min())
+        at = ends.argmin(axis=1)
+        rows = np.arange(len(able))
+        soon = starts[rows, at] - change[rows, at] <= now
+        slack = np.maximum(shop.due[able] - shortest[able] - now, 0)
+        key = np.lexsort((able, ends[rows, at], slack, -shop.weight[able] * (slack == 0), ~soon))
+        row = int(key[0])
+        job, chosen = int(able[row]), int(at[row])
+        machine[job], begin[job] = chosen, int(starts[row, chosen])
+        free[chosen], loaded[chosen] = int(ends[row, chosen]), shop.setup[job]
+        open_.discard(job)
+        for after in follows[job]:
+            waits[after] -= 1
+            ready[after] = max(int(ready[after]), int(ends[row, chosen]))
+            if not waits[after]:
+                open_.add(after)
+    if (machine < 0).any():
+        raise BadProblem(f"jobs {np.flatnonzero(machine < 0)[:9].tolist()} wait for one another: take one of them out of the ring")
+    return Sequence(machine, begin, 0, False)
+
+
+def sequence_jobs(shop: Workshop, limit: float = 3.0, seed: int = 1) -> Sequence:
+    """Return the best sequence found within a deterministic ``limit`` (about seconds of one core), the same one each time.
+
+    Starts from `dispatch`, so it is never worse than that; the bound is the search's own.
+    """
+    from solver.engine.making_cells import sequence  # noqa: PLC0415 - loading OR-Tools takes half a second
+
+    return sequence(shop, dispatch(shop), limit, seed)

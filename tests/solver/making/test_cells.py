@@ -1,0 +1,148 @@
+"""What CP-SAT does on one cell: lots that cannot be split, and jobs in sequence; against all answers there are, and known optima."""
+
+from dataclasses import replace
+from itertools import permutations, product
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from solver.errors import BadProblem
+from solver.making.lots import UnsplitLots, assign_lots, bound_of_lots, broken_assignment
+from solver.making.reference import Draw
+from solver.making.sequences import NEVER, Sequence, Workshop, broken_sequence, dispatch, lateness_of, sequence_jobs
+
+
+def table(draw: Draw, rows: int, columns: int, least: int, most: int) -> np.ndarray:
+    return np.array([[draw.between(least, most) for _ in range(columns)] for _ in range(rows)], dtype=np.int64).reshape(rows, columns)
+
+
+def lots(seed: int) -> UnsplitLots:
+    draw = Draw(seed)
+    return UnsplitLots(table(draw, 3, 6, 1, 30), table(draw, 3, 6, 3, 9), table(draw, 1, 3, 8, 20)[0], table(draw, 1, 3, 0, 1)[0] * 15)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_lots_go_where_the_least_effort_of_all_answers_is(seed: int) -> None:
+    asked = lots(seed)
+    best = None
+    for maker in product(range(3), repeat=6):
+        used = [sum(int(asked.hours[each, lot]) for lot, each in enumerate(maker) if each == one) for one in range(3)]
+        if all(grains <= limit for grains, limit in zip(used, asked.capacity.tolist(), strict=True)):
+            effort = sum(int(asked.effort[each, lot]) for lot, each in enumerate(maker)) + sum(int(asked.setup[one]) for one in set(maker))
+            best = effort if best is None else min(best, effort)
+    answer = assign_lots(asked, 2.0)
+    if best is None:
+        assert answer.maker.tolist() == [-1] * 6
+    else:
+        assert broken_assignment(asked, answer) == []
+        assert (answer.effort, answer.proven or answer.bound == best) == (best, True)
+
+
+def test_a_wrong_assignment_is_told() -> None:
+    asked = lots(1)
+    answer = assign_lots(asked, 2.0)
+    crowded = replace(answer, maker=np.zeros(6, dtype=np.int64))
+    assert any("works" in each for each in broken_assignment(asked, crowded))
+    assert any("adds up" in each for each in broken_assignment(asked, replace(answer, effort=answer.effort + 1)))
+    assert any("does not follow" in each for each in broken_assignment(asked, replace(answer, bound=answer.effort, proven=False)))
+    assert bound_of_lots(asked, np.array([3, 0, 9]), 2) <= answer.effort
+
+
+def shop(seed: int, *, jobs: int = 5, machines: int = 2) -> Workshop:
+    draw = Draw(seed)
+    hours = table(draw, jobs, machines, 2, 9)
+    for job in range(0, jobs, 3):
+        hours[job, draw.below(machines)] = NEVER
+    return Workshop(
+        hours=hours,
+        setup=table(draw, 1, jobs, 0, 2)[0],
+        ready=table(draw, 1, jobs, 0, 6)[0],
+        due=table(draw, 1, jobs, 4, 16)[0],
+        weight=table(draw, 1, jobs, 1, 5)[0],
+        after=np.array([[0, jobs - 1]], dtype=np.int64),
+        loaded=table(draw, 1, machines, 0, 2)[0],
+        free=table(draw, 1, machines, 0, 4)[0],
+        change=np.array([[0, 2, 3], [1, 0, 2], [4, 2, 0]], dtype=np.int64),
+    )
+
+
+def least_of_all(asked: Workshop) -> int:
+    """The least that any sequence weighs: every order of the jobs on every choice of machines, each as early as it can be."""
+    jobs, machines = asked.hours.shape
+    best = None
+    for order in permutations(range(jobs)):
+        for choice in product(range(machines), repeat=jobs):
+            begin = np.zeros(jobs, dtype=np.int64)
+            free, loaded, ended = asked.free.tolist(), asked.loaded.tolist(), {}
+            for job in order:
+                machine = choice[job]
+                before = [ended.get(first) for first, second in asked.after.tolist() if second == job]
+                if asked.hours[job, machine] < 0 or None in before:
+                    break
+                change = int(asked.change[loaded[machine], asked.setup[job]])
+                begin[job] = max(free[machine] + change, int(asked.ready[job]), *before, 0)
+                ended[job] = free[machine] = int(begin[job] + asked.hours[job, machine])
+                loaded[machine] = int(asked.setup[job])
+            else:
+                weighs = lateness_of(asked, Sequence(np.array(choice), begin, 0, False))
+                best = weighs if best is None else min(best, weighs)
+    assert best is not None
+    return best
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_sequence_is_the_best_of_all_there_are(seed: int) -> None:
+    asked = shop(seed, jobs=4)
+    found = sequence_jobs(asked, 4.0)
+    assert broken_sequence(asked, found) == []
+    assert (lateness_of(asked, found), found.bound, found.proven) == (least_of_all(asked), least_of_all(asked), True)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_next_free_machine_takes_what_it_can_and_search_is_never_worse(seed: int) -> None:
+    asked = shop(seed, jobs=14, machines=3)
+    first, better = dispatch(asked), sequence_jobs(asked, 0.3)
+    assert broken_sequence(asked, first) == broken_sequence(asked, better) == []
+    assert better.bound <= lateness_of(asked, better) <= lateness_of(asked, first)
+    again = sequence_jobs(asked, 0.3)
+    assert (again.machine.tolist(), again.begin.tolist()) == (better.machine.tolist(), better.begin.tolist())
+
+
+def test_a_machine_that_is_loaded_already_is_preferred() -> None:
+    asked = replace(
+        shop(1, jobs=1), hours=np.array([[5, 5]]), setup=np.array([2]), loaded=np.array([0, 2]), free=np.array([0, 0]),
+        after=np.zeros((0, 2), dtype=np.int64), ready=np.array([0]), due=np.array([9]), weight=np.array([1]),
+    )  # fmt: skip
+    assert dispatch(asked).machine.tolist() == [1]
+
+
+def test_jobs_that_wait_for_one_another_or_that_nobody_can_do_are_refused() -> None:
+    asked = shop(1)
+    with pytest.raises(BadProblem, match="wait for one another"):
+        dispatch(replace(asked, after=np.array([[0, 1], [1, 0]], dtype=np.int64)))
+    hours = asked.hours.copy()
+    hours[2] = NEVER
+    with pytest.raises(BadProblem, match="job 2 cannot be done on any machine"):
+        replace(asked, hours=hours)
+
+
+def test_a_wrong_sequence_is_told() -> None:
+    asked = shop(2)
+    found = dispatch(asked)
+    assert any("is free from" in each for each in broken_sequence(asked, replace(found, begin=np.maximum(asked.ready, asked.free.max()))))
+    assert any("before its material" in each for each in broken_sequence(asked, replace(found, begin=found.begin - 7)))
+
+
+def test_known_optima_of_others_are_reached(real_data: Path) -> None:
+    from tests.benchmarks.making_lots import assignments, facilities
+
+    for read, folder, names, most in (
+        (assignments, "gap", ("c0530_1", "a05100", "c10100"), 1.002),
+        (facilities, "orlib-sscflp", ("p01", "p04"), 1.01),
+    ):
+        for name, asked, known in read(real_data / folder):
+            if name in names:
+                answer = assign_lots(asked, 2.0)
+                assert broken_assignment(asked, answer) == []
+                assert 1 <= answer.effort / known <= most, name
