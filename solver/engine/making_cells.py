@@ -19,20 +19,20 @@ __all__ = ["assign", "sequence"]
 
 Floats = NDArray[np.float64]
 NEAREST = 3  # makers of each lot that a search looks at first
-SHARES = (0.25, 0.6, 0.15)  # of the limit: the nearest makers, some makers at a time, then all that is left open
-SLICE = 0.15  # of work for one search among some makers
-FEW = 3  # makers at a time
+SHARES = (0.1, 0.8, 0.1)  # of the limit: the nearest makers, some makers at a time, then all that is left open
+SLICE = 0.4  # of work for one search among some makers
+FEW = 5  # makers at a time
 
 
 def assign(asked: UnsplitLots, limit: float, seed: int) -> AssignedLots:
     """See `solver.making.lots.assign_lots`."""
-    pressure, scale = _pressures(asked)
+    pressure, scale, whole = _pressures(asked)
     bound = bound_of_lots(asked, pressure, scale)
     reduced = asked.effort + pressure[:, None] * asked.hours / scale
     regret = reduced - reduced.min(axis=0)
     near = np.zeros(regret.shape, dtype=bool)
     np.put_along_axis(near, np.argsort(regret, axis=0, kind="stable")[:NEAREST], True, axis=0)
-    best = _better(asked, greedy(asked, reduced), near | bool(asked.setup.any()), limit * SHARES[0], seed)[0]
+    best = _better(asked, _start(asked, regret, whole), near | bool(asked.setup.any()), limit * SHARES[0], seed)[0]
     if best[0] < 0:
         best = _better(asked, best, np.ones_like(near), limit * SHARES[0], seed)[0]
     elif not asked.setup.any() and _effort(asked, best) > bound:
@@ -84,8 +84,18 @@ def _effort(asked: UnsplitLots, maker: Ints) -> int:
     return int(each)
 
 
-def _pressures(asked: UnsplitLots) -> tuple[Ints, int]:
-    """Return pressures of makers' hours from the linear program, with every lot on a maker only as far as that is set up."""
+def _start(asked: UnsplitLots, regret: Floats, whole: Ints) -> Ints:
+    """Return an answer from the lots that the linear program did not split, or one from none of them; all -1 where both fail."""
+    nothing = np.full(len(whole), -1, dtype=np.int64)
+    starts = [greedy(asked, regret, settled) for settled in (whole, nothing)]
+    return min(starts, key=lambda maker: _effort(asked, maker))
+
+
+def _pressures(asked: UnsplitLots) -> tuple[Ints, int, Ints]:
+    """Return pressures of makers' hours from the linear program, and the maker of each lot that it did not split, else -1.
+
+    Every lot is on a maker only as far as that is set up.
+    """
     makers, lots = asked.effort.shape
     opens = bool(asked.setup.any())
     maker, lot = (each.ravel() for each in np.meshgrid(np.arange(makers), np.arange(lots), indexing="ij"))
@@ -112,9 +122,11 @@ def _pressures(asked: UnsplitLots) -> tuple[Ints, int]:
     largest = max(float(asked.effort.max(initial=1)), 1.0)
     scale = 1 << max(0, min(24, 50 - math.ceil(math.log2(largest * max(int(asked.hours.max(initial=1)), 1)))))
     if solver.status() != model_builder_helper.SolveStatus.OPTIMAL:
-        return np.zeros(makers, dtype=np.int64), 1
+        return np.zeros(makers, dtype=np.int64), 1, np.full(lots, -1, dtype=np.int64)
     dual = np.abs(np.asarray(solver.dual_values())[lots : lots + makers])
-    return np.rint(dual * scale).astype(np.int64), scale
+    share = np.asarray(solver.variable_values())[: len(arcs)].reshape(makers, lots)
+    whole = np.where(share.max(axis=0) > 1 - 1e-6, share.argmax(axis=0), -1).astype(np.int64)
+    return np.rint(dual * scale).astype(np.int64), scale, whole
 
 
 def _search(asked: UnsplitLots, looked_at: NDArray[np.bool_], hint: Ints, limit: float, seed: int) -> tuple[Ints | None, bool]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
+from numpy.typing import NDArray
 
 from solver.errors import BadProblem
 from solver.problem import Ints
@@ -91,19 +92,35 @@ def broken_assignment(asked: UnsplitLots, answer: AssignedLots) -> list[str]:
     return broken
 
 
-def greedy(asked: UnsplitLots, reduced: "np.ndarray[tuple[int, ...], np.dtype[np.float64]]") -> Ints:
-    """Return an answer by regret: the lot that loses most if its best maker is full goes first; all -1 where one finds no room."""
+def greedy(asked: UnsplitLots, regret: NDArray[np.float64], settled: Ints) -> Ints:
+    """Return an answer that keeps the lots ``settled`` (-1: not yet) and places the others, the largest first.
+
+    Each goes where the least regret is, if need be in the place of another lot that moves elsewhere; all -1 where that finds no room.
+    """
     makers, lots = asked.effort.shape
-    left, order = asked.capacity.copy(), np.argsort(reduced, axis=0, kind="stable")
-    sorted_reduced = np.take_along_axis(reduced, order, axis=0)
-    regret = sorted_reduced[1] - sorted_reduced[0] if makers > 1 else asked.hours[0].astype(float)
-    maker = np.full(lots, -1, dtype=np.int64)
-    for lot in np.argsort(-regret, kind="stable").tolist():
-        for each in order[:, lot].tolist():
-            if asked.hours[each, lot] <= left[each]:
-                maker[lot] = each
-                left[each] -= asked.hours[each, lot]
-                break
-        else:
+    left, maker = asked.capacity.copy(), settled.copy()
+    np.subtract.at(left, maker[maker >= 0], asked.hours[maker[maker >= 0], np.flatnonzero(maker >= 0)])
+    waiting = np.flatnonzero(maker < 0)
+    for lot in waiting[np.argsort(-asked.hours[:, waiting].min(axis=0), kind="stable")].tolist():
+        room = np.flatnonzero(asked.hours[:, lot] <= left)
+        best = (float(regret[room, lot].min()), int(room[regret[room, lot].argmin()]), -1, -1) if len(room) else (np.inf, -1, -1, -1)
+        for each in range(makers):
+            mine = np.flatnonzero(maker == each)
+            mine = mine[asked.hours[each, mine] + left[each] >= asked.hours[each, lot]]
+            if not len(mine) or regret[each, lot] >= best[0]:
+                continue
+            loses = np.where(asked.hours[:, mine] <= left[:, None], regret[:, mine] - regret[each, mine], np.inf)
+            loses[each] = np.inf
+            to, which = np.unravel_index(int(loses.argmin()), loses.shape)
+            if regret[each, lot] + loses[to, which] < best[0]:
+                best = (float(regret[each, lot] + loses[to, which]), each, int(mine[which]), int(to))
+        _, each, gives_way, to = best
+        if each < 0:
             return np.full(lots, -1, dtype=np.int64)
+        if gives_way >= 0:
+            left[each] += asked.hours[each, gives_way]
+            left[to] -= asked.hours[to, gives_way]
+            maker[gives_way] = to
+        maker[lot] = each
+        left[each] -= asked.hours[each, lot]
     return maker

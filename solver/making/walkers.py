@@ -21,7 +21,7 @@ _T = TypeVar("_T")
 LINES = 4_096  # of one tree; a tree that would have more is not taken
 CRUMB = 3  # what has less than so small a part of what is wanted is passed over for the time being
 PATIENCE = 8  # needs in a row that get nothing of what came free, before the rest is not asked
-DISPLACED = 32  # trees that one event lets a short need take the place of, at most
+DISPLACED = 8  # trees that one event lets a short need take the place of, at most
 SIPS = 10  # in which a need is served, those with less coverage first
 
 
@@ -576,10 +576,14 @@ class Walkers:
             if not victims:
                 break
             victim = min(victims, key=lambda tree: (self._trees[tree].gain / self._trees[tree].units, -tree))
-            losers = self._release(victim)
+            losers, first = self._release(victim), self._next
             self.fill([need])
             self.fill(sorted(losers))
             if self._gain <= before:
+                for tree in [tree for tree in self._of_need[need] if tree >= first]:
+                    losers |= self._release(tree)
+                self.fill(sorted(losers - {need}))
+                self.fill([need])
                 break
 
     def _in_the_way(self, need: int) -> list[tuple[int, int]]:
@@ -590,9 +594,9 @@ class Walkers:
             if self._first_stale[each]:
                 kernel.refresh(self._net, self._whole, self._first, each, self._heap, self._spot)
                 self._first_stale[each] = False
-        bucket, _, _ = self._when(need, self._first.toll[thing, place])
-        if bucket < 0:
-            return []
+        bucket, pressed, late = self._when(need, self._first.toll[thing, place])
+        if bucket < 0 or pressed > (self._worth_of_next(need) - late) * self._net.scale:
+            return []  # Under the pressures, what it would take is worth more elsewhere.
         sip = min(int(problem.need_units[need] - self._covered[need]), max(1, int(problem.need_units[need]) // SIPS))
         lines, _ = kernel.reach(self._net, self._whole, self._first, found, thing, place, bucket, sip, False)
         if not lines:
