@@ -19,7 +19,7 @@ __all__ = ["assign", "sequence"]
 
 Floats = NDArray[np.float64]
 NEAREST = 3  # makers of each lot that a search looks at first
-SHARES = (0.1, 0.8, 0.1)  # of the limit: the nearest makers, some makers at a time, then all that is left open
+SHARES = (0.1, 0.4, 0.5)  # of the limit: the nearest makers, some makers at a time, then all that is left open
 SLICE = 0.4  # of work for one search among some makers
 FEW = 5  # makers at a time
 

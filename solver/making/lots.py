@@ -111,9 +111,9 @@ def greedy(asked: UnsplitLots, regret: NDArray[np.float64], settled: Ints) -> In
                 continue
             loses = np.where(asked.hours[:, mine] <= left[:, None], regret[:, mine] - regret[each, mine], np.inf)
             loses[each] = np.inf
-            to, which = np.unravel_index(int(loses.argmin()), loses.shape)
-            if regret[each, lot] + loses[to, which] < best[0]:
-                best = (float(regret[each, lot] + loses[to, which]), each, int(mine[which]), int(to))
+            other, which = divmod(int(loses.argmin()), loses.shape[1])
+            if regret[each, lot] + loses[other, which] < best[0]:
+                best = (float(regret[each, lot] + loses[other, which]), each, int(mine[which]), other)
         _, each, gives_way, to = best
         if each < 0:
             return np.full(lots, -1, dtype=np.int64)
