@@ -145,4 +145,4 @@ def test_known_optima_of_others_are_reached_or_nearly(real_data: Path) -> None:
             if name in names:
                 answer = assign_lots(asked, 2.0)
                 assert broken_assignment(asked, answer) == []
-                assert 1 <= answer.effort / known <= most, name
+                assert 1 - 1e-6 <= answer.effort / known <= most, name  # Known costs are rounded.
