@@ -145,6 +145,10 @@ def solve_on_demand(nodes: Problem, candidates: Candidates) -> tuple[Problem, Al
     ------
     TooLarge, EngineFault
         As `solver.solve` does.
+
+    Notes
+    -----
+    Where all candidates are few they are handed over at once: then nothing has to be sifted.
     """
     few = candidates.all_of(FEW_ARCS)
     if few is not None:

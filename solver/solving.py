@@ -33,7 +33,8 @@ def solve(problem: Problem) -> Allocation:
 
     Notes
     -----
-    A minimum-cost flow over M + N + K nodes and A arcs, found by OR-Tools' cost scaling where arcs are few, and else by
+    A minimum-cost flow over M + N + K nodes and A arcs. Where no two arcs share an end each carries what it can; else the flow is
+    found by OR-Tools' cost scaling where arcs are few, and else by
     successive shortest paths in our own kernel (`solver.engine` says from how many on). `broken_rules` checks the certificate in
     O(A). Where most arcs never matter, `solve_on_demand` looks at few; where little changes from
     one question to the next, `Field` repairs the answer instead.
