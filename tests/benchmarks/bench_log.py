@@ -218,6 +218,7 @@ def start(folder: Path, count: int) -> None:
         folded = fold(log, coordination)
     wall_s, cpu_s = time.perf_counter() - wall_s, time.process_time() - cpu_s
     assert not folded.parked
+    coordination.resume()  # as every start does: what the log was cut before is judged
     expected = digest(coordination.ledger, standing_proposals(coordination.book))
     print(f"  cold replay: {entries / cpu_s:,.0f} entries/s by CPU, {entries / wall_s:,.0f} by the clock ({cpu_s:.1f} s, {wall_s:.1f} s)")
     held = (
