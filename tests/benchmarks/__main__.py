@@ -1,9 +1,9 @@
 """Runs the programs of this folder, one after another, each within a bound, and tells at the end what was measured and what left out.
 
-    python -m tests.benchmarks [PROGRAM ...] [--each 9] [--minutes 40]
+    python -m tests.benchmarks [PROGRAM ...] [--each 13] [--minutes 40]
 
 All of them unless some are named. A program that takes more than `--each` minutes is ended, with all it started; where the
-`--minutes` are up, the rest is left out. On a quiet machine of two cores nothing is. Ends with 1 where a program failed.
+`--minutes` are up, the rest is left out. Ends with 1 where a program failed.
 """
 
 import argparse
@@ -45,7 +45,7 @@ def main() -> int:
     """Measure, and tell how each program ended."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("programs", nargs="*", metavar="PROGRAM", help=f"of {', '.join(programs())}")
-    parser.add_argument("--each", type=float, default=9, help="minutes for one program")
+    parser.add_argument("--each", type=float, default=13, help="minutes for one program")
     parser.add_argument("--minutes", type=float, default=40, help="for all of them")
     asked = parser.parse_args()
     unknown = sorted(set(asked.programs) - set(programs()))
