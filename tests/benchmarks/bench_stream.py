@@ -4,7 +4,7 @@
 
 CPU seconds of one process, so that a busy machine does not blur them (appending also waits for the disk: wall seconds). Each stage
 prints its row as it ends. Synthetic signals and replays run in a process of their own, whose peak memory is told too. Where the
-minutes are up, what still runs is ended and its row says so; all stages take some four minutes of CPU time.
+minutes are up, what still runs is ended and its row says so; all stages take some two minutes of CPU time.
 Folding is timed a thousand signals at a time, as they come from a log.
 """
 
