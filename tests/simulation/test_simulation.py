@@ -33,9 +33,9 @@ def test_each_planted_bug_is_found(name):
 
 
 def test_a_seed_has_one_trace_whatever_python_hashes_by():
-    said = [run("-m tests.simulation --seeds 1:4 --told", hashes) for hashes in ("0", "1", "2")]
+    said = [run("-m tests.simulation --seeds 1:8 --told", hashes) for hashes in ("0", "1", "2")]
     assert said[0] == said[1] == said[2]
-    assert said[0].count("everything held; trace ") == 3 * len(WORLDS)
+    assert said[0].count("everything held; trace ") == 7 * len(WORLDS)
 
 
 def test_the_command_that_is_named_shows_the_failure_again():
