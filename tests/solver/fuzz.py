@@ -11,6 +11,7 @@ import argparse
 import multiprocessing
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -110,22 +111,23 @@ def _all_tried(seeds: range, processes: int) -> Iterator[tuple[int, list[str]]]:
 
 
 def main() -> int:
-    """Try every seed, print how to repeat each that failed, and return 1 if any did."""
+    """Try every seed, print how to repeat each that failed, and return 1 if any did, or if interrupted before all were tried."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=int, default=100_000)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--processes", type=int, default=multiprocessing.cpu_count())
     wanted = parser.parse_args()
-    failed = 0
-    with Progress("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()) as progress:
+    tried = failed = 0
+    with suppress(KeyboardInterrupt), Progress("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()) as progress:
         bar = progress.add_task("fuzz", total=wanted.cases)
         for seed, found in _all_tried(range(wanted.first, wanted.first + wanted.cases), min(wanted.processes, wanted.cases)):
             progress.advance(bar)
+            tried += 1
             if found:
                 failed += 1
                 progress.console.print(f"python -m tests.solver.fuzz --first {seed} --cases 1", *found, sep="\n  ", markup=False)
-    print(f"{wanted.cases} questions from seed {wanted.first} on, {failed} answered wrongly")
-    return 1 if failed else 0
+    print(f"{tried} questions from seed {wanted.first} on, {failed} answered wrongly")
+    return 1 if failed or tried < wanted.cases else 0
 
 
 if __name__ == "__main__":
