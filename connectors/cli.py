@@ -91,6 +91,40 @@ def read(
     typer.echo(_as_json(report, file) if as_json else _as_text(report, file), err=True)
 
 
+@app.command()
+def adopt(
+    file: Annotated[Path, typer.Argument(help="Events with drafts, as `connector read` writes them.")],
+    recipe: Annotated[str, typer.Argument(help="The draft's recipe.")],
+    *,
+    agent: Annotated[str, typer.Option("--as", help="Who publishes it.")],
+    hours: Annotated[list[str] | None, typer.Option(metavar="PROCESS=HOURS", help="How long one run takes; one for each process.")] = None,
+    takes: Annotated[
+        list[str] | None, typer.Option(metavar="RESOURCE=AMOUNT[:UNIT]", help="How much of it one run takes; pieces unless a unit is said.")
+    ] = None,
+    time: Annotated[str | None, typer.Option(help="When it is said (RFC 3339); now unless given.")] = None,
+) -> None:
+    """Print a draft as the agent's own recipe, for `coordinator publish -`; refused until all that the draft leaves open is said."""
+    from connectors.adopting import adopted  # noqa: PLC0415
+    from coordinator.errors import Refused  # noqa: PLC0415
+    from coordinator.times import parse_instant  # noqa: PLC0415
+
+    try:
+        said_us = parse_instant(time) if time is not None else now_us()
+        line = adopted(_content(file).splitlines(), recipe, agent, said_us, hours or [], takes or [])
+    except Refused as error:
+        _stop(f"{file}: {error}")
+    except OSError as error:
+        _stop(f"{error.filename or file}: {error.strerror or error}")
+    typer.echo(line.decode())
+
+
+def now_us() -> int:
+    """Return the time of this machine, in microseconds since 1970."""
+    import time as clock  # noqa: PLC0415
+
+    return clock.time_ns() // 1000
+
+
 def _stop(why: str) -> NoReturn:
     """Exit with 2 and one line saying why."""
     from connectors.reading import visible  # noqa: PLC0415

@@ -16,7 +16,7 @@ from coordinator.units import UNITS
 from coordinator.workshops import Layout, energy_kwh
 from solver.making import NEED, Kind, ProductionPlan
 
-__all__ = ["RESTING", "Footprint", "Tree", "TreeLine", "trees_of"]
+__all__ = ["HOUR_MS", "RESTING", "Footprint", "Tree", "TreeLine", "trees_of"]
 
 HOUR_MS = 3_600_000
 MOST_LINES = 100  # of one proposal

@@ -96,6 +96,11 @@ class Production:
         self.latest = made
         return made
 
+    def has_unsaid(self) -> bool:
+        """Whether a tree that was planned last stands nowhere in the book: where several write, what one proposes may come to nothing."""
+        known = {deal.terms for deal in self.book.deals.values() if deal.is_tree}
+        return any(tree.terms not in known for tree in self.latest.trees)
+
     def standing(self) -> Mapping[str, Recipe]:
         """Return the recipes that may be used, by ref."""
         return self._standing()

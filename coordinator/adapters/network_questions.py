@@ -15,6 +15,7 @@ from coordinator.errors import Refused, Unavailable
 from coordinator.explaining import explain
 from coordinator.exploding import explode
 from coordinator.fields import FARTHEST_KM
+from coordinator.floor import floor
 from coordinator.lifting import lifting
 from coordinator.makers import makers, place_meant
 from coordinator.network import RESOURCE
@@ -123,6 +124,11 @@ def _add_making(app: FastAPI, tell: Tell) -> None:
             return {"items": makers(network, design, near_to=place, within_m=None if within_km is None else int(within_km * 1000))}
 
         return tell(told)
+
+    @app.get("/workshops/{agent}", response_class=Response)
+    def at_work(agent: str) -> Response:
+        """What each machine of a workshop does next: the work it promised, each piece on the machine that ends it first."""
+        return tell(lambda coordination: floor(coordination, agent))
 
     trying = Lock()  # held while changes are planned
 

@@ -478,6 +478,21 @@ def _explode(
 
 
 @app.command()
+def workshop(
+    agent: Annotated[str, typer.Argument(help="An agent with machine hours.")],
+    files: EventFiles = None,
+    log: EmbeddedLog = None,
+    charter: CharterFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """What each machine of a workshop does next: the work it promised, each piece on the machine that ends it first."""
+    from coordinator.cli.loading import Where
+    from coordinator.cli.making import show_floor
+
+    show_floor(Where(files or [], log, charter), agent, as_json)
+
+
+@app.command()
 def pressure(
     resource: Annotated[str, typer.Argument(help="A resource or process; process:NAME where both have one name.")],
     files: EventFiles = None,

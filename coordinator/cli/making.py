@@ -5,10 +5,12 @@ from coordinator.cli.network import print_json
 from coordinator.cli.output import table
 from coordinator.errors import Refused
 from coordinator.exploding import Exploded, explode
+from coordinator.floor import floor
 from coordinator.makers import DesignMakers, makers, place_meant
+from coordinator.times import format_instant
 from coordinator.wording import amount, counted
 
-__all__ = ["show_exploded", "show_makers"]
+__all__ = ["show_exploded", "show_floor", "show_makers"]
 
 ROWS = 25  # makers of one design; the rest is counted, and --json has them all
 
@@ -50,6 +52,26 @@ def show_exploded(where: Where, need: str, to_json: bool) -> None:
         print(f"no one change alone is enough; short in all: {', '.join(found.together)}")
     for reason in found.reasons:
         print(f"  left out {reason}")
+
+
+def show_floor(where: Where, agent: str, to_json: bool) -> None:
+    """Print what each machine of a workshop does next, in order of begin."""
+    found = floor(load(where, quiet=to_json).coordination, agent)
+    if to_json:
+        print_json(found)
+        return
+    machines = [[one.ref, one.process, one.loaded, one.jobs, amount(one.busy), format_instant(one.free_us)] for one in found.machines]
+    table(f"{found.agent}: machines", ["machine", "process", "loaded", "jobs", "busy", "free from"], machines)
+    jobs: list[list[object]] = []
+    for job in found.jobs:
+        change = "" if job.change is None else amount(job.change)
+        begin, end = format_instant(job.begin_us), format_instant(job.end_us) + (" late" if job.late else "")
+        jobs.append([begin, end, job.machine.rpartition("/")[2], job.process, amount(job.hours), change, job.need, job.state])
+    table("next", ["begin", "end", "machine", "process", "hours", "change", "for", "state"], jobs)
+    if found.forecast is not None:
+        print(f"  {amount(found.forecast)} more wait in proposals: a forecast, which binds nobody")
+    for sentence in found.not_placed:
+        print(f"  not placed: {sentence}")
 
 
 def _levels(found: Exploded) -> list[list[object]]:

@@ -1,0 +1,226 @@
+"""Inside one workshop: which machine does what it promised, and when, by `next free machine`; what only waits for answers is a forecast.
+
+Outside, the workshop is its capacities. Inside, a job may go to any of its machines of the process that has what the work requires;
+the one that ends it first does it, with the change to another material counted where the recipe says how long a set-up takes.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from solver.making.sequences import NEVER, Workshop, broken_sequence, dispatch
+
+from coordinator.commitments import OPEN, Deal, State
+from coordinator.cycle import Coordination
+from coordinator.errors import Defect, Refused
+from coordinator.limits import lacking
+from coordinator.network import PROCESS, Limits, Network, Stance
+from coordinator.orders import HOUR_MS
+from coordinator.signals import Line, Step
+from coordinator.units import Quantity
+from coordinator.wording import near
+
+__all__ = ["Floor", "Job", "Machine", "floor"]
+
+Ints = NDArray[np.int64]
+
+MINUTE_MS = 60_000
+TIER_WEIGHTS = (1_000, 100, 10, 1)  # of a minute late
+FAR_MINUTES = 2**30  # later than any job is due
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """One capacity as the workshop sees it."""
+
+    ref: str
+    process: str
+    loaded: str  # the material it says is loaded, else the first it can work with
+    jobs: int
+    busy: Quantity  # in all jobs given to it
+    free_us: int  # from when it has nothing to do
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One piece of work promised, on the machine that ends it first."""
+
+    proposal: str
+    state: str
+    process: str
+    recipe: str | None
+    need: str
+    hours: Quantity
+    machine: str
+    begin_us: int
+    end_us: int
+    change: Quantity | None  # of what is loaded, before it begins
+    late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """A workshop at one moment."""
+
+    agent: str
+    machines: tuple[Machine, ...]
+    jobs: tuple[Job, ...]  # by begin
+    forecast: Quantity | None  # hours that wait in proposals: nobody is bound by them
+    not_placed: tuple[str, ...]  # work that no machine of the workshop says it can do, in words
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    deal: Deal
+    line: Line
+    ms: int  # not done yet
+    step: Step | None
+    requires: Limits
+    tier: int
+
+
+def floor(coordination: Coordination, agent: str) -> Floor:
+    """Return what each machine of a workshop does next. Refused where nobody is called so, or has no hours."""
+    network, book = coordination.network, coordination.book
+    facts = network.agents.get(agent)
+    if facts is None:
+        hint = near(agent, network.agents)
+        raise Refused(f"nobody here is called {agent!r}; {f'did you mean {hint}?' if hint else 'say an agent with hours'}")
+    machines = [one for one in (network.stances[ref] for ref in sorted(facts.refs)) if one.kind == "capacity" and one.stands]
+    if not machines:
+        raise Refused(f"{agent!r} offers no hours of any machine; say an agent with a capacity")
+    deals = {deal.proposal: deal for one in machines for deal in book.naming(one.ref)}
+    work = [each for deal in deals.values() if agent in deal.promised for each in _works(coordination, deal, agent)]
+    able = [[_is_able(network, each, one) for one in machines] for each in work]
+    placed = [each for each, ables in zip(work, able, strict=True) if any(ables)]
+    stuck = tuple(_told(each) for each, ables in zip(work, able, strict=True) if not any(ables))
+    waiting = sum(deal.asks(agent, one.ref) for one in machines for deal in book.naming(one.ref) if _only_waits(deal, agent))
+    machines_told, jobs = _dispatched(network, coordination.log_us, machines, placed, [row for row in able if any(row)])
+    return Floor(agent, machines_told, jobs, Quantity(waiting, "h") if waiting else None, stuck)
+
+
+def _only_waits(deal: Deal, agent: str) -> bool:
+    return deal.state in OPEN and agent not in deal.promised
+
+
+def _works(coordination: Coordination, deal: Deal, agent: str) -> Iterator[_Work]:
+    """Yield the hours of a deal that this agent has still to work."""
+    network = coordination.network
+    if deal.state not in (State.PROMISED, State.COMMITTED, State.DELIVERED):
+        return
+    for index, line in enumerate(deal.lines):
+        left = line.quantity.grains - deal.gone(index)
+        need = network.stances.get(line.need)
+        if line.provider == agent and line.action in ("use", "work") and left > 0:
+            recipe = network.recipes.get(line.into or "")
+            process = network.canonical((PROCESS, line.resource))
+            steps = [step for step in recipe.steps if network.canonical((PROCESS, step.process)) == process] if recipe else []
+            step = steps[0] if steps else None
+            requires = step.requires if step else (need.limits if need is not None and need.is_hours else None) or {}
+            tier = coordination.book.claim_of(need)[2] if need is not None else 3
+            yield _Work(deal, line, left, step, requires, tier)
+
+
+def _is_able(network: Network, work: _Work, machine: Stance) -> bool:
+    same = network.canonical(machine.thing) == network.canonical((PROCESS, work.line.resource))
+    return same and not lacking(work.requires, machine.limits or {})
+
+
+def _told(work: _Work) -> str:
+    hours = work.ms / HOUR_MS
+    return f"{hours:g} h {work.line.resource} of proposal {work.deal.proposal[:12]}: no machine that stands says it has what this requires"
+
+
+def _material(limits: Limits | None, *keys: str) -> str:
+    said = next((str(limits[key]) for key in keys if limits and key in limits), "")
+    return said.split(";")[0].strip().casefold()
+
+
+def _dispatched(
+    network: Network, log_us: int, machines: Sequence[Stance], works: Sequence[_Work], able: Sequence[Sequence[bool]]
+) -> tuple[tuple[Machine, ...], tuple[Job, ...]]:
+    """Return machines and jobs as `next free machine` has them, in minutes from now."""
+    loaded = [_material(one.limits, "loaded", "material") for one in machines]
+    wanted = [_material(work.requires, "material") for work in works]
+    setups = sorted({*loaded, *wanted})
+    minutes = [-(-work.ms // MINUTE_MS) for work in works]
+    shop = Workshop(
+        hours=_ints([[minutes[j] if able[j][m] else NEVER for m in range(len(machines))] for j in range(len(works))], len(machines)),
+        setup=_ints([setups.index(each) for each in wanted]),
+        ready=_ints([_minutes(work.line.begin_us, log_us, 0) for work in works]),
+        due=_ints([_minutes(work.line.due_us or work.line.end_us, log_us, FAR_MINUTES) for work in works]),
+        weight=_ints([TIER_WEIGHTS[work.tier] for work in works]),
+        after=_ints(_after(network, works), 2),
+        loaded=_ints([setups.index(each) for each in loaded]),
+        free=_ints([_minutes(one.begin_us, log_us, 0) for one in machines]),
+        change=_changes(setups, wanted, works),
+    )
+    found = dispatch(shop)
+    wrong = broken_sequence(shop, found)
+    if wrong:
+        raise Defect(f"a sequence of work breaks its own rules; please report: {'; '.join(wrong[:3])}")
+    now_us = log_us - log_us % (MINUTE_MS * 1000)
+    jobs: list[Job] = []
+    free = shop.free.tolist()
+    busy = [0] * len(machines)
+    counts = [0] * len(machines)
+    at = list(shop.loaded.tolist())
+    for j in sorted(range(len(works)), key=lambda job: (int(found.begin[job]), job)):
+        work, machine, begin = works[j], int(found.machine[j]), int(found.begin[j])
+        change = int(shop.change[at[machine], shop.setup[j]])
+        at[machine], free[machine] = int(shop.setup[j]), begin + minutes[j]
+        busy[machine], counts[machine] = busy[machine] + work.ms, counts[machine] + 1
+        jobs.append(
+            Job(
+                proposal=work.deal.proposal,
+                state=work.deal.state.value,
+                process=work.line.resource,
+                recipe=work.line.into,
+                need=work.line.need,
+                hours=Quantity(work.ms, "h"),
+                machine=machines[machine].ref,
+                begin_us=now_us + begin * MINUTE_MS * 1000,
+                end_us=now_us + free[machine] * MINUTE_MS * 1000,
+                change=Quantity(change * MINUTE_MS, "min") if change else None,
+                late=free[machine] > int(shop.due[j]),
+            )
+        )
+    told = tuple(
+        Machine(one.ref, network.canonical(one.thing)[1], loaded[m], counts[m], Quantity(busy[m], "h"), now_us + free[m] * MINUTE_MS * 1000)
+        for m, one in enumerate(machines)
+    )
+    return told, tuple(jobs)
+
+
+def _changes(setups: Sequence[str], wanted: Sequence[str], works: Sequence[_Work]) -> Ints:
+    """Return how long each change of material takes: the longest set-up of the jobs that take the new one."""
+    change = np.zeros((len(setups), len(setups)), dtype=np.int64)
+    for setup, work in zip(wanted, works, strict=True):
+        if setup and work.step is not None and work.step.setup is not None:
+            column = setups.index(setup)
+            change[:, column] = np.maximum(change[:, column], -(-work.step.setup.grains // MINUTE_MS))
+    np.fill_diagonal(change, 0)
+    return change
+
+
+def _after(network: Network, works: Sequence[_Work]) -> list[tuple[int, int]]:
+    """Return which job has to end before which begins: within one proposal, what makes a part before what takes it."""
+    pairs: list[tuple[int, int]] = []
+    for first, one in enumerate(works):
+        for second, other in enumerate(works):
+            made, taken = network.recipes.get(one.line.into or ""), network.recipes.get(other.line.into or "")
+            if first != second and one.deal is other.deal and made and taken and one.line.into != other.line.into:
+                outputs = {flow.resource for flow in made.outputs}
+                if outputs & {flow.resource for flow in taken.inputs}:
+                    pairs.append((first, second))
+    return pairs
+
+
+def _minutes(at_us: int | None, log_us: int, missing: int) -> int:
+    return missing if at_us is None else max(0, (at_us - log_us) // (MINUTE_MS * 1000))
+
+
+def _ints(values: Sequence[object], width: int | None = None) -> Ints:
+    table = np.array(values, dtype=np.int64)
+    return table if width is None else table.reshape(len(values), width)

@@ -1,0 +1,87 @@
+"""Inside a workshop: work that was promised goes to the machine that ends it first; what only waits binds no machine."""
+
+from itertools import pairwise
+
+import pytest
+
+from coordinator.errors import Refused
+from coordinator.floor import floor
+from tests.coordinator.test_production import SHIELDS, accept, making
+from tests.support.desk import Desk
+from tests.support.events import agent, amount, answer, capacity, event, hours, moment_us, need
+
+HOUR_US = 3_600_000_000
+
+
+def farm(*machines, jobs=((4, "pla"), (4, "pla"), (4, "petg"))):
+    """A printer farm with machines (name, limits) and one committed job of so many hours and material for each clinic."""
+    lines = [agent("farm", 48.0, 2.0)]
+    lines += [capacity("farm", 40, "printing", subject=name, limits=limits) for name, limits in machines]
+    for number, (count, material) in enumerate(jobs):
+        step = {"process": "printing", "effort": amount(1, "h"), "setup": amount(30, "min"), "requires": {"material": material}}
+        data = {"recipe": f"r{number}", "outputs": [{"resource": f"thing-{number}", "quantity": amount(1)}], "steps": [step]}
+        lines += [event("recipe", "agent:d", f"r{number}", 0, data), agent(f"clinic-{number}", 48.1, 2.0)]
+        lines.append(need(f"clinic-{number}", count, f"thing-{number}"))
+    return Desk(*lines)
+
+
+def committed(desk):
+    for deal in making(desk):
+        accept(desk, deal)
+    return floor(desk.core, "farm")
+
+
+def test_jobs_go_to_the_machines_that_are_loaded_with_what_they_take_and_no_change_is_made_in_vain():
+    told = committed(farm(("one", {"material": "pla;petg"}), ("two", {"material": "petg;pla"})))
+    at = {job.need: (job.machine.rpartition("/")[2], job.begin_us, job.change) for job in told.jobs}
+    assert at["clinic-2/need/n"][0] == "two"
+    assert at["clinic-2/need/n"][2] is None
+    assert len(told.jobs) == 3
+    assert told.forecast is None
+    for machine in told.machines:
+        mine = sorted((job.begin_us, job.end_us) for job in told.jobs if job.machine == machine.ref)
+        assert all(before[1] <= after[0] for before, after in pairwise(mine))
+    assert sum(machine.busy.grains for machine in told.machines) == sum(job.hours.grains for job in told.jobs)
+
+
+def test_a_machine_without_the_material_is_never_given_the_job():
+    told = committed(farm(("one", {"material": "pla"}), ("two", {"material": "petg"})))
+    assert {(job.need, job.machine.rpartition("/")[2]) for job in told.jobs} == {
+        ("clinic-0/need/n", "one"),
+        ("clinic-1/need/n", "one"),
+        ("clinic-2/need/n", "two"),
+    }
+
+
+def test_what_waits_in_proposals_is_a_forecast_and_no_machine_is_bound():
+    desk = farm(("one", {"material": "pla;petg"}))
+    making(desk)
+    told = floor(desk.core, "farm")
+    assert told.jobs == ()
+    assert told.forecast.grains >= 12 * 3_600_000
+
+
+def test_parts_are_made_before_what_takes_them():
+    desk = Desk(*SHIELDS)
+    [deal] = making(desk)
+    accept(desk, deal)
+    told = {job.process: job for job in floor(desk.core, "printer").jobs}
+    assert told["printing"].end_us <= told["assembly"].begin_us
+    assert told["printing"].end_us - told["printing"].begin_us == 30 * HOUR_US
+
+
+def test_hours_promised_to_others_are_work_of_the_floor_too():
+    desk = Desk(agent("a", 48.0), agent("b", 48.1), capacity("a", 8, "sewing"), hours("b", 3, due=2))
+    [deal] = desk.cycle()
+    desk.take(*(answer(party, deal.proposal, at=0.0) for party in ("a", "b")))
+    [job] = floor(desk.core, "a").jobs
+    assert (job.hours.grains, job.recipe, job.late) == (3 * 3_600_000, None, True)
+    assert job.begin_us == moment_us(0)
+
+
+def test_who_has_no_machines_is_told_so():
+    desk = Desk(agent("a", 48.0))
+    with pytest.raises(Refused, match="offers no hours"):
+        floor(desk.core, "a")
+    with pytest.raises(Refused, match="nobody here is called 'b'"):
+        floor(desk.core, "b")
