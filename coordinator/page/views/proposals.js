@@ -139,6 +139,7 @@ function lineOf(line, reason, index) {
     " ",
     line.resource,
     h("span", { class: "muted" }, ` · ${kilometres(line.distance_km)}`, line.due ? ` · ${t("proposals.due", { day: day(line.due) })}${slack(line)}` : ""),
+    line.into ? h("span", { class: "muted" }, ` · ${line.provider} → ${line.receiver}, ${t("proposals.into", { recipe: line.into.split("/").pop() })}`) : null,
     reason?.tier_used === undefined ? null : [" ", tier(reason.tier_used, reason.tier_stated)],
     reason?.late ? [" ", h("span", { class: "tier late" }, t("proposals.late"))] : null,
   );

@@ -237,6 +237,7 @@ export const english = {
   "proposals.expires": "expires in",
   "proposals.accepted_by": "accepted by {who}",
   "proposals.due": "due {day}",
+  "proposals.into": "for making {recipe}",
   "proposals.late": "late",
   "proposals.why": "Why this?",
   "proposals.made": "made",

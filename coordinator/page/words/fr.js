@@ -228,6 +228,7 @@ export const french = {
   "proposals.expires": "expire dans",
   "proposals.accepted_by": "acceptée par {who}",
   "proposals.due": "pour le {day}",
+  "proposals.into": "pour fabriquer {recipe}",
   "proposals.late": "en retard",
   "proposals.why": "Pourquoi celle-ci ?",
   "proposals.made": "faite",
