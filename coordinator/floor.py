@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from solver.making.sequences import NEVER, Workshop, broken_sequence, dispatch
 
 from coordinator.commitments import OPEN, Deal, State
 from coordinator.cycle import Coordination
@@ -20,6 +19,7 @@ from coordinator.orders import HOUR_MS
 from coordinator.signals import Line, Step
 from coordinator.units import Quantity
 from coordinator.wording import near
+from solver.making.sequences import NEVER, Workshop, broken_sequence, dispatch
 
 __all__ = ["Floor", "Job", "Machine", "floor"]
 
