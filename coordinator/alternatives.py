@@ -68,14 +68,14 @@ class Alternatives:
     proposal: str
     lines: tuple[LineAlternatives, ...]
     levels: int  # steps of urgency that make a tier
-    unsaid: str | None  # "answered" or "too large"
+    unsaid: str | None  # "answered", "making" or "too large"
 
 
 def alternatives(coordination: Coordination, proposal: str) -> Alternatives:
     """Return what else was possible for each line of a proposal that nobody has answered. Refused where there is none of this id."""
     deal = _deal(coordination, proposal)
-    found = tuple(_line(coordination, line) for line in deal.lines)
     why = _why_not(coordination, deal)
+    found = tuple(_line(coordination, line) for line in deal.lines if line.into is None)
     levels = 1 if coordination.charter.fairness == "off" else coordination.charter.fairness_levels
     return Alternatives(deal.proposal, found if why is None else tuple(map(_bare, found)), levels, why)
 
@@ -91,6 +91,8 @@ def _why_not(coordination: Coordination, deal: Deal) -> str | None:
     """Return why a proposal's market tells nothing of it any more, or None."""
     if deal.state is not State.PROPOSED:
         return "answered"
+    if any(line.into for line in deal.lines):
+        return "making"  # a tree of several parties is chosen whole, not line by line
     return None if all(_size(coordination, line) <= MOST_PAIRS for line in deal.lines) else "too large"
 
 

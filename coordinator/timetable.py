@@ -10,6 +10,8 @@ from coordinator.units import Quantity
 
 __all__ = ["Booking", "Hours", "timetable"]
 
+MS_US = 1_000  # hours are counted in whole milliseconds
+
 
 @dataclass(frozen=True, slots=True)
 class Booking:
@@ -21,7 +23,7 @@ class Booking:
     hours: Quantity
     begin_us: int
     end_us: int
-    is_set: bool  # the proposal itself says when; else it is anywhere within the windows of both
+    is_set: bool  # it takes all of that time; else it is anywhere within
     state: str
 
 
@@ -60,9 +62,9 @@ def _bookings(coordination: Coordination, stance: Stance, deals: list[Deal]) -> 
     found = []
     for deal in deals:
         for line in deal.lines:
-            if line.offer == stance.ref:
+            if line.offer == stance.ref and line.quantity.dimension == stance.dimension:  # Of what is made in these hours, only the hours.
                 begin_us, end_us = _when(coordination, stance, line)
-                is_set = line.begin_us is not None and line.end_us is not None
+                is_set = end_us - begin_us == line.quantity.grains * MS_US
                 found.append(Booking(deal.proposal, line.receiver, line.need, line.quantity, begin_us, end_us, is_set, deal.state.value))
     return sorted(found, key=lambda one: (one.begin_us, one.end_us, one.proposal))
 

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Page, Request, Route, expect
@@ -139,19 +138,35 @@ def test_a_need_tells_its_history(live: Served, open_page: Opened) -> None:
 
 
 def test_a_card_tells_what_was_rejected_for_it_and_what_the_plan_would_be_without_it(served: Served, open_page: Opened) -> None:
-    page = open_page(served, "/proposals")
-    card = page.locator(".pair").first
+    pairs = [one["proposal"] for one in served.get("/proposals?limit=1000")["items"] if len(one["lines"]) == 1]
+    told = ((one, served.get(f"/proposals/{one}/alternatives")["lines"]) for one in pairs)
+    proposal, [line] = next((one, lines) for one, lines in told if len(lines[0]["instead_from"]) > 1 and lines[0]["wanted_by"])
+    page = open_page(served, f"/proposals?id={proposal}")
+    card = page.locator(".pair")
     card.focus()
     page.keyboard.press("w")
-    proposal = parse_qs(urlsplit(str(card.locator("a.ref").first.get_attribute("href"))).fragment.partition("?")[2])["id"][0]
-    for line in served.get(f"/proposals/{proposal}/alternatives")["lines"]:
-        expect(card).to_contain_text(f"{line['sources']} other sources")
-        for one in (*line["instead_from"][:3], *line["wanted_by"][:3]):
-            expect(card).to_contain_text(one["agent"])
+    expect(card).to_contain_text(f"{line['sources']} other sources")
+    for one in (*line["instead_from"][:3], *line["wanted_by"][:3]):
+        expect(card).to_contain_text(one["agent"])
     card.get_by_role("button", name="What if it is declined?").click()
-    told = served.get(f"/proposals/{proposal}/without")
-    expect(card).to_contain_text(f"Others who get more: {told['others_rise']}; less: {told['others_fall']}.")
+    without = served.get(f"/proposals/{proposal}/without")
+    expect(card).to_contain_text(f"Others who get more: {without['others_rise']}; less: {without['others_fall']}.")
     keep_shot(page, "proposal-why")
+
+
+def test_what_several_make_together_says_who_does_what_and_what_it_takes(served: Served, open_page: Opened) -> None:
+    items = served.get("/proposals?limit=1000")["items"]
+    tree = next(one for one in items if len(one["parties"]) > 2)
+    assert served.get(f"/proposals/{tree['proposal']}/alternatives")["unsaid"] == "making"
+    page = open_page(served, f"/proposals?id={tree['proposal']}")
+    card = page.locator(".pair")
+    for line in tree["lines"]:
+        for name in (line["provider"], line["resource"]):
+            expect(card).to_contain_text(name)
+    card.locator("[data-act=why]").click()
+    expect(card).to_contain_text("In all it takes")
+    expect(card).to_contain_text("Several parties make it together")
+    keep_shot(page, "proposal-tree")
 
 
 def test_filters_are_in_the_address_and_come_back_from_it(served: Served, open_page: Opened) -> None:

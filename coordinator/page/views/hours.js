@@ -27,11 +27,12 @@ function legend() {
   return h("p", { class: "legend" }, h("span", {}, bar("bound"), t("legend.bound")), h("span", {}, bar("promised"), t("state.promised")), h("span", {}, bar("proposed"), t("legend.proposed")), h("span", {}, bar("free"), t("hours.window")));
 }
 
-// The bar of a booking that has no hour yet is as long as its share of the window, from where it may begin at the earliest.
+// A bar is as long as its hours. One that has no hour yet stands as early in its window as those before it let it.
 function chart(now, rows) {
   const times = rows.flatMap((row) => [row.begin, row.end, ...row.booked.flatMap((one) => [one.begin, one.end])]).map((each) => Date.parse(each));
   const [from, until] = [Math.min(...times, Date.parse(now)), Math.max(...times, Date.parse(now) + 3_600_000)];
   const x = (text) => LABEL + ((Date.parse(text) - from) / (until - from)) * WIDE;
+  const hour = (3_600_000 / (until - from)) * WIDE;
   const high = TOP + rows.length * ROW + 6;
   const ticks = [...Array(TICKS).keys()].map((each) => from + ((until - from) * each) / (TICKS - 1));
   const label = t("hours.picture", { count: rows.length, from: moment(new Date(from).toISOString()), to: moment(new Date(until).toISOString()) });
@@ -42,23 +43,20 @@ function chart(now, rows) {
       "svg",
       { class: "gantt", viewBox: `0 0 ${LABEL + WIDE + 16} ${high}`, width: LABEL + WIDE + 16, height: high, role: "img", "aria-label": label },
       ticks.map((ms, index) => [h("line", { class: "grid", x1: LABEL + (WIDE * index) / (TICKS - 1), x2: LABEL + (WIDE * index) / (TICKS - 1), y1: TOP - 6, y2: high }), h("text", { class: "small", x: LABEL + (WIDE * index) / (TICKS - 1), y: 14, "text-anchor": index === 0 ? "start" : index === TICKS - 1 ? "end" : "middle" }, tick(ms, until - from))]),
-      rows.map((row, index) => line(row, TOP + index * ROW, x)),
+      rows.map((row, index) => line(row, TOP + index * ROW, x, hour)),
       h("line", { class: "now", x1: x(now), x2: x(now), y1: TOP - 6, y2: high }),
     ),
   );
 }
 
-function line(row, y, x) {
+function line(row, y, x, hour) {
   const cut = (text) => (text.length > 24 ? `${text.slice(0, 23)}…` : text);
-  const whole = row.stated.value || 1;
-  let used = 0;
+  let free = -Infinity; // where the next booking may stand
   const bars = row.booked.map((one) => {
     const [begin, end] = [x(one.begin), x(one.end)];
-    const share = Math.min(1, one.hours.value / whole);
-    const track = Math.max(2, x(row.end) - x(row.begin));
-    const wide = one.is_set ? Math.max(2, end - begin) : Math.max(2, Math.min(end - begin, track * share));
-    const left = one.is_set ? begin : Math.min(Math.max(begin, x(row.begin) + used), Math.max(begin, end - wide));
-    if (!one.is_set) used = left + wide - x(row.begin);
+    const wide = Math.max(3, Math.min(end - begin, one.hours.value * hour));
+    const left = Math.max(begin, Math.min(free, end - wide));
+    free = left + wide;
     const kind = one.state === "proposed" ? "proposed" : one.state === "promised" ? "promised" : "bound";
     return h("g", {}, h("rect", { class: `booking booking-${kind}`, x: left, y: y + 5, width: wide, height: ROW - 14, rx: 4 }), wide > 70 ? h("text", { class: `small on-${kind}`, x: left + 6, y: y + ROW / 2 + 2 }, `${quantity(one.hours)} ${one.receiver}`.slice(0, Math.floor(wide / 7))) : null);
   });

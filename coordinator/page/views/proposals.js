@@ -3,7 +3,7 @@
 import { h } from "../dom.js";
 import { agentLink, button, choice, empty, field, needLink, notice, state, table, textFilter, tick, tier, when } from "../parts.js";
 import { Trouble, all, ask, say } from "../server.js";
-import { day, kilometres, left, number, quantity, spell, t } from "../words.js";
+import { day, kilometres, left, number, percent, quantity, spell, t } from "../words.js";
 
 const MOST = 1_000; // proposals of each state that are held here at once
 const CARDS = 30;
@@ -114,7 +114,7 @@ function proposal(app, one) {
   return h(
     "article",
     { key: one.proposal, class: "proposal" },
-    h("ul", { class: "lines" }, one.lines.map((line, index) => lineOf(line, one.reasons?.lines?.[index], index))),
+    h("ul", { class: "lines" }, one.lines.map((line, index) => lineOf(app, line, one, index))),
     h(
       "p",
       { class: "note" },
@@ -131,22 +131,40 @@ function proposal(app, one) {
 
 const slack = (line) => (line.due && left(line.due) ? ` · ${t("proposals.spare", { time: left(line.due) })}` : "");
 
-function lineOf(line, reason, index) {
+// A line between others than the first two, as where something is made by several, says between whom, and what it goes into.
+function lineOf(app, line, one, index) {
+  const reason = one.reasons?.lines?.[index];
+  const { provider, receiver } = one.lines[0];
+  const others = line.into || line.provider !== provider || line.receiver !== receiver;
   return h(
     "li",
     { key: index },
     h("strong", {}, quantity(line.quantity)),
     " ",
     line.resource,
-    h("span", { class: "muted" }, ` · ${kilometres(line.distance_km)}`, line.due ? ` · ${t("proposals.due", { day: day(line.due) })}${slack(line)}` : ""),
-    line.into ? h("span", { class: "muted" }, ` · ${line.provider} → ${line.receiver}, ${t("proposals.into", { recipe: line.into.split("/").pop() })}`) : null,
+    h("span", { class: "muted" }, ` · ${kilometres(line.distance_km)}`, line.due && !line.into ? ` · ${t("proposals.due", { day: day(line.due) })}${slack(line)}` : ""),
+    others ? h("span", { class: "muted" }, " · ", agentLink(app, line.provider), line.action === "use" ? null : [" → ", agentLink(app, line.receiver)], line.into ? `, ${t("proposals.into", { recipe: line.into.split("/").at(-1) })}` : null) : null,
     reason?.tier_used === undefined ? null : [" ", tier(reason.tier_used, reason.tier_stated)],
     reason?.late ? [" ", h("span", { class: "tier late" }, t("proposals.late"))] : null,
   );
 }
 
+// Why something is made: for whom, what it takes in all, and how near the plan of making is to the best there could be.
+function makingOf(app, { needs, footprint = {}, plan }) {
+  const takes = [
+    footprint.hours ? quantity({ value: footprint.hours, unit: "h" }) : null,
+    footprint.kg ? quantity({ value: footprint.kg, unit: "kg" }) : null,
+    footprint.kg_km ? `${number(footprint.kg_km, 0)} kg·km` : null,
+  ].filter(Boolean);
+  return [
+    h("li", { key: "for" }, t("making.for"), " ", needs.map((ref, index) => [index ? ", " : "", needLink(app, ref)])),
+    takes.length ? h("li", { key: "takes" }, t("making.takes", { what: takes.join(", ") })) : null,
+    plan?.gap === undefined ? null : h("li", { key: "gap" }, t("making.gap", { share: percent(plan.gap) })),
+  ];
+}
+
 function why(app, one) {
-  const said = one.lines.map((line, index) => h("li", { key: index }, needLink(app, line.need), ": ", reasonOf(one.reasons?.lines?.[index] ?? {}, one.reasons?.fairness), " ", t("proposals.effort", { effort: number(line.effort) })));
+  const said = one.reasons?.making ? makingOf(app, one.reasons.making) : one.lines.map((line, index) => h("li", { key: index }, needLink(app, line.need), ": ", reasonOf(one.reasons?.lines?.[index] ?? {}, one.reasons?.fairness), " ", t("proposals.effort", { effort: number(line.effort) })));
   return h("div", { class: "inside" }, h("ul", {}, said), alternatives(app, one, told.get(one.proposal)), h("p", { class: "note" }, t("proposals.made"), " ", when(one.made), " · ", t("proposals.charter"), " ", h("a", { href: app.link("book") }, h("code", {}, one.charter))));
 }
 
@@ -183,8 +201,8 @@ function alternatives(app, one, known) {
   if (!known.alternatives) return known.trouble ? notice("quiet", known.trouble) : h("p", { class: "loading" }, t("loading"));
   const { lines, unsaid, levels } = known.alternatives;
   return [
-    lines.map((line, index) => h("div", { key: `line-${index}`, class: "said" }, lines.length > 1 ? h("h3", {}, `${quantity(one.lines[index].quantity)} ${one.lines[index].resource}`) : null, wayOf(line, one.lines[index]), rejected(app, line, levels))),
-    unsaid ? h("p", { class: "note" }, t(`alternatives.${unsaid === "answered" ? "answered" : "too_large"}`)) : change(app, one, known, lines),
+    unsaid ? null : lines.map((line, index) => h("div", { key: `line-${index}`, class: "said" }, lines.length > 1 ? h("h3", {}, `${quantity(one.lines[index].quantity)} ${one.lines[index].resource}`) : null, wayOf(line, one.lines[index]), rejected(app, line, levels))),
+    unsaid ? h("p", { class: "note" }, t(`alternatives.${unsaid === "too large" ? "too_large" : unsaid}`)) : change(app, one, known, lines),
   ];
 }
 
@@ -214,7 +232,7 @@ function change(app, one, known, lines) {
     "div",
     { class: "said" },
     h("h3", {}, t("alternatives.change")),
-    nearest ? h("p", {}, t("alternatives.nearer", { who: nearest.agent, far: kilometres(nearest.effort_km) })) : null,
+    nearest ? h("p", {}, t(nearest.effort_km < 0.05 ? "alternatives.tied" : "alternatives.nearer", { who: nearest.agent, far: kilometres(nearest.effort_km) })) : null,
     known.without ? without(app, known.without) : h("div", { class: "acts" }, button(t("alternatives.ask_without"), () => tellOf(app, one, known, "without"), { disabled: Boolean(known.waiting) }), known.trouble ? h("span", { class: "note" }, known.trouble) : null),
   );
 }
