@@ -14,11 +14,12 @@ import solver
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "solver" / "README.md").read_text(encoding="utf-8")
-EXAMPLES = re.findall(r"^```python\n(.*?)^```", PAGE, flags=re.M | re.S)
+MAKING = (ROOT / "solver" / "making" / "README.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"^```python\n(.*?)^```", PAGE + MAKING, flags=re.M | re.S)
 FUNCTIONS = sorted(name for name in solver.__all__ if isinstance(getattr(solver, name), FunctionType))
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=["asked once", "kept"])
+@pytest.mark.parametrize("example", EXAMPLES, ids=["asked once", "kept", "making"])
 def test_the_examples_print_what_they_say(example: str) -> None:
     promised = re.findall(r"# prints: (.+)", example)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -34,7 +35,7 @@ def test_names_paths_and_programs_of_the_page_exist() -> None:
     assert [name for name in sorted(paths) if not (ROOT / name).exists()] == []
     sources = " ".join(path.read_text(encoding="utf-8") for path in (ROOT / "solver").rglob("*.py"))
     assert [name for name in sorted(said - paths) if not re.search(rf"\b{re.escape(name)}\b", sources)] == []
-    for program in re.findall(r"`python (tests/[\w/.]+)", PAGE):
+    for program in re.findall(r"`python (tests/[\w/.]+)", PAGE + MAKING):
         assert (ROOT / program).is_file(), program
     for target in re.findall(r"`make (\w+)`", PAGE):
         assert f"\n{target}:" in (ROOT / "Makefile").read_text(encoding="utf-8")
