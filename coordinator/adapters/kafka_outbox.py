@@ -81,10 +81,11 @@ class Outbox:
     def _leave(self, writer: str, standing: Standing) -> None:
         """Hand what one writer owes to the one who took all from it."""
         heir = standing.turn
-        if writer == self.writer:
-            self.waiting = []
-            return
-        owed = self._owed.pop(writer, deque())
+        if writer == self.writer:  # the heir may end before it published this, and leave it in turn
+            lines, self.waiting = tuple(entry.event for entry in self.waiting), []
+            owed = deque([_Owed(heir.number, lines, self.published)] if lines else [])
+        else:
+            owed = self._owed.pop(writer, deque())
         if heir.writer == self.writer:
             self._inherited.extend(owed)
         else:

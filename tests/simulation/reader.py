@@ -232,7 +232,8 @@ class Reader:
 
     def _rests(self, data: Json) -> bool:
         """Whether all stands that a proposal rests on."""
-        return all(self.stands[line[what]].stands for line in data["lines"] for what in ("offer", "need"))
+        refs = [(self.stands[line[what]], line["resource"]) for line in data["lines"] for what in ("offer", "need")]
+        return all(stand.stands and stand.thing == resource for stand, resource in refs)
 
     def _why_not_recorded(self, data: Json, *, fresh: bool) -> Invariant | None:
         kind, name, agent, statement = data["kind"], data["proposal"], data["agent"], data.get("statement")

@@ -5,8 +5,11 @@ from itertools import count
 
 import pytest
 
+from coordinator.adapters.kafka_outbox import Outbox
 from coordinator.errors import Unavailable
+from coordinator.signals import event_json
 from coordinator.stream import SIGNAL
+from coordinator.turns import Standing, Taking, Turn
 from tests.simulation.checks import fast_and_fixed
 from tests.simulation.clustered import ClusteredWorld, Node
 from tests.simulation.scheduler import MINUTE_US, SECOND_US
@@ -55,3 +58,14 @@ def test_who_says_the_same_at_the_same_time_and_fails_takes_no_answer_from_the_o
     world.scheduler.begin(world.nodes[0].process, publish)
     world.scheduler.run(world.scheduler.now_us + 5 * SECOND_US, world.check)
     assert [one.status for one in outcomes] == ["taken"]
+
+
+def test_what_one_left_to_another_who_ended_without_publishing_it_comes_back_to_it():
+    outbox, partition = Outbox("one"), f"{SIGNAL}/3"
+    outbox.note(Standing(Turn("one", 2, {partition: Taking(1, 0, 0)}), 2), [event_json("proposal", "coordinator:main", "p", 1, None)])
+    assert len(outbox.waiting) == 1
+    outbox.note(Standing(Turn("other", 1, claims=(partition,), epoch=2), 3, relieved=("one",)), [])
+    assert outbox.waiting == []
+    outbox.note(Standing(Turn("one", 3, claims=(partition,), epoch=3), 4, relieved=("other",)), [])
+    outbox.settle(lambda streams, place: iter(()))
+    assert [entry.key for entry in outbox.waiting] == ["p"]
