@@ -40,11 +40,13 @@ def raw(address: str, topic: str) -> list[tuple[int, int, dict[str, Any]]]:
     with closing(KafkaConsumer(bootstrap_servers=address, auto_offset_reset="earliest", fetch_max_wait_ms=100)) as consumer:
         consumer.assign([TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()])
         consumer.seek_to_beginning()
+        ends = consumer.end_offsets(list(consumer.assignment()))  # at least so far; some brokers count batches there
         quiet, begun_ms = 0, time.time() * 1000
         while quiet < QUIET_POLLS:
             polled = consumer.poll(timeout_ms=300, max_records=5_000)
             is_older = any(row.timestamp < begun_ms for batch in polled.values() for row in batch)
-            quiet = 0 if is_older else quiet + 1  # time goes on telling itself, so there is always something new
+            is_short = any(consumer.position(partition) < end for partition, end in ends.items())
+            quiet = 0 if is_older or is_short else quiet + 1  # time goes on telling itself, so there is always something new
             for batch in polled.values():
                 for row in batch:
                     attributes = {name.removeprefix("ce_"): value.decode() for name, value in row.headers}

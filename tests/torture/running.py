@@ -25,11 +25,11 @@ from tests.torture.judging import PROPOSAL, SIGNAL, Findings, examine
 __all__ = ["Outcome", "Plan", "torture"]
 
 PARTIES = 40  # makers, and as many clinics
-THINGS = 12
+PER_THING = 100  # signals: markets stay small, for what is tried here is not the solver
 SPEAKERS, BATCH = 2, 20
 PAUSE_S, CUT_S = 3.0, 4.0
 START_S, SETTLE_S = 180.0, 300.0
-BETWEEN_S = (0.5, 6.0)  # two blows
+BETWEEN_S = (0.5, 4.0)  # two blows
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,10 @@ class Agents:
             for _ in range(BATCH):
                 kind = random.choice(["offer", "need"])
                 agent = f"{'maker' if kind == 'offer' else 'clinic'}-{random.randrange(PARTIES)}"
-                data = {"resource": f"thing-{random.randrange(THINGS)}", "quantity": {"value": random.randint(1, 30), "unit": "1"}}
+                data = {
+                    "resource": f"thing-{random.randrange(1 + self.events // PER_THING)}",
+                    "quantity": {"value": random.randint(1, 30), "unit": "1"},
+                }
                 place = {"place": {"lat": 48.11, "long": -1.68}}
                 batch.append(_event(kind, agent, f"s-{which}-{number}", {**data, **place}, expires=600))
                 number += 1
