@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterator
 from html import escape
 from typing import Annotated, Any, Literal
@@ -48,6 +49,7 @@ TURN_FIGURES = {
     "number": "turns that stand, of all coordinators",
     "epoch": "how often partitions of the signals were claimed",
     "void": "records in the stream of turns that did not count",
+    "lag": "signals in Kafka and not taken yet by anybody",
     "waiting": "signals read and not taken yet",
     "unpublished": "decisions that stand and are not in their streams yet",
     "held": "partitions of the signals that this coordinator acts for",
@@ -321,6 +323,7 @@ def _add_watching(app: FastAPI, service: Service, feed: Feed, proofs: Proofs) ->
             "cycles": status.cycles,
             "cycle_age_seconds": status.cycle_age_s,
             "waiting": status.turns.get("waiting", 0),
+            "lag": status.turns.get("lag", 0),
             "unproven": {name: list(broken) for name, broken in sorted(proofs.broken.items())},
         }
         return _json(told if status.why_not is None else {**told, "why": status.why_not}, 200 if status.why_not is None else 503)
@@ -371,6 +374,16 @@ class _Figures(Collector):
         yield GaugeMetricFamily("stigmergy_log_time_seconds", "Log time, in seconds since 1970.", value=max(0, status.log_us) / 1e6)
         yield CounterMetricFamily("stigmergy_cycles", "Cycles of planning.", value=status.cycles)
         yield CounterMetricFamily("stigmergy_planning_seconds", "Time spent planning.", value=status.planning_s)
+        yield CounterMetricFamily("stigmergy_folding_seconds", "Time spent taking in what was said and decided.", value=status.folding_s)
+        needs = GaugeMetricFamily(
+            "stigmergy_open_needs", "Needs that stand and are not promised whole, at a recent cycle.", labels=["tier"]
+        )
+        for tier in range(4):
+            needs.add_metric([str(tier)], status.open_needs.get(tier, 0))
+        yield needs
+        if status.log_us > 0:
+            age_s = max(0.0, time.time() - status.log_us / 1e6)
+            yield GaugeMetricFamily("stigmergy_log_age_seconds", "By how much log time is behind this machine's clock.", value=age_s)
         for name, value in status.turns.items():
             told = f"On Kafka: {TURN_FIGURES[name]}."
             yield GaugeMetricFamily(f"stigmergy_turns_{name}", told, value=value)

@@ -362,12 +362,25 @@ def check_topics(admin: KafkaAdminClient, replicas: int) -> list[str]:
     named = set(admin.list_topics())
     there = [stream for stream in PARTITIONS if stream in named]
     if there:
-        partitions = {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics(there)}
+        described = admin.describe_topics(there)
+        partitions = {topic["name"]: len(topic["partitions"]) for topic in described}
+        _check_copies({topic["name"]: len(row["replica_nodes"]) for topic in described for row in topic["partitions"]}, replicas)
         found = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, stream) for stream in there], config_filter="all")["topic"]
         for stream in there:
             values = {name: str(entry["value"]) for name, entry in found[stream].items()}
             _check_topic(stream, partitions.get(stream, 0), values, topic_settings(replicas)[stream])
     return [stream for stream in PARTITIONS if stream not in named]
+
+
+def _check_copies(found: Mapping[str, int], replicas: int) -> None:
+    """Refuse topics that keep fewer copies than was asked for: what to say then is how many there are."""
+    few = [stream for stream, copies in found.items() if copies < replicas]
+    if few:
+        copies = found[few[0]]
+        raise Refused(
+            f"The topic {few[0]} keeps {copies} of each record, and {replicas} copies were asked for. To go on with what is there, say "
+            f"--replicas {copies} (or the setting kafka_replicas), as when it was made; kafka-reassign-partitions adds copies."
+        )
 
 
 def _check_topic(stream: str, partitions: int, found: Mapping[str, str], expected: Mapping[str, str]) -> None:

@@ -146,6 +146,7 @@ class KafkaService(Service):
         self._digest = blake2b(digest_size=16)  # of what was shown since the last claim
         self._digests: dict[int, str] = {}  # ordinal of a turn -> that digest after it
         self._live = self._caught_up = False
+        self._ends: dict[str, int] = {}  # of the partitions, as Kafka last told them
         self._goal: Place | None = None  # the ends that have to be reached to be ready
         self._heard_since_plan = self._ticked = False  # something was said, and time told
         self._planned_us: int | None = None  # when a cycle last ran here
@@ -244,6 +245,7 @@ class KafkaService(Service):
             "number": judge.number,
             "epoch": judge.epoch,
             "void": judge.void,
+            "lag": sum(max(0, end - judge.ends.get(name, 0)) for name, end in self._ends.items() if name.startswith(SIGNAL)),
             "waiting": sum(map(len, list(self._ahead.values()))),
             "unpublished": len(self._outbox.waiting),
             "held": len(judge.held(self._writer)),
@@ -528,6 +530,7 @@ class KafkaService(Service):
                 self._turns_offset = _offset(record) + 1
                 self._lines.append(record.entry.event)
         self._read_to = batch.place
+        self._ends = dict(self._streams.ends().offsets)
         return bool(batch.records)
 
     def _fold_through(self, records: list[Record]) -> None:

@@ -70,6 +70,7 @@ DEAD_LETTERS = 10_000  # written down in one run; more are counted only, so that
 EXCERPT = 500  # characters kept of a line that was refused
 _TOO_FINE = re.compile(r"(-?\d{1,3}\.\d{2})\d+")  # what is refused is shown to all, and home workshops are people's homes
 SAMPLING = 0.03  # of the time at most, for noting how things stood
+COUNT_NEEDS_S = 10.0  # between two counts of what is open: with a million signals one takes a third of a second
 AHEAD_US = 300 * SECOND_US  # of the log: from here on a speaker is told that its clock is ahead
 
 RefusalCode = Literal["invalid", "speaker", "conflict", "late", "misplaced"]
@@ -111,6 +112,8 @@ class Status:
     cycle_age_s: float | None  # since the last cycle ended
     planning_s: float  # all cycles together
     counts: Counter[str]
+    folding_s: float = 0.0  # all that was taken, together
+    open_needs: Mapping[int, int] = field(default_factory=dict)  # by tier, at a cycle not long ago
     turns: Mapping[str, int] = field(default_factory=dict)  # on Kafka: the last number and epoch, what was void, what waits
 
 
@@ -147,16 +150,23 @@ class TimedCoordination(Coordination):
     planning_s = 0.0
     cycle_ended_s: float | None = None
     sampling_s = 0.0
+    folding_s = 0.0
 
     def __init__(self, *given: Any, **named: Any) -> None:
         """Begin with nothing counted, and no sample taken."""
         super().__init__(*given, **named)
+        self.open_needs = Counter[int]()  # by tier, as they stood at a cycle not long ago
+        self._counted_s = 0.0
         self.timeline = Timeline()
         self._began_s = time.monotonic()
 
     def take(self, event: Event, line: bytes, *, judged_elsewhere: bool = False) -> Taken:
         """Take in an event as every coordination does; how short things are is noted now and then, for people to see."""
-        taken = super().take(event, line, judged_elsewhere=judged_elsewhere)
+        began_s, planned_s = time.monotonic(), self.planning_s
+        try:
+            taken = super().take(event, line, judged_elsewhere=judged_elsewhere)
+        finally:
+            self.folding_s += time.monotonic() - began_s - (self.planning_s - planned_s)
         if self.log_us >= self.timeline.due_us:
             self._sample()
         return taken
@@ -177,6 +187,9 @@ class TimedCoordination(Coordination):
         self.cycle_ended_s = time.monotonic()
         self.planning_s += self.cycle_ended_s - began_s
         self.cycles += 1
+        if self.cycle_ended_s > self._counted_s + COUNT_NEEDS_S:
+            needs = (stance.tier for stance in self.network.stances.values() if not stance.is_supply and stance.free_grains)
+            self.open_needs, self._counted_s = Counter(needs), self.cycle_ended_s
         return revision
 
 
@@ -383,7 +396,12 @@ class Service:
             data["position"] = fault.where
         with self._shown_lock:
             self._counts[f"refused:{fault.code}"] += 1
-        return self._remember(stamp_us, data), data
+        number = self._remember(stamp_us, data)
+        if number <= DEAD_LETTERS:
+            logger.info(
+                "refused", code=fault.code, event_id=fault.event.id if fault.event else None, source=fault.key, position=fault.where or None
+            )
+        return number, data
 
     # -- the log ------------------------------------------------------------------------------------------------------
 
@@ -471,6 +489,8 @@ class Service:
             cycle_age_s=None if ended_s is None else now_s - ended_s,
             planning_s=coordination.planning_s,
             counts=Counter(self._counts),
+            folding_s=coordination.folding_s,
+            open_needs=dict(coordination.open_needs),
         )
 
     def _why_not(self) -> str | None:

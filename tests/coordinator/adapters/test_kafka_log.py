@@ -199,3 +199,9 @@ def test_a_reader_is_told_that_a_topic_was_made_anew(tmp_path):
         with pytest.raises(Unavailable, match=r"was read up to 5 and now (ends at 1|begins again at 0)"):
             read_all(log, place)
         assert [said(record) for record in read_all(log)] == [said(entry(9))]
+
+
+def test_topics_with_fewer_copies_than_asked_for_are_refused_with_the_number_to_say(kafka: str) -> None:
+    KafkaLog(kafka, replicas=1).close()
+    with pytest.raises(Refused, match=r"keeps 1 of each record, and 3 copies were asked for.* say --replicas 1 "):
+        KafkaLog(kafka)
