@@ -65,6 +65,7 @@ def test_what_the_image_is_made_of_is_there() -> None:
 
 def test_the_dashboard_asks_for_nothing_but_figures_that_there_are(tmp_path: Path) -> None:
     with serve(tmp_path / "log") as server:
+        server.wait(2)  # a cycle has run
         told = server.ask("GET", "/metrics").body.decode()
     there = {line.split("{")[0].split(" ")[0] for line in told.splitlines() if not line.startswith("#")}
     there |= {line.split()[2] for line in told.splitlines() if line.startswith("# TYPE")}
