@@ -132,6 +132,7 @@ def _figures(coordination: Coordination, world: World, designs: list[dict[str, A
     needs = [one for one in coordination.network.stances.values() if not one.is_supply]
     met = Counter(one.tier for one in needs if not one.free_grains)
     parties = [len(deal.parties) for deal in deals]
+    worked = Counter(line.provider for deal in deals for line in deal.lines if line.action == "use")
     return {
         "signals": len(world.lines),
         "refused": refused,
@@ -149,6 +150,7 @@ def _figures(coordination: Coordination, world: World, designs: list[dict[str, A
         "left_out": dict(made.left_out),
         "not_proposed": dict(made.dropped),
         "failed": made.failed,
+        "busiest": max(sorted(worked), key=worked.__getitem__, default=""),
         "designs": designs,
     }
 
@@ -215,5 +217,9 @@ def _tell(request: MakingRequest, figures: dict[str, Any], designs: list[dict[st
         print(f"  nothing was planned: {figures['failed']}")
     print(f"Gantt: {request.out / 'gantt.png'}   Map: {request.out / 'map.png'}   Figures: {request.out / 'figures.json'}")
     print("\nTry next:")
-    print(f"  coordinator proposals --log …   or   coordinator replay {request.out / 'events.jsonl'} --out {request.out / 'replay'}")
-    print(f"  coordinator network stats {request.out / 'events.jsonl'}")
+    events, log = request.out / "events.jsonl", request.out / "stream.log"
+    print(f"  coordinator replay {events} --out {request.out / 'replay'} --answers accept --record {log}")
+    print(f"  coordinator workshop {figures['busiest']} --log {log}")
+    print(
+        f"  coordinator makers face-shield {events} --near 40.7,-74.0" if designs is not None else f"  coordinator network stats {events}"
+    )
