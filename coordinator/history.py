@@ -92,6 +92,7 @@ def _pressures(coordination: Coordination) -> Iterator[tuple[str, tuple[int, int
         reasons = deal.data.reasons.get("lines") if deal.state in OPEN else None
         if isinstance(reasons, list | tuple):
             for line, reason in zip(deal.lines, reasons, strict=False):
-                pressure = reason.get("pressure") if isinstance(reason, dict) else None
-                if isinstance(pressure, dict) and {"tier", "level"} <= pressure.keys():
-                    yield coordination.network.canonical(line.thing)[1], (int(pressure["tier"]), int(pressure["level"]))
+                # Reasons are free in their form, and those of another coordinator, or of an imported file, may say anything.
+                match reason:
+                    case {"pressure": {"tier": int(tier), "level": int(level)}}:
+                        yield coordination.network.canonical(line.thing)[1], (tier, level)

@@ -84,7 +84,8 @@ class Stance:
     place: Coordinates | None
     substitutes: tuple[str, ...]
     lead_us: int = 0  # from a yes until it can leave, or work can begin
-    every_us: int | None = None  # the same amount again each time so long has passed since it began
+    every_us: int | None = None  # the same amount again each time so long has passed ...
+    since_us: int = 0  # ... since then: its begin, else when this count of it was first said
     limits: Limits | None = None  # what a capacity's machines can do; what hours needed ask of machines
     power_mw: int | None = None  # what an hour of a capacity draws
     stands: bool = True
@@ -254,14 +255,14 @@ class Network:
         if stance.every_us is None:
             self._renews_us.pop(stance.ref, None)
             return
-        began_us = stance.said_us if stance.begin_us is None else stance.begin_us
-        periods = max(0, log_us - began_us) // stance.every_us + 1
-        renews_us = began_us + periods * stance.every_us
+        periods = max(0, log_us - stance.since_us) // stance.every_us + 1
+        renews_us = stance.since_us + periods * stance.every_us
         if stance.end_us is not None and renews_us >= stance.end_us:
             self._renews_us.pop(stance.ref, None)
             return
-        self._renews_us[stance.ref] = renews_us
-        heapq.heappush(self._renewals, (renews_us, stance.ref))
+        if self._renews_us.get(stance.ref) != renews_us:  # However often it is said again within a period, that is awaited once.
+            self._renews_us[stance.ref] = renews_us
+            heapq.heappush(self._renewals, (renews_us, stance.ref))
 
     def last_word(self, ref: str) -> tuple[int, str]:
         """Return when a signal that is no offer, capacity or need was said last, and its event's id."""
@@ -317,6 +318,8 @@ class Network:
         same_thing_stands = same_thing and not old.withdrawn
         if same_thing_stands and (old.stated_grains, old.total) == (new.stated_grains, new.total):
             new.count, new.taken_grains = old.count, old.taken_grains
+            if (new.begin_us, new.every_us) == (old.begin_us, old.every_us):
+                new.since_us = old.since_us  # A refresh does not put the next period off.
         else:
             new.count = old.count + 1
         new.first_count = old.first_count if same_thing else new.count
@@ -353,6 +356,7 @@ class Network:
             need.substitutes if need is not None else (),
             0 if isinstance(said, Need) else said.lead_us,
             None if said.every is None else said.every.grains * 1000,
+            said_us if said.begin_us is None else said.begin_us,
             None if isinstance(said, Offer) else said.requires if isinstance(said, Need) else said.limits,
             said.power_mw if isinstance(said, Capacity) else None,
         )

@@ -140,7 +140,8 @@ class TurnJudge:
 
     def held(self, writer: str) -> frozenset[str]:
         """Return the partitions that a writer acts for."""
-        return frozenset(name for name, (_, holder) in self.holders.items() if holder == writer)
+        holders = list(self.holders.items())  # at once: other threads ask while claims are judged
+        return frozenset(name for name, (_, holder) in holders if holder == writer)
 
     def _may_stand(self, turn: Turn) -> bool:
         if turn.number != self.numbers.get(turn.writer, 0) + 1:

@@ -5,6 +5,7 @@ Those who read on from the same position are sent the same bytes, which are made
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -26,6 +27,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 SEND_S = 15.0  # a listener that takes nothing for so long is let go; it comes back with the id it saw last
 KEEP_ALIVE_S = 15.0
 REST_S = 0.00025  # after each sending, times how many listen: with a thousand, each hears at most every 0.25 s
+LOOK_S = 1.0  # between two looks whether a listener may still read, where reading takes a token
 SHARED = 8  # positions from which many read on at once, whose bytes are kept until there is more
 
 
@@ -84,14 +86,16 @@ class Feed:
 
 
 class EventStream(Response):
-    """Server-sent events from a position on, until the listener goes, takes nothing any more, or the server stops."""
+    """Server-sent events from a position on, until the listener goes, takes nothing any more or may read no longer, or the server stops."""
 
     media_type = "text/event-stream"
 
-    def __init__(self, feed: Feed, position: int) -> None:
+    def __init__(self, feed: Feed, position: int, may_read: Callable[[], bool] | None = None) -> None:
+        """`may_read` is asked now and then, where somebody may be told to read no longer."""
         super().__init__(headers={"cache-control": "no-store", "x-accel-buffering": "no"})
         del self.headers["content-length"]
         self._feed, self._position = feed, position
+        self._may_read, self._looked_s = may_read, -LOOK_S
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         """Send what there is, and what comes."""
@@ -101,7 +105,7 @@ class EventStream(Response):
             async with asyncio.timeout(SEND_S):
                 await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
                 await send({"type": "http.response.body", "body": b"retry: 2000\n\n", "more_body": True})
-            while not gone.done() and not self._feed.closed:
+            while not gone.done() and not self._feed.closed and await self._is_allowed():
                 await self._go_on(gone, send)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         except (TimeoutError, Refused, Unavailable):
@@ -109,6 +113,13 @@ class EventStream(Response):
         finally:
             self._feed.listeners -= 1
             gone.cancel()
+
+    async def _is_allowed(self) -> bool:
+        now_s = time.monotonic()
+        if self._may_read is None or now_s < self._looked_s + LOOK_S:
+            return True
+        self._looked_s = now_s
+        return await run_in_threadpool(self._may_read)
 
     async def _go_on(self, gone: "asyncio.Task[None]", send: Send) -> None:
         more = self._feed.next()

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from html import escape
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote, urlsplit
@@ -111,7 +112,7 @@ def build_app(
     _explain_errors(app)
     _add_writing(app, service, tokens, reading)
     _add_reading(app, service)
-    _add_watching(app, service, feed, proofs or Proofs(service))
+    _add_watching(app, service, feed, proofs or Proofs(service), readers)
     add_page(app)
     return app
 
@@ -156,6 +157,15 @@ def _grant(headers: Headers, tokens: Tokens) -> Grant:
             "no valid token came; send `Authorization: Bearer TOKEN` with the token made by: coordinator token create AGENT",
         )
     return grant
+
+
+def _may_read(headers: Headers, readers: Tokens) -> bool:
+    """Whether the token of a request that is still being answered holds; where that cannot be told, it may not."""
+    try:
+        _grant(headers, readers)
+    except (Problem, Refused, Unavailable):
+        return False
+    return True
 
 
 async def _body_of(request: Request) -> bytes:
@@ -292,7 +302,7 @@ def _add_reading(app: FastAPI, service: Service) -> None:
 # -- how it does ------------------------------------------------------------------------------------------------------
 
 
-def _add_watching(app: FastAPI, service: Service, feed: Feed, proofs: Proofs) -> None:
+def _add_watching(app: FastAPI, service: Service, feed: Feed, proofs: Proofs, readers: Tokens | None) -> None:
     registry = CollectorRegistry()
     registry.register(_Figures(service, feed, proofs))
 
@@ -348,7 +358,7 @@ def _add_watching(app: FastAPI, service: Service, feed: Feed, proofs: Proofs) ->
         if feed.listeners >= LISTENERS:
             raise Problem(503, "busy", f"{LISTENERS} listeners follow the stream already; try again later")
         await run_in_threadpool(service.follow, position, 1)  # On Kafka it does not reach back for ever, and says so here.
-        return EventStream(feed, position)
+        return EventStream(feed, position, None if readers is None else partial(_may_read, request.headers, readers))
 
 
 class _Figures(Collector):

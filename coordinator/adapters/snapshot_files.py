@@ -6,7 +6,6 @@ of the log is folded. It is taken by a reader of the log, in a process of its ow
 
 import hashlib
 import json
-import multiprocessing
 import os
 import sys
 from collections import deque
@@ -23,6 +22,7 @@ import msgspec
 import structlog
 
 import coordinator
+from coordinator.adapters.aside import begin_aside
 from coordinator.adapters.disk import DISK, Disk, write_whole
 from coordinator.adapters.file_log import FileLog, Known
 from coordinator.adapters.folding import Folded, fold
@@ -231,19 +231,26 @@ class Snapshots:
     def take(self) -> None:
         """Take one now and wait for it, or until stopped."""
         entries = self._entries()
-        process = multiprocessing.get_context("spawn").Process(target=_take_aside, args=(self._log, self._charter), daemon=True)
-        process.start()
+        try:
+            process = begin_aside(_take_aside, self._log, self._charter)
+        except OSError as error:
+            self._note_failure(entries, reason=error.strerror)
+            return
         while process.is_alive() and not self._stop.is_set():
             process.join(0.2)
         if process.is_alive():
             process.terminate()
             process.join(STOP_S)
             return
-        self._taken = entries  # also where it failed: it is tried again when as much is new
         if process.exitcode:
-            logger.warning("no snapshot was taken; the next start folds more of the log", exit_code=process.exitcode)
-        else:
-            logger.info("a snapshot was taken", entries=entries)
+            self._note_failure(entries, exit_code=process.exitcode)
+            return
+        self._taken = entries
+        logger.info("a snapshot was taken", entries=entries)
+
+    def _note_failure(self, entries: int, **why: Any) -> None:
+        self._taken = entries  # It is tried again when as much is new.
+        logger.warning("no snapshot was taken; the next start folds more of the log", **why)
 
 
 def _take_aside(log: Path, charter: Charter) -> None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import multiprocessing
 import os
 import signal
 import socket
@@ -18,6 +17,7 @@ from typing import get_args
 import structlog
 import uvicorn
 
+from coordinator.adapters.aside import begin_aside
 from coordinator.adapters.feed import Feed
 from coordinator.adapters.http_api import LOOPBACK, Reading, build_app
 from coordinator.adapters.kafka_service import KafkaService
@@ -115,7 +115,7 @@ def run(request: Request, *, charter: Charter | None = None, table: Table | None
         service.start_ticking(every_s)
         proofs.start(PROOF_S)
         if settings.prepare:  # In a process of its own: what it compiles is left in the cache, and requests do not wait.
-            multiprocessing.get_context("spawn").Process(target=_prepare_all, daemon=True).start()
+            begin_aside(_prepare_all)
         config = uvicorn.Config(
             app,
             log_config=None,

@@ -3,9 +3,11 @@
 from itertools import pairwise
 from typing import Any
 
+import pytest
+
 from coordinator.history import MOST, Sample, Timeline, sample_of
 from tests.support.desk import Desk
-from tests.support.events import answer, moment_us, need, offer
+from tests.support.events import answer, moment_us, need, offer, proposal
 
 AT: dict[str, Any] = {"place": {"lat": 1.0, "long": 1.0}}
 
@@ -40,6 +42,17 @@ def test_a_sample_counts_needs_and_what_is_in_no_plan() -> None:
         desk.take(answer(party, deal.proposal, at=1))
     after = sample_of(desk.core)
     assert (after.at_us, after.short, after.shares, after.pressures) == (moment_us(1), (0, 0, 1, 0), {"mask": 0.6}, {})
+
+
+@pytest.mark.parametrize("pressure", ["high", [], {"tier": 0}, {"tier": "urgent", "level": 1}, {"tier": {"a": 1}, "level": 1}])
+def test_what_others_gave_as_reasons_is_passed_over_where_it_tells_no_pressure(pressure: object) -> None:
+    """Such a proposal may stand in a log that was imported: a coordinator samples whatever it folds."""
+    desk = Desk(offer("g", 4, **AT), need("r", 4, **AT), proposal("p", "g", "r", 4, at=0))
+    [deal] = desk.open
+    deal.data.reasons["lines"] = [{"pressure": pressure}]
+    assert sample_of(desk.core).pressures == {}
+    deal.data.reasons["lines"] = [{"pressure": {"tier": 2, "level": 1}}]
+    assert sample_of(desk.core).pressures == {"mask": (2, 1)}
 
 
 def test_what_is_told_ends_with_the_moment_of_asking_and_lists_the_shortest_first() -> None:

@@ -466,6 +466,31 @@ def test_what_comes_again_every_day_is_counted_anew_each_day_and_does_not_pile_u
     assert (stance.free_grains, stance.count) == (20, 2)
 
 
+def test_a_refresh_puts_the_next_period_off_neither_where_a_begin_was_said_nor_where_none_was():
+    network = Network(Charter())
+    for hour in range(0, 24 * 5, 6):
+        network.advance(moment_us(hour))
+        network.apply(parse_event(offer("a", 20, every=amount(1, "d"), at=hour)), moment_us(hour))
+        network.apply(parse_event(offer("b", 20, begin=0, every=amount(1, "d"), at=hour)), moment_us(hour))
+        for ref in ("a/offer/o", "b/offer/o"):
+            stance = network.stances[ref]
+            assert (stance.count, stance.free_grains) == (hour // 24, 20 if hour % 24 == 0 else 5)
+            stance.taken_grains = 15
+    assert len(network._renewals) == 2, "however often it is said again within a period, that is awaited once"
+
+
+def test_a_new_count_of_what_comes_again_begins_a_period_of_its_own():
+    network = Network(Charter())
+    for hour, pieces in ((0, 20), (6, 30), (12, 30)):
+        network.apply(parse_event(offer("a", pieces, every=amount(1, "d"), at=hour)), moment_us(hour))
+    stance = network.stances["a/offer/o"]
+    stance.taken_grains = 15
+    network.advance(moment_us(29))
+    assert stance.free_grains == 15
+    network.advance(moment_us(30))
+    assert stance.free_grains == 30
+
+
 def test_nothing_comes_again_after_its_end_or_once_it_is_said_without_every():
     network = Network(Charter())
     network.apply(parse_event(offer("a", 20, begin=0, end=47, every=amount(1, "d"))), moment_us(0))

@@ -93,6 +93,16 @@ class Served:
         finally:
             connection.close()
 
+    @contextmanager
+    def listening(self, token: str) -> Iterator[http.client.HTTPResponse]:
+        """Follow the stream from its beginning, by a token."""
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=20)
+        try:
+            connection.request("GET", "/events?after=-1", headers={"authorization": f"Bearer {token}"})
+            yield connection.getresponse()
+        finally:
+            connection.close()
+
     def get(self, path: str) -> dict[str, Any]:
         return self.ask("GET", path).json
 

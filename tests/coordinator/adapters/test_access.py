@@ -3,13 +3,15 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.client import HTTPResponse
 from pathlib import Path
 
 import pytest
 
+from coordinator.adapters import feed
 from coordinator.adapters.http_api import WITHOUT_TOKEN
 from coordinator.adapters.page import FILES
-from coordinator.adapters.tokens import create_token
+from coordinator.adapters.tokens import create_token, revoke_tokens
 from coordinator.errors import Refused
 from coordinator.signals import event_json
 from coordinator.times import DAY_US
@@ -120,6 +122,34 @@ def test_what_is_open_without_a_token_is_what_signing_in_takes(guarded: Guarded)
     mine = guarded.ask("GET", "/session", "coordinator").json
     assert (mine["name"], mine["speaks"], mine["answers"]) == ("maria", [], ["atelier-nord", "clinique-ouest"])
     assert guarded.ask("GET", "/session", "own").json["agent"] == "atelier-nord"
+
+
+def test_a_stream_that_is_being_read_ends_where_its_token_is_revoked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed, "LOOK_S", 0.0)
+    path = tmp_path / "tokens.json"
+    own, reader, other = create_token(path, "atelier-nord"), create_token(path, name="press"), create_token(path, name="radio")
+    with serve(tmp_path / "log", path, reading="tokens") as server, server.listening(reader) as stream, server.listening(other) as going_on:
+        for quantity, revoked in ((50, False), (60, True)):
+            if revoked:
+                assert revoke_tokens(path, "press") == 1
+            said = signal("offer", "atelier-nord", quantity)
+            assert server.post(said, authorization=f"Bearer {own}").status == 200
+            told = b'"value":%d' % quantity
+            assert told in until(told, going_on)
+            if revoked:
+                assert told not in stream.read(), "it came to its end, and nothing more was told"
+            else:
+                assert told in until(told, stream)
+
+
+def until(text: bytes, stream: HTTPResponse) -> bytes:
+    """Return what a stream tells up to a line with this text."""
+    read = b""
+    while text not in read:
+        line = stream.readline()
+        assert line, f"the stream ended after {read!r}"
+        read += line
+    return read
 
 
 def test_reading_takes_no_tokens_where_there_are_none(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A snapshot is a cache: deleted, damaged, older, of another log, charter or program, the state is the same as without it."""
 
+import errno
 import json
 from collections.abc import Iterable
 from contextlib import closing, suppress
@@ -238,6 +239,23 @@ def test_a_snapshot_that_fails_aside_is_told_and_tried_again_only_when_as_much_i
         snapshots.take()
     assert [line["event"] for line in logged] == ["no snapshot was taken; the next start folds more of the log"]
     assert not snapshots.is_due()
+
+
+def test_where_the_system_gives_no_further_process_that_is_told_and_tried_again(path, monkeypatch):
+    def none_left(*_):
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(snapshot_files, "begin_aside", none_left)
+    counted = [10_000]
+    snapshots = Snapshots(path, CHARTER, lambda: counted[0])
+    with capture_logs() as logged:
+        snapshots.take()
+    assert [(line["event"], line["reason"]) for line in logged] == [
+        ("no snapshot was taken; the next start folds more of the log", "Resource temporarily unavailable")
+    ]
+    assert not snapshots.is_due()
+    counted[0] = 20_000
+    assert snapshots.is_due()
 
 
 def test_closing_gives_up_a_snapshot_that_is_under_way(path):
