@@ -403,7 +403,7 @@ class KafkaService(Service):
                 raise Unavailable("other coordinators claim the turns all the time; see that only one runs, then start again")
             if names:
                 return False
-        self._memory.keep(self._identity, self._judge.number)
+        self._remember_kafka()
         self._outbox.settle(self._all_of)
         self._publish_outbox()
         return True
@@ -497,12 +497,15 @@ class KafkaService(Service):
         now_s = self._around.elapsed_s()
         if self._judge.number == self._noted or now_s < self._noted_s + every_s:
             return
-        self._patiently(partial(self._memory.keep, self._identity, self._judge.number), "the file that remembers Kafka")
+        self._remember_kafka()
         try:
             (self._group or self._streams).commit(self._judge.place)
         except Unavailable as error:  # for watchers only
             logger.warning("the place was not committed", reason=str(error))
         self._noted, self._noted_s = self._judge.number, now_s
+
+    def _remember_kafka(self) -> None:
+        self._patiently(partial(self._memory.keep, self._identity, self._judge.number), "the file that remembers Kafka")
 
     def _check_identity(self) -> None:
         """After every failure, and now and then, see that it is still the same Kafka."""

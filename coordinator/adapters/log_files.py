@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, cast
 
+from coordinator.adapters.disk import DISK
 from coordinator.adapters.file_log import FileLog
 from coordinator.adapters.files import read_lines
 from coordinator.adapters.recorder import entry_of
@@ -191,6 +192,7 @@ def _write_new(into: Path, entries: Iterator[Entry]) -> int:
                     some = []
             count += len(log.append(some))
         os.link(new, into)  # unlike a rename it takes no name that somebody else has taken meanwhile
+        DISK.sync_folder(into.parent)
     except OSError as error:
         raise Unavailable(f"{into} cannot be made ({error.strerror}); check the folder and the disk") from None
     finally:

@@ -396,8 +396,9 @@ class Service:
             data["position"] = fault.where
         with self._shown_lock:
             self._counts[f"refused:{fault.code}"] += 1
+            in_this_run = sum(self._counts[f"refused:{code}"] for code in REFUSAL_CODES)
         number = self._remember(stamp_us, data)
-        if number <= DEAD_LETTERS:
+        if in_this_run <= DEAD_LETTERS:  # As many as are written down, and for the same reason.
             logger.info(
                 "refused", code=fault.code, event_id=fault.event.id if fault.event else None, source=fault.key, position=fault.where or None
             )

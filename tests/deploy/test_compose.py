@@ -57,6 +57,20 @@ def test_the_coordinators_are_started_with_options_that_there_are(compose: dict[
         assert all(option in helped for option in command if option.startswith("--")), shlex.join(command)
 
 
+def test_what_is_kept_lies_where_the_user_inside_may_write(compose: dict[str, Any]) -> None:
+    """A volume takes over the owner of the folder it is mounted on; where the image has none, that is root, and no service runs as root."""
+    dockerfile = (DEPLOY / "Dockerfile").read_text()
+    of_the_user = {*re.findall(r"--home-dir (\S+) coordinator", dockerfile), *re.findall(r"--owner=coordinator .*?(/\S+)", dockerfile)}
+    for name, service in compose["services"].items():
+        mounted = dict(each.split(":") for each in service["volumes"])
+        assert mounted.keys() <= compose["volumes"].keys(), f"{name} mounts a file of this machine, whose owner is not the user inside"
+        if name == "kafka":  # The image's own Dockerfile gives this folder to its user.
+            assert set(mounted.values()) == {"/var/lib/kafka/data"} == {service["environment"]["KAFKA_LOG_DIRS"]}
+        else:
+            assert set(mounted.values()) == of_the_user
+            assert str(Path(service["command"][service["command"].index("--tokens") + 1]).parent) in of_the_user
+
+
 def test_what_the_image_is_made_of_is_there() -> None:
     words = [line.split() for line in (DEPLOY / "Dockerfile").read_text().splitlines() if line.startswith("COPY ") and "--from" not in line]
     for _, *sources, _target in words:

@@ -326,6 +326,20 @@ def test_a_connection_closed_under_a_turn_is_an_end_and_no_defect(start: Start, 
     assert [(one["log_level"], one["reason"]) for one in logs] == [("info", "KafkaConsumer is closed")]
 
 
+def test_a_disk_that_is_full_while_partitions_are_claimed_is_waited_for_too(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep, failures = Memory.keep, iter([Unavailable("memory.json cannot be written (No space left on device)")])
+
+    def full_at_first(memory: Memory, known: dict[str, str], turns: int) -> None:
+        for failure in failures:
+            raise failure
+        keep(memory, known, turns)
+
+    monkeypatch.setattr(Memory, "keep", full_at_first)
+    service = start()
+    assert service.ended is None
+    assert list(failures) == [], "it did fail"
+
+
 def test_a_full_disk_is_waited_for_as_such_without_suspecting_kafka(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     service, asked = start(), list[str]()
     keep, identity = Memory.keep, service._streams.identity

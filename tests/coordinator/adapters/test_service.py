@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from coordinator.adapters.file_log import FileLog
 from coordinator.adapters.service import Service
@@ -211,6 +212,16 @@ def test_letters_are_counted_by_one_thread_at_a_time_and_no_further_than_they_ar
         assert service.locked == [True, True]
         assert service.refused()[0]["invalid"] == 3
     assert streams(tmp_path / "log") == [DEAD_LETTER] * 2
+
+
+def test_refusals_are_logged_up_to_a_bound_of_this_run_whatever_was_refused_in_those_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coordinator.adapters.service.DEAD_LETTERS", 2)
+    for said in ([b"{"] * 3, [b"[", b"["]):
+        with capture_logs() as logs, closing(service_at(tmp_path / "log")) as service:
+            service.publish(said)
+        assert [line["code"] for line in logs if line["event"] == "refused"] == ["invalid"] * 2
 
 
 def test_an_expired_promise_is_released_and_written_down(tmp_path: Path) -> None:

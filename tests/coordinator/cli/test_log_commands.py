@@ -9,6 +9,7 @@ from zlib import crc32
 
 import pytest
 
+from coordinator.adapters.disk import RealDisk
 from coordinator.adapters.file_log import FileLog
 from coordinator.stream import DEAD_LETTER, LEDGER, PROPOSAL, SIGNAL, START, Entry, Record
 from tests.support import events as say
@@ -228,6 +229,19 @@ def sqlite_log(path: Path, rows: list[tuple[str, str, int, bytes]]) -> None:
             chain = crc32(event, crc32(f"{stream}\n{key}\n{logtime_us}\n".encode(), chain))
             database.execute("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?)", (offset, stream, key, logtime_us, chain, event))
         database.commit()
+
+
+def test_an_imported_log_has_its_name_for_good_before_it_is_told(run, tmp_path, monkeypatch):
+    synced, right = [], RealDisk.sync_folder
+
+    def sync_folder(disk, folder):
+        right(disk, folder)
+        synced.append(sorted(path.name for path in folder.iterdir()))
+
+    monkeypatch.setattr(RealDisk, "sync_folder", sync_folder)
+    (tmp_path / "events.jsonl").write_bytes(b"")
+    assert run("log", "import", tmp_path / "events.jsonl", "--log", tmp_path / "new.log")[0] == 0
+    assert "new.log" in synced[-1]
 
 
 def test_a_log_of_the_older_kind_is_refused_with_what_to_do_and_imported(run, tmp_path):
