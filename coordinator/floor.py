@@ -6,7 +6,9 @@ the one that ends it first does it, with the change to another material counted 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 
+import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +16,7 @@ from coordinator.commitments import OPEN, Deal, State
 from coordinator.cycle import Coordination
 from coordinator.errors import Defect, Refused
 from coordinator.limits import lacking
+from coordinator.loops import recipe_stocks
 from coordinator.network import PROCESS, Limits, Network, Stance
 from coordinator.orders import HOUR_MS
 from coordinator.signals import Line, Step
@@ -205,16 +208,19 @@ def _changes(setups: Sequence[str], wanted: Sequence[str], works: Sequence[_Work
 
 
 def _after(network: Network, works: Sequence[_Work]) -> list[tuple[int, int]]:
-    """Return which job has to end before which begins: within one proposal, what makes a part before what takes it."""
-    pairs: list[tuple[int, int]] = []
-    for first, one in enumerate(works):
-        for second, other in enumerate(works):
-            made, taken = network.recipes.get(one.line.into or ""), network.recipes.get(other.line.into or "")
-            if first != second and one.deal is other.deal and made and taken and one.line.into != other.line.into:
-                outputs = {flow.resource for flow in made.outputs}
-                if outputs & {flow.resource for flow in taken.inputs}:
-                    pairs.append((first, second))
-    return pairs
+    """Return which job has to end before which begins: within one proposal, what makes a part before what takes it.
+
+    Jobs that make parts for one another (goods, and what grinds their scrap) go by their dates: names do not tell which is first.
+    """
+    flows = {ref: recipe_stocks(network, network.recipes[ref]) for ref in {work.line.into for work in works} if ref in network.recipes}
+    pairs = [
+        (first, second)
+        for (first, one), (second, other) in permutations(enumerate(works), 2)
+        if one.deal is other.deal and one.line.into != other.line.into and one.line.into in flows and other.line.into in flows
+        if flows[one.line.into][1].keys() & flows[other.line.into][0].keys()
+    ]
+    ring = {job: number for number, jobs in enumerate(nx.strongly_connected_components(nx.DiGraph(pairs))) for job in jobs}
+    return [(first, second) for first, second in pairs if ring[first] != ring[second]]
 
 
 def _minutes(at_us: int | None, log_us: int, missing: int) -> int:

@@ -20,7 +20,7 @@ from coordinator.orders import RESTING, Tree, trees_of
 from coordinator.problems import Part
 from coordinator.signals import Recipe
 from coordinator.workshops import Layout, lay_out, relevant, shared_out, without_time
-from solver import TooLarge
+from solver import EngineFault, TooLarge
 from solver.making import ProductionPlan, ProductionProblem, broken_rules, plan_making, pool_use, worth_of_plan
 
 __all__ = ["MAKING", "Made", "Production", "prepare"]
@@ -216,7 +216,7 @@ class Production:
             return
         try:
             plan, bound = _solved(layout)
-        except TooLarge as error:
+        except (TooLarge, EngineFault) as error:  # One agent's numbers must not stop what else there is to do: it is told.
             made.failed = str(error)
             return
         if made.plan is None:

@@ -499,15 +499,14 @@ def _dearest(
     way = [each * FARTHEST_STEPS for each in load]
     made = {thing for _, outputs, _ in recipes for thing, _ in outputs}
     dearest = [math.inf if thing in made else float(each) for thing, each in enumerate(way)]
-    settled = False
-    while not settled:  # Costs are above zero, so each round fixes at least one thing (Bellman and Ford over recipes).
-        settled = True
+    for _ in recipes:  # So many rounds reach everything (Bellman and Ford); a ring that gains would make it less and less, without end.
+        before = list(dearest)
         for index, (inputs, outputs, of) in enumerate(recipes):
             run = sum(units * dearest[thing] for thing, units in inputs) + run_effort.get(index, 0)
             for thing, units in outputs:
-                value = way[thing] + run * of / units
-                if value < dearest[thing]:
-                    dearest[thing], settled = value, False
+                dearest[thing] = min(dearest[thing], way[thing] + run * of / units)
+        if dearest == before:
+            break
     return [float(each) if math.isinf(value) else value for value, each in zip(dearest, way, strict=True)]
 
 

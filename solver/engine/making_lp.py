@@ -169,9 +169,7 @@ def _solve(columns: _Columns, rows: int, lower: Floats, upper: Floats, engine: s
     fill(np.zeros(columns.count), most, -worth, lower, upper, matrix)
     solver = model_builder_helper.ModelSolverHelper(ENGINES[engine])
     if engine == "pdlp":
-        solver.set_solver_specific_parameters(
-            "termination_criteria { simple_optimality_criteria { eps_optimal_relative: 1e-6 eps_optimal_absolute: 1e-6 } } num_threads: 1"
-        )
+        solver.set_solver_specific_parameters(NEAR)
     solver.solve(model)
     if solver.status() != model_builder_helper.SolveStatus.OPTIMAL:
         raise EngineFault(f"{engine} ended with {solver.status()} ({solver.status_string()}) on {rows} rows where an optimum always exists")

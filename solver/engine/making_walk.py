@@ -115,11 +115,11 @@ class Ways(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Room for one tree and for what to put back."""
+    """Room for one tree and for what to put back: for `most` entries, and in the first three for what one step more may write."""
 
-    lines: Ints  # (most, COLUMNS)
-    todo: Ints  # (most, 5) thing, node within the thing, units, the line it feeds, and what brought us there (which * 2**48 + flat)
-    undo: Ints  # (most, 3) which array, flat index, units
+    lines: Ints  # (most + .., COLUMNS)
+    todo: Ints  # (most + .., 5) thing, node within the thing, units, the line it feeds, and what brought us there (which * 2**48 + flat)
+    undo: Ints  # (most + .., 3) which array, flat index, units
     untrail: Floats  # (most,)
     told: Ints  # (5,) how much was there and how much was wanted of what (which array, flat index); how much there is to undo
 
@@ -326,7 +326,7 @@ def unfold(net: Net, left: Left, ways: Ways, found: Found, thing: int, place: in
 
     Along the ways of `refresh`, or with ``trail`` along what is left of the linear program's plan.
     """
-    most, buckets = len(found.untrail) - 32, net.buckets
+    most, buckets = len(found.untrail), net.buckets
     lines, undone, open_ = 0, 0, 0
     open_ = later(found, open_, thing, place * buckets + bucket, units, -1, ROOT << 48)
     while open_:
@@ -335,14 +335,15 @@ def unfold(net: Net, left: Left, ways: Ways, found: Found, thing: int, place: in
         place, bucket = node // buckets, node % buckets
         real = net.self_of[thing]
         flat = (real * net.places + place) * buckets + bucket
-        if trail and left.over[real, place, bucket] >= units:  # Nobody planned for it, and it is here.
+        room = lines < most and open_ < most and undone < most
+        if trail and room and left.over[real, place, bucket] >= units:  # Nobody planned for it, and it is here.
             write(found.lines, lines, LEFTOVER, flat, real, units, bucket, bucket, feeds)
             _, undone = take(left.over.ravel(), OVER, flat, units, found, undone, OVER, flat)
             lines += 1
             continue
         way = strongest(net, left, thing, place, bucket) if trail else ways.via[thing, place, bucket]
         kind, what = way % 8, way // 8
-        well = kind != NOWHERE and lines < most and open_ < most and undone < most
+        well = kind != NOWHERE and room
         if not well:
             tell(found, 0, units, came >> 48, came & ((1 << 48) - 1))
         elif kind == WAIT:

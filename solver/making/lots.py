@@ -55,6 +55,9 @@ def assign_lots(asked: UnsplitLots, limit: float = 10.0, seed: int = 1) -> Assig
 
     A linear program gives pressures and a bound; what their reduced effort rules out is left out exactly; CP-SAT searches the rest.
     """
+    makers, lots = asked.effort.shape
+    if not lots:
+        return AssignedLots(np.zeros(0, dtype=np.int64), 0, 0, np.zeros(makers, dtype=np.int64), 1, True)
     from solver.engine.making_cells import assign  # noqa: PLC0415 - loading OR-Tools takes half a second
 
     return assign(asked, limit, seed)

@@ -26,7 +26,8 @@ def walked(problem: ProductionProblem, engine: str = "glop") -> "Walkers":
 
     relaxed = relax(problem, engine)
     walkers = Walkers(problem, settled(problem, relaxed.thing_dual, relaxed.pool_dual))
-    wanted: Ints = np.rint(relaxed.covered).astype(np.int64)
+    # What nobody asks for costs the program nothing to deliver where it lies, so it may tell of far more than that.
+    wanted: Ints = np.rint(np.minimum(relaxed.covered, problem.need_units[:, None])).astype(np.int64)
     walkers.follow(Trails(relaxed.taken, relaxed.runs, relaxed.moves, relaxed.waits), wanted)
     walkers.fill(strict=True)
     walkers.fill()

@@ -90,6 +90,12 @@ class ProductionProblem:
         """Number of recipes."""
         return len(self.yield_good)
 
+    @property
+    def most_effort(self) -> int:
+        """The most that one run, or one unit on any way, may take."""
+        way = int(self.arc_effort.max(initial=0)) * int(self.load.max(initial=0))
+        return max(way, int(self.activity_effort.max(initial=0)))
+
     @classmethod
     def of(
         cls,
@@ -278,3 +284,5 @@ def _check_amounts(problem: ProductionProblem) -> None:
     for name, total in totals.items():
         if total > LARGEST:
             raise TooLarge(f"{name} adds up to {total}, more than {LARGEST}: count in coarser units")
+    if problem.most_effort > LARGEST:
+        raise TooLarge(f"a run or the way of a unit takes an effort of {problem.most_effort}, more than {LARGEST}: count in coarser units")

@@ -92,10 +92,11 @@ class Walkers:
         self._first_stale = np.ones(selves, dtype=bool)
         nodes = shape[0] * shape[1]
         self._heap, self._spot = np.zeros(nodes, dtype=np.int64), np.zeros(nodes, dtype=np.int64)
+        room = LINES + _widest(problem)
         self._found = kernel.Found(
-            np.zeros((LINES + 32, kernel.COLUMNS), dtype=np.int64),
-            np.zeros((LINES + 32, 5), dtype=np.int64),
-            np.zeros((LINES + 32, 3), dtype=np.int64),
+            np.zeros((room, kernel.COLUMNS), dtype=np.int64),
+            np.zeros((room, 5), dtype=np.int64),
+            np.zeros((room, 3), dtype=np.int64),
             np.zeros(LINES, dtype=np.float64),
             np.zeros(5, dtype=np.int64),
         )
@@ -124,7 +125,8 @@ class Walkers:
         order = sorted(range(len(self._covered)), key=lambda need: (-int(self.problem.need_worth[need]), need))
         for need in order:
             for bucket in np.flatnonzero(wanted[need]).tolist():
-                self._follow(need, bucket, int(wanted[need, bucket]))
+                missing = int(self.problem.need_units[need] - self._covered[need])
+                self._follow(need, bucket, min(missing, int(wanted[need, bucket])))
 
     def _follow(self, need: int, bucket: int, wanted: int) -> None:
         problem, found = self.problem, self._found
@@ -693,6 +695,12 @@ def net_of(problem: ProductionProblem, scale: int, *, every: bool = False) -> ke
     )  # fmt: skip
 
 
+def _widest(problem: ProductionProblem) -> int:
+    """Return how many entries one step of a walk may write beyond those it counted: a run's inputs, or its pools, trail and batch."""
+    inputs, pools = (int(np.diff(start).max(initial=0)) for start in (problem.input_start, problem.use_start))
+    return max(inputs, pools + 2)
+
+
 def _listed(lists: Sequence[Sequence[_T]]) -> tuple[Ints, list[_T]]:
     start = np.concatenate(([0], np.cumsum([len(each) for each in lists], dtype=np.int64))).astype(np.int64)
     return start, [each for some in lists for each in some]
@@ -749,10 +757,10 @@ def _sharing(problem: ProductionProblem) -> tuple[Ints, Ints]:
 
 
 def settled(problem: ProductionProblem, thing: kernel.Floats, pool: kernel.Floats) -> Pressures:
-    """Return pressures near to these (in effort) that nothing undercuts, in whole numbers, and the bound that follows from them."""
+    """Return pressures near to these (in effort) that nothing undercuts, in whole numbers."""
     most = max(int(problem.need_worth.max(initial=1)), 1)
     factor = max(int(each.max(initial=1)) for each in (problem.input_units, problem.output_units)) * int(problem.yield_of.max(initial=1))
-    scale = 1 << max(0, min(24, 56 - (most * factor * 16).bit_length()))
+    scale = 1 << max(0, min(24, 56 - (max(most, problem.most_effort) * factor * 16).bit_length()))
     things = np.floor(np.clip(thing, 0, most * 64) * scale).astype(np.int64)
     pools = np.ceil(np.clip(pool, 0, most * 64) * scale).astype(np.int64)
     level, _ = levels_of_things(problem)

@@ -6,9 +6,9 @@ import pytest
 
 from coordinator.errors import Refused
 from coordinator.floor import floor
-from tests.coordinator.test_production import SHIELDS, accept, making
+from tests.coordinator.test_production import SHIELDS, accept, making, recipe
 from tests.support.desk import Desk
-from tests.support.events import agent, amount, answer, capacity, event, hours, moment_us, need
+from tests.support.events import agent, amount, answer, capacity, event, hours, moment_us, need, offer
 
 HOUR_US = 3_600_000_000
 
@@ -85,3 +85,22 @@ def test_who_has_no_machines_is_told_so():
         floor(desk.core, "a")
     with pytest.raises(Refused, match="nobody here is called 'b'"):
         floor(desk.core, "b")
+
+
+def test_goods_and_the_grinding_of_their_scrap_in_one_proposal_do_not_wait_for_one_another():
+    outputs = [{"resource": "part", "quantity": amount(1)}, {"resource": "scrap", "quantity": amount(1, "g"), "by_product": True}]
+    inputs = [{"resource": "granulate", "quantity": amount(30, "g")}]
+    printed = {"outputs": outputs, "inputs": inputs, "steps": [{"process": "printing", "effort": amount(1, "h")}]}
+    desk = Desk(
+        agent("shop", 48.0, 2.0),
+        agent("clinic", 48.5, 2.0),
+        event("recipe", "agent:shop", "print", 0, {"recipe": "print", **printed}),
+        recipe("shop", "grind", {"granulate": (9, "g")}, {"scrap": (10, "g")}, {"grinding": 0.01}),
+        capacity("shop", 100, "printing"),
+        capacity("shop", 100, "grinding", subject="mill"),
+        offer("shop", 10, "scrap", unit="kg"),
+        need("clinic", 20, "part"),
+    )
+    for deal in making(desk):
+        accept(desk, deal)
+    assert {job.process for job in floor(desk.core, "shop").jobs} == {"printing", "grinding"}

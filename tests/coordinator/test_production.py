@@ -8,6 +8,8 @@ import pytest
 
 from coordinator.commitments import State
 from coordinator.signals import parse_event
+from coordinator.workshops import _dearest
+from solver import EngineFault
 from tests.support.desk import Desk
 from tests.support.events import agent, amount, answer, capacity, event, need, offer, report, resource, withdraw
 
@@ -335,3 +337,28 @@ def test_no_plan_takes_more_than_there_is_and_said_twice_it_is_the_same(seed):
     for deal in deals:
         accept(desk, deal)
     assert not [deal for deal in deals if desk.state(deal.proposal) is not State.COMMITTED]
+
+
+# -- what must not stop all planning --------------------------------------------------------------------------------------
+
+
+def test_who_needs_what_it_makes_itself_does_not_stop_the_plan_of_others():
+    [deal] = making(Desk(*SIMPLE, need("maker", 3, "visor"), need("clinic", 2, "visor", subject="visors")))
+    assert ("maker", "clinic", "transfer", "visor", 2, None) in lines_of(deal)
+
+
+def test_an_engine_that_fails_is_told_and_goods_are_proposed_all_the_same(monkeypatch):
+    def fails(_):
+        raise EngineFault("it ended without an optimum")
+
+    monkeypatch.setattr("coordinator.production.plan_making", fails)
+    desk = Desk(*SHIELDS, offer("supplier", 5, "gown", subject="gowns"), need("clinic", 5, "gown", subject="gowns"))
+    [goods] = desk.cycle()
+    assert (goods.parties, goods.is_tree) == (("supplier", "clinic"), False)
+    assert desk.core.production.troubles() == ["nothing was planned to be made, because it ended without an optimum"]
+
+
+def test_a_ring_that_hardly_gains_holds_no_plan_up():
+    recipes = [([(0, 10**9 - 1)], [(0, 10**9)], 1), ([(1, 10**12)], [(0, 1)], 1), ([(0, 1)], [(2, 1)], 1)]
+    dearest = _dearest(recipes, [(0, 0), (1, 0), (2, 0)], [0, 0, 0], [1, 1, 1])
+    assert dearest[1] < dearest[0] < dearest[2] < 10**16

@@ -39,6 +39,13 @@ def test_lots_go_where_the_least_effort_of_all_answers_is(seed: int) -> None:
         assert (answer.effort, answer.proven or answer.bound == best) == (best, True)
 
 
+def test_no_lots_are_assigned_at_no_effort() -> None:
+    nothing = np.zeros((2, 0), dtype=np.int64)
+    asked = UnsplitLots(nothing, nothing, np.array([5, 5]), np.array([1, 1]))
+    answer = assign_lots(asked)
+    assert (answer.effort, answer.proven, broken_assignment(asked, answer)) == (0, True, [])
+
+
 def test_a_wrong_assignment_is_told() -> None:
     asked = lots(1)
     answer = assign_lots(asked, 2.0)

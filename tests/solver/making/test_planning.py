@@ -144,3 +144,35 @@ def test_lateness_is_taken_only_where_it_still_gains() -> None:
         delivered = sorted(zip(plan.tree_end.tolist(), plan.tree_units.tolist(), strict=True))
         assert sum(units for end, units in delivered if end <= 1) == 4
         assert max(end for end, _ in delivered) == max(ends)
+
+
+def test_what_costs_nothing_to_make_is_made_no_more_than_is_asked_for() -> None:
+    for runs in (50, 10**6):
+        problem = ProductionProblem.of(
+            places=1, things=2, outputs=[[(1, 1)]], inputs=[[(0, 1)]], activities=[(0, 0)], stock=[(0, 0, 0, runs)],
+            needs=[(1, 0, 3, 0, 0, 0), (1, 0, 2, 0, 0, 1)], worth=[100, 10],
+        )  # fmt: skip
+        plan = plan_making(problem)
+        assert broken_rules(problem, plan) == []
+        assert coverage_of(problem, plan).tolist() == [3, 2]
+
+
+def test_ways_of_more_effort_than_anything_is_worth_are_not_gone_and_do_not_upset_the_bound() -> None:
+    problem = ProductionProblem.of(
+        places=2, things=1, stock=[(0, 0, 0, 5)], arcs=[(0, 1, 2**30, 0), (1, 0, 2**30, 0)], load=[2**10],
+        needs=[(0, 1, 3, 0, 0, 0)], worth=[100],
+    )  # fmt: skip
+    plan = plan_making(problem)
+    assert broken_rules(problem, plan) == []
+    assert (coverage_of(problem, plan).tolist(), plan.bound) == ([0], 0)
+
+
+def test_a_run_may_take_more_things_than_a_tree_may_have_lines() -> None:
+    things = 4_200
+    problem = ProductionProblem.of(
+        places=1, things=things + 1, outputs=[[(things, 1)]], inputs=[[(thing, 1) for thing in range(things)]], activities=[(0, 0)],
+        stock=[(thing, 0, 0, 1) for thing in range(things)], needs=[(things, 0, 1, 0, 0, 0)], worth=[100],
+    )  # fmt: skip
+    plan = plan_making(problem)
+    assert broken_rules(problem, plan) == []
+    assert coverage_of(problem, plan).tolist() == [0]

@@ -135,6 +135,7 @@ def test_a_bound_below_what_follows_is_told() -> None:
         pytest.param({"arcs": [(0, 0, 1, 1)]}, "arc 0 ends where it starts", id="a way leads elsewhere"),
         pytest.param({"yield_good": [3], "yield_of": [2]}, "recipe 0 yields 3 of 2", id="no more comes out well than comes out"),
         pytest.param({"worth": [1, 2]}, "arrays of one length", id="every need has a worth"),
+        pytest.param({"load": [1, 2**40], "arcs": [(0, 1, 2**20, 0)]}, f"takes an effort of {2**60}", id="efforts fit"),
         pytest.param({"pool_place": [0]}, "uses pool 0 of another place", id="hours stay where they are"),
     ],
 )
