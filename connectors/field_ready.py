@@ -57,9 +57,9 @@ def _draft(record: Mapping[str, object], report: Report) -> Draft:
         draft.inputs.append(Taken(name_of(material, "the materials")))
     else:
         report.warnings["no materials stated"] += 1
-    stated = record.get("Production time (1 unit by 1 person)")
+    stated = str(record.get("Production time (1 unit by 1 person)") or "")
     if stated in MOST_HOURS and len(draft.processes) == 1:
-        draft.hours = MOST_HOURS[str(stated)]
+        draft.hours = MOST_HOURS[stated]
         report.warnings["time stated as a range: its upper end is taken"] += 1
     elif stated:
         report.warnings[f"time that says no most, or is of several tools: {excerpt(stated)}"] += 1

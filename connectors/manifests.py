@@ -83,6 +83,8 @@ def _read(text: str, report: Report) -> tuple[str, dict[str, Any]]:
         except tomllib.TOMLDecodeError as error:
             place = re.search(r"line (\d+)", str(error))
             raise BrokenText(int(place.group(1)) if place else 1, f"not valid TOML: {error}; correct the line") from None
+        except RecursionError:
+            raise BrokenText(1, "the text nests deeper than any manifest does: it cannot be read") from None
     found = load_yaml(text, report)
     if not isinstance(found, dict):
         raise Refused(f"{excerpt(found)} came where a manifest with named fields was expected")
@@ -231,8 +233,8 @@ def _mass_kg(said: object, report: Report) -> float | None:
     if not isinstance(said, dict):
         return None
     value, unit = said.get("value"), said.get("unit")
-    if isinstance(value, int | float) and not isinstance(value, bool) and value > 0 and unit in MASS_KG:
-        return round(value * MASS_KG[unit], 9)
+    if isinstance(value, int | float) and not isinstance(value, bool) and value > 0 and str(unit) in MASS_KG:
+        return round(value * MASS_KG[str(unit)], 9)
     report.warnings[f"mass that is not read: {excerpt(said)}"] += 1
     return None
 

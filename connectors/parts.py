@@ -91,7 +91,7 @@ def _rows(lines: Sequence[str], mark: str, words: Sequence[str | None], report: 
     reader = csv.reader(io.StringIO("".join(lines), newline=""), delimiter=mark)
     next(reader, None)
     begins = reader.line_num + 1
-    for cells in reader:
+    for cells in _cells(reader):
         raw = mark.join(cells)
         if not any(cell.strip() for cell in cells):
             report.warnings["blank line"] += 1
@@ -102,6 +102,13 @@ def _rows(lines: Sequence[str], mark: str, words: Sequence[str | None], report: 
         else:
             yield begins, raw, {word: cell for word, cell in zip(words, cells, strict=True) if word}
         begins = reader.line_num + 1
+
+
+def _cells(rows: Iterator[list[str]]) -> Iterator[list[str]]:
+    try:
+        yield from rows
+    except csv.Error as error:  # A quote that is never closed makes one cell of all that follows.
+        raise Refused(f"a row cannot be read ({error}): close its quotes") from None
 
 
 def _part(cells: dict[str, str], columns: frozenset[str], report: Report) -> Taken:

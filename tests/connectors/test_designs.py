@@ -123,6 +123,7 @@ def test_a_manifest_in_json_is_read_by_its_processes_and_parts():
         pytest.param("colour: red\n", 1, "no Open Know-How manifest", id="something else"),
         pytest.param("okh-manifest-version: 1\n", 1, "a resource needs a name", id="no title"),
         pytest.param("", 1, "named fields was expected", id="nothing"),
+        pytest.param('okhv = "x"\nx = ' + "[" * 3_000, 1, "nests deeper", id="TOML nested without end"),
     ],
 )
 def test_what_is_no_manifest_is_refused_with_its_line(text, line, why):
@@ -156,6 +157,16 @@ def test_a_range_of_time_gives_its_upper_end_and_an_open_one_gives_none():
     assert said["recipe", "bowl-p1"]["steps"] == [{"process": "3d-printing", "effort": {"value": 2, "unit": "h"}}]
     assert said["recipe", "bowl-p2"]["hours_unknown"] == [{"process": "3d-printing"}]
     assert said["recipe", "bowl-p1"]["quantity_unknown"] == ["abs"]
+
+
+def test_values_of_another_kind_than_expected_are_told_and_not_read():
+    listed = design(**{"Production time (1 unit by 1 person)": ["1-2 hours"]})
+    report = read_designs(json.dumps([listed]), DesignList("many"), said_us=0)
+    assert data(report)["recipe", "bowl-p1"]["hours_unknown"] == [{"process": "3d-printing"}]
+    assert "time that says no most, or is of several tools: ['1-2 hours']" in report.warnings
+    report = manifest(LOSH.replace('unit = "g"', 'unit = ["g"]'))
+    assert ("resource", "pole-base") not in data(report)
+    assert any(told.startswith("mass that is not read") for told in report.warnings)
 
 
 def test_designs_without_a_name_or_with_one_name_are_refused_one_by_one():
@@ -206,6 +217,8 @@ def test_a_table_without_parts_is_refused():
         read_parts("a,b\n1,2\n", Parts("parts"), said_us=0)
     with pytest.raises(Refused, match="no row of it names a part"):
         read_parts("name,quantity\n,2\n", Parts("parts"), said_us=0)
+    with pytest.raises(Refused, match="close its quotes"):
+        read_parts('name,quantity\nbolt,2\n"nut' + "x" * 200_000, Parts("parts"), said_us=0)
 
 
 def test_a_facility_becomes_an_agent_with_capabilities_and_without_hours():
