@@ -89,7 +89,7 @@ PINS = ../.venv-pins/bin/pip-compile --quiet --generate-hashes --strip-extras $(
 pins:  ## write requirements/*.txt anew from pyproject.toml (needs python3.11)
 	@test -x .venv-pins/bin/pip-compile || { python3.11 -m venv .venv-pins && .venv-pins/bin/pip install --quiet 'pip-tools>=7.6,<8'; }
 	cd requirements && export CUSTOM_COMPILE_COMMAND="make pins" \
-	&& $(PINS) --extra demo --extra test --output-file test.txt ../pyproject.toml \
+	&& $(PINS) --extra demo --extra fast --extra test --output-file test.txt ../pyproject.toml \
 	&& $(PINS) --extra demo --constraint test.txt --output-file demo.txt ../pyproject.toml \
 	&& $(PINS) --constraint test.txt --output-file run.txt ../pyproject.toml \
 	&& $(PINS) --constraint test.txt --output-file build.txt build.in

@@ -27,6 +27,7 @@ class Settings(BaseSettings):
     log: Path = Path("stigmergy.log")  # of `serve`
     kafka: str | None = None  # HOST:PORT[,HOST:PORT]: `serve` goes by Kafka then, and not by a log of its own
     kafka_replicas: int = Field(default=3, ge=1, le=32_767)  # copies of each record, of topics that are made
+    kafka_client: Literal["kafka-python", "confluent"] = "kafka-python"  # what reads and writes Kafka; the other takes the extra `fast`
     kafka_memory: Path = Path("stigmergy.kafka.json")  # what is remembered of Kafka, to notice that it lost data
     charter: Path | None = None
     routes: Path | None = None

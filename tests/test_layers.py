@@ -32,7 +32,7 @@ CLOCKS = {"now", "utcnow", "today"}
 EDGES = ("coordinator.adapters", "coordinator.cli", "coordinator.client", "coordinator.settings", "connectors")
 ALLOWED_IN_CORE = {("coordinator.stream", "threading")}  # the lock of the log in memory, which tests and simulations share between threads
 # Kafka's clients belong here alone.
-OF_KAFKA = {f"coordinator.adapters.kafka_{name}" for name in ("log", "group", "probes")}
+OF_KAFKA = {f"coordinator.adapters.{name}" for name in ("kafka_log", "kafka_group", "kafka_probes", "confluent_log")}
 
 CONNECTORS_MAY = ("connectors", "coordinator.signals", "coordinator.units", "coordinator.times", "coordinator.errors")
 CONNECTORS_MAY += ("coordinator.cloudevents", "coordinator.client", "coordinator.processes")
@@ -43,6 +43,7 @@ MONEY = {"bid", "bids", "currency", "invoice", "money", "payment", "payments", "
 # A part's name on the registry, where it is not the name one imports.
 IMPORTED_AS = {
     "axe-playwright-python": "axe_playwright_python",
+    "confluent-kafka": "confluent_kafka",
     "kafka-python": "kafka",
     "prometheus-client": "prometheus_client",
     "pydantic-settings": "pydantic_settings",
@@ -105,7 +106,7 @@ def broken_imports(module: str, source: str, *, is_package: bool = False) -> Ite
         if top in {"ortools", "numba", "llvmlite"} and not is_within(module, "solver.engine"):
             yield f"{place}: {top} belongs to solver/engine alone"
         if top in {"kafka", "confluent_kafka"} and module not in OF_KAFKA:
-            yield f"{place}: kafka belongs to the log, the group and the probes in coordinator/adapters alone"
+            yield f"{place}: kafka belongs to the logs, the group and the probes in coordinator/adapters alone"
         if is_within(module, "solver") and top in {"coordinator", "connectors"}:
             yield f"{place}: the solver knows nothing of ours; it imports {each.target}"
         if is_within(module, "solver") and top in {"networkx", "hashlib", "datetime", "pydantic"}:
@@ -202,7 +203,7 @@ def test_no_ring_of_imports() -> None:
 def test_every_foreign_import_is_declared_and_every_declared_part_is_used() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     needed = declared(project["dependencies"])
-    extra = declared(project["optional-dependencies"]["demo"])
+    extra = declared([*project["optional-dependencies"]["demo"], *project["optional-dependencies"]["fast"]])
     used = third_party_imports(SOURCES)
     assert used - needed - extra - {"pydantic_core"} == set(), "imported but not declared"  # pydantic_core is half of pydantic
     assert needed - used == set(), "declared but never imported"
@@ -214,7 +215,9 @@ def test_every_foreign_import_of_the_tests_is_declared_and_every_test_part_is_us
     sources = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py")}
     neighbours = {Path(name).stem for name in sources} | {"tests"}
     used = third_party_imports(sources) - neighbours
-    assert used - declared([*project["dependencies"], *extras["demo"], *extras["test"]]) == set(), "imported but not declared"
+    assert used - declared([*project["dependencies"], *extras["demo"], *extras["fast"], *extras["test"]]) == set(), (
+        "imported but not declared"
+    )
     assert declared(extras["test"]) - used - RUN_NOT_IMPORTED == set(), "declared but never imported"
 
 
@@ -235,7 +238,10 @@ def test_a_part_whose_versions_begin_with_0_is_capped_below_the_next_minor() -> 
         pytest.param("solver.rules", "def f():\n    import numba", "solver/engine alone", id="numba outside the engine, lazily"),
         pytest.param("solver.field", "from llvmlite import ir", "solver/engine alone", id="llvmlite outside the engine"),
         pytest.param(
-            "coordinator.adapters.http_api", "from kafka import KafkaProducer", "the group and the probes", id="a second Kafka adapter"
+            "coordinator.adapters.http_api",
+            "from kafka import KafkaProducer",
+            "the group and the probes",
+            id="Kafka outside of its adapters",
         ),
         pytest.param("solver.engine.stock", "from coordinator.units import UNITS", "nothing of ours", id="solver knows units"),
         pytest.param("solver.problem", "import networkx as nx", "no graph", id="solver knows a graph"),
@@ -276,7 +282,7 @@ def test_a_planted_violation_is_caught(module: str, source: str, complaint: str)
     ("module", "source"),
     [
         pytest.param("solver.engine.stock", "from ortools.graph.python import min_cost_flow", id="the engine has its engine"),
-        pytest.param("coordinator.adapters.kafka_log", "from kafka import KafkaProducer", id="the one Kafka adapter"),
+        pytest.param("coordinator.adapters.kafka_log", "from kafka import KafkaProducer", id="a Kafka adapter"),
         pytest.param("coordinator.adapters.clock", "from time import time_ns\nnow = datetime.now()", id="an adapter reads the clock"),
         pytest.param(
             "connectors.tables", "from coordinator.signals import event_json\nopen('labs.csv')", id="a connector opens and speaks"

@@ -18,10 +18,11 @@ from coordinator.cloudevents import from_binary, to_binary
 from coordinator.errors import Refused, Unavailable
 from coordinator.stream import DEAD_LETTER, PARTITIONS, PROPOSAL, STATUS, STREAMS, Batch, Entry, Place, Record, check_entries, partition_of
 
-__all__ = ["KafkaLog", "Lost", "check_topics", "topic_settings"]
+__all__ = ["FETCH_WAIT_MS", "LARGEST_BYTES", "KafkaLog", "Lost", "check_topics", "topic_settings"]
 
-_LARGEST_BYTES = 2 << 20  # of a record or a request: the largest event and its headers
-_WAIT_MS = 100  # for the broker to say that there is nothing new
+LARGEST_BYTES = 2 << 20  # of a record or a request: the largest event and its headers
+FETCH_WAIT_MS = 50  # of the broker, for something new to send
+_WAIT_MS = 2 * FETCH_WAIT_MS  # for the broker to say that there is nothing new
 _HELD_RECORDS = 10_000  # of a partition that is ahead of the others, before it has to wait for them
 
 
@@ -33,7 +34,7 @@ def topic_settings(replicas: int) -> dict[str, dict[str, str]]:
     """Return the settings of the topic of each stream, all that matters written out, for so many copies of each record."""
     safe = {
         "message.timestamp.type": "LogAppendTime",  # log time is the log's to say, not the writer's
-        "max.message.bytes": str(_LARGEST_BYTES),
+        "max.message.bytes": str(LARGEST_BYTES),
         "min.insync.replicas": str(max(1, replicas - 1)),
         "unclean.leader.election.enable": "false",
     }
@@ -279,7 +280,7 @@ class KafkaLog:
             enable_idempotence=True,
             retries=float("inf"),  # within delivery_timeout_ms
             max_in_flight_requests_per_connection=5,
-            max_request_size=_LARGEST_BYTES,
+            max_request_size=LARGEST_BYTES,
             batch_size=128 << 10,
             linger_ms=5,
             compression_type=None,
@@ -303,9 +304,9 @@ class KafkaLog:
             check_crcs=True,
             enable_incremental_fetch_sessions=False,  # every answer then tells the end of every partition
             fetch_min_bytes=1,
-            fetch_max_wait_ms=_WAIT_MS // 2,
+            fetch_max_wait_ms=FETCH_WAIT_MS,
             fetch_max_bytes=64 << 20,
-            max_partition_fetch_bytes=_LARGEST_BYTES,
+            max_partition_fetch_bytes=LARGEST_BYTES,
             allow_auto_create_topics=False,
             request_timeout_ms=self._patience_ms,
             bootstrap_timeout_ms=self._patience_ms,

@@ -32,6 +32,10 @@ KafkaAddress = Annotated[
 KafkaReplicas = Annotated[
     int | None, typer.Option("--replicas", min=1, help="Copies of each record in topics that are made; else the setting `kafka_replicas`.")
 ]
+KafkaClient = Annotated[
+    str | None,
+    typer.Option("--client", help="What reads and writes Kafka: kafka-python, or confluent (the extra `fast`); else `kafka_client`."),
+]
 Alone = Annotated[
     bool, typer.Option("--alone", help="On Kafka: take all the work, from whoever does it, instead of sharing it with other coordinators.")
 ]
@@ -126,6 +130,7 @@ def serve(
     log: Annotated[Path | None, typer.Option("--log", help="The embedded log; made where it is missing.")] = None,
     kafka: KafkaAddress = None,
     replicas: KafkaReplicas = None,
+    client: KafkaClient = None,
     alone: Alone = False,
     charter: CharterFile = None,
     routes: RoutesFile = None,
@@ -142,7 +147,9 @@ def serve(
     """Take in signals over HTTP, plan as time passes, and show it all, on an embedded log or on Kafka."""
     from coordinator.cli.serve import Request, reading_named, run
 
-    run(Request(log, charter, routes, host, port, tokens, tick_seconds, kafka, replicas, reading_named(reading), alone))
+    run(
+        Request(log, charter, routes, host, port, tokens, tick_seconds, kafka, replicas, reading_named(reading), alone=alone, client=client)
+    )
 
 
 class _Saying(TyperCommand):

@@ -20,10 +20,12 @@ import uvicorn
 from coordinator.adapters.aside import begin_aside
 from coordinator.adapters.feed import Feed
 from coordinator.adapters.http_api import LOOPBACK, Reading, build_app
+from coordinator.adapters.kafka_log import KafkaLog
 from coordinator.adapters.kafka_service import KafkaService
 from coordinator.adapters.proofs import Proofs
 from coordinator.adapters.service import Service
 from coordinator.adapters.snapshot_files import Snapshots
+from coordinator.adapters.surroundings import Connect, Surroundings
 from coordinator.adapters.tokens import Tokens
 from coordinator.charter import Charter
 from coordinator.cli.access import charter_in_force, distances_in
@@ -33,7 +35,7 @@ from coordinator.production import prepare as prepare_making
 from coordinator.settings import Settings, read_settings
 from solver import prepare
 
-__all__ = ["Request", "open_port", "reading_named", "run"]
+__all__ = ["Request", "log_through", "open_port", "reading_named", "run"]
 
 LONGEST_TICK_S = 60.0
 PROOF_S = 60.0  # a market is held against its proof so often
@@ -57,6 +59,7 @@ class Request:
     reading: Reading | None = None
     opens: bool = False  # a browser, where there is one to look at
     alone: bool = False
+    client: str | None = None  # of Kafka
 
 
 class _Server(uvicorn.Server):
@@ -150,6 +153,8 @@ def _service(request: Request, settings: Settings, charter: Charter, table: Tabl
         raise Refused("both --log and --kafka came; say one of them: the file, or the address of Kafka")
     bootstrap = request.kafka or (settings.kafka if request.log is None else None)
     if bootstrap is None:
+        if request.client is not None:
+            raise Refused(f"--client {request.client} came without Kafka; say where it is: --kafka HOST:PORT")
         path = request.log or settings.log
         older = path.with_name(path.name + ".sqlite")
         if not path.exists() and older.exists():
@@ -159,8 +164,31 @@ def _service(request: Request, settings: Settings, charter: Charter, table: Tabl
         return service
     replicas = request.replicas or settings.kafka_replicas
     return KafkaService(
-        bootstrap, charter, memory=settings.kafka_memory, replicas=replicas, table=table, name=settings.name, share=not request.alone
+        bootstrap,
+        charter,
+        memory=settings.kafka_memory,
+        replicas=replicas,
+        table=table,
+        name=settings.name,
+        share=not request.alone,
+        surroundings=Surroundings(connect=log_through(request.client or settings.kafka_client)),
     )
+
+
+def log_through(client: str) -> Connect:
+    """Return what opens a log on Kafka through a client, which is named and never chosen by what happens to be installed."""
+    if client == "kafka-python":
+        return KafkaLog
+    if client != "confluent":
+        raise Refused(f"--client is {client!r}; say kafka-python or confluent")
+    try:
+        from coordinator.adapters.confluent_log import ConfluentLog
+    except ImportError:
+        raise Refused(
+            "--client confluent takes confluent-kafka, which is not installed; install the extra: "
+            "pip install 'stigmergic-coordinator[fast]', or go without it: --client kafka-python"
+        ) from None
+    return ConfluentLog
 
 
 def _serve(server: uvicorn.Server, port: socket.socket) -> None:

@@ -3,7 +3,9 @@
     python tests/benchmarks/bench_kafka.py [--signals 30000] [--offers 300] [--per-second 500] [--seconds 10]
 
 Reading: the same records read by the raw client, by our log, and by a coordinator that folds them, writes its turns and publishes;
-in CPU seconds of one process, so that a busy machine does not blur them, and as the share of the raw client's speed.
+by kafka-python and, where the extra `fast` is installed, by confluent-kafka. Writing: the same events, a thousand at a time. Both in CPU
+seconds of this process, all threads of the clients counted, so that a busy machine does not blur them, and as the share of raw
+kafka-python's speed.
 
 Latency: offers and needs of one market, said at a steady pace straight into Kafka; from the moment each was said to the
 moment another client reads the first proposal that draws on it. The charter's cadence of whole seconds is left out: a cycle
@@ -15,8 +17,9 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from random import Random
 from threading import Event, Thread
@@ -27,14 +30,17 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from coordinator.adapters.kafka_log import KafkaLog
 from coordinator.adapters.kafka_service import KafkaService
+from coordinator.adapters.surroundings import Connect, Surroundings
 from coordinator.charter import Charter
 from coordinator.cloudevents import to_binary
 from coordinator.signals import event_json
-from coordinator.stream import PROPOSAL, SIGNAL, START
+from coordinator.stream import PROPOSAL, SIGNAL, START, Entry
 from solver import prepare
 from tests.support.apache import running_kafka
 
 LONGEST_WAIT_S = 600
+PATIENCE_MS = 60_000  # with a broker on a machine that may be busy
+AT_ONCE = 1_000  # events written before all of them are waited for
 
 
 def words(count: int, things: int, agents: int, seed: int = 7) -> Iterator[tuple[str, bytes]]:
@@ -70,9 +76,9 @@ def read_raw(address: str, count: int) -> int:
         return read
 
 
-def read_log(address: str, count: int, opened: Callable[..., KafkaLog] = KafkaLog) -> int:
+def read_log(address: str, count: int, opened: Connect) -> int:
     """Read as the coordinator does, without taking anything."""
-    with closing(opened(address, streams=(SIGNAL,), prepare=False)) as log:
+    with closing(opened(address, streams=(SIGNAL,), prepare=False, patience_ms=PATIENCE_MS)) as log:
         place, read = START, 0
         while read < count:
             batch = log.read(place, 5_000)
@@ -80,16 +86,39 @@ def read_log(address: str, count: int, opened: Callable[..., KafkaLog] = KafkaLo
         return read
 
 
-def take_all(address: str, folder: Path, count: int) -> int:
+def write_raw(address: str, entries: Sequence[Entry]) -> int:
+    """Write with the client as it is, as safely as our log does and no event checked."""
+    messages = [(entry.key.encode(), *to_binary(entry.event)) for entry in entries]
+    options = {"acks": "all", "enable_idempotence": True, "linger_ms": 5, "batch_size": 128 << 10}
+    with closing(KafkaProducer(bootstrap_servers=address, **options)) as producer:
+        for begin in range(0, len(messages), AT_ONCE):
+            sent = [producer.send(SIGNAL, key=key, headers=told, value=value) for key, told, value in messages[begin : begin + AT_ONCE]]
+            producer.flush()
+            for each in sent:
+                each.get()
+    return len(entries)
+
+
+def write_log(address: str, entries: Sequence[Entry], opened: Connect) -> int:
+    """Write as the coordinator does."""
+    with closing(opened(address, prepare=False, patience_ms=PATIENCE_MS)) as log:
+        for begin in range(0, len(entries), AT_ONCE):
+            log.append(entries[begin : begin + AT_ONCE])
+    return len(entries)
+
+
+def take_all(address: str, folder: Path, count: int, opened: Connect = KafkaLog) -> int:
     """Read, take, write turns and publish, until all is taken."""
-    with closing(service_on(address, folder, planning=False)) as service:
+    with closing(service_on(address, folder, planning=False, opened=opened)) as service:
         until(lambda: service.status().counts["taken"] >= count, service)
         return count
 
 
-def service_on(address: str, folder: Path, *, planning: bool) -> KafkaService:
+def service_on(address: str, folder: Path, *, planning: bool, opened: Connect = KafkaLog) -> KafkaService:
     charter = Charter(fairness="off").model_copy(update={"cycle_seconds": 0})  # no cadence: see above
-    return KafkaService(address, charter, memory=folder / f"memory-{time.monotonic_ns()}", replicas=1, planning=planning)
+    around = Surroundings(connect=opened)
+    memory = folder / f"memory-{time.monotonic_ns()}"
+    return KafkaService(address, charter, memory=memory, replicas=1, planning=planning, patience_ms=PATIENCE_MS, surroundings=around)
 
 
 def until(condition: Callable[[], bool], service: KafkaService) -> None:
@@ -107,18 +136,37 @@ def reading(folder: Path, count: int) -> None:
             for agent, line in words(count, 50, 5_000):
                 say(producer, agent, line)
             producer.flush()
-        raw = 0.0
-        tasks: list[tuple[str, Callable[[], int]]] = [
-            ("raw kafka-python", lambda: read_raw(broker.address, count)),
-            ("our log, reading alone", lambda: read_log(broker.address, count)),
-            ("consume, fold, publish", lambda: take_all(broker.address, folder, count)),
-            ("raw kafka-python again", lambda: read_raw(broker.address, count)),
-        ]
-        print(f"{'reading ' + format(count, ',') + ' signals':28} {'µs each':>10} {'a second':>12} {'of raw':>8}")
-        for name, task in tasks:
-            read, cpu_s = measured(task)
-            raw = raw or cpu_s
-            print(f"{name:28} {cpu_s / read * 1e6:10.1f} {read / cpu_s:12,.0f} {raw / cpu_s:8.2f}", flush=True)
+        address, logs = broker.address, logs_on_kafka()
+        tasks: list[tuple[str, Callable[[], int]]] = [("raw kafka-python", lambda: read_raw(address, count))]
+        tasks += [(f"our log, {name}", partial(read_log, address, count, opened)) for name, opened in logs]
+        tasks += [(f"consume, fold, publish, {name}", partial(take_all, address, folder, count, opened)) for name, opened in logs]
+        tasks += [("raw kafka-python again", lambda: read_raw(address, count))]
+        compare(f"reading {count:,} signals", tasks)
+        entries = [Entry(SIGNAL, agent, line) for agent, line in words(count, 50, 5_000, seed=8)]
+        tasks = [("raw kafka-python", lambda: write_raw(address, entries))]
+        tasks += [(f"our log, {name}", partial(write_log, address, entries, opened)) for name, opened in logs]
+        tasks += [("raw kafka-python again", lambda: write_raw(address, entries))]
+        compare(f"writing {count:,} signals", tasks)
+
+
+def logs_on_kafka() -> list[tuple[str, Connect]]:
+    """Our log by each client that is there."""
+    try:
+        from coordinator.adapters.confluent_log import ConfluentLog
+    except ImportError:
+        print("not measured: our log by confluent-kafka; install the extra `fast`")
+        return [("kafka-python", KafkaLog)]
+    return [("kafka-python", KafkaLog), ("confluent", ConfluentLog)]
+
+
+def compare(title: str, tasks: Sequence[tuple[str, Callable[[], int]]]) -> None:
+    """Print what each task costs, and its share of the first one's speed."""
+    raw = 0.0
+    print(f"{title:40} {'µs each':>10} {'a second':>12} {'of raw':>8}")
+    for name, task in tasks:
+        done, cpu_s = measured(task)
+        raw = raw or cpu_s
+        print(f"{name:40} {cpu_s / done * 1e6:10.1f} {done / cpu_s:12,.0f} {raw / cpu_s:8.2f}", flush=True)
 
 
 def latency(folder: Path, offers: int, per_second: int, seconds: float) -> None:

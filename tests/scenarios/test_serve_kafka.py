@@ -268,10 +268,12 @@ def test_what_was_refused_is_listed_for_people_and_counted_for_monitors(kafka: s
     ("words", "sentence"),
     [
         pytest.param(("--kafka", "127.0.0.1:1", "--log", "here"), "both --log and --kafka came", id="two logs"),
+        pytest.param(("--kafka", "127.0.0.1:1", "--client", "librdkafka"), "say kafka-python or confluent", id="no such client"),
+        pytest.param(("--log", "here", "--client", "confluent"), "--client confluent came without Kafka", id="a client of nothing"),
         pytest.param(("--kafka", "nonsense"), "Kafka at nonsense did not prepare its topics", id="no address"),
     ],
 )
 def test_what_cannot_be_served_is_said_in_a_line(words: tuple[str, ...], sentence: str, tmp_path: Path) -> None:
-    told = run("serve", "--port", "0", *words, cwd=tmp_path, expected=2 if "both" in sentence else 3)
+    told = run("serve", "--port", "0", *words, cwd=tmp_path, expected=3 if "did not prepare" in sentence else 2)
     assert sentence in told
     assert len(told.splitlines()) == 1

@@ -1,13 +1,13 @@
-"""The contract of logs, run over all three; the one on Kafka with two brokers, Tansu and Apache's own."""
+"""The contract of logs, run over all; those on Kafka by two clients and with two brokers, Tansu and Apache's own."""
 
 import time
 
 import pytest
 
 from coordinator.adapters.file_log import FileLog
-from coordinator.adapters.kafka_log import KafkaLog
 from coordinator.stream import MemoryLog
 from tests.contracts.event_log import EventLogContract
+from tests.support.clients import log_class
 from tests.support.tansu import running_broker
 
 
@@ -51,32 +51,50 @@ class TestFileLog(EventLogContract):
 
 
 class TestKafkaLog(EventLogContract):
+    client = "kafka-python"
+
+    @pytest.fixture
+    def opened(self):
+        """Opens a log as often as asked; all are closed at the end."""
+        logs, made = [], log_class(self.client)
+
+        def open_at(address):
+            logs.append(made(address, replicas=1))
+            return logs[-1]
+
+        yield open_at
+        for log in logs[1:]:
+            log.close()
+
     @pytest.fixture
     def broker(self, tmp_path):
         with running_broker(tmp_path, "the log on Kafka") as address:
             yield address
 
     @pytest.fixture
-    def log(self, broker):
-        log = KafkaLog(broker, replicas=1)
+    def log(self, broker, opened):
+        log = opened(broker)
         yield log
         log.close()
 
     @pytest.fixture
-    def reopened(self, log, broker):
-        opened = []
-
+    def reopened(self, log, broker, opened):
         def again():
             log.close()
-            opened.append(KafkaLog(broker, replicas=1))
-            return opened[-1]
+            return opened(broker)
 
-        yield again
-        for one in opened:
-            one.close()
+        return again
 
 
 class TestKafkaLogOnApacheKafka(TestKafkaLog):
     @pytest.fixture
     def broker(self, kafka):
         return kafka
+
+
+class TestConfluentLog(TestKafkaLog):
+    client = "confluent"
+
+
+class TestConfluentLogOnApacheKafka(TestKafkaLogOnApacheKafka):
+    client = "confluent"

@@ -15,6 +15,7 @@ from coordinator.errors import Refused, Unavailable
 from coordinator.stream import PARTITIONS, SIGNAL, START, Entry, misplaced
 from tests.contracts.event_log import entry, mixed, read_all, said
 from tests.support.apache import running_kafka
+from tests.support.clients import CLIENTS, log_class
 from tests.support.tansu import running_broker
 
 TOPICS = Path(__file__).parents[3] / "deploy" / "kafka" / "topics.toml"
@@ -27,9 +28,15 @@ def broker(tmp_path):
         yield address
 
 
+@pytest.fixture(params=CLIENTS)
+def opened(request):
+    """Opens a log, by each client in turn."""
+    return log_class(request.param)
+
+
 @pytest.fixture
-def log(broker):
-    log = KafkaLog(broker, replicas=1)
+def log(broker, opened):
+    log = opened(broker, replicas=1)
     yield log
     log.close()
 
@@ -142,22 +149,22 @@ def test_without_a_broker_opening_fails_with_a_sentence_and_in_time():
             KafkaLog(f"127.0.0.1:{nobody.getsockname()[1]}", replicas=1, patience_ms=300)
 
 
-def test_a_broker_that_went_away_is_told_to_readers(tmp_path):
+def test_a_broker_that_went_away_is_told_to_readers(tmp_path, opened):
     def read_on():
         for _ in range(100):  # quiet at first: the last thing the broker said was that there is no more
             assert log.read(place, 100).records == ()
 
     with running_broker(tmp_path, WHAT) as address:
-        log = KafkaLog(address, replicas=1, patience_ms=500)
+        log = opened(address, replicas=1, patience_ms=500)
         log.append(mixed(10))
         place = log.read(START, 100).place
     with closing(log), pytest.raises(Unavailable, match="Check the brokers"):
         read_on()
 
 
-def test_a_writer_is_told_of_a_lost_broker_and_goes_on_with_the_next(tmp_path):
+def test_a_writer_is_told_of_a_lost_broker_and_goes_on_with_the_next(tmp_path, opened):
     with running_broker(tmp_path, WHAT) as address:
-        log = KafkaLog(address, replicas=1, patience_ms=500)
+        log = opened(address, replicas=1, patience_ms=500)
         log.append(mixed(10))
     with closing(log):
         for _ in range(2):  # with the producer it had, and with none
@@ -166,7 +173,7 @@ def test_a_writer_is_told_of_a_lost_broker_and_goes_on_with_the_next(tmp_path):
         with running_broker(tmp_path, WHAT, at=address):
             KafkaLog(address, replicas=1).close()  # makes the topics, for this broker kept nothing
             assert log.append([entry(2)])[0].position.endswith("/0")
-            with closing(KafkaLog(address, replicas=1)) as reader:
+            with closing(opened(address, replicas=1)) as reader:
                 assert [said(record) for record in read_all(reader)] == [said(entry(2))]
 
 
@@ -187,11 +194,11 @@ def test_a_writer_that_gave_up_sends_nothing_any_more(tmp_path):
         log.close()
 
 
-def test_a_reader_is_told_that_a_topic_was_made_anew(tmp_path):
-    with running_broker(tmp_path, WHAT) as address, closing(KafkaLog(address, replicas=1)) as log:
+def test_a_reader_is_told_that_a_topic_was_made_anew(tmp_path, opened):
+    with running_broker(tmp_path, WHAT) as address, closing(opened(address, replicas=1)) as log:
         log.append([entry(number) for number in range(5)])
         place = log.read(START, 100).place
-    with running_broker(tmp_path, WHAT, at=address), closing(KafkaLog(address, replicas=1, patience_ms=1_000)) as log:
+    with running_broker(tmp_path, WHAT, at=address), closing(opened(address, replicas=1, patience_ms=1_000)) as log:
         with pytest.raises(Unavailable, match="was read up to 5 and now ends at 0"):
             read_all(log, place)
         assert read_all(log) == []
