@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-__all__ = ["DISK", "Disk", "File", "RealDisk", "write_whole"]
+__all__ = ["DISK", "Disk", "File", "RealDisk", "is_locked", "write_whole"]
 
 _MODE = 0o666  # less what the umask takes away
 
@@ -170,6 +170,16 @@ class _RealFile:
 
 
 DISK = RealDisk()
+
+
+def is_locked(path: Path) -> bool:
+    """Whether somebody has a file of the real disk open to append. Who may only read it can tell, too."""
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
 
 
 def write_whole(disk: Disk, path: Path, data: bytes) -> None:

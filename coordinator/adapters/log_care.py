@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from coordinator.adapters.disk import DISK, Disk, File, write_whole
+from coordinator.adapters.disk import DISK, Disk, File, is_locked, write_whole
 from coordinator.adapters.file_log import Unsound, explained, frames, opened_head
 from coordinator.adapters.log_frames import HEAD_BYTES, last_logtime_us, loose_frames
-from coordinator.errors import Refused, Unavailable
+from coordinator.errors import Refused
 
 __all__ = ["Health", "Repair", "examine", "is_held", "repair_tail"]
 
@@ -53,14 +53,10 @@ def examine(path: Path, *, disk: Disk = DISK, told: Told | None = None) -> Healt
             return _examined(path, file, told or _say_nothing)
 
 
-def is_held(path: Path, *, disk: Disk = DISK) -> bool:
+def is_held(path: Path) -> bool:
     """Whether some process is open to append to a log that is there."""
-    try:
-        with explained(path):
-            disk.open_to_append(path).close()
-    except Unavailable:
-        return True
-    return False
+    with explained(path):
+        return is_locked(path)
 
 
 def repair_tail(path: Path, *, disk: Disk = DISK, give_up: int = 0, told: Told | None = None) -> Repair | None:

@@ -1,9 +1,10 @@
 """`coordinator log`: an embedded log verified, its end cut, its events out to files and in again; nothing is overwritten."""
 
+import errno
 import gzip
 import json
 import sqlite3
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from zlib import crc32
 
@@ -229,6 +230,17 @@ def sqlite_log(path: Path, rows: list[tuple[str, str, int, bytes]]) -> None:
             chain = crc32(event, crc32(f"{stream}\n{key}\n{logtime_us}\n".encode(), chain))
             database.execute("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?)", (offset, stream, key, logtime_us, chain, event))
         database.commit()
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_a_copy_that_may_only_be_read_is_verified(run, path, monkeypatch, held):
+    def refused(*_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    with closing(FileLog(path, lambda: 1)) if held else nullcontext():
+        monkeypatch.setattr(RealDisk, "open_to_append", refused)
+        code, out, _ = run("log", "verify", path, "--json")
+    assert (code, json.loads(out)["held"]) == (0, held)
 
 
 def test_an_imported_log_has_its_name_for_good_before_it_is_told(run, tmp_path, monkeypatch):
