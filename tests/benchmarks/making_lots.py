@@ -1,8 +1,9 @@
 """Unsplit lots beside known optima: generalised assignment (`gap`) and single-source facility location (`orlib-sscflp`).
 
     STIGMERGY_DATA=/where/it/is python tests/benchmarks/making_lots.py --limit 8
+    STIGMERGY_DATA=/where/it/is python tests/benchmarks/making_lots.py --of orlib-sscflp
 
-Every instance of both sets is run; the limit is deterministic and about seconds of one core. Costs of facility location are rounded
+Every instance of both sets (or of the one named) is run; the limit is deterministic and about seconds of one core. Costs of facility location are rounded
 to cents, so that they are whole. A row says cost / known, the bound's distance, CPU seconds.
 """
 
@@ -48,9 +49,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--limit", type=float, default=8.0)
     parser.add_argument("--most", type=int, default=10_000, help="instances of each set, the smallest first")
+    parser.add_argument("--of", choices=("gap", "orlib-sscflp"), action="append", help="this set alone")
     said = parser.parse_args()
     data = Path(os.environ.get("STIGMERGY_DATA", ""))
     for folder, read, target in (("gap", assignments, 1.002), ("orlib-sscflp", facilities, 1.01)):
+        if said.of and folder not in said.of:
+            continue
         worst, within, count = 0.0, 0, 0
         for name, asked, known in list(read(data / folder))[: said.most]:
             start = time.process_time()
