@@ -3,7 +3,7 @@
 ``import solver.making`` loads numpy alone; the linear program and the walkers are loaded by the first plan.
 """
 
-from solver.making.loops import gainless_loops, levels_of_things
+from solver.making.loops import levels_of_things
 from solver.making.lots import AssignedLots, UnsplitLots, assign_lots, broken_assignment
 from solver.making.plan import (
     NEED,
@@ -40,7 +40,6 @@ __all__ = [
     "coverage_of",
     "dispatch",
     "effort_of_lines",
-    "gainless_loops",
     "gap",
     "lateness_of",
     "levels_of_things",

@@ -3,8 +3,8 @@
     STIGMERGY_DATA=/where/it/is python tests/benchmarks/making_lots.py --limit 8
     STIGMERGY_DATA=/where/it/is python tests/benchmarks/making_lots.py --of orlib-sscflp
 
-Every instance of both sets (or of the one named) is run; the limit is deterministic and about seconds of one core. Costs of facility location are rounded
-to cents, so that they are whole. A row says cost / known, the bound's distance, CPU seconds.
+Every instance of both sets (or of the one named) is run; the limit is deterministic and about seconds of one core. Costs of facility
+location are rounded to cents, so that they are whole. A row says cost / known, the bound's distance, CPU seconds.
 """
 
 import argparse

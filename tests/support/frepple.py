@@ -57,7 +57,7 @@ NAMED = {
 TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 Window = tuple[datetime, datetime]
-ALWAYS: Window = (datetime.min, datetime.max)  # noqa: DTZ901 - the models name no zone
+ALWAYS: Window = (datetime.min, datetime.max)
 ENDLESS = 10**7  # pieces: what a buffer without end holds
 
 
@@ -140,7 +140,7 @@ class Demand:
 class Model:
     """One of frePPLe's models in tables, with what the arrays cannot say."""
 
-    current: datetime = datetime(2009, 1, 1)  # noqa: DTZ001 - the models name no zone
+    current: datetime = datetime(2009, 1, 1)
     operations: dict[str, Operation] = field(default_factory=dict)
     buffers: dict[str, tuple[str, str]] = field(default_factory=dict)
     calendars: dict[str, Calendar] = field(default_factory=dict)
@@ -197,7 +197,7 @@ def read_case(path: Path) -> Model:
         if setting[0] not in ("", "current"):
             model.missing.add(f"settings of the planner ({setting[0]})")
     reader = Reader(model)
-    for child in ElementTree.fromstring(text):  # noqa: S314 - a test's own data
+    for child in ElementTree.fromstring(text):
         reader.read(child, None, "")
     if not model.demands:
         model.missing.add("nothing is asked for")
@@ -410,9 +410,7 @@ class Reader:
             self.model.missing.add("choice among machines by skill or by effort")
         name = owner.name if isinstance(owner, Operation) else told["operation"]
         resource = owner[1] if isinstance(owner, tuple) else told["resource"]
-        self.model.operations.setdefault(name, Operation(name)).loads.append(
-            Load(resource, amount(told.get("quantity")), between(told))
-        )
+        self.model.operations.setdefault(name, Operation(name)).loads.append(Load(resource, amount(told.get("quantity")), between(told)))
 
     def _resource(self, node: ElementTree.Element, owner: object) -> None:
         name = named(node)
@@ -452,7 +450,8 @@ class Reader:
         said = self.rest(node, None, ("start", "end", "value", "priority", "days", "starttime", "endtime"))
         start, end = (datetime.fromisoformat(said.get(key, default)) for key, default in (("start", "1971-01-01"), ("end", "2030-12-31")))
         opens, closes = (span(said.get(key, default)) / 3_600 for key, default in (("starttime", "PT0S"), ("endtime", "P1D")))
-        owner.entries.append((start, end, float(said.get("value", 0)), int(said.get("priority", 0)), int(said.get("days", 127)), opens, closes))
+        value, priority, days = float(said.get("value", 0)), int(said.get("priority", 0)), int(said.get("days", 127))
+        owner.entries.append((start, end, value, priority, days, opens, closes))
 
     def _itemsupplier(self, node: ElementTree.Element, owner: object) -> None:
         told = {"item": owner[1]} if isinstance(owner, tuple) and owner[0] == "item" else {}
