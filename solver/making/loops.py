@@ -63,11 +63,13 @@ def _all_under(made_of: list[list[int]], things: list[int]) -> set[int]:
 
 
 def _inputs(problem: ProductionProblem, recipe: int) -> list[int]:
-    return problem.input_thing[problem.input_start[recipe] : problem.input_start[recipe + 1]].tolist()
+    things: list[int] = problem.input_thing[problem.input_start[recipe] : problem.input_start[recipe + 1]].tolist()
+    return things
 
 
 def _outputs(problem: ProductionProblem, recipe: int) -> list[int]:
-    return problem.output_thing[problem.output_start[recipe] : problem.output_start[recipe + 1]].tolist()
+    things: list[int] = problem.output_thing[problem.output_start[recipe] : problem.output_start[recipe + 1]].tolist()
+    return things
 
 
 def _components(after: Sequence[Sequence[int]]) -> list[int]:
