@@ -37,6 +37,7 @@ class Feed:
     def __init__(self, service: Service) -> None:
         self.service = service
         self.listeners = 0
+        self.let_go = 0  # listeners that took nothing for too long, or asked for what is not at hand any more
         self.closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._more = asyncio.Event()
@@ -109,7 +110,7 @@ class EventStream(Response):
                 await self._go_on(gone, send)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         except (TimeoutError, Refused, Unavailable):
-            pass  # The connection ends here; the listener resumes with the id it saw last.
+            self._feed.let_go += 1  # The connection ends here; the listener resumes with the id it saw last.
         finally:
             self._feed.listeners -= 1
             gone.cancel()

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from html import escape
 from typing import Annotated, Any, Literal
@@ -43,6 +44,8 @@ LARGEST_BODY = 8 << 20  # bytes
 MOST_LINES = 10_000
 BODY_S = 30.0  # for a whole body to arrive
 LISTENERS = 1_000  # who follow the stream at once
+MOST_WAITING = 64  # who speak at once: more would wait longer than they should, and are told so instead
+MOST_HELD = 64 << 20  # bytes of what they say, together
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 WITHOUT_TOKEN = frozenset({"/", "/session", "/healthz", "/readyz"})  # and the page's files: asked for before anybody can say who they are
@@ -124,15 +127,18 @@ def _add_writing(app: FastAPI, service: Service, tokens: Tokens | None, reading:
     event = {"schema": json_schemas()["event"]}
     content = {STRUCTURED: event, PLAIN: event, BATCH: {"schema": {"type": "array"}}, LINES: {"schema": {"type": "string"}}}
 
+    queue = app.state.queue = _Queue()
+
     @app.post("/signals", openapi_extra={"requestBody": {"required": True, "content": content}}, response_class=Response)
     async def say(request: Request) -> Response:
         """Take in one event or many; the answer has a result for each, in the order sent."""
         speaker = None if tokens is None else await run_in_threadpool(_grant, request.headers, tokens)
         if speaker is not None and not (speaker.speaks or speaker.answers):
             raise Problem(403, "scope", f"the token of {speaker.name!r} reads and says nothing; send one that speaks for the agent")
-        lines = _lines_of(request.headers, await _body_of(request))
-        outcomes = await run_in_threadpool(service.publish, lines, speaker)
-        return _told(outcomes)
+        with queue.place(request.headers):
+            lines = _lines_of(request.headers, await _body_of(request))
+            outcomes = await run_in_threadpool(service.publish, lines, speaker)
+            return _told(outcomes)
 
     @app.get("/session", response_class=Response)
     async def session(request: Request) -> Response:
@@ -144,6 +150,32 @@ def _add_writing(app: FastAPI, service: Service, tokens: Tokens | None, reading:
             told["agent"] = grant.speaks[0] if len(grant.speaks) == 1 and not grant.answers else None
             told["expires"] = None if grant.expires_us is None else format_instant(grant.expires_us)
         return _json(told)
+
+
+class _Queue:
+    """Those whose words are being read and taken: so many at most, with so many bytes. All its callers run in one event loop."""
+
+    def __init__(self) -> None:
+        self.waiting = self.turned_away = 0
+        self._held = 0  # bytes, as far as they are known beforehand
+
+    @contextmanager
+    def place(self, headers: Headers) -> Iterator[None]:
+        """Hold a place; a Problem that says when to come again where there is none."""
+        stated = headers.get("content-length", "")
+        size = min(int(stated), LARGEST_BODY) if stated.isdigit() else LARGEST_BODY
+        if self.waiting >= MOST_WAITING or (self.waiting and self._held + size > MOST_HELD):
+            self.turned_away += 1
+            raise Problem(
+                503,
+                "busy",
+                f"{self.waiting} requests with signals wait already; nothing of this one was taken: say it again in 2 s or later",
+            )
+        self.waiting, self._held = self.waiting + 1, self._held + size
+        try:
+            yield
+        finally:
+            self.waiting, self._held = self.waiting - 1, self._held - size
 
 
 def _grant(headers: Headers, tokens: Tokens) -> Grant:
@@ -304,7 +336,7 @@ def _add_reading(app: FastAPI, service: Service) -> None:
 
 def _add_watching(app: FastAPI, service: Service, feed: Feed, proofs: Proofs, readers: Tokens | None) -> None:
     registry = CollectorRegistry()
-    registry.register(_Figures(service, feed, proofs))
+    registry.register(_Figures(service, feed, proofs, app.state.queue))
 
     @app.get("/help", response_class=HTMLResponse)
     async def paths() -> HTMLResponse:
@@ -364,8 +396,8 @@ def _add_watching(app: FastAPI, service: Service, feed: Feed, proofs: Proofs, re
 class _Figures(Collector):
     """The service's own counts, read when a monitor asks."""
 
-    def __init__(self, service: Service, feed: Feed, proofs: Proofs) -> None:
-        self._service, self._feed, self._proofs = service, feed, proofs
+    def __init__(self, service: Service, feed: Feed, proofs: Proofs, queue: _Queue) -> None:
+        self._service, self._feed, self._proofs, self._queue = service, feed, proofs, queue
 
     def collect(self) -> Iterator[Metric]:
         """Yield every figure."""
@@ -400,6 +432,10 @@ class _Figures(Collector):
         if status.cycle_age_s is not None:
             yield GaugeMetricFamily("stigmergy_cycle_age_seconds", "Time since the last cycle ended.", value=status.cycle_age_s)
         yield GaugeMetricFamily("stigmergy_listeners", "Who follows the stream.", value=self._feed.listeners)
+        yield CounterMetricFamily("stigmergy_listeners_let_go", "Listeners who took nothing for too long.", value=self._feed.let_go)
+        yield GaugeMetricFamily("stigmergy_requests_waiting", "Requests with signals at the door.", value=self._queue.waiting)
+        away = "Requests with signals turned away because too many waited."
+        yield CounterMetricFamily("stigmergy_requests_turned_away", away, value=self._queue.turned_away)
         yield GaugeMetricFamily("stigmergy_ready", "1 when the log is read and can be written.", value=status.why_not is None)
 
 

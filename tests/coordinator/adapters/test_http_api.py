@@ -4,7 +4,9 @@ import http.client
 import json
 import re
 import socket
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -310,6 +312,45 @@ def test_a_fault_of_ours_is_told_without_its_inside(
     assert logged.exc_info is not None
 
 
+# -- more than can be taken -------------------------------------------------------------------------------------------
+
+
+def figure(server: Served, name: str) -> float:
+    lines = server.ask("GET", "/metrics").body.decode().splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
+
+
+@pytest.mark.parametrize(
+    ("bound", "most"),
+    [pytest.param("MOST_WAITING", 3, id="so many requests"), pytest.param("MOST_HELD", 3 * len(OFFER), id="so many bytes")],
+)
+def test_a_flood_is_turned_away_with_a_sentence_and_what_waited_is_taken(
+    bound: str, most: int, server: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_api, bound, most)
+    lines = [signal("offer", f"maker-{number:06}", 120) for number in range(13)]
+    assert {len(line) for line in lines} == {len(OFFER)}
+    with ThreadPoolExecutor(3) as threads:
+        with server.service.reading():  # nothing is taken meanwhile, as while a long cycle plans
+            waiting = [threads.submit(server.post, line) for line in lines[:3]]
+            while figure(server, "stigmergy_requests_waiting") < 3:
+                time.sleep(0.01)
+            flood = [server.post(line) for line in lines[3:]]
+            assert figure(server, "stigmergy_requests_waiting") == 3
+        taken = [each.result().json["results"][0]["status"] for each in waiting]
+    assert taken == ["taken"] * 3
+    assert all(is_problem(answer, 503, "busy") for answer in flood)
+    assert all("say it again" in answer.json["detail"] and answer.headers["retry-after"] == "2" for answer in flood)
+    assert figure(server, "stigmergy_requests_turned_away_total") == 10
+    assert [server.post(line).json["results"][0]["status"] for line in lines[3:]] == ["taken"] * 10
+    assert figure(server, "stigmergy_requests_waiting") == 0
+
+
+def test_one_large_request_is_taken_however_little_may_be_held(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_api, "MOST_HELD", 1)
+    assert server.post(OFFER).status == 200
+
+
 # -- the stream as it grows -------------------------------------------------------------------------------------------
 
 
@@ -397,5 +438,10 @@ def test_a_follower_that_takes_nothing_is_let_go_and_holds_nobody_up(server: Ser
         if "stigmergy_listeners 0.0" in server.ask("GET", "/metrics").body.decode():
             break
         server.wait(0.01)
-    assert "stigmergy_listeners 0.0" in server.ask("GET", "/metrics").body.decode()
+    figures = server.ask("GET", "/metrics").body.decode()
+    assert "stigmergy_listeners 0.0" in figures
+    assert "stigmergy_listeners_let_go_total 1.0" in figures
     deaf.close()
+    back = Follower(server, last=7)
+    assert [back.next()[0] for _ in range(3)] == [8, 9, 10]
+    back.drop()

@@ -1,14 +1,17 @@
 """What the log on Kafka promises beyond the contract: topics, partitions, other writers, brokers that come and go."""
 
 import json
+import shutil
 import socket
 import threading
 import tomllib
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.errors import KafkaError
 
 from coordinator.adapters.kafka_log import KafkaLog, topic_settings
 from coordinator.errors import Refused, Unavailable
@@ -175,6 +178,65 @@ def test_a_writer_is_told_of_a_lost_broker_and_goes_on_with_the_next(tmp_path, o
             assert log.append([entry(2)])[0].position.endswith("/0")
             with closing(opened(address, replicas=1)) as reader:
                 assert [said(record) for record in read_all(reader)] == [said(entry(2))]
+
+
+@contextmanager
+def wiping(kind, folder):
+    """A broker's address, and what makes it lose all that it has and answer there again, with empty topics."""
+    if kind == "apache":
+        with running_kafka(folder, WHAT) as broker:
+
+            def wipe():
+                broker.kill()
+                shutil.rmtree(broker.folder / "data")
+                broker.start()
+                KafkaLog(broker.address, replicas=1).close()
+
+            yield broker.address, wipe
+        return
+    with ExitStack() as running, ExitStack() as again:
+        address = running.enter_context(running_broker(folder, WHAT))
+
+        def wipe():
+            running.close()
+            again.enter_context(running_broker(folder, WHAT, at=address))
+            KafkaLog(address, replicas=1).close()
+
+        yield address, wipe
+
+
+@pytest.mark.parametrize("kind", ["tansu", pytest.param("apache", marks=pytest.mark.slow)])
+def test_a_live_producer_whose_broker_was_wiped_acknowledges_nothing_that_the_new_one_lacks(kind, opened, tmp_path):
+    (tmp_path / kind).mkdir()
+    with wiping(kind, tmp_path / kind) as (address, wipe), closing(opened(address, replicas=1, patience_ms=3_000)) as log:
+        log.append(mixed(40))  # its numbers of sequence are far on when the next broker has never heard of it
+        wipe()
+        acknowledged, refused = [], []
+        while len(acknowledged) < 40 and len(refused) < 10:
+            wanted = entry(1_000 + len(acknowledged), key=f"agent-{len(acknowledged) % 12}")
+            try:
+                [record] = log.append([wanted])
+            except Unavailable as error:
+                refused.append(str(error))
+            else:
+                acknowledged.append((record.position, said(wanted)))
+        assert len(acknowledged) == 40, refused
+        assert all("Check the brokers" in why for why in refused)
+        with closing(opened(address, replicas=1)) as reader:
+            there = {record.position: said(record) for record in read_all(reader)}
+        assert {position: there.get(position) for position, _ in acknowledged} == dict(acknowledged)
+
+
+def test_a_producer_that_failed_for_good_is_replaced_and_what_it_refused_is_said(broker, opened):
+    with closing(opened(broker, replicas=1)) as log:
+        log.append([entry(1)])
+        first = log._producer
+        first.send = Mock(side_effect=KafkaError("the producer is fenced"))
+        with pytest.raises(Unavailable, match=r"did not take the entries: KafkaError: the producer is fenced\. Check"):
+            log.append([entry(2)])
+        log.append([entry(2)])
+        assert log._producer is not first
+        assert [said(record) for record in read_all(log)] == [said(entry(1)), said(entry(2))]
 
 
 def test_a_writer_that_gave_up_sends_nothing_any_more(tmp_path):
