@@ -182,6 +182,10 @@ def _may_be_proposed(layout: Layout, tree: Tree, dropped: Counter[str]) -> bool:
     if len(tree.parties) < 2:
         dropped["all by the agent who needs it, who knows it already"] += 1
         return False
+    ends_us = {need.ref: need.end_us for need in tree.needs}
+    if any(_is_useless(line.begin_us, ends_us.get(line.need)) for line in tree.lines):
+        dropped["work or goods that are there only when nobody needs them any more"] += 1
+        return False
     taken = Counter[str]()
     for line in tree.lines:
         pack = network.definition(line.thing).multiple_grains
@@ -196,6 +200,10 @@ def _may_be_proposed(layout: Layout, tree: Tree, dropped: Counter[str]) -> bool:
     if small:
         dropped["parts smaller than an agent's minimum"] += 1
     return not small
+
+
+def _is_useless(begin_us: int | None, end_us: int | None) -> bool:
+    return begin_us is not None and end_us is not None and begin_us >= end_us
 
 
 class _Drawing:

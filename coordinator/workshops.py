@@ -410,8 +410,8 @@ class _Builder:
             tier = self.book.claim_of(need)[2]
             units = self.free[need.ref] // steps[accepted[0]]
             until = self._bucket(edges_us, None if need.end_us is None else need.end_us - 1, self._buckets(edges_us) - 1)
-            due = self._last_bucket(edges_us, need.due_us)
-            rows.append((thing, spot, units, due, max(due, until), tier))
+            due = min(self._last_bucket(edges_us, need.due_us), until)
+            rows.append((thing, spot, units, due, until, tier))
         return rows, like
 
     def _within_numbers(self, needs: list[tuple[int, int, int, int, int, int]], farthest: int) -> list[tuple[int, int, int, int, int, int]]:

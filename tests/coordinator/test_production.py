@@ -339,6 +339,22 @@ def test_no_plan_takes_more_than_there_is_and_said_twice_it_is_the_same(seed):
     assert not [deal for deal in deals if desk.state(deal.proposal) is not State.COMMITTED]
 
 
+# -- time -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "deals"),
+    [
+        pytest.param(3, 2, 0, id="the machine is free an hour after nobody needs it, within one span of time"),
+        pytest.param(30, 2, 0, id="a day after nobody needs it"),
+        pytest.param(1, 20, 1, id="in time"),
+    ],
+)
+def test_nothing_is_made_for_a_need_that_is_over_though_it_states_no_due(begin, end, deals):
+    hours = capacity("maker", 10, "cutting", begin=begin, end=begin + 37)
+    assert len(making(Desk(*SIMPLE[:3], hours, need("clinic", 4, "visor", end=end)))) == deals
+
+
 # -- what must not stop all planning --------------------------------------------------------------------------------------
 
 
