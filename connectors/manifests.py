@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from coordinator.times import format_instant
 __all__ = ["BrokenText", "Manifests", "line_of", "load_yaml", "read_manifest"]
 
 LARGEST_CHARACTERS = 2_000_000  # of a manifest: none that exists comes near
+LONGEST_NUMBER = 40  # characters
 LOSH_SIZE = re.compile(r"(cube|cylinder)\s*\((.*)\)", re.DOTALL)
 OSHI_SIZE = re.compile(r"mm-(\d+(?:\.\d+)?)x(\d+(?:\.\d+)?)x(\d+(?:\.\d+)?)")
 OSHI_FACTS = ("outer dimensions", "manufacturing technology", "material")
@@ -85,6 +87,8 @@ def _read(text: str, report: Report) -> tuple[str, dict[str, Any]]:
             raise BrokenText(int(place.group(1)) if place else 1, f"not valid TOML: {error}; correct the line") from None
         except RecursionError:
             raise BrokenText(1, "the text nests deeper than any manifest does: it cannot be read") from None
+        except ValueError as error:  # A number longer than Python reads.
+            raise BrokenText(1, f"not valid TOML: {excerpt(str(error))}") from None
     found = load_yaml(text, report)
     if not isinstance(found, dict):
         raise Refused(f"{excerpt(found)} came where a manifest with named fields was expected")
@@ -104,7 +108,7 @@ def load_yaml(text: str, report: Report) -> Any:
         loader = yaml.SafeLoader(text)
         try:
             node = loader.get_single_node()
-            _count_doubles(node, report)
+            _look_over(node, report)
             return loader.construct_document(node) if node is not None else None
         finally:
             loader.dispose()
@@ -117,16 +121,21 @@ def load_yaml(text: str, report: Report) -> Any:
         raise BrokenText(1, f"not valid YAML: {excerpt(str(error))}") from None
 
 
-def _count_doubles(node: Any, report: Report) -> None:
+def _look_over(node: Any, report: Report) -> None:
+    """Count keys that stand twice. Raises with the line of a number too long for Python to write it again."""
     if isinstance(node, yaml.MappingNode):
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        for key in {key for key in keys if keys.count(key) > 1}:
-            report.warnings[f"the field “{excerpt(key)}” stands twice: the later one counts"] += 1
+        keys = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+        for key, times in keys.items():
+            if times > 1:
+                report.warnings[f"the field “{excerpt(key)}” stands twice: the later one counts"] += 1
         for _, value in node.value:
-            _count_doubles(value, report)
+            _look_over(value, report)
     elif isinstance(node, yaml.SequenceNode):
         for value in node.value:
-            _count_doubles(value, report)
+            _look_over(value, report)
+    elif isinstance(node, yaml.ScalarNode) and node.tag.endswith(":int") and len(node.value) > LONGEST_NUMBER:
+        why = f"a number has {len(node.value)} characters; at most {LONGEST_NUMBER} are read: correct it"
+        raise BrokenText(node.start_mark.line + 1, why)
 
 
 def _okh(found: Mapping[str, Any], report: Report) -> list[Draft]:

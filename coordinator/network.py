@@ -155,6 +155,10 @@ class _Shelf:
     live: dict[str, Stance] = field(default_factory=dict)  # by ref
     first: tuple[int, str, str, str] | None = None  # when, by whom and in which event it was first spoken of, and in which unit
 
+    def stances(self) -> list[Stance]:
+        """Return all that stands of it, in order of ref."""
+        return [self.live[ref] for ref in sorted(self.live)]
+
 
 class _Degrees(dict[float, float]):
     """Degrees as said -> as the charter lets them be kept. Rounding a double rightly is slow, and the same degrees come again and again."""
@@ -187,6 +191,7 @@ class Network:
     def __post_init__(self) -> None:
         """Prepare the indexes that follow from the public parts."""
         self._shelves: dict[str, dict[str, _Shelf]] = {RESOURCE: {}, PROCESS: {}}  # by name, as said
+        self._in_order: list[_Shelf] | None = None  # all shelves, by thing: sorted again when a name is new
         self._degrees = _Degrees(self.charter.place_decimals)
         self._definitions: dict[str, dict[str, tuple[int, str, str, Resource]]] = {}
         self._defines: dict[str, str] = {}  # ref of a definition -> the resource it defines
@@ -307,6 +312,7 @@ class Network:
         shelf = self._shelves[sort].get(name)
         if shelf is None:
             shelf = self._shelves[sort][name] = _Shelf((sort, name))
+            self._in_order = None
         return shelf
 
     def _all_shelves(self) -> Iterator[_Shelf]:
@@ -500,16 +506,21 @@ class Network:
     def live(self, thing: Thing) -> list[Stance]:
         """Return what stands under this very name, as said, in order of ref."""
         shelf = self._shelves[thing[0]].get(thing[1])
-        return [stance for _, stance in sorted(shelf.live.items())] if shelf else []
+        return shelf.stances() if shelf else []
 
     def live_things(self) -> list[Thing]:
         """Return every thing, as said, of which something stands, in order."""
-        return sorted(shelf.thing for shelf in self._all_shelves() if shelf.live)
+        return [shelf.thing for shelf in self._ordered_shelves() if shelf.live]
+
+    def _ordered_shelves(self) -> list[_Shelf]:
+        if self._in_order is None:
+            self._in_order = sorted(self._all_shelves(), key=lambda shelf: shelf.thing)
+        return self._in_order
 
     def living(self) -> Iterator[Stance]:
         """Yield all that stands, by thing and ref."""
-        for thing in self.live_things():
-            yield from self.live(thing)
+        for shelf in self._ordered_shelves():
+            yield from shelf.stances()
 
     def substitutions(self) -> list[tuple[Thing, Thing]]:
         """Return every pair of canonical things that some need, as it stands, accepts one for the other."""

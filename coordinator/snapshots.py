@@ -90,7 +90,7 @@ class _Coordination(msgspec.Struct):
 
 # What is not kept: it follows from the rest, is asked anew, or belongs to planning, which starts afresh after every start.
 DERIVED = {
-    Network: {"charter", "table", "_degrees", "_aliases", "_accepting", "_table_positions"},
+    Network: {"charter", "table", "_degrees", "_aliases", "_accepting", "_table_positions", "_in_order"},
     Book: {"network", "_rests_us"},
     Coordination: {
         *("charter", "source", "planner", "judging", "planning", "prompt", "answering", "outbox", "unsaid"),

@@ -500,7 +500,9 @@ class _Door:
             return Problem(421, "host", f"this server goes by 127.0.0.1 or localhost, not by {host[:80]!r}; call it by one of these")
         origin = headers.get("origin")
         foreign = origin is not None and _site(origin) != host.lower()
-        if foreign or (method not in ("GET", "HEAD") and headers.get("sec-fetch-site", "none") in ("cross-site", "same-site")):
+        goes_here = (headers.get("sec-fetch-mode", "navigate"), headers.get("sec-fetch-dest", "document")) == ("navigate", "document")
+        follows_link = method in ("GET", "HEAD") and goes_here
+        if foreign or (not follows_link and headers.get("sec-fetch-site", "none") in ("cross-site", "same-site")):
             return Problem(
                 403, "origin", "this request came from a page of another site; call the coordinator from its own pages or a program"
             )

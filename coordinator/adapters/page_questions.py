@@ -1,7 +1,7 @@
 """What the page asks and other programs seldom do: shortage, the map, one agent's account, names that hold a text, who speaks."""
 
-import re
 import time
+from collections import deque
 from threading import Lock
 from typing import Annotated, Any
 
@@ -34,7 +34,6 @@ DRAWN_S = 60.0  # a drawing takes seconds, and who joined since is listed beside
 LARGEST = 500  # rows at once
 LOOKED_THROUGH = 20_000  # of the latest records, for those about one need
 PAST = 100  # of these, that are shown
-_NAMED = re.compile(rb'"(?:subject|proposal|commitment)":"([0-9a-f]{32})"')  # the proposals that a record names
 
 Text = Annotated[str, Query(max_length=200)]
 Name = Annotated[str | None, Query(max_length=128)]
@@ -42,8 +41,18 @@ Name = Annotated[str | None, Query(max_length=128)]
 
 def add_questions(app: FastAPI, service: Service, show: Show, missing: Missing) -> None:
     """Add the routes that the page asks."""
+    _add_shortage(app, service, show, missing)
+    _add_agents(app, show, missing)
+    _add_charter(app, service, show)
     charts = _Charts(service)
 
+    @app.get("/map", response_class=Response)
+    def chart(request: Request) -> Response:
+        """Where everybody is and what flows between them, in columns; drawn from distances where nobody said a place."""
+        return send(charts.newest(), request, JSON)
+
+
+def _add_shortage(app: FastAPI, service: Service, show: Show, missing: Missing) -> None:
     @app.get("/shortage", response_class=Response)
     def by_thing() -> Response:
         """What is short, by resource or process and by the tier that counts."""
@@ -78,6 +87,8 @@ def add_questions(app: FastAPI, service: Service, show: Show, missing: Missing) 
             raise missing(refusal) from None
         return Response(orjson.dumps(past_of(service, ref)), media_type="application/json")
 
+
+def _add_agents(app: FastAPI, show: Show, missing: Missing) -> None:
     @app.get("/agents/newest", response_class=Response)
     def joined(limit: Annotated[int, Query(ge=1, le=LARGEST)] = 8) -> Response:
         """Who spoke for the first time last."""
@@ -96,6 +107,8 @@ def add_questions(app: FastAPI, service: Service, show: Show, missing: Missing) 
         """Agents, things, needs and proposals whose name holds a text."""
         return show(lambda coordination: {"items": find(coordination, q, limit)})
 
+
+def _add_charter(app: FastAPI, service: Service, show: Show) -> None:
     @app.get("/charter", response_class=Response)
     def charter() -> Response:
         """The rules in force."""
@@ -108,11 +121,6 @@ def add_questions(app: FastAPI, service: Service, show: Show, missing: Missing) 
         """What each rule of fairness would come to, as it was last computed; with `start` it is computed anew, in the background."""
         return Response(orjson.dumps(comparison.told(start=start)), media_type="application/json")
 
-    @app.get("/map", response_class=Response)
-    def chart(request: Request) -> Response:
-        """Where everybody is and what flows between them, in columns; drawn from distances where nobody said a place."""
-        return send(charts.newest(), request, JSON)
-
 
 def timeline_of(coordination: Coordination) -> Timeline:
     """Return what a coordination noted of the past; nothing where it notes nothing."""
@@ -121,32 +129,38 @@ def timeline_of(coordination: Coordination) -> Timeline:
 
 def past_of(service: Service, ref: str) -> dict[str, Any]:
     """Return the records about one need among the latest of the stream: its own words, its proposals, and what became of them."""
-    position = max(-1, service.status().entries - 1 - LOOKED_THROUGH)
-    began, found, proposals = position + 1, list[bytes](), set[bytes]()
+    last = service.status().entries - 1
+    position = max(-1, last - LOOKED_THROUGH)
+    began, count, found, proposals = position + 1, 0, deque[dict[str, Any]](maxlen=PAST), set[str]()
     agent, _, subject = ref.split("/", 2)
+    word = ("stigmergy.need.v1", f"agent:{agent}", subject)
     mine = orjson.dumps(ref)
-    said = b'"source":%s' % orjson.dumps(f"agent:{agent}")
-    about = b'"subject":%s' % orjson.dumps(subject)
-    while True:
+    while position < last:
         try:
-            records, position = service.follow(position, AT_ONCE)
+            records, reached = service.follow(position, AT_ONCE)
         except Refused:  # On Kafka what is at hand begins later.
             position += AT_ONCE
             began = position + 1
-            if position >= service.status().entries - 1:
-                break
             continue
-        if not records:
+        if reached == position:
             break
+        position = reached  # Also where none of so many is shown to anybody, as what was refused.
         for record in records:
-            text = record.text
-            is_word = b'"type":"stigmergy.need.v1"' in text and said in text and about in text
-            named = _NAMED.findall(text)
-            if record.stream == PROPOSAL and mine in text:
-                proposals.update(named)
-            if is_word or not proposals.isdisjoint(named):
-                found.append(text)
-    return {"since": began, "items": [orjson.loads(text) for text in found[-PAST:]], "more": max(0, len(found) - PAST)}
+            told = orjson.loads(record.text)  # Agents write JSON in their own ways: no search in its text finds all.
+            event = told["event"]
+            if record.stream == PROPOSAL and mine in record.text:
+                proposals.add(event["subject"])
+            if (event["type"], event["source"], event["subject"]) == word or _proposal_of(event) in proposals:
+                found.append(told)
+                count += 1
+    return {"since": began, "items": list(found), "more": count - len(found)}
+
+
+def _proposal_of(event: dict[str, Any]) -> str | None:
+    """Return the proposal that a record speaks of: in its data, as the ledger and reports do, else as its subject."""
+    said = event.get("data") or {}
+    named: str | None = said.get("proposal") or said.get("commitment") or event["subject"]
+    return named
 
 
 class _Charts:

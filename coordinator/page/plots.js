@@ -1,7 +1,7 @@
 // Small pictures of something over time, as shapes that scale; each stands beside the same as a table.
 
 import { h } from "./dom.js";
-import { moment, number, percent, t, tick as tickOf } from "./words.js";
+import { inShort, moment, number, percent, t, tick as tickOf } from "./words.js";
 
 const WIDE = 640;
 const HIGH = 190;
@@ -64,7 +64,7 @@ function round(value) {
 }
 
 function grid(most, y) {
-  return [0, most / 2, most].map((value) => [h("line", { class: "grid", x1: EDGE.left, x2: WIDE - EDGE.right, y1: y(value), y2: y(value) }), h("text", { class: "small", x: EDGE.left - 6, y: y(value) + 4, "text-anchor": "end" }, number(value, 0))]);
+  return [0, most / 2, most].map((value) => [h("line", { class: "grid", x1: EDGE.left, x2: WIDE - EDGE.right, y1: y(value), y2: y(value) }), h("text", { class: "small", x: EDGE.left - 6, y: y(value) + 4, "text-anchor": "end" }, inShort(value))]);
 }
 
 function axis(at) {

@@ -49,6 +49,11 @@ export function number(value, digits = 2) {
   return new Intl.NumberFormat(locale, { maximumFractionDigits: digits }).format(value);
 }
 
+// Returns a number as it fits beside an axis: "60K".
+export function inShort(value) {
+  return new Intl.NumberFormat(locale, { notation: "compact" }).format(value);
+}
+
 export function percent(share) {
   const part = share > 0 && share < 0.01 ? 0.01 : share < 1 && share > 0.99 ? 0.99 : share;
   return new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 0 }).format(part);

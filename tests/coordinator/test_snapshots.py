@@ -21,7 +21,7 @@ from tests.support import events as say
 from tests.support.networks import random_network, recipe
 
 CHARTER = Charter.model_validate({"cycle_seconds": 1800, "proposal_seconds": 86_400, "default_life_days": 9, "fairness_memory_days": 2})
-AFTER_IT = {"network": {"_degrees", "_aliases", "_table_positions", "charter", "table"}, "book": {"network", "_rests_us"}}
+AFTER_IT = {"network": {"_degrees", "_aliases", "_table_positions", "_in_order", "charter", "table"}, "book": {"network", "_rests_us"}}
 
 
 @lru_cache

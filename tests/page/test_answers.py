@@ -115,6 +115,21 @@ def test_all_that_is_shown_is_accepted_after_one_more_question(live: Served, ope
     assert [row["kind"] for row in live.get("/ledger")["items"]] == ["promised", "promised"]
 
 
+def test_what_is_not_shown_is_not_accepted_with_the_rest(live: Served, open_page: Opened) -> None:
+    data = {"resource": "mask", "quantity": {"value": 32, "unit": "1"}, "place": {"lat": 48.1, "long": -1.7}}
+    assert live.post(event_json("offer", "agent:atelier", "mask", live.clock.now_us, data)).status == 200
+    for number in range(32):
+        one = data | {"quantity": {"value": 1, "unit": "1"}}
+        assert live.post(event_json("need", f"agent:home-{number}", "mask", live.clock.now_us, one)).status == 200
+    live.wait(2)
+    page = open_page(live, "/proposals")
+    sign_in(page, "atelier")
+    expect(page.locator(".pair")).to_have_count(30)
+    expect(page.get_by_role("button", name="Accept all 30 shown")).to_be_visible()
+    page.get_by_role("button", name="Show 4 more").click()
+    expect(page.get_by_role("button", name="Accept all 34 shown")).to_be_visible()
+
+
 def test_accepting_all_is_asked_again_where_there_is_more_to_accept_than_was_asked_about(live: Served, open_page: Opened) -> None:
     page = open_page(live, "/proposals")
     sign_in(page, "atelier")

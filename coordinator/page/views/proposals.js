@@ -31,15 +31,16 @@ export const proposals = {
     const wanted = items.filter((one) => (!query.mine || one.parties?.some((party) => app.session.speaker(party))) && matches(one, query.q));
     const pairs = byPair(wanted);
     const cards = CARDS * Number(query.more ?? 1);
+    const shown = pairs.slice(0, cards);
     return h(
       "div",
       { class: "stack" },
       filters(app),
       app.session.active ? null : h("p", { class: "notice quiet" }, t("proposals.sign_in"), " ", button(t("sign_in"), app.signIn, { class: "quiet" })),
-      h("div", { class: "bar-line" }, h("p", { class: "note", role: "status" }, t("proposals.summary", { count: wanted.length, pairs: pairs.length })), acceptAll(app, wanted)),
+      h("div", { class: "bar-line" }, h("p", { class: "note", role: "status" }, t("proposals.summary", { count: wanted.length, pairs: pairs.length })), acceptAll(app, shown.flatMap(([, some]) => some))),
       pairs.length ? h("p", { class: "note keys" }, t("proposals.keys")) : null,
       more ? notice("quiet", t("proposals.narrow", { count: MOST })) : null,
-      pairs.length ? h("ol", { class: "cards", on: { keydown: walk } }, pairs.slice(0, cards).map(([key, some]) => card(app, key, some))) : empty(query.id ? t("proposals.gone") : t("proposals.none")),
+      pairs.length ? h("ol", { class: "cards", on: { keydown: walk } }, shown.map(([key, some]) => card(app, key, some))) : empty(query.id ? t("proposals.gone") : t("proposals.none")),
       pairs.length > cards ? button(t("more", { count: Math.min(CARDS, pairs.length - cards) }), () => app.filter({ more: Number(query.more ?? 1) + 1 }), { class: "more" }) : null,
     );
   },
@@ -76,8 +77,8 @@ function filters(app) {
   );
 }
 
-function acceptAll(app, wanted) {
-  const open = wanted.flatMap((one) => mine(app, one).filter((party) => !one.accepted_by.includes(party)).map((party) => [one, party]));
+function acceptAll(app, shown) {
+  const open = shown.flatMap((one) => mine(app, one).filter((party) => !one.accepted_by.includes(party)).map((party) => [one, party]));
   if (open.length < 2) return null;
   const these = open.map(([one, party]) => `${one.proposal} ${party}`).join();
   const sure = pressedFor === these;

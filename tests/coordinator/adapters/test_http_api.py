@@ -200,6 +200,15 @@ def test_a_page_of_another_site_cannot_write(shut: Served, headers: dict[str, st
     assert shut.get("/network")["agents"] == 0
 
 
+@pytest.mark.parametrize(("mode", "use"), [("no-cors", "image"), ("cors", "empty"), ("navigate", "iframe")])
+def test_a_page_of_another_site_can_only_lead_here(shut: Served, mode: str, use: str) -> None:
+    """A picture or frame in it cannot set off work; a link may be followed."""
+    asked = {"sec-fetch-site": "cross-site", "sec-fetch-mode": mode, "sec-fetch-dest": use}
+    assert is_problem(shut.ask("GET", "/charter/compared?start=true", headers=asked), 403, "origin")
+    assert shut.get("/charter/compared")["running"] is None
+    assert shut.ask("GET", "/", headers=asked | {"sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}).status == 200
+
+
 def test_the_coordinators_own_pages_can_write(server: Served) -> None:
     assert server.post(OFFER, origin=server.url, **{"sec-fetch-site": "same-origin"}).status == 200
 

@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
@@ -24,7 +25,7 @@ from coordinator.json_schemas import json_schemas
 from coordinator.matching import Hidden
 from coordinator.signals import event_json
 from tests.support.relief import relief
-from tests.support.serving import START_US, Served, serve
+from tests.support.serving import START_US, Served, serve, signal
 
 FOLDER = Path(str(files("coordinator"))) / "page"
 
@@ -248,6 +249,33 @@ def test_names_are_found_by_a_part_of_them(told: Served, text: str, sort: str, n
     found = [(row["sort"], row["name"]) for row in told.get(f"/search?q={quote(text)}&limit=50")["items"]]
     assert (sort, name) in found
     assert told.get("/search?q=")["items"] == []
+
+
+def test_a_history_is_whole_however_the_words_were_written_and_whatever_was_refused_between(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page_questions, "AT_ONCE", 5)
+    with serve(tmp_path / "log") as served:
+        monkeypatch.setattr(served.service, "_shown", deque(maxlen=1))  # the rest is read from the log
+        spaced = json.dumps(json.loads(signal("need", "clinic", 10)), indent=None)
+        assert b'"source": "agent:clinic"' in spaced.encode()
+        assert served.post(spaced.encode()).status == 200
+        for number in range(12):
+            assert served.post(b"%d" % number).status == 400
+        for line in (signal("need", "clinic", 20), signal("offer", "atelier", 20)):
+            assert served.post(line).status == 200
+        served.wait(2)
+        [proposal] = served.get("/proposals")["items"]
+        said = {"proposal": proposal["proposal"], "answer": "decline"}
+        answer = event_json("answer", "agent:atelier", proposal["proposal"], served.clock.now_us, said)
+        assert served.post(json.dumps(json.loads(answer)).encode()).status == 200
+        past = served.get("/needs/clinic/need/face-shield/history")
+        kinds = [one["event"]["type"].split(".")[1] for one in past["items"]]
+        assert kinds == ["need", "need", "proposal", "answer", "ledger"]
+        assert (past["since"], past["more"]) == (0, 0)
+        monkeypatch.setattr(page_questions, "PAST", 2)
+        cut = served.get("/needs/clinic/need/face-shield/history")
+        assert (cut["items"], cut["more"]) == (past["items"][-2:], 3)
 
 
 def test_the_charter_in_force_is_told(told: Served) -> None:
