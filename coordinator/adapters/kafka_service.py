@@ -687,7 +687,8 @@ class KafkaService(Service):
     def _all_of(self, streams: tuple[str, ...], place: Place) -> Iterator[Record]:
         """Yield what some streams hold after a place."""
         bootstrap, patience_ms = self._others
-        with closing(self._around.connect(bootstrap, patience_ms=patience_ms, streams=streams, prepare=False)) as log:
+        connect = partial(self._around.connect, bootstrap, patience_ms=patience_ms, streams=streams, prepare=False)
+        with closing(self._patiently(connect)) as log:
             while (batch := self._patiently(partial(log.read, place, AT_ONCE))).records:
                 yield from batch.records
                 place = batch.place

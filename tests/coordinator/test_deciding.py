@@ -114,6 +114,47 @@ def test_a_proposal_on_an_offer_withdrawn_meanwhile_is_void():
     assert worker.passed_over == []
 
 
+@pytest.mark.parametrize(
+    ("word", "by_now"),
+    [
+        (offer("a", 5, "gown", at=1), "gown"),
+        (need("b", 5, "gown", at=1), "gown"),
+        (offer("a", 5, "mask", unit="kg", at=1), "mask"),
+    ],
+    ids=["another thing is offered", "another thing is needed", "by weight instead of pieces"],
+)
+def test_a_late_proposal_on_a_signal_that_speaks_of_another_thing_by_then_is_void(word, by_now):
+    worker = Worker("one", [])
+    worker.write([], [route("a", "b", 1), offer("a", 5), need("b", 5)])
+    plan = planned(worker.fold().core)
+    worker.write([], [word])
+    worker.history.append(Turn(1, plan, []))
+    worker.fold()
+    assert worker.core.book.deals == {}
+    assert worker.stale == {"proposal": 1}
+    with pytest.raises(Refused, match=f"speaks of '{by_now}' by now"):
+        obey(worker.core, parse_event(plan[0]), plan[0])
+
+
+def test_a_late_proposal_on_a_signal_that_was_said_again_of_the_same_thing_stands():
+    worker = Worker("one", [])
+    worker.write([], [route("a", "b", 1), offer("a", 5), need("b", 5)])
+    plan = planned(worker.fold().core)
+    worker.write([], [offer("a", 4, at=1)])
+    worker.history.append(Turn(1, plan, []))
+    assert len(worker.fold().core.book.deals) == 1
+    assert worker.stale == {}
+
+
+def test_a_late_proposal_stands_on_a_need_that_accepts_instead_what_moves():
+    worker = Worker("one", [])
+    worker.write([], [route("a", "b", 1), offer("a", 5), need("b", 5)])
+    plan = planned(worker.fold().core)
+    worker.write([], [need("b", 5, "gown", substitutes=["mask"], at=1)])
+    worker.history.append(Turn(1, plan, []))
+    assert len(worker.fold().core.book.deals) == 1
+
+
 def test_a_promise_to_what_was_declined_meanwhile_is_void_and_the_word_is_refused_in_its_turn():
     worker = started()
     proposal = only(worker)

@@ -50,8 +50,12 @@ class Crowd:
             for name in NAMES
         ]
 
-    def begin(self) -> None:
-        """Say who offers and needs what, once, so that there is something to plan."""
+    def begin(self, *, with_roads: bool = False) -> None:
+        """Say who offers and needs what, once, so that there is something to plan; with the roads between all, where distance counts."""
+        for agent in self.agents:
+            for other in self.agents if with_roads else ():
+                if other is not agent:
+                    self._say(agent, "route", other.name, {"to": other.name, "distance_km": self._random.randrange(1, 30)})
         for agent in self.agents:
             self._stand(agent)
             self._stand(agent)

@@ -25,7 +25,6 @@ class Broker:
         self.jumped_us = 0  # how far its clock is off
         self.lives = 1  # another for each time it was replaced by an empty one
         self.down_until_us = 0
-        self.counts = dict.fromkeys(STREAMS, 0)  # of all that was ever taken
         self.wakers: dict[str, list[Callable[[], None]]] = {stream: [] for stream in STREAMS}  # of readers who wait for something new
 
     def identity(self) -> dict[str, str]:
@@ -38,7 +37,6 @@ class Broker:
         stamp_us = (self.scheduler.now_us + self.jumped_us) // MILLISECOND_US * MILLISECOND_US
         record = Record(entry, f"{name}/{len(rows)}", stamp_us)
         rows.append(record)
-        self.counts[entry.stream] += 1
         wakers, self.wakers[entry.stream] = self.wakers[entry.stream], []
         for wake in wakers:
             wake()

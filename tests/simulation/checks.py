@@ -10,6 +10,7 @@ from coordinator.commitments import State
 from coordinator.cycle import Coordination
 from coordinator.replaying import standing_proposals
 from coordinator.signals import parse_event
+from coordinator.turns import _read as read_turn
 from tests.simulation.reader import Reader, canonical
 from tests.simulation.scheduler import Invariant
 
@@ -56,13 +57,17 @@ def live_digest(coordination: Coordination) -> str:
 
 
 _parsed = lru_cache(MEMORY)(parse_event)  # what a line says is the same whoever reads it, and here many read the same lines
+_turn_read = lru_cache(MEMORY)(read_turn)
 
 
 @contextmanager
 def fast_and_fixed(new_id: Callable[[], bytes]) -> Iterator[None]:
     """Draw what a log is named by from the seed, and read no line twice."""
+    for known in (_parsed, _turn_read):
+        known.cache_clear()  # no two schedules have the same lines
     with ExitStack() as stack:
         stack.enter_context(patch("coordinator.adapters.file_log._random_id", new_id))
         for module in READERS:
             stack.enter_context(patch(f"{module}.parse_event", _parsed))
+        stack.enter_context(patch("coordinator.turns._read", _turn_read))
         yield

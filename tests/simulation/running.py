@@ -54,6 +54,7 @@ def _simulate(world: str, seed: int, bug: str | None, *, told: bool) -> Outcome:
             world, seed, one.scheduler.trace(), one.scheduler.steps, invariant="no traceback", told=f"{type(error).__name__}: {error}"
         )
     finally:
+        one.scheduler.end()
         structlog.configure(**before)
     return Outcome(world, seed, trace, one.scheduler.steps, len(one.reader.ledger))
 

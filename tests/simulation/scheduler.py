@@ -49,6 +49,7 @@ class Scheduler:
         self._count = 0
         self._trace = hashlib.sha256()
         self._hub = getcurrent()
+        self._begun: list[Process] = []
 
     def note(self, text: str) -> None:
         """Add a line to the trace; two runs of a seed have the same."""
@@ -97,6 +98,8 @@ class Scheduler:
 
         task = greenlet(guarded, self._hub)
         process.tasks = [one for one in process.tasks if not one.dead]
+        if not process.tasks:
+            self._begun.append(process)
         process.tasks.append(task)
         self.after(0, lambda: self._go_on(process, task))
         return task
@@ -131,6 +134,12 @@ class Scheduler:
             if not task.dead and task:
                 task.throw()
         process.tasks = []
+
+    def end(self) -> None:
+        """End all that still stands somewhere: nobody else would free what it holds."""
+        for process in self._begun:
+            self.kill(process)
+        self._queue.clear()
 
     def _go_on(self, process: Process, task: greenlet) -> None:
         if not process.alive or task.dead:

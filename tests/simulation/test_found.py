@@ -8,7 +8,7 @@ import pytest
 from coordinator.adapters.kafka_outbox import Outbox
 from coordinator.errors import Unavailable
 from coordinator.signals import event_json
-from coordinator.stream import SIGNAL
+from coordinator.stream import DEAD_LETTER, SIGNAL
 from coordinator.turns import Standing, Taking, Turn
 from tests.simulation.checks import fast_and_fixed
 from tests.simulation.clustered import ClusteredWorld, Node
@@ -36,6 +36,22 @@ def test_a_partition_that_somebody_claimed_who_is_not_to_have_it_is_claimed_back
     world.claim_for_nobody([partition])
     pass_time(world, 1)
     assert world.turns.holders[partition][1] == "node-0.1"
+
+
+def test_a_stream_that_cannot_be_opened_is_waited_for(world, monkeypatch):
+    connect, failures = world._connect, iter(["Kafka does not answer"])
+
+    def failing_once(node, process, more):
+        if more.get("streams") == (DEAD_LETTER,):
+            for failure in failures:
+                raise Unavailable(failure)
+        return connect(node, process, more)
+
+    monkeypatch.setattr(world, "_connect", failing_once)
+    pass_time(world, 1)
+    assert next(failures, None) is None
+    assert world.nodes[0].starts == 1
+    assert world.nodes[0].service.is_ready
 
 
 def test_who_says_the_same_at_the_same_time_and_fails_takes_no_answer_from_the_other(world, monkeypatch):

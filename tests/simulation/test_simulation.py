@@ -25,6 +25,12 @@ def test_everything_holds_whatever_fails(world, first):
         assert outcome.steps > 100
 
 
+@pytest.mark.parametrize("world", WORLDS)
+def test_what_the_products_own_solver_plans_is_promised_and_kept_in_one_of_ten(world):
+    assert not WORLDS[world](0).hasty
+    assert simulate(world, 0).records > 10
+
+
 @pytest.mark.parametrize("name", [pytest.param(name, id=name) for name in BUGS])
 def test_each_planted_bug_is_found(name):
     found = hunt(name, range(1_000))
