@@ -186,7 +186,8 @@ def _grant(headers: Headers, tokens: Tokens) -> Grant:
         raise Problem(
             401,
             "token",
-            "no valid token came; send `Authorization: Bearer TOKEN` with the token made by: coordinator token create AGENT",
+            "no valid token came; send `Authorization: Bearer TOKEN` with the token made by: coordinator token create AGENT. "
+            "Commands take it from STIGMERGY_TOKEN",
         )
     return grant
 

@@ -1,5 +1,6 @@
 """The command line. Heavy parts are imported by the command that needs them, so that ``--help`` answers at once."""
 
+import os
 import re
 import sys
 from itertools import pairwise
@@ -52,18 +53,32 @@ def main() -> None:
     """Run the command line; whatever goes wrong ends in one sentence and an exit code: 2 mend the input, 3 try again, 4 call us."""
     collect_rarely()
     try:
-        app(standalone_mode=True)
+        try:
+            app(standalone_mode=True)
+        finally:
+            sys.stdout.flush()  # here, where what fails is still told in a sentence
     except Refused as error:
         _end(2, error)
     except Unavailable as error:
         _end(3, error)
     except Defect as error:
         _end(4, error)
+    except OSError as error:
+        _let_go_of_output()
+        what = "what was printed" if error.filename is None else str(error.filename)
+        _end(3, Unavailable(f"this machine could not take {what}: {error.strerror or error}. Make room or mend that, then try again."))
 
 
 def _end(code: int, error: Exception) -> None:
     print(f"coordinator: {error}", file=sys.stderr)
     sys.exit(code)
+
+
+def _let_go_of_output() -> None:
+    """Send what is still in the buffer nowhere: on the way out Python would try to write it once more."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 @app.callback()

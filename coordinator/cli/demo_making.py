@@ -25,6 +25,7 @@ from coordinator.wording import counted
 __all__ = ["MakingRequest", "run_making"]
 
 SHOWN = 12  # workshops of the Gantt chart and rows of a table
+SMALLEST_GAP = 0.00001  # that three decimals of a percent can show
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,10 +206,11 @@ def _tell(request: MakingRequest, figures: dict[str, Any], designs: list[dict[st
         rows = [[row["design"], row["takes"], row["could"], row["near"]] for row in most]
         table("designs and who could make them", ["design", "takes", "could", "near"], rows)
     asked, committed = figures["asked"], figures["committed"]
-    share = committed / asked if asked else 0
+    percent = committed * 1000 // asked / 10 if asked else 0  # rounded down: all is all
+    gap = f"{figures['gap']:.3%}" if figures["worth"] == figures["bound"] or figures["gap"] >= SMALLEST_GAP else f"below {SMALLEST_GAP:.3%}"
     print(f"{counted(figures['trees'], 'tree')} committed, each by {figures['parties']['least']} to {figures['parties']['most']} parties.")
-    print(f"{committed:,} of {asked:,} pieces needed ({share:.1%}); {figures['needs_met']:,} of {figures['needs']:,} needs met in full.")
-    print(f"Plan: worth {figures['worth']:,}, no plan is worth more than {figures['bound']:,}: gap {figures['gap']:.3%}.")
+    print(f"{committed:,} of {asked:,} pieces needed ({percent:.1f}%); {figures['needs_met']:,} of {figures['needs']:,} needs met in full.")
+    print(f"Plan: worth {figures['worth']:,}, no plan is worth more than {figures['bound']:,}: gap {gap}.")
     told = ", ".join(f"{name.replace('_', '·') if name == 'kg_km' else name} {value:,}" for name, value in figures["footprint"].items())
     print(f"Footprint of all of it: {told}.")
     for why, count in (*figures["left_out"].items(), *figures["not_proposed"].items()):

@@ -201,6 +201,8 @@ def _show(summary: dict[str, Any], coordination: Coordination, request: Request)
         print(json.dumps(summary, indent=2, ensure_ascii=False))
         return
     title = f"{summary['events']:,} events, {summary['refused']:,} refused; results in {request.out}"
+    if summary["refused"]:
+        title += f", what was refused and why in {request.out / 'refused.jsonl'}"
     columns = ["resource", "unit", "offered", "needed", "proposed", "committed", "unit-km"]
     table(title, columns, [[name, *row.values()] for name, row in summary["resources"].items()])
     if not coordination.planning:

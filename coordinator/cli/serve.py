@@ -204,6 +204,8 @@ def open_port(host: str, port: int) -> Iterator[socket.socket]:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         held = socket.create_server((host, port), family=family, backlog=128)
+    except socket.gaierror as error:
+        raise Refused(f"{host} is no address of this machine ({error.strerror or error}); choose another with --host") from None
     except OSError as error:
         raise Unavailable(
             f"port {port} of {host} cannot be had ({error.strerror or error}); stop who has it, or choose another with --port"

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -295,3 +296,23 @@ def test_the_doctor_sees_who_holds_the_log_and_the_port(run: Run, tmp_path: Path
     monkeypatch.setattr("coordinator.cli.doctor.Client.read", lambda *_: {"unproven": {"mask": ["an arc would gain"]}})
     told = run("doctor", "--log", str(tmp_path / "served"))
     assert (told.code, "not proven for mask" in told.out) == (1, True)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="NOT TESTED here: this system has no /dev/full, a device that is always full")
+@pytest.mark.parametrize("words", [["offers", "--json"], ["needs"], ["log", "verify"]], ids=" ".join)
+def test_output_that_cannot_be_written_ends_in_a_sentence(tmp_path, words):
+    log = tmp_path / "own.log"
+    FileLog(log, wall_us).close()
+    where = [str(log)] if words[0] == "log" else ["--log", str(log)]
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            [sys.executable, "-c", "from coordinator.cli import main; main()", *words, *where],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert ended.returncode == 3
+    assert ended.stderr == (
+        "coordinator: this machine could not take what was printed: No space left on device. Make room or mend that, then try again.\n"
+    )
