@@ -15,7 +15,7 @@ import pytest
 from coordinator.adapters.clock import wall_us
 from coordinator.adapters.file_log import FileLog
 from coordinator.cli import main
-from coordinator.stream import START
+from coordinator.stream import SIGNAL, START, Entry
 from tests.support import events as say
 from tests.support.serving import Hand, Served, serve, signal
 
@@ -302,7 +302,8 @@ def test_the_doctor_sees_who_holds_the_log_and_the_port(run: Run, tmp_path: Path
 @pytest.mark.parametrize("words", [["offers", "--json"], ["needs"], ["log", "verify"]], ids=" ".join)
 def test_output_that_cannot_be_written_ends_in_a_sentence(tmp_path, words):
     log = tmp_path / "own.log"
-    FileLog(log, wall_us).close()
+    with closing(FileLog(log, wall_us)) as written:
+        written.append([Entry(SIGNAL, "nord", say.offer("nord", 5))])
     where = [str(log)] if words[0] == "log" else ["--log", str(log)]
     with Path("/dev/full").open("wb") as full:
         ended = subprocess.run(
