@@ -26,7 +26,7 @@ _LOGGER = logging.getLogger("kafka.librdkafka")
 
 
 class ConfluentLog(KafkaLog):
-    """What `KafkaLog` is, several times faster where reading or writing is what takes the time."""
+    """What `KafkaLog` is, with less work a record: it is worth having where reading or writing is what takes the time."""
 
     def _new_producer(self) -> "_Writer":
         """Return a producer that repeats what was lost on the way and never writes it twice or in another order."""

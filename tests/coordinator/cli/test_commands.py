@@ -303,7 +303,7 @@ def test_the_doctor_sees_who_holds_the_log_and_the_port(run: Run, tmp_path: Path
 def test_output_that_cannot_be_written_ends_in_a_sentence(tmp_path, words):
     log = tmp_path / "own.log"
     with closing(FileLog(log, wall_us)) as written:
-        written.append([Entry(SIGNAL, "nord", say.offer("nord", 5))])
+        written.append([Entry(SIGNAL, "nord", say.offer("nord", 5), 1_000_000)])
     where = [str(log)] if words[0] == "log" else ["--log", str(log)]
     with Path("/dev/full").open("wb") as full:
         ended = subprocess.run(
