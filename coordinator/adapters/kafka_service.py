@@ -517,9 +517,17 @@ class KafkaService(Service):
     # -- folding ------------------------------------------------------------------------------------------------------
 
     def _rebuild(self) -> None:
-        """Fold all turns that stand, each exactly as it was."""
+        """Fold all turns that stand, each exactly as it was, up to where history ended when it was looked at first.
+
+        Whoever waited for a silence might wait for ever: others go on speaking.
+        """
+        end: dict[str, int] = {}
         while self._read_on():
             self._fold_lines()
+            end = end or self._ends
+            reached = dict(self._read_to.offsets)
+            if all(reached.get(name, 0) >= offset for name, offset in end.items()):
+                break
         self._memory.check(self._identity, self._judge.number)
         self._live = True
 
