@@ -34,8 +34,8 @@ def account(coordination: Coordination, agent: str) -> Row:
         hint = near(agent, network.agents)
         raise Refused(f"nobody here is called {agent!r}; {f'did you mean {hint}?' if hint else 'somebody who said something was expected'}")
     sides: dict[tuple[str, tuple[str, str], str], _Side] = {}
-    for deal in book.deals.values():
-        if agent not in deal.parties or deal.state not in OPEN | BOUND:
+    for deal in map(book.deals.__getitem__, book.of_party(agent)):
+        if deal.state not in OPEN | BOUND:
             continue
         for index, line in enumerate(deal.lines):
             thing = network.canonical(line.thing)

@@ -6,11 +6,12 @@ Nothing here commits an agent, frees its signals or counts its deliveries but a 
 
 import heapq
 from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from coordinator.network import Network, Stance, Thing
+from coordinator.ordering import Ordering
 from coordinator.signals import Answer, Event, Ledger, Line, Proposal, Report
 from coordinator.times import DAY_US, SECOND_US
 from coordinator.units import Quantity
@@ -195,6 +196,8 @@ class Book:
         self.heard: dict[str, dict[str, tuple[str, str]]] = {}  # proposal -> statement -> who said it, which word
         self._words: deque[tuple[int, str, str]] = deque()  # since when it is kept, proposal, statement: to be looked at in order
         self._by_ref: dict[str, dict[str, None]] = {}
+        self._by_party: dict[str, dict[str, None]] = {}
+        self._in_order = Ordering()  # the deals by id
         self._limits: dict[tuple[str, str], Limit] = {}  # offer, need
         self._limited: dict[str, dict[tuple[str, str], None]] = {}  # ref -> the limits it is part of
         self._received: dict[Claim, deque[tuple[int, str, int]]] = {}
@@ -215,6 +218,9 @@ class Book:
         count = len(proposal.lines)
         deal = Deal(proposal.proposal, proposal, made_us, said, left=[0] * count, shipped=[0] * count, received=[0] * count)
         self.deals[deal.proposal] = deal
+        self._in_order.add(deal.proposal)
+        for party in deal.parties:
+            self._by_party.setdefault(party, {})[deal.proposal] = None
         for line in deal.lines:
             for ref in (line.offer, line.need):
                 self._by_ref.setdefault(ref, {})[deal.proposal] = None
@@ -344,14 +350,15 @@ class Book:
 
     def _close(self, deal: Deal) -> None:
         del self.deals[deal.proposal]
+        self._in_order.remove(deal.proposal)
         self.ended[deal.proposal] = deal.state
         if deal.state is not State.RETRACTED:  # That one may come back, and a late word said before be judged then.
             self.heard.pop(deal.proposal, None)
+        for party in deal.parties:
+            _forget(self._by_party, party, deal.proposal)
         for line in deal.lines:
             for ref in (line.offer, line.need):
-                named = self._by_ref.get(ref)
-                if named is not None and named.pop(deal.proposal, ...) is None and not named:
-                    del self._by_ref[ref]
+                _forget(self._by_ref, ref, deal.proposal)
 
     def _take(self, deal: Deal, agent: str) -> None:
         for ref, grains in deal.asks_of(agent).items():
@@ -468,9 +475,25 @@ class Book:
 
     # -- questions ----------------------------------------------------------------------------------------------------
 
+    def rebuild_indexes(self) -> None:
+        """Find again what follows from the deals, where these were set and not proposed one by one."""
+        self._in_order = Ordering(self.deals)
+        self._by_party = {}
+        for deal in self.deals.values():
+            for party in deal.parties:
+                self._by_party.setdefault(party, {})[deal.proposal] = None
+
     def naming(self, ref: str) -> list[Deal]:
         """Return the deals that name a signal, in the order they were made."""
         return [self.deals[name] for name in self._by_ref.get(ref, ())]
+
+    def after(self, proposal: str) -> Iterator[str]:
+        """Yield the ids of the deals after one, which need not be there, in order."""
+        return self._in_order.after(proposal)
+
+    def of_party(self, agent: str) -> Collection[str]:
+        """Return the ids of the deals that an agent is a party of."""
+        return self._by_party.get(agent, {}).keys()
 
     def promised(self) -> list[Deal]:
         """Return the plans that somebody promised to and that are not committed; also those that ended with promises still held."""
@@ -536,6 +559,15 @@ class Book:
         memory_us = int(self.network.charter.fairness_memory_days * DAY_US)
         times = [committed_us + memory_us for committed_us, _, _ in self._received.get(claim, ()) if committed_us + memory_us > log_us]
         return min(times, default=None)
+
+
+def _forget(index: dict[str, dict[str, None]], key: str, proposal: str) -> None:
+    """Take a proposal out of an index, where it may be gone already: two lines can draw on one signal."""
+    named = index.get(key)
+    if named is not None:
+        named.pop(proposal, None)
+        if not named:
+            del index[key]
 
 
 def _draws(line: Line, ref: str) -> bool:

@@ -13,6 +13,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from coordinator.charter import Charter
+from coordinator.ordering import Ordering
 from coordinator.places import Coordinates, Table, great_circle_m
 from coordinator.signals import Agent, Capacity, Event, Need, Offer, Place, Recipe, Resource, Route, Signal
 from coordinator.times import DAY_US, format_instant
@@ -191,6 +192,7 @@ class Network:
     def __post_init__(self) -> None:
         """Prepare the indexes that follow from the public parts."""
         self._shelves: dict[str, dict[str, _Shelf]] = {RESOURCE: {}, PROCESS: {}}  # by name, as said
+        self._names = Ordering(self.agents)
         self._in_order: list[_Shelf] | None = None  # all shelves, by thing: sorted again when a name is new
         self._degrees = _Degrees(self.charter.place_decimals)
         self._definitions: dict[str, dict[str, tuple[int, str, str, Resource]]] = {}
@@ -213,6 +215,7 @@ class Network:
         facts = self.agents.get(agent)
         if facts is None:
             facts = self.agents[agent] = AgentFacts(joined_us=log_us)
+            self._names.add(agent)
         ref = f"{agent}/{kind}/{event.subject}"  # `reference`, without a call
         # A word counts as said when it claims, but never after the log took it, so that a wrong clock silences nobody later.
         said_us = event.time_us if event.time_us < log_us else log_us
@@ -507,6 +510,15 @@ class Network:
         """Return what stands under this very name, as said, in order of ref."""
         shelf = self._shelves[thing[0]].get(thing[1])
         return shelf.stances() if shelf else []
+
+    def live_count(self, thing: Thing) -> int:
+        """Return how much stands under this very name, as said."""
+        shelf = self._shelves[thing[0]].get(thing[1])
+        return len(shelf.live) if shelf else 0
+
+    def names_after(self, agent: str) -> Iterator[str]:
+        """Yield the agents after one, who need not be there, in order of name."""
+        return self._names.after(agent)
 
     def live_things(self) -> list[Thing]:
         """Return every thing, as said, of which something stands, in order."""

@@ -14,6 +14,7 @@ from coordinator.commitments import Book, Claim, Deal, Limit, State
 from coordinator.cycle import Coordination
 from coordinator.errors import Refused
 from coordinator.network import AgentFacts, Network, RouteFacts, Stance, Thing
+from coordinator.ordering import Ordering
 from coordinator.signals import Answer, Event, Recipe, Report, Resource
 
 __all__ = ["DERIVED", "FORM", "KEPT", "freeze", "thaw"]
@@ -90,8 +91,8 @@ class _Coordination(msgspec.Struct):
 
 # What is not kept: it follows from the rest, is asked anew, or belongs to planning, which starts afresh after every start.
 DERIVED = {
-    Network: {"charter", "table", "_degrees", "_aliases", "_accepting", "_table_positions", "_in_order"},
-    Book: {"network", "_rests_us"},
+    Network: {"charter", "table", "_degrees", "_aliases", "_accepting", "_table_positions", "_in_order", "_names"},
+    Book: {"network", "_rests_us", "_by_party", "_in_order"},
     Coordination: {
         *("charter", "source", "planner", "judging", "planning", "prompt", "answering", "outbox", "unsaid"),
         *("production", "_made_us", "_made_of"),
@@ -191,6 +192,7 @@ def _thaw_network(kept: _Network, network: Network) -> None:
             shelf.live[stance.ref] = stance
             if stance.substitutes:
                 network._accepting[stance.ref] = stance
+    network._names = Ordering(kept.agents)
     network.agents, network.stances, network.recipes, network.routes = kept.agents, kept.stances, kept.recipes, kept.routes
     network.changed = _changed(kept)
     network.changed_everywhere, network.recipes_said = kept.changed_everywhere, kept.recipes_said
@@ -234,6 +236,7 @@ def _thaw_book(kept: _Book, book: Book) -> None:
     book._received = {claim: deque(rows) for claim, rows in kept._received}
     book._remembered = deque(kept._remembered)
     book._expiries, book._ends = kept._expiries, kept._ends
+    book.rebuild_indexes()
 
 
 def _word(event: Event) -> _Word:

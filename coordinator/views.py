@@ -3,23 +3,27 @@
 import heapq
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from itertools import chain, takewhile
+from typing import Any, TypeVar
 
 from coordinator.commitments import OPEN, Book, Deal
 from coordinator.cycle import BEGINNING, Coordination
 from coordinator.errors import Refused
-from coordinator.network import PROCESS, RESOURCE, Network, Stance
+from coordinator.network import PROCESS, RESOURCE, Network, Stance, Thing
 from coordinator.replaying import resource_sums
 from coordinator.times import format_instant
 
-__all__ = ["LARGEST_PAGE", "Asked", "agents", "deal_named", "ledger", "offers_or_needs", "overview", "proposals"]
+__all__ = ["LARGEST_PAGE", "LOOKED_AT", "Asked", "agents", "deal_named", "ledger", "offers_or_needs", "overview", "proposals"]
 
 LARGEST_PAGE = 1_000
+LOOKED_AT = 5_000  # rows for one page at most, so that no question keeps others waiting: a page may be short and have a next
 
 Row = dict[str, Any]
-Page = dict[str, Any]  # {"items": rows, "next": what to ask after for more, or None}
+Page = dict[str, Any]  # {"items": rows, "next": what to ask after for more, or None where there is no more}
+Key = TypeVar("Key", str, int)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,43 +59,66 @@ def overview(coordination: Coordination) -> Row:
 def agents(coordination: Coordination, asked: Asked) -> Page:
     """Return who is there, by name."""
     network = coordination.network
-    return _page((name for name in network.agents if asked.agent in (None, name)), asked, lambda name: _agent(network, name))
+    names = network.names_after(asked.after) if asked.agent is None else _one(asked.agent, network.agents, asked.after)
+    return _page(names, asked, lambda name: _agent(network, name))
 
 
 def offers_or_needs(coordination: Coordination, asked: Asked, *, supply: bool) -> Page:
-    """Return the offers and capacities, or the needs, that stand, by ref (``agent/kind/subject``)."""
+    """Return the offers and capacities, or the needs, that stand, by agent and ref (``agent/kind/subject``)."""
     network, book = coordination.network, coordination.book
     names = _same(network, asked.resource)
-    refs = (
-        ref
-        for ref, stance in network.stances.items()
-        if stance.stands
-        and stance.is_supply is supply
-        and asked.agent in (None, stance.agent)
-        and (names is None or network.canonical(stance.thing) in names)
-    )
-    return _page(refs, asked, lambda ref: _stance(network, book, network.stances[ref]))
+
+    def row(ref: str) -> Row | None:
+        stance = network.stances[ref]
+        is_wanted = stance.stands and stance.is_supply is supply and (names is None or network.canonical(stance.thing) in names)
+        return _stance(network, book, stance) if is_wanted else None
+
+    return _page(_refs(network, asked, names), asked, row)
+
+
+def _refs(network: Network, asked: Asked, names: set[Thing] | None) -> Iterator[str]:
+    """Yield refs in order of agent and ref: of the one agent asked for, of the things asked for where they are few, else all."""
+    mark = first, _ = asked.after.partition("/")[0], asked.after
+    if asked.agent is not None:
+        agents = iter(_one(asked.agent, network.agents))
+    else:
+        agents = chain(_one(first, network.agents), network.names_after(first))
+        things = [] if names is None else [thing for thing in network.live_things() if network.canonical(thing) in names]
+        if names is not None and sum(map(network.live_count, things)) <= LOOKED_AT:
+            marks = ((stance.agent, stance.ref) for thing in things for stance in network.live(thing))
+            yield from (ref for _, ref in sorted(each for each in marks if each > mark))
+            return
+    for agent in agents:
+        # An agent with more than that is not left before a page has looked at enough.
+        yield from heapq.nsmallest(LOOKED_AT + 1, (ref for ref in network.agents[agent].refs if (agent, ref) > mark))
 
 
 def proposals(coordination: Coordination, asked: Asked) -> Page:
     """Return the proposals that are open or became commitments, by id."""
     network, book = coordination.network, coordination.book
     names = _same(network, asked.resource)
-    found = (
-        name
-        for name, deal in book.deals.items()
-        if asked.agent in (None, *deal.parties)
-        and (asked.state is None or deal.state == asked.state)
-        and (names is None or any(network.canonical(line.thing) in names for line in deal.lines))
-    )
-    return _page(found, asked, lambda name: _deal(book.deals[name]))
+
+    def row(name: str) -> Row | None:
+        deal = book.deals[name]
+        is_wanted = (
+            (asked.agent is None or asked.agent in deal.parties)
+            and (asked.state is None or deal.state == asked.state)
+            and (names is None or any(network.canonical(line.thing) in names for line in deal.lines))
+        )
+        return _deal(deal) if is_wanted else None
+
+    found: Iterable[str] = book.after(asked.after)
+    if asked.agent is not None and len(own := book.of_party(asked.agent)) <= LOOKED_AT:
+        found = sorted(name for name in own if name > asked.after)
+    return _page(found, asked, row)
 
 
 def deal_named(coordination: Coordination, start: str) -> Row:
     """Return the one proposal whose id begins so, also when it has ended. Refused when there is none, or more than one."""
     book = coordination.book
     known = [start] if start in book.deals or start in book.ended else []
-    known = known or [name for ids in (book.deals, book.ended) for name in ids if start and name.startswith(start)]
+    if not known and start:
+        known = [*takewhile(partial(_begins, start), book.after(start)), *filter(partial(_begins, start), book.ended)]
     if not known:
         raise Refused(f"there is no proposal {start!r}; look at the list of proposals for its id")
     if len(known) > 1:
@@ -107,38 +134,51 @@ def ledger(coordination: Coordination, asked: Asked) -> Page:
     except ValueError:
         raise Refused(f"after is {asked.after!r}; the number of a ledger record was expected: take it from `next`") from None
     names = None if asked.resource is None else _same(coordination.network, asked.resource)
-    items: list[Row] = []
-    for number in range(max(0, begin), len(coordination.ledger)):
-        record = json.loads(coordination.ledger[number])
-        if not _concerns(coordination, record["data"], asked.agent, names):
-            continue
-        if len(items) == _limit(asked):
-            return {"items": items, "next": str(items[-1]["number"])}
-        items.append({"number": number + 1, "time": record["time"], **record["data"]})
-    return {"items": items, "next": None}
+
+    def row(number: int) -> Row | None:
+        record = json.loads(coordination.ledger[number - 1])
+        is_wanted = _concerns(coordination, record["data"], asked.agent, names)
+        return {"number": number, "time": record["time"], **record["data"]} if is_wanted else None
+
+    page = _page(range(max(0, begin) + 1, len(coordination.ledger) + 1), asked, row)
+    return {**page, "next": None if page["next"] is None else str(page["next"])}
 
 
 # -- pages ------------------------------------------------------------------------------------------------------------
 
 
-def _page(keys: Iterable[str], asked: Asked, row: Callable[[str], Row]) -> Page:
-    limit = _limit(asked)
-    found = heapq.nsmallest(limit + 1, (key for key in keys if key > asked.after))
-    return {"items": [row(key) for key in found[:limit]], "next": found[limit - 1] if len(found) > limit else None}
-
-
-def _limit(asked: Asked) -> int:
+def _page(keys: Iterable[Key], asked: Asked, row: Callable[[Key], Row | None]) -> Page:
+    """Return the rows of keys that come in order, without those that have none; short where most of what was looked at has none."""
     if not 1 <= asked.limit <= LARGEST_PAGE:
         raise Refused(f"limit is {asked.limit}; 1 to {LARGEST_PAGE} was expected: ask for more with `after`")
-    return asked.limit
+    items: list[Row] = []
+    last: Key | None = None  # of those that are in this page, or have no row
+    for looked_at, key in enumerate(keys):
+        if looked_at == LOOKED_AT:
+            return {"items": items, "next": last}
+        found = row(key)
+        if found is not None:
+            if len(items) == asked.limit:
+                return {"items": items, "next": last}
+            items.append(found)
+        last = key
+    return {"items": items, "next": None}
 
 
-def _same(network: Network, name: str | None) -> set[tuple[str, str]] | None:
+def _one(name: str, among: Container[str], after: str = "") -> list[str]:
+    return [name] if name in among and name > after else []
+
+
+def _begins(start: str, name: str) -> bool:
+    return name.startswith(start)
+
+
+def _same(network: Network, name: str | None) -> set[Thing] | None:
     """Return the things that a name asked for can mean, or None where none was asked for."""
     return None if name is None else {network.canonical((sort, name)) for sort in (RESOURCE, PROCESS)}
 
 
-def _concerns(coordination: Coordination, record: Row, agent: str | None, names: set[tuple[str, str]] | None) -> bool:
+def _concerns(coordination: Coordination, record: Row, agent: str | None, names: set[Thing] | None) -> bool:
     deal = coordination.book.deals.get(record["proposal"])
     parties = deal.parties if deal is not None else ()
     if agent is not None and agent != record["agent"] and agent not in parties:

@@ -77,7 +77,9 @@ HEADERS = (
 
 Limit = Annotated[int, Query(ge=1, le=views.LARGEST_PAGE, description="How many at most.")]
 Reading = Literal["open", "tokens"]
-After = Annotated[str, Query(max_length=600, description="Go on after this: `next` of the page before.")]
+After = Annotated[
+    str, Query(max_length=600, description="Go on after this: `next` of the page before. A page may be short; the last has no `next`.")
+]
 Agent = Annotated[str | None, Query(max_length=128, description="Only what concerns this agent.")]
 Resource = Annotated[str | None, Query(max_length=128, description="Only this resource or process.")]
 

@@ -14,6 +14,7 @@ from coordinator.commitments import Book
 from coordinator.cycle import Coordination
 from coordinator.errors import Refused
 from coordinator.network import Network
+from coordinator.ordering import Ordering
 from coordinator.replaying import digest, standing_proposals
 from coordinator.signals import Event, event_json, parse_event
 from coordinator.snapshots import DERIVED, KEPT, _Word, freeze, thaw
@@ -103,6 +104,8 @@ def plain(value: object) -> object:
         return "dict", [(plain(key), plain(item)) for key, item in value.items()]
     if isinstance(value, list | tuple | deque):
         return type(value).__name__, [plain(item) for item in value]
+    if isinstance(value, Ordering):
+        return "Ordering", list(value.after(""))
     if isinstance(value, set | frozenset):
         return "set", sorted(map(str, value))
     return type(value).__name__, value
@@ -116,6 +119,7 @@ def parts(coordination: Coordination) -> dict[str, object]:
     network: Any = coordination.network  # in which order things were spoken of, and signals came to stand, is asked by nobody
     told["network._shelves"] = sorted((shelf.thing, plain(shelf.first), sorted(shelf.live)) for shelf in network._all_shelves())
     told["network._accepting"] = sorted(network._accepting)
+    told["book._by_party"] = sorted((party, list(named)) for party, named in coordination.book._by_party.items())
     told |= {name: plain(getattr(coordination, name)) for name in ("log_us", "_cycle_us", "_planned", "ledger", "_seen", "unjudged", "due")}
     return told
 
