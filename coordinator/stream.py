@@ -90,6 +90,11 @@ class Place:
             )
         return Place(tuple(sorted(offsets.items())))
 
+    def reaches(self, end: "Place") -> bool:
+        """Whether whoever read so far has read all that lies before `end`."""
+        offsets = dict(self.offsets)
+        return all(offsets.get(name, 0) >= offset for name, offset in end.offsets)
+
 
 START = Place()
 

@@ -20,6 +20,7 @@ from coordinator.stream import START, Place
 __all__ = ["Standing", "Taking", "Turn", "TurnJudge", "published_form", "turn_lines"]
 
 PART_BYTES = 512 << 10  # of decisions in one record; a longer turn is written in several
+WRITERS_KEPT = 10_000  # of those who hold nothing: so many starts ago nobody has a turn on its way any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ class TurnJudge:
     void: int = 0  # records that did not count
     ends: dict[str, int] = field(default_factory=dict)  # how far each partition of the signals was taken
     holders: dict[str, tuple[int, str]] = field(default_factory=dict)  # partition -> epoch and writer of its latest claim
-    numbers: dict[str, int] = field(default_factory=dict)  # writer -> its last turn that stands
+    numbers: dict[str, int] = field(default_factory=dict)  # writer -> its last turn that stands; who wrote last comes last
     _parts: dict[str, _Parts] = field(default_factory=dict)  # by writer
 
     def take(self, line: bytes) -> Standing | None:
@@ -118,6 +119,9 @@ class TurnJudge:
         try:
             turn, part, whole = _read(line)
         except (Refused, KeyError, TypeError, ValueError):
+            self.void += 1
+            return None
+        if turn.claims and not whole:  # a claim decides nothing, so it is never written in several
             self.void += 1
             return None
         # A writer that is not sure what arrived writes a turn again, from its first part.
@@ -155,6 +159,7 @@ class TurnJudge:
 
     def _stand(self, turn: Turn, decisions: tuple[bytes, ...]) -> Standing:
         self.number += 1
+        self.numbers.pop(turn.writer, None)
         self.numbers[turn.writer] = turn.number
         before = {self.holders[name][1] for name in turn.claims if name in self.holders} - {turn.writer}
         for name in turn.claims:
@@ -165,7 +170,21 @@ class TurnJudge:
             if taking.end:
                 self.ends[name] = taking.end
         relieved = tuple(sorted(writer for writer in before if not self.held(writer)))
+        for writer in relieved:
+            self._parts.pop(writer, None)  # the rest of that turn is void
+        if turn.claims:
+            self._forget_writers()
         return Standing(replace(turn, decisions=decisions), self.number, relieved)
+
+    def _forget_writers(self) -> None:
+        """Forget who wrote longest ago of too many who hold nothing. One that came back would count its turns from 1 again, as a new one.
+
+        What it wrote before stays void: that rests on claims which others took from it.
+        """
+        holders = {writer for _, writer in self.holders.values()}
+        idle = [writer for writer in self.numbers if writer not in holders] if len(self.numbers) > WRITERS_KEPT else []
+        for writer in idle[: len(self.numbers) - WRITERS_KEPT]:
+            del self.numbers[writer]
 
 
 def published_form(line: bytes, standing: Standing) -> bytes:

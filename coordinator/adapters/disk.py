@@ -1,4 +1,4 @@
-"""What the embedded log and its snapshots ask of a disk, and the real one. Simulations give them another."""
+"""What the embedded log, its snapshots and other lasting files ask of a disk, and the real one. Simulations give them another."""
 
 import errno
 import fcntl
@@ -7,9 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-__all__ = ["DISK", "Disk", "File", "RealDisk", "is_locked", "write_whole"]
-
-_MODE = 0o666  # less what the umask takes away
+__all__ = ["DISK", "PRIVATE", "Disk", "File", "RealDisk", "is_locked", "write_whole"]
 
 
 class File(Protocol):
@@ -76,11 +74,14 @@ class Disk(Protocol):
 
 
 class RealDisk:
-    """The machine's own."""
+    """The machine's own. Files are made with the rights `mode`, less what the umask takes away."""
+
+    def __init__(self, mode: int = 0o666) -> None:
+        self._mode = mode
 
     def open_to_append(self, path: Path) -> File:
         """Open or make a file, and lock it."""
-        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, _MODE)
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, self._mode)
         try:
             # A lock of the open file and not of the process: other descriptors, opened to read and closed again, do not end it.
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -95,7 +96,7 @@ class RealDisk:
 
     def create(self, path: Path) -> File:
         """Make a file that was not there."""
-        return _RealFile(os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL, _MODE), path)
+        return _RealFile(os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL, self._mode), path)
 
     def replace(self, source: Path, target: Path) -> None:
         """Rename, over what is there."""
@@ -170,6 +171,7 @@ class _RealFile:
 
 
 DISK = RealDisk()
+PRIVATE = RealDisk(0o600)  # of files that nobody but their owner may read, from the first moment
 
 
 def is_locked(path: Path) -> bool:

@@ -1,11 +1,11 @@
 """What a coordinator remembers of its log on Kafka, outside of Kafka: enough to notice that it was wiped, cut or exchanged."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from coordinator.adapters.disk import DISK, write_whole
 from coordinator.errors import Refused, Unavailable
 
 __all__ = ["Memory"]
@@ -38,13 +38,8 @@ class Memory:
 
     def keep(self, identity: Mapping[str, str], turns: int) -> None:
         """Write down what is known now, wholly or not at all."""
-        new = self.path.with_name(self.path.name + ".new")
         try:
-            with new.open("w", encoding="utf-8") as file:
-                json.dump({"log": dict(identity), "turns": turns}, file)
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(self.path)
+            write_whole(DISK, self.path, json.dumps({"log": dict(identity), "turns": turns}).encode())
         except OSError as error:
             raise Unavailable(f"{self.path} cannot be written ({error.strerror}); check the folder and the disk") from None
 

@@ -419,12 +419,7 @@ class KafkaService(Service):
         acting = self._acting()
         if not acting:
             return False
-        left, ends = AT_ONCE, {}
-        for name in acting:
-            rows = self._ahead.get(name)
-            if rows and left:
-                ends[name] = _offset(rows[min(left, len(rows)) - 1]) + 1
-                left -= min(left, len(rows))
+        ends = self._next_ends(acting)
         decisions = self._decide(acting)
         if not ends and not decisions:
             return False
@@ -437,6 +432,17 @@ class KafkaService(Service):
             raise self._displaced()
         logger.info("a turn was void: others hold its partitions now", epoch=self._judge.epoch)
         return False
+
+    def _next_ends(self, acting: frozenset[str]) -> dict[str, int]:
+        """Return up to where each partition is taken next: what waits longest first, so that a full one holds up no other for good."""
+        waiting = {name: rows for name in sorted(acting) if (rows := self._ahead.get(name))}
+        left, ends = AT_ONCE, {}
+        for name, rows in sorted(waiting.items(), key=lambda each: each[1][0].logtime_us):
+            if left:
+                count = min(left, len(rows))
+                ends[name] = _offset(rows[count - 1]) + 1
+                left -= count
+        return ends
 
     def _decide(self, acting: frozenset[str]) -> list[bytes]:
         """Return what there is to be said on what stands, for the agents and markets of some partitions."""
@@ -521,12 +527,11 @@ class KafkaService(Service):
 
         Whoever waited for a silence might wait for ever: others go on speaking.
         """
-        end: dict[str, int] = {}
+        end: Place | None = None
         while self._read_on():
+            end = end or self._streams.ends()
             self._fold_lines()
-            end = end or self._ends
-            reached = dict(self._read_to.offsets)
-            if all(reached.get(name, 0) >= offset for name, offset in end.items()):
+            if self._read_to.reaches(end):
                 break
         self._memory.check(self._identity, self._judge.number)
         self._live = True
@@ -693,13 +698,17 @@ class KafkaService(Service):
                 self._remember(record.logtime_us, {name: str(data[name]) for name in ("code", "reason", "key", "said")})
 
     def _all_of(self, streams: tuple[str, ...], place: Place) -> Iterator[Record]:
-        """Yield what some streams hold after a place."""
+        """Yield what some streams hold after a place, up to where they ended when that was looked at first."""
         bootstrap, patience_ms = self._others
         connect = partial(self._around.connect, bootstrap, patience_ms=patience_ms, streams=streams, prepare=False)
+        end: Place | None = None
         with closing(self._patiently(connect)) as log:
             while (batch := self._patiently(partial(log.read, place, AT_ONCE))).records:
                 yield from batch.records
                 place = batch.place
+                end = end or log.ends()
+                if place.reaches(end):
+                    break
 
 
 def _heard(record: Record, place_decimals: int) -> Said | Fault:

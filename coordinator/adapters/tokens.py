@@ -9,14 +9,15 @@ import hmac
 import json
 import os
 import secrets
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from coordinator.adapters.disk import PRIVATE, write_whole
 from coordinator.errors import Refused, Unavailable
 from coordinator.fields import read_agent_name
 from coordinator.times import DAY_US, format_instant, parse_instant
@@ -117,14 +118,15 @@ def create_token(
             read_agent_name(each)
         except ValueError as error:
             raise Refused(f"the agent's name{error}") from None
-    grants = list(read_grants(path)) if path.exists() else []
     name = _name_of(name, speaks, answers)
     made_us = time.time_ns() // 1_000 if now_us is None else now_us
     if days is not None and not 0 < days <= 36_500:
         raise Refused(f"days is {days:g}; more than 0 and at most 36500 were expected, or none at all for a token without an end")
     token = PREFIX + secrets.token_urlsafe(_BYTES)
     expires_us = None if days is None else made_us + int(days * DAY_US)
-    _write(path, [*grants, Grant(name, _hash(token), speaks, answers, expires_us, made_us)])
+    with _alone_at(path):
+        grants = read_grants(path) if path.exists() else ()
+        _write(path, [*grants, Grant(name, _hash(token), speaks, answers, expires_us, made_us)])
     return token
 
 
@@ -143,10 +145,12 @@ def _name_of(name: str | None, speaks: tuple[str, ...], answers: tuple[str, ...]
 
 def revoke_tokens(path: Path, which: str) -> int:
     """Forget all tokens of a holder, or the one of this id; return how many there were."""
-    grants = read_grants(path)
-    kept = [grant for grant in grants if which not in (grant.name, grant.id)]
-    if len(kept) < len(grants):
-        _write(path, kept)
+    read_grants(path)  # refused before anything is made beside it
+    with _alone_at(path):
+        grants = read_grants(path)
+        kept = [grant for grant in grants if which not in (grant.name, grant.id)]
+        if len(kept) < len(grants):
+            _write(path, kept)
     return len(grants) - len(kept)
 
 
@@ -224,13 +228,26 @@ def _write(path: Path, grants: Iterable[Grant]) -> None:
         else:
             rows.append(_row(grant))
     text = json.dumps({"tokens": dict(sorted(plain.items())), "grants": rows}, indent=2) + "\n"
+    with _explained(path):
+        write_whole(PRIVATE, path, text.encode())
+
+
+@contextmanager
+def _alone_at(path: Path) -> Iterator[None]:
+    """Keep others from changing the file meanwhile: of two who read and wrote it at once, one would undo what the other did."""
+    with _explained(path):
+        try:
+            lock = PRIVATE.open_to_append(path.with_name(path.name + ".lock"))
+        except BlockingIOError:
+            raise Unavailable(f"another command is changing the tokens file {path} at the moment; try again") from None
+    with closing(lock):
+        yield
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
     try:
-        handle, made = tempfile.mkstemp(dir=path.absolute().parent, prefix=path.name)  # made with rights 0600
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(made, path)
+        yield
     except OSError as error:
         raise Unavailable(
             f"the tokens file {path} cannot be written ({error.strerror}); check the folder and the space on the disk"

@@ -5,6 +5,7 @@ from random import Random
 
 import pytest
 
+from coordinator import turns
 from coordinator.jsontext import read_json, write_json
 from coordinator.stream import Entry, Place, Record, merged
 from coordinator.turns import PART_BYTES, Taking, Turn, TurnJudge, published_form, turn_lines
@@ -220,3 +221,24 @@ def test_records_are_merged_the_same_way_in_whatever_order_they_were_read() -> N
     for number in range(4):
         own = [int(one.position.rpartition("/")[2]) for one in order if one.position.startswith(f"s/{number}/")]
         assert own == list(range(25))
+
+
+def test_what_is_kept_of_writers_does_not_grow_with_every_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "WRITERS_KEPT", 3)
+    judge, names = TurnJudge(), [f"start-{number}" for number in range(20)]
+    for epoch, name in enumerate(names, 1):
+        begun = turn(2, name, *LONG.decisions, p=(epoch, 0, 3))
+        assert standing(*lines(claim(epoch, 1, name)), *lines(begun)[:-1], judge=judge) == [(name, 1)]  # killed before its last part
+    assert [*judge.numbers] == names[-3:]
+    assert [*judge._parts] == names[-1:]
+    late = lines(turn(2, names[0], p=(1, 0, 3)), claim(1, 1, names[0]), turn(2, names[-2], p=(19, 0, 3)))
+    assert standing(*late, judge=judge) == []
+    assert standing(*lines(claim(21, 1, names[0]), turn(2, names[0], p=(21, 0, 3))), judge=judge) == [(names[0], 1), (names[0], 2)]
+
+
+def test_a_claim_in_several_parts_is_nobodys() -> None:
+    judge = TurnJudge()
+    first = json.loads(lines(claim(1, 1))[0])
+    first["data"]["whole"] = False
+    assert standing(json.dumps(first).encode(), judge=judge) == []
+    assert (judge.void, judge._parts) == (1, {})

@@ -1,14 +1,16 @@
 """What the simulation found in the product, each as a small schedule of its own. (What it found in the embedded log is tested there.)"""
 
+import json
 from contextlib import suppress
 from itertools import count
 
 import pytest
 
+from coordinator.adapters import kafka_service
 from coordinator.adapters.kafka_outbox import Outbox
 from coordinator.errors import Unavailable
 from coordinator.signals import event_json
-from coordinator.stream import DEAD_LETTER, SIGNAL
+from coordinator.stream import DEAD_LETTER, SIGNAL, TURN, Entry
 from coordinator.turns import Standing, Taking, Turn
 from tests.simulation.checks import fast_and_fixed
 from tests.simulation.clustered import ClusteredWorld, Node
@@ -85,3 +87,55 @@ def test_what_one_left_to_another_who_ended_without_publishing_it_comes_back_to_
     outbox.note(Standing(Turn("one", 3, claims=(partition,), epoch=3), 4, relieved=("other",)), [])
     outbox.settle(lambda streams, place: iter(()))
     assert [entry.key for entry in outbox.waiting] == ["p"]
+
+
+class Endless:
+    """A log to which others write faster than anybody reads it."""
+
+    def __init__(self, log, say):
+        self._log, self._say = log, say
+
+    def read(self, after, at_most):
+        self._say()
+        return self._log.read(after, at_most)
+
+    def __getattr__(self, name):
+        return getattr(self._log, name)
+
+
+@pytest.mark.parametrize("stream", [DEAD_LETTER, SIGNAL])
+def test_a_start_does_not_wait_for_a_silence(stream):
+    """What was refused before, or said, is read up to where it ended at the start."""
+    world = ClusteredWorld(1)
+    world.shares, world.healing, world.nodes = True, True, [Node("node-0")]
+    word = world.crowd.line("ada", "offer", "x", {"resource": "mask", "quantity": {"value": 3, "unit": "1"}})
+    for _ in range(3):
+        world.broker.take(Entry(stream, "ada", word))
+    connect, reads = world._connect, count()
+
+    def endless(node, process, more):
+        log = connect(node, process, more)
+        return Endless(log, lambda: next(reads) < 2_000 and world.broker.take(Entry(stream, "ada", word)))
+
+    world._connect = endless
+    with fast_and_fixed(lambda: b"unused"):
+        world._start(world.nodes[0])
+        while next(reads) < 2_000 and not (world.nodes[0].service and world.nodes[0].service.is_ready):
+            world.scheduler.run(world.scheduler.now_us + SECOND_US, lambda: None)
+    assert next(reads) < 2_000
+
+
+def test_what_waits_longest_is_taken_first_whatever_python_hashes_by(monkeypatch):
+    monkeypatch.setattr(kafka_service, "AT_ONCE", 3)
+    world = ClusteredWorld(1)
+    world.shares, world.healing, world.nodes = True, True, [Node("node-0")]
+    expected = [f"{SIGNAL}/{number}" for number in (3, 0, 7, 5, 1, 6, 2, 4)]
+    for partition in expected:
+        for _ in range(3):
+            world.broker.take(Entry(SIGNAL, "ada", b"nonsense"), partition)
+        world.scheduler.now_us += SECOND_US
+    with fast_and_fixed(lambda: b"unused"):
+        world._start(world.nodes[0])
+        pass_time(world, 1)
+    takes = [json.loads(record.entry.event)["data"]["takes"] for record in world.broker.all_of(TURN)]
+    assert [name for each in takes for name, (_, begin, end) in each.items() if begin < end and name in expected][:8] == expected

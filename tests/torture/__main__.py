@@ -23,8 +23,9 @@ def main() -> int:
     parser.add_argument("--cuts", type=int, default=10, help="of the network")
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--client", choices=["kafka-python", "confluent"], default="kafka-python", help="of Kafka, in the coordinators")
     asked = parser.parse_args()
-    plan = Plan(asked.broker, asked.events, asked.kills, asked.pauses, asked.cuts, asked.workers, asked.seed)
+    plan = Plan(asked.broker, asked.events, asked.kills, asked.pauses, asked.cuts, asked.workers, asked.seed, asked.client)
     with tempfile.TemporaryDirectory() as folder:
         outcome = torture(plan, Path(folder), say=lambda told: print(told, flush=True))
     print(outcome.table())

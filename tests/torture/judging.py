@@ -7,17 +7,19 @@ ledger says must follow from what agents said themselves, and nobody may have pr
 import json
 import time
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 
-__all__ = ["Findings", "examine", "raw"]
+__all__ = ["Findings", "Row", "Topics", "examine", "examine_turns", "read_to_end"]
 
 SIGNAL, LEDGER, TURN, PROPOSAL = (f"stigmergy.{name}.v1" for name in ("signal", "ledger", "turn", "proposal"))
-QUIET_POLLS = 5  # empty ones, until a topic counts as read: some brokers do not tell where it ends
-FREED = ("declined", "countered")
+SILENCE_S = 60.0  # of a broker that owes records, until that is a failure
+Json = dict[str, Any]
+Row = tuple[int, int, Json]  # partition, offset, and attributes with data
 
 
 @dataclass
@@ -34,35 +36,64 @@ class Findings:
             self.wrong.append(told)
 
 
-def raw(address: str, topic: str) -> list[tuple[int, int, dict[str, Any]]]:
-    """Return all records of a topic, each with its partition, its offset, and its attributes and data; what is no event is left out."""
-    rows: list[tuple[int, int, dict[str, Any]]] = []
-    with closing(KafkaConsumer(bootstrap_servers=address, auto_offset_reset="earliest", fetch_max_wait_ms=100)) as consumer:
-        consumer.assign([TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()])
-        consumer.seek_to_beginning()
-        ends = consumer.end_offsets(list(consumer.assignment()))  # at least so far; some brokers count batches there
-        quiet, begun_ms = 0, time.time() * 1000
-        while quiet < QUIET_POLLS:
-            polled = consumer.poll(timeout_ms=300, max_records=5_000)
-            is_older = any(row.timestamp < begun_ms for batch in polled.values() for row in batch)
-            is_short = any(consumer.position(partition) < end for partition, end in ends.items())
-            quiet = 0 if is_older or is_short else quiet + 1  # time goes on telling itself, so there is always something new
-            for batch in polled.values():
-                for row in batch:
-                    attributes = {name.removeprefix("ce_"): value.decode() for name, value in row.headers}
-                    rows.append((row.partition, row.offset, {**attributes, "data": json.loads(row.value) if row.value else None}))
-    return rows
+class Topics:
+    """All records of some topics. What was read once is kept, and read on from there: a topic only grows."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._rows = defaultdict[str, list[Row]](list)
+
+    def read(self, topic: str) -> list[Row]:
+        """Return what a topic holds by now; what is no event is left out. AssertionError where the broker does not give all of it."""
+        rows = self._rows[topic]
+        reached = Counter[int]()
+        for number, offset, _ in rows:
+            reached[number] = max(reached[number], offset + 1)
+        options = {"auto_offset_reset": "earliest", "fetch_max_wait_ms": 100, "enable_incremental_fetch_sessions": False}
+        with closing(KafkaConsumer(bootstrap_servers=self._address, **options)) as consumer:
+            numbers = consumer.partitions_for_topic(topic)
+            assert numbers, f"{topic} is not there to be judged"
+            rows.extend(read_to_end(consumer, {TopicPartition(topic, number): reached[number] for number in sorted(numbers)}))
+        return rows
 
 
-def examine(address: str, acknowledged: list[tuple[str, str]]) -> Findings:
+def read_to_end(consumer: KafkaConsumer, begins: dict[TopicPartition, int], silence_s: float = SILENCE_S) -> Iterator[Row]:
+    """Yield what partitions hold, up to where they ended when that was first told; AssertionError where it does not come."""
+    partitions = list(begins)
+    consumer.assign(partitions)
+    for partition, offset in begins.items():
+        consumer.seek(partition, offset)
+    asked = consumer.end_offsets(partitions)
+    ends = dict[TopicPartition, int]()
+    deadline_s = time.monotonic() + silence_s
+    while True:
+        polled = consumer.poll(timeout_ms=300, max_records=5_000)
+        for partition in partitions:
+            told = consumer.highwater(partition)
+            if told is not None:
+                ends.setdefault(partition, max(told, asked[partition]))  # some brokers count batches where they are asked outright
+        for rows in polled.values():
+            for row in rows:
+                attributes = {name.removeprefix("ce_"): value.decode() for name, value in row.headers}
+                yield row.partition, row.offset, {**attributes, "data": json.loads(row.value) if row.value else None}
+        left = [each for each in partitions if each not in ends or consumer.position(each) < ends[each]]
+        if not left:
+            return
+        if polled:
+            deadline_s = time.monotonic() + silence_s
+        behind = {f"{each.topic}/{each.partition}": (consumer.position(each), ends.get(each)) for each in left}
+        assert time.monotonic() < deadline_s, f"the broker gave nothing for {silence_s:g} s, and is to hold more (read, end): {behind}"
+
+
+def examine(topics: Topics, acknowledged: list[tuple[str, str]]) -> Findings:
     """Return what the topics amount to, against the source and id of every event that was acknowledged to its speaker."""
     found = Findings()
-    signals, ledger = raw(address, SIGNAL), raw(address, LEDGER)
+    turns, signals, ledger = topics.read(TURN), topics.read(SIGNAL), topics.read(LEDGER)
     heard = {(one["source"], one["id"]): one for _, _, one in signals}
     lost = [each for each in acknowledged if each not in heard]
     found.expect(not lost, f"{len(lost)} acknowledged events are not in the stream, such as {lost[:3]}")
     found.counts.update(acknowledged=len(set(acknowledged)), signals=len(signals), events=len(heard))
-    examine_turns(address, signals, found)
+    examine_turns(turns, signals, found)
     records = {one["id"]: one["data"] for _, _, one in ledger}
     found.counts.update(f"ledger {one['kind']}" for one in records.values())
     found.counts["ledger read twice"] = len(ledger) - len(records)
@@ -71,11 +102,14 @@ def examine(address: str, acknowledged: list[tuple[str, str]]) -> Findings:
     return found
 
 
-def examine_turns(address: str, signals: list[tuple[int, int, dict[str, Any]]], found: Findings) -> None:
-    """See that the turns which stand take every record of every partition once, in order, each by who had the right to."""
+def examine_turns(turns: list[Row], signals: list[Row], found: Findings) -> None:
+    """See that the turns which stand take every record of every partition once, in order, each by who had the right to.
+
+    One that does not stand has to have a reason: somebody claimed since, or it is there twice.
+    """
     holder, ends, numbers = dict[str, tuple[int, str]](), Counter[str](), Counter[str]()
-    parts, epoch = dict[str, tuple[int, int]](), 0
-    for _, _, event in sorted(raw(address, TURN), key=lambda row: row[1]):
+    parts, epoch, seen = dict[str, tuple[int, int]](), 0, set[str]()
+    for _, _, event in sorted(turns, key=lambda row: row[1]):
         turn = event["data"]
         writer, number, part = turn["writer"], turn["turn"], turn["part"]
         expected = (number, 0) if part == 0 else parts.get(writer)
@@ -83,12 +117,18 @@ def examine_turns(address: str, signals: list[tuple[int, int, dict[str, Any]]], 
             holder.get(name) == (row[0], writer) and row[1] == ends[name] and row[2] >= row[1] for name, row in turn["takes"].items()
         )
         claims = bool(turn["claims"]) and turn["epoch"] == epoch + 1
+        told = json.dumps(turn)
+        is_repeat = told in seen
+        seen.add(told)
         if (
             expected != (number, part)
             or number != numbers[writer] + 1
             or not (claims or (turn["takes"] and rightful and not turn["claims"]))
         ):
             found.counts["void turns"] += 1
+            is_overtaken = turn["claims"] and turn["epoch"] <= epoch
+            is_relieved = any(holder.get(name, (0, ""))[0] > row[0] for name, row in turn["takes"].items())
+            found.expect(is_repeat or is_overtaken or is_relieved, f"{event['id']} is void, though nobody claimed what it acts for")
             continue
         parts[writer] = (number, part + 1)
         if not turn["whole"]:

@@ -16,20 +16,21 @@ from threading import Event, Thread
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 
+from solver import prepare
 from tests.support.apache import running_kafka
 from tests.support.chaos import ChaosProxy
 from tests.support.processes import CHARTER, COMMAND, environment
 from tests.support.tansu import running_broker
-from tests.torture.judging import PROPOSAL, SIGNAL, Findings, examine
+from tests.torture.judging import PROPOSAL, SIGNAL, Findings, Topics, examine
 
 __all__ = ["Outcome", "Plan", "torture"]
 
 PARTIES = 40  # makers, and as many clinics
 PER_THING = 100  # signals: markets stay small, for what is tried here is not the solver
-SPEAKERS, BATCH = 2, 20
+SPEAKERS, BATCH = 2, 100
+AHEAD = 500  # events that may be said before the blow that comes after them
 PAUSE_S, CUT_S = 3.0, 4.0
-START_S, SETTLE_S = 180.0, 300.0
-BETWEEN_S = (0.5, 4.0)  # two blows
+START_S, SETTLE_S = 300.0, 600.0  # the latter since something was last settled
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Plan:
     cuts: int
     workers: int
     seed: int = 0
+    client: str = "kafka-python"  # of Kafka, in the coordinators
 
 
 @dataclass
@@ -52,16 +54,14 @@ class Outcome:
     plan: Plan
     findings: Findings
     digests: set[str]
-    kills: int
-    pauses: int
-    cuts: int
     seconds: float
 
     def table(self) -> str:
         """Return it for a person to read."""
         plan, found = self.plan, self.findings
         head = (
-            f"{plan.broker}: {self.kills} kills, {self.pauses} pauses, {self.cuts} cuts, {plan.workers} coordinators, {self.seconds:.0f} s"
+            f"{plan.broker}: {plan.kills} kills, {plan.pauses} pauses, {plan.cuts} cuts, {plan.workers} coordinators "
+            f"({plan.client}), {self.seconds:.0f} s"
         )
         rows = [f"  {name:24} {count:>10,}" for name, count in sorted(found.counts.items())]
         end = f"  states of the coordinators at the end: {len(self.digests)}; left without a verdict: {found.waiting}"
@@ -100,19 +100,18 @@ def broker_of(kind: str, folder: Path, seed: int) -> Iterator[Broker]:
 class Worker:
     """A coordinator in a process of its own, started again whenever it was killed."""
 
-    def __init__(self, folder: Path, address: str) -> None:
-        self.folder, self.address = folder, address
+    def __init__(self, folder: Path, address: str, client: str) -> None:
+        self.folder, self.address, self.client = folder, address, client
         folder.mkdir()
         (folder / "charter.toml").write_text(CHARTER)
         self.process: subprocess.Popen[str] | None = None
         self.url = ""
 
     def start(self) -> None:
-        words = [*COMMAND, "serve", "--kafka", self.address, "--replicas", "1", "--charter", "charter.toml", "--port", "0"]
+        words = [*COMMAND, "serve", "--kafka", self.address, "--replicas", "1", "--client", self.client, "--tick-seconds", "0.5"]
+        words += ["--charter", "charter.toml", "--port", "0"]
         with (self.folder / "log.txt").open("a") as log:
-            self.process = subprocess.Popen(
-                [*words, "--tick-seconds", "0.5"], cwd=self.folder, env=environment(), stdout=subprocess.PIPE, stderr=log, text=True
-            )
+            self.process = subprocess.Popen(words, cwd=self.folder, env=environment(), stdout=subprocess.PIPE, stderr=log, text=True)
         self.url = ""
 
     def kill(self) -> None:
@@ -150,7 +149,7 @@ class Agents:
     acknowledged: list[tuple[str, str]] = field(default_factory=list)
     done: Event = field(default_factory=Event)
     enough: Event = field(default_factory=Event)
-    pause_s: float = 0.0  # between two batches of one speaker
+    allowed: int = 0  # events, by now: they are spread over all blows
 
     def run(self) -> list[Thread]:
         threads = [Thread(target=self._speak, args=(number,)) for number in range(SPEAKERS)]
@@ -163,6 +162,9 @@ class Agents:
         random = Random(f"{self.seed}/{which}")
         number = 0
         while len(self.acknowledged) < self.events and not self.enough.is_set():
+            if len(self.acknowledged) >= self.allowed:
+                self.enough.wait(0.05)
+                continue
             batch = []
             for _ in range(BATCH):
                 kind = random.choice(["offer", "need"])
@@ -175,7 +177,6 @@ class Agents:
                 batch.append(_event(kind, agent, f"s-{which}-{number}", {**data, **place}, expires=600))
                 number += 1
             self._say(batch)
-            time.sleep(self.pause_s)
         self.done.set()
 
     def _answer(self) -> None:
@@ -237,18 +238,18 @@ class Agents:
 
 def torture(plan: Plan, folder: Path, say: Callable[[str], None] = lambda _: None) -> Outcome:
     """Run a plan to its end and have the topics judged."""
+    prepare()  # compiled once, and not by each coordinator that is killed over it
     began_s = time.monotonic()
     with broker_of(plan.broker, folder, plan.seed) as broker:
-        workers = [Worker(folder / f"worker-{number}", broker.address) for number in range(plan.workers)]
-        length_s = (plan.kills + plan.pauses + plan.cuts) * sum(BETWEEN_S) / 2  # of all blows, over which all words are spread
-        agents = Agents(broker.address, plan.events, plan.seed, pause_s=length_s * SPEAKERS * BATCH / plan.events)
+        workers = [Worker(folder / f"worker-{number}", broker.address, plan.client) for number in range(plan.workers)]
+        agents = Agents(broker.address, plan.events, plan.seed)
         try:
             workers[0].start()
-            _until(lambda: _is_ready(workers[0]), START_S, "the first coordinator is ready")
+            _until(lambda: _is_ready(workers[0]), START_S, "the first coordinator is ready", workers[:1])
             for worker in workers[1:]:
                 worker.start()
             threads = agents.run()
-            blows = _strike(plan, broker, workers, agents, say)
+            _strike(plan, broker, workers, agents, lambda told: say(f"{time.monotonic() - began_s:.0f} s: {told}"))
             _until(agents.done.is_set, 3_600, "all is said", workers)
             say(f"all is said after {time.monotonic() - began_s:.0f} s; it settles now")
             findings, digests = _settled(broker, workers, agents, say)
@@ -263,20 +264,25 @@ def torture(plan: Plan, folder: Path, say: Callable[[str], None] = lambda _: Non
                     worker.process.communicate(timeout=60)
         for thread in threads:
             thread.join(120)
-    return Outcome(plan, findings, digests, *blows, time.monotonic() - began_s)
+    return Outcome(plan, findings, digests, time.monotonic() - began_s)
 
 
-def _strike(plan: Plan, broker: Broker, workers: list[Worker], agents: Agents, say: Callable[[str], None]) -> tuple[int, int, int]:
-    """Deal all blows, in an order drawn from the seed, spread over all that is said."""
+def _strike(plan: Plan, broker: Broker, workers: list[Worker], agents: Agents, say: Callable[[str], None]) -> None:
+    """Deal all blows, in an order drawn from the seed, and let an equal share of all events be said before each.
+
+    A coordinator is killed whatever it is about, but not before another is ready: else no work would ever be interrupted.
+    """
     random = Random(plan.seed)
     blows = ["kill"] * plan.kills + ["pause"] * plan.pauses + ["cut"] * plan.cuts
     random.shuffle(blows)
     for index, blow in enumerate(blows):
-        time.sleep(random.uniform(*BETWEEN_S))
-        for worker in workers:
-            worker.ensure()
+        due = plan.events * index // len(blows)
+        agents.allowed = due + AHEAD
+        _until(lambda due=due: len(agents.acknowledged) >= due, START_S, f"{due} events are acknowledged", workers)
         if blow == "kill":
             victim = random.choice(workers)
+            others = [worker for worker in workers if worker is not victim] or workers
+            _until(lambda others=others: any(map(_is_ready, others)), START_S, "a coordinator is ready", workers)
             victim.kill()
             victim.start()
         elif blow == "pause":
@@ -289,25 +295,27 @@ def _strike(plan: Plan, broker: Broker, workers: list[Worker], agents: Agents, s
             broker.proxy.heal()
         if index % 10 == 9:
             say(f"{index + 1} of {len(blows)} blows, {len(agents.acknowledged):,} of {plan.events:,} events acknowledged")
-    return plan.kills, plan.pauses, plan.cuts
+    agents.allowed = plan.events
 
 
 def _settled(broker: Broker, workers: list[Worker], agents: Agents, say: Callable[[str], None]) -> tuple[Findings, set[str]]:
     """Wait until every answer has its verdict and all coordinators tell one state; return what is found then, or in the end."""
-    deadline_s = time.monotonic() + SETTLE_S
-    while True:
+    topics, findings, digests = Topics(broker.direct), Findings(), set[str]()
+    deadline_s, least = time.monotonic() + SETTLE_S, None
+    while time.monotonic() < deadline_s:
         for worker in workers:
             worker.ensure()
-        ready = all(_is_ready(worker) for worker in workers)
-        findings = examine(broker.direct, list(agents.acknowledged))
         told = [worker.ask("/digest") for worker in workers]
         digests = {str(each["digest"]) if each else "none" for each in told}
-        late = time.monotonic() > deadline_s
-        if (ready and not findings.waiting and len(digests) == 1 and "none" not in digests) or findings.wrong or late:
-            findings.expect(len(digests) == 1 and "none" not in digests, f"the coordinators tell {len(digests)} states: {digests}")
-            return findings, digests
-        say(f"ready: {ready}, without a verdict: {findings.waiting}, states: {len(digests)}")
-        time.sleep(1)
+        findings = examine(topics, list(agents.acknowledged))
+        if findings.wrong or (len(digests) == 1 and "none" not in digests and not findings.waiting):
+            break
+        if least is None or findings.waiting < least:
+            deadline_s, least = time.monotonic() + SETTLE_S, findings.waiting
+        say(f"without a verdict: {findings.waiting:,}, states: {len(digests)}")
+        time.sleep(5)
+    findings.expect(len(digests) == 1 and "none" not in digests, f"the coordinators tell {len(digests)} states: {digests}")
+    return findings, digests
 
 
 def _is_ready(worker: Worker) -> bool:

@@ -3,12 +3,16 @@
 import json
 import os
 import stat
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from coordinator.adapters.disk import PRIVATE, RealDisk
+from coordinator.adapters.kafka_memory import Memory
 from coordinator.adapters.tokens import PREFIX, Grant, Tokens, create_token, open_to_others, read_grants, revoke_tokens
-from coordinator.errors import Refused
+from coordinator.errors import Refused, Unavailable
 from coordinator.times import DAY_US
 from tests.support.serving import START_US, Hand
 
@@ -137,3 +141,33 @@ def test_a_token_that_nobody_could_tell_is_not_made(tmp_path: Path, asked: dict[
     with pytest.raises(Refused, match=sentence):
         create_token(tmp_path / "tokens.json", **asked)  # type: ignore[arg-type]
     assert not (tmp_path / "tokens.json").exists()
+
+
+def test_two_who_change_the_file_at_once_undo_nothing_of_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "tokens.json"
+    create_token(path, "atelier-nord")
+    with closing(PRIVATE.open_to_append(tmp_path / "tokens.json.lock")):
+        with pytest.raises(Unavailable, match="try again"):
+            create_token(path, "clinique-ouest")
+        with pytest.raises(Unavailable, match="try again"):
+            revoke_tokens(path, "atelier-nord")
+    create_token(path, "clinique-ouest")
+    assert [grant.name for grant in read_grants(path)] == ["atelier-nord", "clinique-ouest"]
+    assert {stat.S_IMODE(each.stat().st_mode) for each in tmp_path.iterdir()} == {0o600}
+
+
+@pytest.mark.parametrize(
+    "write", [lambda path: create_token(path, "nord"), lambda path: Memory(path).keep({}, 1)], ids=["tokens", "memory"]
+)
+def test_what_is_written_has_its_name_for_good(write: Callable[[Path], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced, right = list[set[str]](), RealDisk.sync_folder
+
+    def sync_folder(disk: RealDisk, folder: Path) -> None:
+        right(disk, folder)
+        synced.append({path.name for path in folder.iterdir()})
+
+    monkeypatch.setattr(RealDisk, "sync_folder", sync_folder)
+    write(tmp_path / "file.json")
+    assert synced
+    assert "file.json" in synced[-1]
+    assert "file.json.new" not in synced[-1]
