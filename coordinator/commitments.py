@@ -16,7 +16,7 @@ from coordinator.signals import Answer, Event, Ledger, Line, Proposal, Report
 from coordinator.times import DAY_US, SECOND_US
 from coordinator.units import Quantity
 
-__all__ = ["BOUND", "BY_JUDGE", "ENDED", "LIFE", "OPEN", "Book", "Claim", "Deal", "State", "Terms", "amount_text", "statement_of"]
+__all__ = ["BOUND", "BY_JUDGE", "ENDED", "LIFE", "OPEN", "Book", "Claim", "Deal", "Pair", "State", "Terms", "amount_text", "statement_of"]
 
 
 class State(StrEnum):
@@ -94,6 +94,7 @@ ENDED = frozenset(State) - OPEN - BOUND
 
 Claim = tuple[str, Thing, int, str]  # agent, canonical thing, tier used, dimension
 Terms = tuple[tuple[str, str, int, int], ...]  # of each line: offer, need, grains, metres
+Pair = tuple[str, str]  # provider, receiver
 
 
 def statement_of(event: Event) -> str:
@@ -158,6 +159,11 @@ class Deal:
         return self.asks_of(agent).get(ref, 0)
 
     @property
+    def pairs(self) -> set[Pair]:
+        """Who gives to whom."""
+        return {(line.provider, line.receiver) for line in self.lines}
+
+    @property
     def is_tree(self) -> bool:
         """Whether it is a plan of making: lines that go into others."""
         return any(not line.serves for line in self.lines)
@@ -192,6 +198,8 @@ class Book:
         # So long may a record rest on a word.
         self._rests_us = (network.charter.late_seconds + network.charter.proposal_seconds) * SECOND_US
         self.deals: dict[str, Deal] = {}
+        self._unanswered: dict[Pair, set[str]] = {}  # proposals, other than trees, that nobody answered
+        self.moved: set[Pair] | None = None  # whose proposals came, changed or ended since plans were compared with them; None: all
         self.ended: dict[str, State] = {}
         self.heard: dict[str, dict[str, tuple[str, str]]] = {}  # proposal -> statement -> who said it, which word
         self._words: deque[tuple[int, str, str]] = deque()  # since when it is kept, proposal, statement: to be looked at in order
@@ -224,6 +232,7 @@ class Book:
         for line in deal.lines:
             for ref in (line.offer, line.need):
                 self._by_ref.setdefault(ref, {})[deal.proposal] = None
+        self.note_pairs(deal)
         heapq.heappush(self._expiries, (proposal.expires_us, deal.proposal))
         return None
 
@@ -338,6 +347,7 @@ class Book:
         deal.state = LIFE[deal.state][happening]
         if happening == "taken back" and deal.promised:
             deal.state = State.PROMISED
+        self.note_pairs(deal)
         for line in deal.lines:
             for ref in (line.offer, line.need):
                 if ref in self.network.stances:
@@ -347,6 +357,20 @@ class Book:
         elif deal.state in (State.COMMITTED, State.BROKEN, State.DELIVERED, State.FULFILLED):
             for agent in deal.parties:
                 self._resettle(deal, agent)
+
+    def note_pairs(self, deal: Deal) -> None:
+        """Have at hand, by pair, the proposals that nobody answered."""
+        if deal.is_tree:
+            return
+        for pair in deal.pairs:
+            if self.moved is not None:
+                self.moved.add(pair)
+            if deal.state is State.PROPOSED:
+                self._unanswered.setdefault(pair, set()).add(deal.proposal)
+            elif pair in self._unanswered:
+                self._unanswered[pair].discard(deal.proposal)
+                if not self._unanswered[pair]:
+                    del self._unanswered[pair]
 
     def _close(self, deal: Deal) -> None:
         del self.deals[deal.proposal]
@@ -494,6 +518,14 @@ class Book:
     def of_party(self, agent: str) -> Collection[str]:
         """Return the ids of the deals that an agent is a party of."""
         return self._by_party.get(agent, {}).keys()
+
+    def pairs(self) -> Collection[Pair]:
+        """Return every pair that is asked something and did not answer yet."""
+        return self._unanswered.keys()
+
+    def unanswered(self, pair: Pair) -> list[Deal]:
+        """Return the proposals to a pair that neither of it answered, in order of their ids."""
+        return [self.deals[name] for name in sorted(self._unanswered.get(pair, ()))]
 
     def promised(self) -> list[Deal]:
         """Return the plans that somebody promised to and that are not committed; also those that ended with promises still held."""

@@ -208,16 +208,16 @@ class Coordination:
         """Plan now, only the markets that are `mine` where that is told; return how the unanswered proposals in them have to change."""
         making = self.production.is_wanted and (mine is None or mine(MAKING))
         making = making and (self._may_be_made_anew() or (mine is not None and self.production.has_unsaid()))
-        parts = self.planner.plan(self.log_us, mine)
+        planner = self.planner
+        moved = planner.plan(self.log_us, mine)
         self._cycle_us = self.log_us
-        if parts is None and not making:
+        if not moved and not making:
             return Revision([], [])
-        known = self.planner.parts() if parts is None else parts
         made = None
         if making:
-            made = self.production.plan(known, self.log_us, others_plan=mine is not None)
+            made = self.production.plan(planner.parts(), self.log_us, others_plan=mine is not None)
             self._made_us, self._made_of = self.log_us, self.network.recipes_said
-        return revise(self.network, self.book, known, self.log_us, speaking_of(self.network, mine), made)
+        return revise(self.network, self.book, planner.partners, self.log_us, speaking_of(self.network, mine), made)
 
     def _may_be_made_anew(self) -> bool:
         """Whether anything moved that a plan of making rests on, or a day passed since the last."""

@@ -187,6 +187,7 @@ class Network:
     routes: dict[str, dict[str, RouteFacts]] = field(default_factory=dict)
     changed: defaultdict[Thing, set[str]] = field(default_factory=lambda: defaultdict(set))  # thing as said -> refs moved since the plan
     recipes_said: int = 0  # how often a recipe was said or taken back: plans of making are in question where it moved
+    names_moved: int = 0  # how often it may have changed which names mean one thing, or are accepted for one another
     changed_everywhere: bool = False  # places, routes or definitions moved: every plan is in question
 
     def __post_init__(self) -> None:
@@ -308,6 +309,7 @@ class Network:
         shelf.live[ref] = new
         if new.substitutes:
             self._accepting[ref] = new
+            self.names_moved += 1
         self.touch(new)
         return [ref] if ceased else []
 
@@ -384,7 +386,8 @@ class Network:
         self._unlist(stance)
 
     def _unlist(self, stance: Stance) -> None:
-        self._accepting.pop(stance.ref, None)
+        if self._accepting.pop(stance.ref, None) is not None:
+            self.names_moved += 1
         sort, name = stance.thing
         if self._shelves[sort][name].live.pop(stance.ref, None) is not None:
             self.touch(stance)
@@ -403,15 +406,18 @@ class Network:
         self._undefine(ref)
         self._definitions.setdefault(said.resource, {})[ref] = (event.time_us, event.source, event.id, said)
         self._defines[ref] = said.resource
+        self._forget_aliases()
+
+    def _forget_aliases(self) -> None:
         self._aliases = None
+        self.names_moved += 1
         self.changed_everywhere = True
 
     def _undefine(self, ref: str) -> None:
         name = self._defines.pop(ref, None)
         if name is not None:
             del self._definitions[name][ref]
-            self._aliases = None
-            self.changed_everywhere = True
+            self._forget_aliases()
 
     def _forget(self, ref: str, event: Event, said_us: int) -> None:
         if event.kind == "resource":

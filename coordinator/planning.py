@@ -3,6 +3,7 @@
 A market whose offers, needs and rules did not move since the last cycle keeps its plan; all others are solved to the optimum.
 """
 
+import heapq
 import math
 import statistics
 from collections import Counter
@@ -13,6 +14,7 @@ from coordinator.commitments import Book, Deal
 from coordinator.markets import KeptMarket, again_us, check
 from coordinator.matching import Group, Hidden, Market, groups
 from coordinator.network import Network, Stance, Thing
+from coordinator.partners import Partners
 from coordinator.problems import Claim, Part, Question, pack_of, proposed_grains
 from coordinator.times import DAY_US
 from solver import TooLarge, solve_on_demand
@@ -47,36 +49,55 @@ class Planner:
     solved: dict[Group, Solved] = field(default_factory=dict)
     keep_pairs: int = 10_000  # a market of so many pairs ...
     keep_after: int = 8  # ... that was solved so many times is kept from then on: below, finding the optimum anew costs less
+    partners: Partners = field(default_factory=Partners)  # the plan of all markets, by who gives to whom
     _portions: dict[tuple[Thing, str], tuple[int, int]] = field(default_factory=dict)  # thing, dimension -> day, median claim in grains
+    _markets: dict[Group, list[Thing]] = field(default_factory=dict)
+    _market_of: dict[Thing, Group] = field(default_factory=dict)  # by the names of what stands in it, as said
+    _group_of: dict[Thing, Group] = field(default_factory=dict)  # by its canonical things
+    _due: set[Group] = field(default_factory=set)  # markets in question, until they are planned
+    _is_shared: bool = False  # whether others planned some markets the last time
+    _names_seen: int = -1  # `Network.names_moved` when markets were last looked for
+    _again: list[tuple[int, Group]] = field(default_factory=list)  # when time alone puts a market in question, the next one first
 
-    def plan(self, log_us: int, mine: Mine | None = None) -> list[Part] | None:
-        """Return all parts of the plan that is best now, in order of offer and need; None where nothing moved since the last.
+    def plan(self, log_us: int, mine: Mine | None = None) -> bool:
+        """Find the plan that is best now; return whether anything of it was planned anew since the last.
 
         Where it is told which markets are `mine`, all others are left to who plans them.
         """
-        markets = groups(self.network)
-        if mine is not None:
-            markets = {key: things for key, things in markets.items() if mine(key[0])}
         moved = self._moved()
-        stale = [key for key in markets if self._is_stale(key, moved, log_us)]
-        gone = [key for key in self.solved if key not in markets]
+        regrouped = self._group()
+        if regrouped or mine is not None or len(self.solved) != len(self._markets):
+            gone = [key for key in self.solved if not self._is_here(key, mine)]
+            self._due.update(key for key in self._markets if key not in self.solved)
+        else:
+            gone = []
+        stale = self._stale(moved, log_us, mine)
+        if mine is not None or self._is_shared:
+            if gone or not self.solved.keys() >= set(stale):
+                self.partners.look_everywhere()  # Others may have proposed something in markets that come or go here.
+            self._is_shared = mine is not None
         for key in gone:
-            del self.solved[key]
+            self.partners.replace(self.solved.pop(key).parts, ())
         for key in stale:
             known = self.solved.get(key)
-            times = known.times if known else 0
+            times, before = (known.times, known.parts) if known else (0, [])
             try:
-                self.solved[key] = self._follow(key, moved, log_us) or self._solve_group(markets[key], log_us, times)
+                answer = self._follow(key, moved, log_us) or self._solve_group(self._markets[key], log_us, times)
             except TooLarge as error:  # One market's numbers must not stop the others: it is named, and nothing is proposed in it.
-                self.solved[key] = Solved([], None, failed=str(error), times=times)
+                answer = Solved([], None, failed=str(error), times=times)
+            self.solved[key] = answer
+            self.partners.replace(before, answer.parts)
+            self._due.discard(key)
+            if answer.again_us is not None and (known is None or known.again_us != answer.again_us):
+                heapq.heappush(self._again, (answer.again_us, key))
+        if len(self._again) > 2 * len(self.solved) + 64:  # Most of them were put off since.
+            self._again = sorted((each.again_us, key) for key, each in self.solved.items() if each.again_us is not None)
         if self.book.has_limits:
             for ref in sorted(set[str]().union(*self.network.changed.values())):
                 self.book.forget_limits(ref)  # Every market has seen them by now.
         self.network.changed.clear()
         self.network.changed_everywhere = False
-        if not stale and not gone:
-            return None
-        return self.parts()
+        return bool(stale or gone)
 
     def parts(self) -> list[Part]:
         """Return all parts of the plan as it was last made, in order of offer and need."""
@@ -114,11 +135,31 @@ class Planner:
             moved.setdefault(self.network.canonical(said), set()).update(refs)
         return moved
 
-    def _is_stale(self, key: Group, moved: Mapping[Thing, set[str]], log_us: int) -> bool:
-        known = self.solved.get(key)
-        if known is None or self.network.changed_everywhere:
-            return True
-        return (known.again_us is not None and known.again_us <= log_us) or not moved.keys().isdisjoint(key)
+    def _group(self) -> bool:
+        """Find the markets there are, unless they are those of the last plan; return whether they were looked for."""
+        network = self.network
+        same_names = self._names_seen == network.names_moved
+        if same_names and all((thing in self._market_of) == bool(network.live_count(thing)) for thing in network.changed):
+            return False
+        self._markets = groups(network)
+        self._market_of = {thing: key for key, things in self._markets.items() for thing in things}
+        self._group_of = {thing: key for key in self._markets for thing in key}
+        self._names_seen = network.names_moved
+        return True
+
+    def _is_here(self, key: Group, mine: Mine | None) -> bool:
+        return key in self._markets and (mine is None or mine(key[0]))
+
+    def _stale(self, moved: Mapping[Thing, set[str]], log_us: int, mine: Mine | None) -> list[Group]:
+        """Return the markets whose plan is in question, in order: what is new, what changed, and what time alone changes."""
+        due = self._due
+        while self._again and self._again[0][0] <= log_us:
+            again_us, key = heapq.heappop(self._again)
+            if key in self.solved and self.solved[key].again_us == again_us:
+                due.add(key)
+        due.update(self._markets if self.network.changed_everywhere else filter(None, map(self._group_of.get, moved)))
+        self._due = {key for key in due if key in self._markets}
+        return sorted(key for key in self._due if self._is_here(key, mine))
 
     def _follow(self, key: Group, moved: Mapping[Thing, set[str]], log_us: int) -> Solved | None:
         """Return a market's answer after what changed, if its optimum was kept and can be followed."""

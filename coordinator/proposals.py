@@ -1,18 +1,19 @@
 """From a plan to proposals: one for each pair of partners, named by its content, re-issued only where it changed."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal
 
 import rfc8785
 
-from coordinator.commitments import Book, Deal, State, Terms
+from coordinator.commitments import Book, Deal, Pair, State, Terms
 from coordinator.fields import FARTHEST_KM, LONGEST_TEXT, read_name
 from coordinator.jsontext import canonical_json
 from coordinator.network import Network, Stance, Thing
 from coordinator.orders import Tree, TreeLine
+from coordinator.partners import Partners
 from coordinator.problems import Part, mass_per_grain
 from coordinator.production import Made
 from coordinator.signals import Line, Proposal
@@ -50,35 +51,36 @@ class Revision:
 def revise(
     network: Network,
     book: Book,
-    parts: Iterable[Part],
+    plan: Partners,
     log_us: int,
     is_planned: Callable[[Deal], bool] | None = None,
     made: Made | None = None,
 ) -> Revision:
     """Return how the unanswered proposals have to change to become this plan; those already in it stay as they are.
 
-    Where the plan is of some markets only, `is_planned` tells the deals that speak of those; the others are left alone. `made` is the
-    plan of making; None leaves the trees that wait as they are.
+    Only pairs that moved since the last revision are looked at. Where the plan is of some markets only, `is_planned` tells the deals
+    that speak of those; the others are left alone. `made` is the plan of making; None leaves the trees that wait as they are.
     """
-    wanted: dict[Terms, list[Part]] = {}  # The terms name both parties: every ref begins with its agent.
-    by_pair: dict[tuple[str, str], list[Part]] = {}
-    for part in parts:
-        by_pair.setdefault((part.offer.agent, part.need.agent), []).append(part)
-    for _, mine in sorted(by_pair.items()):
-        for start in range(0, len(mine), MOST_LINES):
-            some = mine[start : start + MOST_LINES]
-            wanted[_terms_of_parts(some)] = some
-    pairs = [deal for deal in book.deals.values() if deal.state is State.PROPOSED and not deal.is_tree]
-    unanswered = [deal for deal in pairs if is_planned is None or is_planned(deal)]
-    retracted = [deal.proposal for deal in unanswered if wanted.pop(deal.terms, None) is None]
     drafting = _Drafting(network, log_us)
-    drafts = [drafting.draft(some) for some in wanted.values()]
+    retracted: dict[str, None] = {}
+    drafts: list[Draft] = []
+    unlike: list[Pair] = []
+    for pair in plan.moved(book):
+        mine = plan.parts_of(pair)
+        wanted = {_terms_of_parts(some): some for some in (mine[start : start + MOST_LINES] for start in range(0, len(mine), MOST_LINES))}
+        unanswered = [deal for deal in book.unanswered(pair) if is_planned is None or is_planned(deal)]
+        over = [deal.proposal for deal in unanswered if wanted.pop(deal.terms, None) is None]
+        retracted.update(dict.fromkeys(over))
+        drafts += [drafting.draft(some) for some in wanted.values()]
+        if over or wanted:
+            unlike.append(pair)
+    plan.looked_at(book, unlike)
     if made is not None:
         trees = {tree.terms: tree for tree in made.trees}
         waiting = [deal for deal in book.deals.values() if deal.state is State.PROPOSED and deal.is_tree and deal.proposal not in made.kept]
-        retracted += [deal.proposal for deal in waiting if trees.pop(deal.terms, None) is None]
+        retracted.update(dict.fromkeys(deal.proposal for deal in waiting if trees.pop(deal.terms, None) is None))
         drafts += [drafting.tree(tree, made) for tree in trees.values()]
-    return Revision(retracted, drafts)
+    return Revision(list(retracted), drafts)
 
 
 def _terms_of_parts(parts: Sequence[Part]) -> Terms:

@@ -91,8 +91,8 @@ class _Coordination(msgspec.Struct):
 
 # What is not kept: it follows from the rest, is asked anew, or belongs to planning, which starts afresh after every start.
 DERIVED = {
-    Network: {"charter", "table", "_degrees", "_aliases", "_accepting", "_table_positions", "_in_order", "_names"},
-    Book: {"network", "_rests_us", "_by_party", "_in_order"},
+    Network: {"charter", "table", "_degrees", "_aliases", "_accepting", "_table_positions", "_in_order", "_names", "names_moved"},
+    Book: {"network", "_rests_us", "_by_party", "_in_order", "_unanswered", "moved"},
     Coordination: {
         *("charter", "source", "planner", "judging", "planning", "prompt", "answering", "outbox", "unsaid"),
         *("production", "_made_us", "_made_of"),
@@ -229,6 +229,8 @@ def _frozen_book(book: Book) -> _Book:
 
 def _thaw_book(kept: _Book, book: Book) -> None:
     book.deals, book.ended, book.heard = kept.deals, kept.ended, kept.heard
+    for deal in kept.deals.values():
+        book.note_pairs(deal)
     book._words = deque(kept._words)
     book._by_ref = {ref: dict.fromkeys(names) for ref, names in kept._by_ref.items()}
     book._limits = dict(kept._limits)

@@ -24,17 +24,18 @@ class Compared(Planner):
 
     compared = followed = 0
 
-    def plan(self, log_us: int, mine: Mine | None = None) -> list[Part] | None:
+    def plan(self, log_us: int, mine: Mine | None = None) -> bool:
         """Plan twice on the same state."""
         fields = {key: answer.kept for key, answer in self.solved.items() if answer.kept is not None}
-        parts = super().plan(log_us, mine)
-        if parts is not None:
+        moved = super().plan(log_us, mine)
+        if moved:
             Compared.followed += sum(self.solved[key].kept is kept for key, kept in fields.items() if key in self.solved)
             fresh = Planner(self.network, self.book, keep_pairs=NEVER_KEPT, _portions=dict(self._portions))
-            mine, anew = self.worth(parts, log_us), self.worth(fresh.plan(log_us, mine) or [], log_us)
-            assert mine == anew, f"kept {mine}, from nothing {anew}"
+            fresh.plan(log_us, mine)
+            kept, anew = self.worth(self.parts(), log_us), self.worth(fresh.parts(), log_us)
+            assert kept == anew, f"kept {kept}, from nothing {anew}"
             Compared.compared += 1
-        return parts
+        return moved
 
     def worth(self, parts: list[Part], log_us: int) -> tuple[Fraction, Fraction]:
         """(urgency in all with what is kept, effort), a grain at a time."""

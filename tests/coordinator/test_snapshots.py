@@ -22,7 +22,10 @@ from tests.support import events as say
 from tests.support.networks import random_network, recipe
 
 CHARTER = Charter.model_validate({"cycle_seconds": 1800, "proposal_seconds": 86_400, "default_life_days": 9, "fairness_memory_days": 2})
-AFTER_IT = {"network": {"_degrees", "_aliases", "_table_positions", "_in_order", "charter", "table"}, "book": {"network", "_rests_us"}}
+AFTER_IT = {
+    "network": {"_degrees", "_aliases", "_table_positions", "_in_order", "names_moved", "charter", "table"},
+    "book": {"network", "_rests_us", "moved"},
+}
 
 
 @lru_cache
@@ -120,6 +123,7 @@ def parts(coordination: Coordination) -> dict[str, object]:
     told["network._shelves"] = sorted((shelf.thing, plain(shelf.first), sorted(shelf.live)) for shelf in network._all_shelves())
     told["network._accepting"] = sorted(network._accepting)
     told["book._by_party"] = sorted((party, list(named)) for party, named in coordination.book._by_party.items())
+    told["book._unanswered"] = sorted((pair, sorted(names)) for pair, names in coordination.book._unanswered.items())
     told |= {name: plain(getattr(coordination, name)) for name in ("log_us", "_cycle_us", "_planned", "ledger", "_seen", "unjudged", "due")}
     return told
 

@@ -6,6 +6,7 @@ What a plan is good for is tested elsewhere. Here it has to come quickly, and wh
 from coordinator.commitments import Book
 from coordinator.matching import groups
 from coordinator.network import Network, Stance
+from coordinator.partners import Partners
 from coordinator.planning import Mine
 from coordinator.problems import Part
 
@@ -19,15 +20,16 @@ class HastyPlanner:
 
     def __init__(self, network: Network, book: Book) -> None:
         self.network, self.book = network, book
+        self.partners = Partners()
 
     def forget(self) -> None:
         """Plan anew next time."""
         self.network.changed_everywhere = True
 
-    def plan(self, log_us: int, mine: Mine | None = None) -> list[Part] | None:
-        """Return some parts, of the markets that are `mine` where that is told, or None where nothing moved."""
+    def plan(self, log_us: int, mine: Mine | None = None) -> bool:
+        """Plan some parts, of the markets that are `mine` where that is told; return whether anything moved."""
         if not self.network.changed and not self.network.changed_everywhere:
-            return None
+            return False
         self.network.changed.clear()
         self.network.changed_everywhere = False
         parts = []
@@ -42,7 +44,8 @@ class HastyPlanner:
                         free[offer.ref] -= grains
                         free[need.ref] -= grains
                         parts.append(Part(offer, need, grains, METRES, need.tier, 0, None))
-        return parts
+        self.partners = Partners(parts)
+        return True
 
     def _free(self, stance: Stance) -> int:
         return max(0, stance.free_grains - self.book.held_grains(stance))

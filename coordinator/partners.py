@@ -1,0 +1,61 @@
+"""The plan by pairs of partners, and which of those moved since proposals were last made of it."""
+
+from collections.abc import Iterable, Sequence
+
+from coordinator.commitments import Book, Pair
+from coordinator.problems import Part
+
+__all__ = ["Partners"]
+
+
+class Partners:
+    """What each provider is to give to each receiver, over all markets together.
+
+    Whoever looks only at pairs that moved, in the plan or in the book, finds all that has to change: every other pair was proposed
+    what the plan has for it when it was last looked at.
+    """
+
+    def __init__(self, parts: Iterable[Part] = ()) -> None:
+        self._parts: dict[Pair, dict[tuple[str, str], Part]] = {}  # by the refs of offer and need
+        self._moved: set[Pair] | None = None  # None: all of them
+        self.replace((), parts)
+
+    def replace(self, before: Iterable[Part], after: Iterable[Part]) -> None:
+        """Take some parts of the plan out and others in; a pair whose parts are alike did not move."""
+        gone = {(part.offer.ref, part.need.ref): part for part in before}
+        for part in after:
+            refs = part.offer.ref, part.need.ref
+            known = gone.pop(refs, None)
+            mine = self._parts.setdefault((part.offer.agent, part.need.agent), {})
+            if known is None or (known.grains, known.distance_m) != (part.grains, part.distance_m):
+                self._note(part)
+            mine[refs] = part
+        for refs, part in gone.items():
+            pair = part.offer.agent, part.need.agent
+            del self._parts[pair][refs]
+            if not self._parts[pair]:
+                del self._parts[pair]
+            self._note(part)
+
+    def look_everywhere(self) -> None:
+        """Take every pair for moved."""
+        self._moved = None
+
+    def parts_of(self, pair: Pair) -> list[Part]:
+        """Return what a pair is to exchange, in order of offer and need."""
+        mine = self._parts.get(pair, {})
+        return [mine[refs] for refs in sorted(mine)]
+
+    def moved(self, book: Book) -> list[Pair]:
+        """Return every pair, in order, that may have to be proposed something else than the book has."""
+        if self._moved is None or book.moved is None:
+            return sorted(self._parts.keys() | book.pairs())
+        return sorted(self._moved | book.moved)
+
+    def looked_at(self, book: Book, unlike: Sequence[Pair]) -> None:
+        """Note that all that moved was looked at; what is `unlike` the book stays moved until the book has it."""
+        self._moved, book.moved = set(unlike), set()
+
+    def _note(self, part: Part) -> None:
+        if self._moved is not None:
+            self._moved.add((part.offer.agent, part.need.agent))

@@ -1,0 +1,82 @@
+"""Whoever looks only at the pairs that moved finds all that a look at every pair would."""
+
+from random import Random
+from typing import Any
+
+import pytest
+
+from coordinator.planning import Planner
+from coordinator.proposals import revise
+from tests.support.desk import Desk
+from tests.support.events import agent, answer, need, offer, proposal, withdraw
+
+THINGS = ["mask", "visor", "gown"]
+
+
+def life(draw: Random, desk: Desk, at: int) -> None:
+    """Let one thing happen."""
+    who, other, thing = f"g{draw.randint(0, 3)}", f"r{draw.randint(0, 3)}", draw.choice(THINGS)
+    where = {"place": {"lat": draw.randint(0, 3), "long": draw.randint(0, 3)}}
+    match draw.choice(["offer", "offer", "need", "need", "accept", "decline", "counter", "withdraw", "withdraw", "move"]):
+        case "offer":
+            end = {"end": at + draw.randint(1, 9)} if draw.random() < 0.3 else {}
+            desk.take(offer(who, draw.randint(1, 12), thing, at=at, subject=thing, **where, **end))
+        case "need":
+            more = {"substitutes": [draw.choice(THINGS)]} if draw.random() < 0.2 else {}
+            desk.take(need(other, draw.randint(1, 16), thing, at=at, subject=thing, tier=draw.choice([0, 1, 1]), **where, **more))
+        case "withdraw":
+            kind, name = draw.choice([("need", other), ("offer", who)])
+            desk.take(withdraw(kind, name, thing, at=at))
+        case "move":
+            desk.take(agent(draw.choice([who, other]), draw.randint(0, 3), 0, at=at))
+        case word if desk.open:
+            deal = draw.choice(desk.open)
+            counter = {"quantity": 1} if word == "counter" else {}
+            if not counter or (len(deal.lines) == 1 and deal.lines[0].quantity.grains > 1):
+                desk.take(answer(draw.choice(deal.parties), deal.proposal, word, at=at, **counter))
+    desk.until(at)
+
+
+def asked_anew(desk: Desk) -> list[Any]:
+    """What a look at every pair would change now."""
+    core = desk.core
+    core.planner.partners.look_everywhere()
+    revision = revise(core.network, core.book, core.planner.partners, core.log_us)
+    return [*revision.retracted, *(draft.name for draft in revision.proposed)]
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["solved anew", "kept"])
+@pytest.mark.parametrize("seed", range(6))
+def test_after_a_cycle_every_pair_is_proposed_what_the_plan_has_for_it(seed, kept):
+    draw = Random(seed)
+    desk = Desk(proposal_seconds=60 * 3600, fairness=draw.choice(["off", "portions"]), hysteresis=draw.choice([0, 2]))
+    desk.core.planner = Planner(desk.core.network, desk.core.book, keep_pairs=0 if kept else 10**9, keep_after=0)
+    proposed = 0
+    for step in range(80):
+        life(draw, desk, 2 * step)
+        proposed += len(desk.cycle())
+        if step % 4 == 0:  # Not after each, for a look at every pair would mend what the next cycles miss.
+            assert asked_anew(desk) == []
+    assert proposed > 40
+
+
+def test_what_somebody_else_proposed_meanwhile_is_taken_back():
+    here = {"place": {"lat": 1, "long": 1}}
+    desk = Desk(offer("a", 5, **here), need("b", 5, **here), need("c", 5, **here))
+    (deal,) = desk.cycle()
+    [other] = {"b", "c"} - set(deal.parties)
+    desk.take(proposal("foreign", "a", other, 3, at=0), need("d", 1, at=0, **here))
+    desk.cycle()
+    assert "foreign" not in desk.core.book.deals
+
+
+def test_a_pair_that_nothing_happened_to_is_not_looked_at():
+    here = {"place": {"lat": 1, "long": 1}}
+    desk = Desk(*(say(name + thing, 5, thing, **here) for thing in THINGS for name, say in (("a", offer), ("b", need))))
+    desk.cycle()
+    desk.take(offer("amask", 4, "mask", at=1, **here))
+    desk.cycle()  # This one still looks at what was just proposed: it may not have come to stand.
+    assert ("avisor", "bvisor") in desk.core.book.pairs()
+    desk.take(offer("amask", 3, "mask", at=2, **here))
+    desk.core.planner.plan(desk.core.log_us)
+    assert desk.core.planner.partners.moved(desk.core.book) == [("amask", "bmask")]
