@@ -12,7 +12,8 @@ from typing import Any
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
-from coordinator.adapters.service import Service, Shown
+from coordinator.adapters.at_hand import Shown
+from coordinator.adapters.service import Service
 from coordinator.errors import Refused, Unavailable
 
 __all__ = ["Application", "EventStream", "Feed", "Message", "Receive", "Scope", "Send"]

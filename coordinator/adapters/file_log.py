@@ -41,6 +41,7 @@ __all__ = ["Cut", "FileLog", "Known", "Unsound", "explained", "frames", "opened_
 
 _CHUNK_BYTES = 1 << 20  # read in one go
 _GROUP_BYTES = 8 << 20  # committed together, unless one call alone brings more
+_BATCH_BYTES = 8 << 20  # in one batch, unless one frame alone has more
 _SPARSE_BYTES, _SPARSE_ENTRIES = 1 << 18, 1 << 10  # between the places that are remembered to begin a reading from
 _ENTRY_BYTES = 32  # more than an entry needs beside its key and event
 _SQLITE = b"SQLite format 3\x00"
@@ -170,6 +171,7 @@ class FileLog:
         mark = self._mark_before(begin)
         end = self._file.size() if self._writer is None else self._writer.acknowledged_bytes
         records: list[Record] = []
+        read_bytes = 0
         for buffer, before, frame in self._sound_frames(mark, end):
             if self._writer is None:
                 self._note(before)
@@ -179,7 +181,8 @@ class FileLog:
                 except (struct.error, KeyError, ValueError):
                     raise Unsound(before, Fault.LAYOUT, by_crash=False) from None
                 self._hint = before
-                if len(records) >= at_most:
+                read_bytes += frame.after.position - before.position
+                if len(records) >= at_most or read_bytes >= _BATCH_BYTES:
                     break
             mark = frame.after
         else:

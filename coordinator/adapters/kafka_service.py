@@ -12,12 +12,12 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import blake2b
-from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
 import structlog
 
+from coordinator.adapters.at_hand import Shown
 from coordinator.adapters.kafka_log import Lost
 from coordinator.adapters.kafka_outbox import Outbox
 from coordinator.adapters.recorder import entry_of
@@ -28,7 +28,6 @@ from coordinator.adapters.service import (
     Outcome,
     Said,
     Service,
-    Shown,
     Status,
     TimedCoordination,
     kept_form,
@@ -225,17 +224,17 @@ class KafkaService(Service):
             raise Unavailable(f"the coordinator is not ready: {why}")
 
     def follow(self, after: int, at_most: int = 500) -> tuple[list[Shown], int]:
-        """Return what is shown after a position, and the position to go on from.
+        """Return some of what is shown after a position, and the position to go on from.
 
         Refused for a position that this history does not have, or that lies further back than what is at hand.
         """
         with self._shown_lock:
             if after >= self._entries:
                 raise Refused(f"position {after} is beyond this stream, which ends at {self._entries - 1}: start anew")
-            first = self._entries - len(self._shown)
-            if after + 1 < first:
+            first = self._at_hand.begin
+            if first is not None and after + 1 < first:
                 raise Refused(f"position {after} lies before what is at hand, which begins at {first}: read the topics themselves")
-            some = list(islice(self._shown, after + 1 - first, after + 1 - first + at_most))
+            some = self._at_hand.after(after, at_most)
             return some, some[-1].position if some else after
 
     def status(self) -> Status:
@@ -668,7 +667,7 @@ class KafkaService(Service):
         if step.shown:
             self._appended_s = self._around.elapsed_s()
         with self._shown_lock:
-            self._shown.extend(step.shown)
+            self._at_hand.extend(step.shown)
             self._entries = self._position
         for statement in dict.fromkeys(step.judged):
             for position, outcome in self._unanswered.pop(statement, ()):

@@ -10,7 +10,6 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import takewhile
 from pathlib import Path
 from threading import Event as Flag
 from threading import Lock, Thread
@@ -18,6 +17,7 @@ from typing import Any, Literal
 
 import structlog
 
+from coordinator.adapters.at_hand import AtHand, Shown, fitting
 from coordinator.adapters.clock import SteadyClock
 from coordinator.adapters.disk import DISK, Disk
 from coordinator.adapters.file_log import FileLog
@@ -56,7 +56,6 @@ __all__ = [
     "Outcome",
     "Said",
     "Service",
-    "Shown",
     "Status",
     "TimedCoordination",
     "kept_form",
@@ -64,7 +63,6 @@ __all__ = [
 ]
 
 WAIT_S = 30.0  # for the lock: longer than a cycle should take
-SHOWN_KEPT = 10_000  # records kept at hand for those who follow the stream; older ones are read from the log
 REFUSED_KEPT = 1_000  # refusals kept at hand
 DEAD_LETTERS = 10_000  # written down in one run; more are counted only, so that nobody can fill the disk with nonsense
 EXCERPT = 500  # characters kept of a line that was refused
@@ -90,15 +88,6 @@ class Outcome:
     reason: str | None = None
     note: str | None = None
     decided: tuple[dict[str, Any], ...] = ()  # the ledger records that judge this very event
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """One record as those who follow the stream get it."""
-
-    position: int  # in the log
-    stream: str
-    text: bytes  # JSON: position, logtime, event
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +220,7 @@ class Service:
         self._lock, self._shown_lock = Lock(), Lock()
         self._entries = 0
         self._pending: list[Entry] = []
-        self._shown: deque[Shown] = deque(maxlen=SHOWN_KEPT)
+        self._at_hand = AtHand()
         self._refused: deque[dict[str, Any]] = deque(maxlen=REFUSED_KEPT)
         self._refusals = 0
         self._letters = 0
@@ -438,7 +427,7 @@ class Service:
         self._appended_s = time.monotonic()
         self._entries = _offset(records[-1]) + 1
         with self._shown_lock:
-            self._shown.extend(_shown(record) for record in records if record.entry.stream in FOLLOWED)
+            self._at_hand.extend(_shown(record) for record in records if record.entry.stream in FOLLOWED)
         self._tell_listeners()
 
     def _tell_listeners(self) -> None:
@@ -458,19 +447,20 @@ class Service:
         self._listeners.append(listener)
 
     def follow(self, after: int, at_most: int = 500) -> tuple[list[Shown], int]:
-        """Return what the log holds after a position, and the position to go on from. Refused for a position beyond the log."""
+        """Return some of what the log holds after a position, and the position to go on from. Refused for a position beyond the log."""
         if after >= self._entries:
             raise Refused(
                 f"position {after} is beyond this log, which ends at {self._entries - 1}; it was kept for another log: start anew"
             )
         with self._shown_lock:
-            if self._shown and self._shown[0].position <= after + 1:
-                newer = list(takewhile(lambda one: one.position > after, reversed(self._shown)))
-                some = newer[: -at_most - 1 : -1]
+            begin = self._at_hand.begin
+            if begin is not None and begin <= after + 1:
+                some = self._at_hand.after(after, at_most)
                 return some, some[-1].position if some else after
-        batch = self._log.read(sequence_place(max(0, after + 1)), at_most)
-        position = _offset(batch.records[-1]) if batch.records else after
-        return [_shown(record) for record in batch.records if record.entry.stream in FOLLOWED], position
+        records = self._log.read(sequence_place(max(0, after + 1)), at_most).records
+        records = records[: fitting([len(record.entry.event) for record in records])]
+        position = _offset(records[-1]) if records else after
+        return [_shown(record) for record in records if record.entry.stream in FOLLOWED], position
 
     def refused(self) -> tuple[dict[str, int], list[dict[str, Any]]]:
         """Return how much was refused for which kind of reason since the start, and the last refusals, oldest first."""

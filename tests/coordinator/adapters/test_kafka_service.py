@@ -225,7 +225,7 @@ def test_a_place_is_shown_no_finer_than_the_charter_allows_wherever_it_was_said(
 
 
 def test_who_follows_from_further_back_than_is_at_hand_is_told_so(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("coordinator.adapters.service.SHOWN_KEPT", 3)
+    monkeypatch.setattr("coordinator.adapters.at_hand.KEPT", 3)
     service = start()
     service.publish([pieces("offer", f"agent-{number}", 1) for number in range(8)])
     rows, last = service.follow(4)

@@ -3,7 +3,6 @@
 import gzip
 import json
 import re
-from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
@@ -13,7 +12,7 @@ from urllib.parse import quote
 
 import pytest
 
-from coordinator.adapters import page_questions
+from coordinator.adapters import at_hand, page_questions
 from coordinator.adapters.page import FILES, POLICY
 from coordinator.adapters.service import REFUSAL_CODES
 from coordinator.adapters.tokens import create_token
@@ -255,8 +254,8 @@ def test_a_history_is_whole_however_the_words_were_written_and_whatever_was_refu
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(page_questions, "AT_ONCE", 5)
+    monkeypatch.setattr(at_hand, "KEPT", 1)  # the rest is read from the log
     with serve(tmp_path / "log") as served:
-        monkeypatch.setattr(served.service, "_shown", deque(maxlen=1))  # the rest is read from the log
         spaced = json.dumps(json.loads(signal("need", "clinic", 10)), indent=None)
         assert b'"source": "agent:clinic"' in spaced.encode()
         assert served.post(spaced.encode()).status == 200
