@@ -545,7 +545,14 @@ def _explain_errors(app: FastAPI) -> None:
     on(Unavailable, lambda error: Problem(503, "unavailable", str(error)))
     on(RequestValidationError, lambda error: Problem(400, "invalid", _sentence(error)))
     on(404, lambda _: Problem(404, "not-found", "there is nothing under this path; see /help for what can be asked"))
-    on(405, lambda _: Problem(405, "method", "this cannot be done here; events are sent to POST /signals, all else is read with GET"))
+    on(
+        405,
+        lambda _: Problem(
+            405,
+            "method",
+            "this cannot be done here; events are sent to POST /signals, nearly all else is read with GET: /help has the list",
+        ),
+    )
 
 
 def _sentence(error: RequestValidationError) -> str:

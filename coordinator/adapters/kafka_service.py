@@ -160,6 +160,7 @@ class KafkaService(Service):
         self._suspicious = False
         self._failure = "the history is being read"
         self.ended: Exception | None = None
+        self._has_run = False
         self._when_ended: list[Callable[[], None]] = []
         self._thread = around.begin(self._run)
 
@@ -263,8 +264,8 @@ class KafkaService(Service):
             return str(self.ended)
         return "the coordinator is stopping" if self._stop.is_set() else self._failure
 
-    def close(self) -> None:
-        """Finish the turn at hand, if Kafka takes it in time, and let go of the connections."""
+    def close(self) -> bool:
+        """Finish the turn at hand, if Kafka takes it in time, and let go of the connections; return whether it was finished."""
         self._stop.set()
         with self._told:
             self._told.notify_all()
@@ -273,6 +274,7 @@ class KafkaService(Service):
                 thread.join(STOP_S / 2)
         self._streams.close(LET_GO_MS)
         self._tell_listeners()
+        return self._has_run
 
     # -- the thread that decides --------------------------------------------------------------------------------------
 
@@ -296,6 +298,7 @@ class KafkaService(Service):
         finally:
             if self._group is not None:
                 self._group.close()
+            self._has_run = True
 
     def _end(self, error: Exception) -> None:
         logger.error("the coordinator ended", reason=str(error))

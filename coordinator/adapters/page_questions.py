@@ -117,9 +117,14 @@ def _add_charter(app: FastAPI, service: Service, show: Show) -> None:
     comparison = Comparison(service)
 
     @app.get("/charter/compared", response_class=Response)
-    def compared(start: bool = False) -> Response:
-        """What each rule of fairness would come to, as it was last computed; with `start` it is computed anew, in the background."""
-        return Response(orjson.dumps(comparison.told(start=start)), media_type="application/json")
+    def compared() -> Response:
+        """What each rule of fairness would come to, as it was last computed."""
+        return Response(orjson.dumps(comparison.told()), media_type="application/json")
+
+    @app.post("/charter/compared", response_class=Response, status_code=202)
+    def compare() -> Response:
+        """Compute that anew, in the background; while it runs, and for a while after it, this changes nothing."""
+        return Response(orjson.dumps(comparison.told(start=True)), 202, media_type="application/json")
 
 
 def timeline_of(coordination: Coordination) -> Timeline:

@@ -20,7 +20,7 @@ __all__ = ["Proofs"]
 
 MOST_PAIRS = 1_000_000  # of a market checked while people wait; larger ones are for `coordinator solver check` and a log
 MOST_ANEW = 50_000  # of one whose optimum is not kept, which is found anew for that
-CLOSE_S = 10.0  # on the way out, for the check at hand
+CLOSE_S = 1.0  # on the way out, for the check at hand
 
 logger = structlog.get_logger("coordinator.proofs")
 

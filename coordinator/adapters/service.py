@@ -67,6 +67,7 @@ REFUSED_KEPT = 1_000  # refusals kept at hand
 DEAD_LETTERS = 10_000  # written down in one run; more are counted only, so that nobody can fill the disk with nonsense
 EXCERPT = 500  # characters kept of a line that was refused
 _TOO_FINE = re.compile(r"(-?\d{1,3}\.\d{2})\d+")  # what is refused is shown to all, and home workshops are people's homes
+CLOSE_S = 1.0  # on the way out, for the plan at hand
 SAMPLING = 0.03  # of the time at most, for noting how things stood
 COUNT_NEEDS_S = 10.0  # between two counts of what is open: with a million signals one takes a third of a second
 AHEAD_US = 300 * SECOND_US  # of the log: from here on a speaker is told that its clock is ahead
@@ -282,14 +283,22 @@ class Service:
         self._ticker = Thread(target=self._tick_on, args=(seconds,), name="ticker", daemon=True)
         self._ticker.start()
 
-    def close(self) -> None:
-        """Stop ticking, and let go of the log once whoever is writing has finished."""
+    def close(self) -> bool:
+        """Stop ticking, and let go of the log once whoever is writing has finished; return whether that was soon.
+
+        Who still plans after `CLOSE_S` is left to it, with the log: a plan is only a proposal, and what was acknowledged is on the disk.
+        """
         self._stop.set()
-        if self._ticker is not None:
-            self._ticker.join(self._wait_s)
-        with self._lock:
-            self._log.close()
         self._tell_listeners()
+        is_free = self._lock.acquire(timeout=CLOSE_S)
+        if is_free:
+            try:
+                self._log.close()
+            finally:
+                self._lock.release()
+            if self._ticker is not None:
+                self._ticker.join(CLOSE_S)
+        return is_free
 
     def _tick_on(self, seconds: float) -> None:
         failed = False
@@ -299,7 +308,8 @@ class Service:
             try:
                 self.tick()
             except Unavailable as error:
-                logger.warning("no tick", reason=str(error))
+                if not self._stop.is_set():
+                    logger.warning("no tick", reason=str(error))
             except Exception as error:  # A thread that ended silently would leave a server that looks alive: it is said, and tried again.
                 self._failure, failed = f"a cycle failed: {error}", True
                 logger.exception("a tick failed")

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import multiprocessing
 import os
 import signal
 import socket
@@ -10,9 +11,9 @@ import webbrowser
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
+from threading import Thread, Timer
 from types import FrameType
-from typing import get_args
+from typing import NoReturn, get_args
 
 import structlog
 import uvicorn
@@ -40,7 +41,8 @@ __all__ = ["Request", "log_through", "open_port", "reading_named", "run"]
 LONGEST_TICK_S = 60.0
 PROOF_S = 60.0  # a market is held against its proof so often
 CONNECTIONS = 2_000
-STOP_S = 5
+STOP_S = 4.5  # from being told to stop until the process is gone, whatever is under way: five seconds are promised
+GRACE_S = 2  # of these for answers under way
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class Request:
 
 
 class _Server(uvicorn.Server):
-    """Sends those who follow the stream away as soon as it is asked to stop; they would hold it up for ever."""
+    """Sends those who follow the stream away as soon as it is asked to stop, and ends the process with what holds that up for too long."""
 
     def __init__(self, config: uvicorn.Config, feed: Feed) -> None:
         super().__init__(config)
@@ -71,6 +73,9 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop."""
+        leaving = Timer(STOP_S, _leave)
+        leaving.daemon = True
+        leaving.start()
         self._feed.close()
         super().handle_exit(sig, frame)
 
@@ -105,7 +110,7 @@ def run(request: Request, *, charter: Charter | None = None, table: Table | None
     with contextlib.ExitStack() as stack:
         port = stack.enter_context(open_port(host, settings.port if request.port is None else request.port))
         service = _service(request, settings, charter, table)
-        stack.callback(service.close)
+        stack.enter_context(_closing(service))
         every_s = request.tick_seconds or settings.tick_seconds or min(LONGEST_TICK_S, float(charter.cycle_seconds))
         proofs = Proofs(service)
         stack.callback(proofs.close)
@@ -126,7 +131,7 @@ def run(request: Request, *, charter: Charter | None = None, table: Table | None
             server_header=False,
             limit_concurrency=CONNECTIONS,
             timeout_keep_alive=5,
-            timeout_graceful_shutdown=STOP_S,
+            timeout_graceful_shutdown=GRACE_S,
             h11_max_incomplete_event_size=64 << 10,
         )
         who = "every agent speaks with its token" if tokens else "only this machine reaches it, and anyone on it may speak for any agent"
@@ -140,6 +145,27 @@ def run(request: Request, *, charter: Charter | None = None, table: Table | None
         _serve(server, port)
         if isinstance(service, KafkaService) and service.ended is not None:
             raise service.ended
+
+
+@contextlib.contextmanager
+def _closing(service: Service) -> Iterator[None]:
+    """Close the service at the end; where it has not finished then, the process is left as it is."""
+    try:
+        yield
+    except BaseException:
+        service.close()
+        raise
+    if not service.close():
+        _leave()
+
+
+def _leave() -> NoReturn:
+    """End this process at once. Threads that plan cannot be told to stop, and what was acknowledged is on the disk or in Kafka."""
+    structlog.get_logger("coordinator.serve").warning("what was under way was left; nothing of it was acknowledged")
+    for process in multiprocessing.active_children():
+        process.terminate()
+    sys.stdout.flush()
+    os._exit(0)
 
 
 def _has_screen() -> bool:

@@ -24,6 +24,11 @@ export async function ask(path, values = {}, signal = undefined) {
   return read(await reach(text ? `${path}?${text}` : path, { headers: readingHeaders(), signal: limited(signal) }));
 }
 
+// Has the server begin some work in the background; returns what it says of it.
+export async function begin(path) {
+  return read(await reach(path, { method: "POST", headers: readingHeaders(), signal: limited() }));
+}
+
 // Returns the rows of all pages of a list, at most so many, and whether there are more.
 export async function all(path, values, most, signal) {
   const items = [];

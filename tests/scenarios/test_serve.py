@@ -3,6 +3,7 @@
 import http.client
 import json
 import signal
+import sys
 import threading
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from coordinator.adapters.clock import wall_us
 from coordinator.client import Client
 from coordinator.errors import Unavailable
 from coordinator.signals import event_json
+from tests.support import processes
 from tests.support.processes import run, serving, stop
 
 PLACE = {"lat": 48.11, "long": -1.68}
@@ -115,3 +117,47 @@ def test_a_port_that_is_taken_is_told_in_a_line(tmp_path: Path) -> None:
     with serving(tmp_path) as (url, _):
         told = run("serve", "--log", "other", "--port", url.rpartition(":")[2], cwd=tmp_path, expected=3)
     assert "choose another with --port" in told
+
+
+PLANS_FOR_EVER = """
+import threading
+from coordinator.adapters.service import TimedCoordination
+from coordinator.cli import main
+from coordinator.proposals import Revision
+
+def plan(self, mine=None):
+    if "maker-9" in self.network.agents:
+        print("planning", flush=True)
+        threading.Event().wait()
+    return Revision([], [])
+
+TimedCoordination.revision = plan
+main()
+"""
+
+
+def test_told_to_stop_it_leaves_a_plan_that_does_not_end_and_keeps_what_it_acknowledged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acknowledged, unheard = [stream(number) for number in (1, 2, 9)], []
+    monkeypatch.setattr(processes, "COMMAND", (sys.executable, "-c", PLANS_FOR_EVER))
+    with serving(tmp_path) as (url, process):
+        assert [one["status"] for one in Client(url).publish(acknowledged)] == ["taken"] * 3
+        assert process.stdout is not None
+        assert process.stdout.readline() == "planning\n"
+
+        def speak() -> None:
+            try:
+                Client(url, tries=1).publish([stream(3)])
+            except Unavailable as error:
+                unheard.append(error)
+
+        speaker = threading.Thread(target=speak)  # waits for the plan, in a thread of the server that Python would wait for at its end
+        speaker.start()
+        assert "what was under way was left" in stop(process, signal.SIGTERM)
+        speaker.join(60)
+    assert len(unheard) == 1
+    monkeypatch.undo()
+    with serving(tmp_path, "--tick-seconds", "60") as (url, process):
+        assert [one["status"] for one in Client(url).publish(acknowledged)] == ["repeat"] * 3
+        stop(process)

@@ -2,7 +2,7 @@
 
 import { h } from "../dom.js";
 import { agentLink, button, choice, empty, notice, section, state, table, textFilter, when } from "../parts.js";
-import { all, ask } from "../server.js";
+import { all, ask, begin } from "../server.js";
 import { kilometres, moment, number, percent, quantity, seconds, t } from "../words.js";
 
 const PAGE = 50;
@@ -100,7 +100,7 @@ function watch(app) {
 
 function fairness(app, { running, trouble, last }) {
   const start = async () => {
-    await ask("charter/compared", { start: "true" }).catch((error) => app.tell(error.message || t("trouble.unreachable"), { bad: true }));
+    await begin("charter/compared").catch((error) => app.tell(error.message || t("trouble.unreachable"), { bad: true }));
     app.reload();
   };
   return section(

@@ -175,10 +175,10 @@ def test_who_may_write_what(tmp_path: Path) -> None:
         assert [row["agent"] for row in server.get("/network")["members"]["items"]] == ["atelier-nord"]
 
 
-def test_no_route_but_one_takes_anything(shut: Served) -> None:
+def test_one_route_takes_what_agents_say_and_one_begins_work_and_no_other_does_anything(shut: Served) -> None:
     routes = shut.get("/openapi.json")["paths"]
     writes = {(method, path) for path, ways in routes.items() for method in ways if method != "get"}
-    assert writes == {("post", "/signals")}
+    assert writes == {("post", "/signals"), ("post", "/charter/compared")}
     for path in routes:
         for method in ("POST", "PUT", "PATCH", "DELETE"):
             if (method.lower(), path) not in writes:

@@ -277,6 +277,16 @@ def test_a_history_is_whole_however_the_words_were_written_and_whatever_was_refu
         assert (cut["items"], cut["more"]) == (past["items"][-2:], 3)
 
 
+def test_the_rules_are_compared_by_a_post_alone_and_only_for_pages_of_its_own(tmp_path: Path) -> None:
+    with serve(tmp_path / "log") as served:
+        untouched = {"running": None, "trouble": None, "last": None}
+        assert served.get("/charter/compared?start=true") == untouched
+        assert served.ask("POST", "/charter/compared", b"", {"origin": "https://evil.example"}).status == 403
+        assert served.get("/charter/compared") == untouched
+        begun = served.ask("POST", "/charter/compared")
+        assert (begun.status, begun.json["running"]) == (202, {"markets": 0, "of": 0})
+
+
 def test_the_charter_in_force_is_told(told: Served) -> None:
     charter = told.get("/charter")
     assert charter["version"] == told.get("/network")["charter"]

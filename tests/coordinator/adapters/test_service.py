@@ -307,3 +307,19 @@ def test_many_speak_at_once_and_everything_is_taken_once(tmp_path: Path) -> None
         counts = service.status().counts
     assert (counts["taken"], counts["repeat"]) == (200, 600)
     assert len(streams(tmp_path / "log")) == 200
+
+
+def test_closing_waits_for_whoever_is_at_work_with_a_bound_and_leaves_the_log_to_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coordinator.adapters.service.CLOSE_S", 0.05)
+    service = service_at(tmp_path / "log")
+    service.publish([OFFER])
+    with service.reading():
+        assert not service.close()
+        with pytest.raises(Unavailable, match="another process"):
+            service_at(tmp_path / "log")
+    with pytest.raises(Unavailable, match="stopping"):
+        service.publish([NEED])
+    assert service.close()
+    assert streams(tmp_path / "log") == [SIGNAL]
