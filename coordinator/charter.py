@@ -20,6 +20,21 @@ Positive = Annotated[StrictInt | StrictFloat, Field(gt=0, le=10**9, allow_inf_na
 NotNegative = Annotated[StrictInt | StrictFloat, Field(ge=0, le=10**6, allow_inf_nan=False)]  # days, kilometres
 Count = Annotated[StrictInt, Field(ge=0)]
 
+EXPECTED = {  # by pydantic's name of what is wrong
+    "dict_type": "a table",
+    "finite_number": "a number",
+    "float_type": "a number",
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "{ge} or more",
+    "int_type": "a whole number",
+    "less_than_equal": "{le} or less",
+    "literal_error": "{expected}",
+    "mapping_type": "a table",
+    "model_type": "a table",
+    "string_type": "text",
+    "tuple_type": "a list",
+}
+
 CLASS = "class:"  # In `may_claim_tier`, "class:hospital" stands for every agent that says it is classified as "hospital".
 
 
@@ -129,7 +144,8 @@ def charter_from_toml(text: str) -> Charter:
     try:
         charter = Charter.model_validate(table)
     except ValidationError as error:
-        raise Refused("; ".join(_sentence(problem) for problem in error.errors())) from None
+        said = {_where(problem): _sentence(problem) for problem in error.errors()}  # one for each rule: of a number's kinds the last
+        raise Refused("; ".join(said.values())) from None
     for names, kind in ((charter.resources, "resource"), (charter.processes, "process")):
         _refuse_double_names(names, kind)
     return charter
@@ -143,9 +159,15 @@ def _refuse_double_names(entries: Mapping[str, ResourceEntry] | Mapping[str, Pro
                 raise Refused(f"the {kind} name {alias!r} belongs to both {owner[alias]!r} and {name!r} in the charter; keep it with one")
 
 
+def _where(problem: Any) -> str:
+    return ".".join(str(part) for part in problem["loc"] if not str(part).startswith(("constrained-", "int", "float")))
+
+
 def _sentence(problem: Any) -> str:
-    where = ".".join(str(part) for part in problem["loc"] if not str(part).startswith(("constrained-", "int", "float")))
+    where = _where(problem)
     if problem["type"] == "extra_forbidden":
         near = difflib.get_close_matches(str(problem["loc"][-1]), Charter.model_fields, n=1)
         return f"the charter has no rule {where!r}" + (f"; did you mean {near[0]!r}?" if near else "; see README for the rules there are")
-    return f"charter.{where} is {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+    expected = EXPECTED.get(problem["type"])
+    why = problem["msg"].removeprefix("Value error, ") if expected is None else f"{expected.format(**problem.get('ctx', {}))} was expected"
+    return f"charter.{where} is {shown(problem['input'])}; {why}"

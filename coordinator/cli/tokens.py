@@ -11,6 +11,7 @@ from coordinator.cli.output import table
 from coordinator.errors import Refused
 from coordinator.settings import read_settings
 from coordinator.times import format_instant
+from coordinator.wording import counted
 
 __all__ = ["Wanted", "create", "revoke", "show"]
 
@@ -54,7 +55,7 @@ def revoke(which: str, tokens: Path | None) -> None:
     count = revoke_tokens(path, which)
     if not count:
         raise Refused(f"{which!r} has no token in {path}; check the name with: coordinator token list")
-    print(f"{count} tokens of {which} revoked")
+    print(f"{counted(count, 'token')} of {which} revoked")
 
 
 def show(tokens: Path | None, as_json: bool) -> None:

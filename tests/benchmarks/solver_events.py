@@ -11,7 +11,6 @@ to date; the certificate is checked by `solver.broken_rules` at the end. With --
 """
 
 import argparse
-import threading
 import time
 
 import numpy as np
@@ -25,7 +24,6 @@ from solver.field import Field
 WHOLE = 0.3  # of all events change a whole quantity
 AT_ONCE = 1_000  # events handed over in one call when sustained
 COMPARED = 100_000  # arcs up to which OR-Tools solves the same again
-BEAT_S = 0.001
 
 Events = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -81,26 +79,6 @@ def sustain(field: Field, events: Events) -> float:
     return len(events[0]) / (time.process_time() - start)
 
 
-class Heartbeat(threading.Thread):
-    """A thread that wants to run every millisecond, and notes the longest it had to wait."""
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self.longest_ms, self.running = 0.0, True
-
-    def run(self) -> None:
-        """Beat until told to stop."""
-        while self.running:
-            start = time.perf_counter()
-            time.sleep(BEAT_S)
-            self.longest_ms = max(self.longest_ms, (time.perf_counter() - start - BEAT_S) * 1e3)
-
-    def since(self) -> float:
-        """Return the longest wait since this was last asked, in wall milliseconds."""
-        longest_ms, self.longest_ms = self.longest_ms, 0.0
-        return longest_ms
-
-
 def prove(field: Field) -> None:
     """Print whether a rule is broken and, where that does not take long, whether OR-Tools finds the same optimum."""
     problem, flow = field.problem(), field.flow()
@@ -126,14 +104,10 @@ def main() -> None:
 
     Field(plane("uniform", 100))  # compiles, or loads what was compiled before
     problem = plane(wanted.instance, wanted.arcs, fair=wanted.fairness == "portions", seed=wanted.seed)
-    heartbeat = Heartbeat()
-    heartbeat.start()
     field = Field(problem)
-    building_ms = heartbeat.since()
     if wanted.pinned:
         field = Field(problem, pinned=field.flow())
     events = events_of(problem, wanted.events + wanted.sustained, wanted.seed + 1)
-    heartbeat.since()
     spent, visited, changed = replay(field, tuple(column[: wanted.events] for column in events), pinned=wanted.pinned)
     print(f"{wanted.instance}, {wanted.arcs} arcs, fairness {wanted.fairness}, {wanted.events} events")
     if wanted.events:
@@ -141,11 +115,9 @@ def main() -> None:
         print("nodes visited p50 {:.0f} p99 {:.0f} p99.9 {:.0f}".format(*np.percentile(visited, [50, 99, 99.9])))
     if wanted.pinned:
         print("arcs changed p50 {:.0f} p90 {:.0f} p99 {:.0f}".format(*np.percentile(changed, [50, 90, 99])))
-    print(f"another thread waited {building_ms:.1f} ms at most while the field was built, {heartbeat.since():.1f} ms during single events")
     if wanted.sustained:
         a_second = sustain(field, tuple(column[wanted.events :] for column in events))
-        print(f"sustained {wanted.sustained} events: {a_second:.0f} a CPU second; another thread waited {heartbeat.since():.1f} ms at most")
-    heartbeat.running = False
+        print(f"sustained {wanted.sustained} events: {a_second:.0f} a CPU second")
     if not wanted.pinned:
         prove(field)
 

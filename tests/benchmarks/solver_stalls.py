@@ -4,18 +4,17 @@
 
 Beside it: another thread works without any bound, and the loop has to come by the interpreter's lock. In it: the loop itself works
 with a budget of visits a turn, and the longest of its turns is told. The loop beats every millisecond; told are the longest beat
-that came late, the latest one of a thousand, and how many were more than 5 ms late. What Linux says the loop's thread stood ready
-and only waited for a core is taken off, as other programs take those. The rivals: the same loop beside nothing, and OR-Tools.
+that came late, the latest one of a thousand, and how many were more than 5 ms late. What other programs and the machine itself
+cause is taken off (`beats.py` says how). The rivals: the same loop beside nothing, and OR-Tools.
 """
 
 import argparse
 import asyncio
 import time
 from collections.abc import Callable
-from io import FileIO
-from pathlib import Path
 
 import numpy as np
+from beats import beside
 from ortools.graph.python import min_cost_flow
 from solver_events import Events, events_of
 from solver_instances import plane
@@ -23,7 +22,6 @@ from solver_instances import plane
 from solver import Problem
 from solver.field import Field, prepare
 
-BEAT_S = 0.001
 LATE_MS = 5.0
 BUDGET = 2_000  # visits a turn
 EVENTS = 300_000
@@ -32,33 +30,13 @@ AT_ONCE = 1_000  # events handed over in one call beside the loop
 Waits = list[float]
 
 
-async def beat(waits: Waits) -> None:
-    """Note by how many milliseconds each beat came late, until cancelled."""
-    with Path("/proc/thread-self/schedstat").open("rb", buffering=0) as said:
-        before = without_core_s(said)
-        while True:
-            start = time.perf_counter()
-            await asyncio.sleep(BEAT_S)
-            late = time.perf_counter() - start - BEAT_S
-            after = without_core_s(said)
-            waits.append(max(0.0, late - (after - before)) * 1e3)
-            before = after
+def beside_loop(work: Callable[[], object]) -> Waits:
+    """Return by how many milliseconds each beat of a loop came late while another thread worked."""
 
+    async def watched() -> Waits:
+        return await beside(asyncio.to_thread(work))
 
-def without_core_s(said: FileIO) -> float:
-    """Return how many seconds this thread ever stood ready without a core to run on."""
-    said.seek(0)
-    return int(said.read().split()[1]) / 1e9
-
-
-async def beside(work: Callable[[], object]) -> Waits:
-    """Return the waits of a loop while another thread works."""
-    waits: Waits = []
-    beating = asyncio.create_task(beat(waits))
-    await asyncio.to_thread(work)
-    await asyncio.sleep(5 * BEAT_S)  # For the beat that waited.
-    beating.cancel()
-    return waits
+    return asyncio.run(watched())
 
 
 def told(what: str, waits: Waits) -> None:
@@ -138,13 +116,13 @@ def main() -> None:
     problem = plane(wanted.instance, wanted.arcs, fair=wanted.fairness == "portions")
     print(f"{wanted.instance}, {wanted.arcs} arcs, fairness {wanted.fairness}")
     print(f"{'ms that a beat came late, in an event loop beside':58} {'longest':>8} {'of 1 000':>9} {'more than 5 ms':>14}")
-    told("nothing", asyncio.run(beside(lambda: time.sleep(wanted.seconds))))
-    told("a field being built", asyncio.run(beside(lambda: Field(problem))))
+    told("nothing", beside_loop(lambda: time.sleep(wanted.seconds)))
+    told("a field being built", beside_loop(lambda: Field(problem)))
     field, events = Field(problem), events_of(problem, EVENTS, 1)
-    told("its events, one by one", asyncio.run(beside(lambda: singly(field, events, wanted.seconds))))
-    told("its events, by the thousand", asyncio.run(beside(lambda: take_in(field, events, wanted.seconds))))
-    told("its pressures being asked for", asyncio.run(beside(lambda: keep_asking(field, wanted.seconds))))
-    told("OR-Tools solving the same", asyncio.run(beside(lambda: stock(problem))))
+    told("its events, one by one", beside_loop(lambda: singly(field, events, wanted.seconds)))
+    told("its events, by the thousand", beside_loop(lambda: take_in(field, events, wanted.seconds)))
+    told("its pressures being asked for", beside_loop(lambda: keep_asking(field, wanted.seconds)))
+    told("OR-Tools solving the same", beside_loop(lambda: stock(problem)))
     building, changing, laying_out = by_turns(problem, events, wanted.seconds)
     print(f"CPU ms of a turn in the loop itself, {BUDGET} visits each")
     told("building (each turn)", building)

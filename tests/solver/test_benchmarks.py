@@ -5,6 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from tests.benchmarks.beats import Beats
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -47,6 +51,12 @@ def test_each_way_to_keep_a_field_beside_a_loop_is_measured() -> None:
         "changing (each turn)",
     } <= told.keys()
     assert all(float(row[-5]) >= float(row[-4]) >= 0 and int(row[-1]) > 0 for row in told.values())  # The longest, and the latest of 1 000.
+
+
+def test_what_a_core_was_late_meanwhile_is_taken_off_a_beat_and_nothing_else() -> None:
+    core, other = Beats([1.0, 1.5, 3.0], [0.01, 0.2, 0.4]), Beats([1.55], [0.25])
+    loop = Beats([0.5, 1.6, 1.9, 2.9], [0.1, 0.3, 0.05, 0.05])
+    assert loop.beyond([core, other]) == pytest.approx([100.0, 50.0, 50.0, 50.0])
 
 
 def test_all_of_them_run_within_bounds_and_what_was_left_out_is_told() -> None:

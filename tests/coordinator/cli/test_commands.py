@@ -191,7 +191,7 @@ def test_a_token_is_printed_once_and_speaks_for_its_agent(run: Run, tmp_path: Pa
         assert run("publish", "offer", "x", "1", "--as", "atelier-nord").code == 0
         other = run("publish", "offer", "x", "1", "--as", "clinique")
         assert (other.code, token in other.err, "speaks for itself" in other.err) == (2, False, True)
-        assert run("token", "revoke", "atelier-nord").out == "1 tokens of atelier-nord revoked\n"
+        assert run("token", "revoke", "atelier-nord").out == "1 token of atelier-nord revoked\n"
         assert run("publish", "offer", "x", "2", "--as", "atelier-nord").code == 2
 
 
