@@ -92,7 +92,7 @@ class Coordination:
         stamp_us = self._stamp(event)
         self._move_to(stamp_us)
         if event.kind == "tick":  # Not remembered: a tick said twice moves time once.
-            if self.prompt and self.planning and not self._planned and self.network.changed:
+            if self.prompt and self.planning and self.awaits_first_plan:
                 self.run_cycle()
             return NEW
         self._apply(event, line, judged_elsewhere)
@@ -223,7 +223,7 @@ class Coordination:
         """Whether anything moved that a plan of making rests on, or a day passed since the last."""
         network = self.network
         moved = bool(network.changed) or network.changed_everywhere or self._made_of != network.recipes_said
-        return moved or self.log_us - self._made_us >= DAY_US
+        return moved or self.production.has_news or self.log_us - self._made_us >= DAY_US
 
     def cycle_is_due(self, since_us: int | None) -> bool:
         """Whether a cadence has passed in log time since then; by default, since a cycle ran as far as recorded proposals tell."""
@@ -233,7 +233,7 @@ class Coordination:
     @property
     def awaits_first_plan(self) -> bool:
         """Whether something stands to be planned and nobody ever proposed anything."""
-        return not self._planned and bool(self.network.changed)
+        return not self._planned and (bool(self.network.changed) or self.production.has_news)
 
     def worded(self, draft: Draft) -> tuple[bytes, Proposal] | None:
         """Return the event that makes a proposal, and how it is read; None for what we would refuse from others."""

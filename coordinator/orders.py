@@ -186,6 +186,9 @@ def _may_be_proposed(layout: Layout, tree: Tree, dropped: Counter[str]) -> bool:
     if any(_is_useless(line.begin_us, ends_us.get(line.need)) for line in tree.lines):
         dropped["work or goods that are there only when nobody needs them any more"] += 1
         return False
+    if _is_crowded(layout, tree):
+        dropped["work that does not fit between its begin and the end of the need"] += 1
+        return False
     taken = Counter[str]()
     for line in tree.lines:
         pack = network.definition(line.thing).multiple_grains
@@ -200,6 +203,16 @@ def _may_be_proposed(layout: Layout, tree: Tree, dropped: Counter[str]) -> bool:
     if small:
         dropped["parts smaller than an agent's minimum"] += 1
     return not small
+
+
+def _is_crowded(layout: Layout, tree: Tree) -> bool:
+    """Whether more hours are asked of some machines than they have between the dates told: the span ends later than the need does."""
+    machines = {pool.ref: count for pool, count in zip(layout.pools, layout.machines, strict=True)}
+    return any(
+        line.grains * 1000 > machines[line.offer] * (line.end_us - line.begin_us)
+        for line in tree.lines
+        if line.action == "use" and line.begin_us is not None and line.end_us is not None
+    )
 
 
 def _is_useless(begin_us: int | None, end_us: int | None) -> bool:
@@ -331,7 +344,7 @@ class _Drawing:
                 need=need.ref,
                 distance_m=0,
                 begin_us=max((each for each in (self._from_us(begin), pool.begin_us) if each is not None), default=None),
-                end_us=_least(self._until_us(begin), pool.end_us),
+                end_us=_least(_least(self._until_us(begin), pool.end_us), need.end_us),
                 into=self._recipe(run),
                 footprint=footprint,
                 depth=self._depth(run) + 1,

@@ -1,5 +1,8 @@
 """Plans of making between cycles: what stands in unanswered trees stays where it still holds; the rest of the needs is planned anew.
 
+Walkers plan, led by what linear programs said. Those take seconds, so a driver may have them solved beside (`Guides`): until one has
+ended, walkers go by the pressures of the last. Only what is proposed depends on when that was, and proposals are written down.
+
 Goods on hand are matched first; making is asked for what they leave short. Where a more urgent need stays short while less urgent ones
 wait for an answer, all is planned from nothing: waiting in a proposal holds hours as a forecast, not as a promise.
 """
@@ -8,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -18,16 +21,44 @@ from coordinator.loops import Ring, standing_recipes
 from coordinator.network import Network, Stance
 from coordinator.orders import RESTING, Tree, trees_of
 from coordinator.problems import Part
+from coordinator.proportions import Odd, in_proportion
 from coordinator.signals import Recipe
-from coordinator.workshops import Layout, lay_out, relevant, shared_out, without_time
-from solver import EngineFault, TooLarge
-from solver.making import ProductionPlan, ProductionProblem, broken_rules, plan_making, pool_use, worth_of_plan
+from coordinator.workshops import Layout, carried, lay_out, relevant, shared_out, without_time
+from solver import TooLarge
+from solver.making import ProductionPlan, ProductionProblem, broken_rules, guided, plan_making, pool_use, worth_of_plan
 
-__all__ = ["MAKING", "Made", "Production", "prepare"]
+if TYPE_CHECKING:
+    from solver.making.guiding import Guide
+
+__all__ = ["AT_ONCE", "MAKING", "Guides", "Made", "Production", "prepare"]
 
 MAKING = "making", ""  # stands for all of making where several share the planning: one of them does it
 MOST_ROUNDS = 4  # of planning again what rested on others' leftovers
-MOST_CELLS = 250_000  # of a problem's variables; what is larger would hold up the loop, and is told instead of planned
+
+
+class Guides(Protocol):
+    """Who solves the linear programs that lead walkers."""
+
+    def of(self, problem: ProductionProblem) -> "Guide | None":
+        """Return what leads walkers through a problem; None while that is being found, beside whoever asks."""
+
+    def has_news(self) -> bool:
+        """Whether one was found since somebody asked for it in vain."""
+
+
+class _AtOnce:
+    """Solves while one waits: the same answer each time, as replays and questions need it."""
+
+    def of(self, problem: ProductionProblem) -> "Guide | None":
+        """Return the guide."""
+        return guided(problem)
+
+    def has_news(self) -> bool:
+        """Nobody ever asks in vain."""
+        return False
+
+
+AT_ONCE = _AtOnce()
 
 
 def prepare() -> None:
@@ -36,7 +67,8 @@ def prepare() -> None:
     recipe: dict[str, Any] = {"outputs": [[(1, 1)]], "inputs": [[(0, 2)]], "activities": [(0, 0)], "uses": [[(0, 1, 1)]]}
     hours: dict[str, Any] = {"pool_place": [0], "pool_grains": [9]}
     arcs = [(0, 1, 1, 0)]
-    _checked(ProductionProblem.of(places=2, things=2, buckets=2, **recipe, **hours, stock=stock, arcs=arcs, needs=needs, worth=[99]))
+    problem = ProductionProblem.of(places=2, things=2, buckets=2, **recipe, **hours, stock=stock, arcs=arcs, needs=needs, worth=[99])
+    _checked(problem, guided(problem))
 
 
 @dataclass(slots=True)
@@ -51,7 +83,8 @@ class Made:
     gap: Fraction = Fraction(0)
     dropped: Counter[str] = field(default_factory=Counter)  # trees that cannot be proposed, by the reason
     left_out: Counter[str] = field(default_factory=Counter)  # of the problem, by the reason
-    cells: int = 0  # variables of the largest problem
+    cells: int = 0  # that linear programs were solved for, of the first plan; none where only old pressures led
+    awaits: bool = False  # nothing leads yet: the linear program is being solved for the first time
     layout: Layout | None = None
     plan: ProductionPlan | None = None
     failed: str | None = None
@@ -63,10 +96,18 @@ class Production:
 
     network: Network
     book: Book
+    guides: Guides = AT_ONCE
     latest: Made = field(default_factory=Made)
     rings: list[Ring] = field(default_factory=list)  # recipes that are not used
+    odd: list[Odd] = field(default_factory=list)  # nor are these
     _recipes: dict[str, Recipe] = field(default_factory=dict)
     _recipes_said: int = -1
+    _last: "tuple[Layout, Guide] | None" = None  # the latest linear program and what it was of
+
+    @property
+    def has_news(self) -> bool:
+        """Whether a plan made now would be led better than the last."""
+        return self.guides.has_news()
 
     @property
     def is_wanted(self) -> bool:
@@ -109,19 +150,25 @@ class Production:
         """Return what planning these needs would come to, with what is `free` of each signal and of some that nobody said."""
         made = Made()
         recipes, wanted = relevant(self.network, self._standing(), needs)
-        self._plan_some(made, recipes, wanted, free, log_us, extra)
+        self._plan_some(made, recipes, wanted, free, log_us, extra, AT_ONCE)
         return made
 
     def troubles(self) -> list[str]:
         """Return, as sentences, which recipes are not used and why nothing was planned."""
-        told = [ring.sentence for ring in self.rings]
+        told = list(self.unused().values())
         if self.latest.failed:
             told.append(f"nothing was planned to be made, because {self.latest.failed}")
         return told
 
+    def unused(self) -> dict[str, str]:
+        """Return the recipes that stand and are not used, by ref, each with a sentence that says why and what to do."""
+        self._standing()
+        return {each.ref: each.sentence for each in self.rings} | {each.ref: each.sentence for each in self.odd}
+
     def _standing(self) -> dict[str, Recipe]:
         if self._recipes_said != self.network.recipes_said:
-            self._recipes, self.rings = standing_recipes(self.network)
+            without_rings, self.rings = standing_recipes(self.network)
+            self._recipes, self.odd = in_proportion(self.network, without_rings)
             self._recipes_said = self.network.recipes_said
         return self._recipes
 
@@ -199,25 +246,20 @@ class Production:
         free: Mapping[str, int],
         log_us: int,
         extra: Sequence[Stance] = (),
+        guides: Guides | None = None,
     ) -> None:
         try:
             layout = lay_out(self.network, self.book, recipes, needs, free, log_us, extra) if needs and recipes else None
-        except TooLarge as error:
+            if layout is None:
+                return
+            made.layout = made.layout or layout
+            made.left_out.update(layout.left_out)
+            plan, bound = self._solved(made, layout, guides or self.guides)
+        except TooLarge as error:  # One agent's numbers must not stop what else there is to do: it is told.
             made.failed = str(error)
             return
-        if layout is None:
-            return
-        made.layout = made.layout or layout
-        made.left_out.update(layout.left_out)
-        cells = _cells(layout)
-        made.cells = max(made.cells, cells)
-        if cells > MOST_CELLS:
-            made.failed = f"the problem has {cells:,} variables and at most {MOST_CELLS:,} are planned within a cycle"
-            return
-        try:
-            plan, bound = _solved(layout)
-        except (TooLarge, EngineFault) as error:  # One agent's numbers must not stop what else there is to do: it is told.
-            made.failed = str(error)
+        if plan is None:
+            made.awaits = True
             return
         if made.plan is None:
             made.plan, made.bound = plan, bound
@@ -225,37 +267,47 @@ class Production:
             made.gap = Fraction(bound - made.worth, max(bound, 1))
         made.trees += trees_of(layout, plan, made.dropped)
 
+    def _solved(self, made: Made, layout: Layout, guides: Guides) -> tuple[ProductionPlan | None, int]:
+        """Return a plan and a bound that none passes; no plan where nothing leads there yet.
 
-def _solved(layout: Layout) -> tuple[ProductionPlan, int]:
-    """Return a plan and a bound that none passes.
+        Hours that may be worked at any time of their window are planned twice: first as if each span of time had all of them; then
+        shared out as that plan used them. The bound is the lower of two: of that first plan, and of one that knows no time.
+        """
+        guide = self._led(made, layout, guides)
+        if guide is None:
+            return None, 0
+        plan = _checked(layout.problem, guide)
+        bound = plan.bound
+        if (layout.problem.pool_grains.sum(axis=1) > layout.whole).any():
+            used = np.zeros_like(layout.problem.pool_grains)
+            for line, pool, grains in pool_use(layout.problem, plan):
+                used[pool, plan.line_begin[line]] += grains
+            layout.problem = shared_out(layout, used)
+            plan = _checked(layout.problem, guides.of(layout.problem) or guide)
+            timeless = without_time(layout)
+            without = guides.of(timeless)
+            if without is not None:
+                bound = min(bound, _checked(timeless, without).bound)
+        return plan, bound
 
-    Hours that may be worked at any time of their window are planned twice: first as if each span of time had all of them; then
-    shared out as that plan used them. The bound is the lower of two: of that first plan, and of one that knows no time.
-    """
-    plan = _checked(layout.problem)
-    bound = plan.bound
-    if (layout.problem.pool_grains.sum(axis=1) > layout.whole).any():
-        used = np.zeros_like(layout.problem.pool_grains)
-        for line, pool, grains in pool_use(layout.problem, plan):
-            used[pool, plan.line_begin[line]] += grains
-        layout.problem = shared_out(layout, used)
-        plan = _checked(layout.problem)
-        bound = min(bound, _checked(without_time(layout)).bound)
-    return plan, bound
+    def _led(self, made: Made, layout: Layout, guides: Guides) -> "Guide | None":
+        """Return what leads through a problem: its linear programs, or the pressures of the last that were solved, carried over."""
+        guide = guides.of(layout.problem)
+        if guide is None:
+            return None if self._last is None else carried(*self._last, layout)
+        if guides is self.guides:
+            self._last = layout, guide
+        made.cells = made.cells or guide.cells
+        made.left_out.update({f"cells planned without a linear program: {why}": 1 for why in guide.without})
+        return guide
 
 
-def _checked(problem: ProductionProblem) -> ProductionPlan:
-    plan = plan_making(problem)
+def _checked(problem: ProductionProblem, guide: "Guide") -> ProductionPlan:
+    plan = plan_making(problem, guide)
     wrong = broken_rules(problem, plan)
     if wrong:
         raise Defect(f"a plan of making breaks its own rules, so nothing was proposed; please report: {'; '.join(wrong[:3])}")
     return plan
-
-
-def _cells(layout: Layout) -> int:
-    problem = layout.problem
-    ways = len(problem.arc_from) * problem.things + problem.places * problem.things + len(problem.activity_place)
-    return ways * problem.buckets
 
 
 def _without(free: Mapping[str, int], trees: Iterable[Tree]) -> dict[str, int]:

@@ -1,11 +1,13 @@
 """Needs that making could meet, laid out for the solver: places, lots, hours and recipes by position, and what each position stands for."""
 
 import math
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import pairwise, product
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +22,10 @@ from coordinator.times import DAY_US, SECOND_US
 from coordinator.units import UNITS, Quantity
 from solver.making import ProductionProblem, tier_worths
 
-__all__ = ["Layout", "Spot", "Use", "accepted_stocks", "energy_kwh", "lay_out", "relevant", "shared_out", "without_time"]
+if TYPE_CHECKING:
+    from solver.making.guiding import Guide
+
+__all__ = ["Layout", "Spot", "Use", "accepted_stocks", "carried", "energy_kwh", "lay_out", "relevant", "shared_out", "without_time"]
 
 Ints = NDArray[np.int64]
 
@@ -72,6 +77,7 @@ class Layout:
     needs: list[Stance]
     lots: list[Stance]
     pools: list[Stance]
+    machines: list[int]  # of each pool that are taken to stand side by side
     whole: list[int]  # grains of hours of each pool in all, which its buckets together may pass
     recipes: list[str | None]  # ref; None: one accepted for another
     uses: list[list[Use]]  # of each activity
@@ -176,6 +182,7 @@ class _Builder:
             needs=self.needs,
             lots=lots,
             pools=pools,
+            machines=[self._machines(pool, edges_us) for pool in pools],
             whole=[min(MOST_UNITS, self.free[pool.ref] // self._ms) for pool in pools],
             recipes=refs,
             uses=uses,
@@ -189,7 +196,10 @@ class _Builder:
     # -- time ---------------------------------------------------------------------------------------------------------
 
     def _edges(self, pools: Sequence[Stance], lots: Sequence[Stance], most: int) -> list[int]:
-        """Return the edges of at most so many equal spans of time, to the last moment that matters; one span where no moment does."""
+        """Return the edges of at most so many spans of time, to the last moment that matters; one span where no moment does.
+
+        Where moments are few and nothing takes days by itself, spans end when needs do; else spans are equal.
+        """
         leads = [step.lead_us for recipe in self.recipes for step in recipe.steps] + [one.lead_us for one in (*pools, *lots)]
         moments = [each for need in self.needs for each in (need.due_us, need.end_us) if each is not None]
         begins = [one.begin_us for one in (*pools, *lots) if one.begin_us is not None and one.begin_us > self.log_us]
@@ -197,6 +207,8 @@ class _Builder:
             return [self.log_us]
         ends = moments or [one.end_us for one in pools if one.end_us is not None]
         last_us = max([self.log_us + HOUR_US, *ends, *(begin + DAY_US for begin in begins)])
+        if not any(leads) and len(exact := sorted({each for each in (*moments, *begins) if self.log_us < each < last_us})) < most:
+            return [self.log_us, *exact, last_us]
         width_us = next((width for width in WIDTHS_US if (last_us - self.log_us) <= width * (most - 1)), WIDTHS_US[-1])
         first_us = self.log_us - self.log_us % width_us
         count = min(most, -(-(last_us - first_us) // width_us))
@@ -209,34 +221,36 @@ class _Builder:
         """Return the bucket that a moment lies in, held within all there are."""
         if len(edges_us) == 1 or at_us is None:
             return missing
-        return min(max(0, (at_us - edges_us[0]) // (edges_us[1] - edges_us[0])), len(edges_us) - 2)
+        return min(max(0, bisect_right(edges_us, at_us) - 1), len(edges_us) - 2)
 
     def _last_bucket(self, edges_us: Sequence[int], by_us: int | None) -> int:
         """Return the last bucket that is over by a moment; the first where none is."""
         last = self._buckets(edges_us) - 1
         if len(edges_us) == 1 or by_us is None:
             return last
-        return min(max(0, (by_us - edges_us[0]) // (edges_us[1] - edges_us[0]) - 1), last)
+        return min(max(0, bisect_right(edges_us, by_us) - 2), last)
 
     def _lead(self, edges_us: Sequence[int], lead_us: int) -> int:
         return 0 if len(edges_us) == 1 else -(-lead_us // (edges_us[1] - edges_us[0]))
 
     def _hours(self, pool: Stance, edges_us: Sequence[int]) -> list[int]:
-        """Return the most grains of hours in each bucket, as fast as its machines can; together they may be more than there are.
-
-        So many machines are taken to stand side by side as its hours need within its whole window.
-        """
+        """Return the most grains of hours in each bucket, as fast as its machines can; together they may be more than there are."""
         whole = min(MOST_UNITS, self.free[pool.ref] // self._ms)
         if len(edges_us) == 1:
             return [whole]
-        begin_us, end_us = pool.begin_us or self.log_us, pool.end_us or edges_us[-1]
-        window_us = min(end_us - begin_us, pool.every_us or end_us - begin_us)
-        machines = -(-pool.stated_grains * 1000 // window_us)
-        begin_us = max(begin_us, self.log_us + pool.lead_us)
+        machines = self._machines(pool, edges_us)
+        end_us = pool.end_us or edges_us[-1]
+        begin_us = max(pool.begin_us or self.log_us, self.log_us + pool.lead_us)
         if pool.every_us is not None:
             end_us = min(end_us, self.log_us + pool.every_us)
         open_us = [max(0, min(over_us, end_us) - max(start_us, begin_us, self.log_us)) for start_us, over_us in pairwise(edges_us)]
         return [min(whole, machines * each // (1000 * self._ms)) for each in open_us]
+
+    def _machines(self, pool: Stance, edges_us: Sequence[int]) -> int:
+        """Return how many machines are taken to stand side by side: as many as a pool's hours need within its whole window."""
+        begin_us, end_us = pool.begin_us or self.log_us, pool.end_us or edges_us[-1]
+        window_us = max(1, min(end_us - begin_us, pool.every_us or end_us - begin_us))
+        return -(-pool.stated_grains * 1000 // window_us)
 
     # -- recipes at places ----------------------------------------------------------------------------------------------
 
@@ -409,7 +423,7 @@ class _Builder:
                 thing = own
             tier = self.book.claim_of(need)[2]
             units = self.free[need.ref] // steps[accepted[0]]
-            until = self._bucket(edges_us, None if need.end_us is None else need.end_us - 1, self._buckets(edges_us) - 1)
+            until = self._last_bucket(edges_us, need.end_us)
             due = min(self._last_bucket(edges_us, need.due_us), until)
             rows.append((thing, spot, units, due, until, tier))
         return rows, like
@@ -542,6 +556,41 @@ def without_time(layout: Layout) -> ProductionProblem:
     problem = layout.problem
     nothing = {name: np.zeros_like(getattr(problem, name)) for name in _TIMES}
     return replace(problem, buckets=1, pool_grains=np.array(layout.whole, dtype=np.int64).reshape(-1, 1), **nothing)
+
+
+def carried(before: Layout, guide: "Guide", now: Layout) -> "Guide":
+    """Return the pressures that a guide found for one layout as far as they say anything of another; things, places and spans may differ.
+
+    Where a place is new, its things are pressed as hard as anywhere, and then no harder than ways and recipes allow. The bound that
+    follows is true whatever was carried over; only how near it lies depends on that.
+    """
+    from solver.making.guiding import led_by  # noqa: PLC0415 - loading the compiled code takes half a second
+
+    thing_then = {stock: position for position, stock in reversed(list(enumerate(before.stocks)))}
+    spot_then = {spot: position for position, spot in enumerate(before.spots)}
+    pool_then = {pool.ref: position for position, pool in enumerate(before.pools)}
+    bucket = _buckets_then(before, now)
+    thing = np.full((now.problem.things, now.problem.places, now.problem.buckets), np.nan)
+    pressed = guide.pressures.thing[:, :, bucket] / guide.pressures.scale
+    spots = np.array([spot_then.get(spot, -1) for spot in now.spots], dtype=np.int64)
+    for position, stock in enumerate(now.stocks):
+        if stock in thing_then:
+            then = pressed[thing_then[stock]]
+            thing[position] = np.where((spots >= 0)[:, None], then[spots], then.max(axis=0))
+    pool = np.zeros(now.problem.pool_grains.shape)
+    for position, each in enumerate(now.pools):
+        if each.ref in pool_then:
+            pool[position] = guide.pressures.pool[pool_then[each.ref], bucket] / guide.pressures.scale
+    return led_by(now.problem, thing, pool)
+
+
+def _buckets_then(before: Layout, now: Layout) -> Ints:
+    """Return for each span of time the one of an earlier layout in which it begins, the nearest where none is."""
+    if len(before.edges_us) == 1 or len(now.edges_us) == 1:
+        return np.zeros(now.problem.buckets, dtype=np.int64)
+    begins = np.array(now.edges_us[:-1], dtype=np.int64)
+    found: Ints = np.clip(np.searchsorted(before.edges_us, begins, side="right") - 1, 0, before.problem.buckets - 1)
+    return found
 
 
 _TIMES = ("activity_lead", "stock_bucket", "arc_lead", "need_due", "need_until", "need_late")

@@ -19,7 +19,8 @@ def show_makers(where: Where, design: str, place: str | None, within_km: float |
     """Print who could make a design, the most complete first, what each lacks, and how many are not shown and why."""
     if within_km is not None and place is None:
         raise Refused("--within-km came without --near; say from where: an agent, or latitude,longitude")
-    network = load(where, quiet=to_json).coordination.network
+    coordination = load(where, quiet=to_json).coordination
+    network, unused = coordination.network, coordination.production.unused()
     near_to = None if place is None else place_meant(network, place)
     found = makers(network, design, near_to=near_to, within_m=None if within_km is None else int(within_km * 1000))
     if to_json:
@@ -27,6 +28,8 @@ def show_makers(where: Where, design: str, place: str | None, within_km: float |
         return
     for each in found:
         _show_design(each)
+        if each.recipe in unused:
+            print(f"  {unused[each.recipe]}")
 
 
 def show_exploded(where: Where, need: str, to_json: bool) -> None:

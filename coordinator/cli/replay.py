@@ -212,7 +212,7 @@ def _show(summary: dict[str, Any], coordination: Coordination, request: Request)
     planner = coordination.planner
     if planner.units_short():
         print(f"Gap: minimum parts and packs keep {planner.units_short():,} units from moving that could move without them.")
-    for trouble in (*planner.troubles(), *coordination.unsaid):
+    for trouble in (*planner.troubles(), *coordination.production.troubles(), *coordination.unsaid):
         print(f"Note: {trouble}.")
     for why, pairs in planner.hidden_pairs().items():
         print(f"Not candidates: {pairs:,} pairs, because of: {why}.")

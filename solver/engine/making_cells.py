@@ -18,6 +18,7 @@ from solver.problem import Ints
 __all__ = ["assign", "sequence"]
 
 Floats = NDArray[np.float64]
+NO_ANSWER = 2**62  # dearer than any
 NEAREST = 3  # makers of each lot that a search looks at first
 SHARES = (0.1, 0.4, 0.5)  # of the limit: the nearest makers, some makers at a time, then all that is left open
 SLICE = 0.4  # of work for one search among some makers
@@ -42,8 +43,10 @@ def assign(asked: UnsplitLots, limit: float, seed: int) -> AssignedLots:
     proven = _effort(asked, best) == bound
     if not proven:
         best, proven = _better(asked, best, open_, limit * SHARES[2 if not asked.setup.any() else 1], seed)
+    if best[0] < 0:
+        return AssignedLots(best, None, bound, pressure, scale, proven)
     effort = _effort(asked, best)
-    return AssignedLots(best, effort, effort if proven and best[0] >= 0 else bound, pressure, scale, proven)
+    return AssignedLots(best, effort, effort if proven else bound, pressure, scale, proven)
 
 
 def _better(asked: UnsplitLots, best: Ints, looked_at: NDArray[np.bool_], limit: float, seed: int) -> tuple[Ints, bool]:
@@ -79,7 +82,7 @@ def _among_few(asked: UnsplitLots, best: Ints, regret: Floats, bound: int, limit
 
 def _effort(asked: UnsplitLots, maker: Ints) -> int:
     if len(maker) and maker[0] < 0:
-        return 2**62
+        return NO_ANSWER
     each = asked.effort[maker, np.arange(len(maker))].sum() + asked.setup[np.unique(maker)].sum()
     return int(each)
 

@@ -148,6 +148,12 @@ def fits(net: Net, left: Left, activity: int, bucket: int) -> bool:
 
 
 @compiled
+def passes(one: int, other: int) -> bool:
+    """Whether a product stays below FAR, so that numbers which no plan can hold are not to be had instead of wrong."""
+    return float(one) * float(other) < FAR
+
+
+@compiled
 def run_toll(net: Net, ways: Ways, thing: int, row: int, bucket: int) -> int:
     """Return the pressure of one unit of a thing by its ``row``-th maker begun in a bucket; FAR where an input is not to be had."""
     activity = net.maker[row]
@@ -155,15 +161,17 @@ def run_toll(net: Net, ways: Ways, thing: int, row: int, bucket: int) -> int:
     takes = net.effort[activity] * net.scale
     for each in range(net.input_start[recipe], net.input_start[recipe + 1]):
         toll = ways.toll[net.input_thing[each], place, bucket]
-        if toll >= FAR:
+        takes += net.input_units[each] * toll if passes(net.input_units[each], toll) else FAR
+        if takes >= FAR:
             return FAR
-        takes += net.input_units[each] * toll
     for use in range(net.use_start[activity], net.use_start[activity + 1]):
         takes += net.use_grains[use] * ways.pool[net.use_pool[use], bucket]
     spared = 0
     for each in range(net.output_start[recipe], net.output_start[recipe + 1]):
         if net.output_thing[each] != net.self_of[thing]:
             spared += net.output_units[each] * ways.thing[net.output_thing[each], place, bucket + net.lead[activity]]
+    if not passes(takes, net.of[recipe]):
+        return FAR
     units = net.maker_units[row] * net.good[recipe]
     return max(0, -(-(takes * net.of[recipe] - spared * net.good[recipe]) // units))
 
@@ -375,6 +383,10 @@ def unfold(net: Net, left: Left, ways: Ways, found: Found, thing: int, place: in
             recipe, runs = net.recipe[what], found.lines[lines, RUNS]
             for each in range(net.input_start[recipe], net.input_start[recipe + 1]):
                 key = TRAIL_RUN << 48 | what * buckets + begin
+                if not passes(net.input_units[each], runs):
+                    tell(found, 0, 1, TRAIL_RUN, what * buckets + begin)
+                    well = False
+                    break
                 open_ = later(found, open_, net.input_thing[each], place * buckets + begin, net.input_units[each] * runs, lines, key)
             lines += 1
         if not well:
@@ -407,6 +419,10 @@ def run(
     for each in range(net.output_start[recipe], net.output_start[recipe + 1]):
         if net.output_thing[each] == thing:
             made = net.output_units[each]
+    if not passes(units, net.of[recipe] * net.batch_multiple[recipe]):
+        tell(found, 0, 1, TRAIL_RUN, activity * net.buckets + begin)
+        write(found.lines, line, RUN, activity, thing, units, begin, begin, feeds)
+        return False, undone
     runs = -(-(units * net.of[recipe]) // (made * net.good[recipe]))
     first = left.batch[activity, begin] == 0
     runs = more_runs(net, left, activity, begin, runs)
@@ -420,6 +436,9 @@ def run(
     for use in range(net.use_start[activity], net.use_start[activity + 1]):
         grains = net.use_grains[use] * runs + (net.use_setup[use] if first else 0)
         pool = net.use_pool[use] * net.buckets + begin
+        if not passes(net.use_grains[use], runs):
+            tell(found, 0, 1, TRAIL_RUN, flat)
+            return False, undone
         well, undone = take(left.pool.ravel(), HARD_POOL, pool, grains, found, undone, TRAIL_RUN, flat)
         if not well:
             return False, undone

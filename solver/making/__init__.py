@@ -17,7 +17,7 @@ from solver.making.plan import (
     produced,
     worth_of_plan,
 )
-from solver.making.planning import plan_making, walked
+from solver.making.planning import guided, plan_making, walked
 from solver.making.problem import ProductionProblem, tier_worths
 from solver.making.rules import bound_that_follows, broken_rules
 from solver.making.sequences import NEVER, Sequence, Workshop, broken_sequence, dispatch, lateness_of, sequence_jobs
@@ -41,6 +41,7 @@ __all__ = [
     "dispatch",
     "effort_of_lines",
     "gap",
+    "guided",
     "lateness_of",
     "levels_of_things",
     "place_of_lines",

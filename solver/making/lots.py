@@ -35,18 +35,23 @@ class UnsplitLots:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AssignedLots:
-    """Who makes each lot, and the pressures of makers' hours that bound every answer. ``proven``: the search looked everywhere."""
+    """Who makes each lot, and the pressures of makers' hours that bound every answer.
+
+    ``proven``: the search looked everywhere, so that no answer is better, or there is none.
+    """
 
     maker: Ints  # (N,) or all -1 where no answer was found
-    effort: int  # of it all
+    effort: int | None  # of it all; None where no answer was found
     bound: int  # no answer takes less effort
     pressure: Ints  # (M,) of a grain, in effort / scale
     scale: int
     proven: bool
 
     @property
-    def gap(self) -> Fraction:
-        """By which share the answer may be above the best."""
+    def gap(self) -> Fraction | None:
+        """By which share the answer may be above the best; None where no answer was found."""
+        if self.effort is None:
+            return None
         return Fraction(0) if self.proven else Fraction(self.effort - self.bound, max(self.bound, 1))
 
 
@@ -74,6 +79,9 @@ def bound_of_lots(asked: UnsplitLots, pressure: Ints, scale: int) -> int:
 def broken_assignment(asked: UnsplitLots, answer: AssignedLots) -> list[str]:
     """Return a sentence for each rule that an answer breaks, by arithmetic of its own."""
     makers, lots = asked.effort.shape
+    if answer.effort is None:
+        said = np.array_equal(answer.maker, np.full(lots, -1)) and lots
+        return [] if said else ["no effort is given, as if no answer had been found, but makers are"]
     if answer.maker.shape != (lots,) or (lots and not 0 <= answer.maker.min() <= answer.maker.max() < makers):
         return [f"{lots} lots are to go to makers 0 to {makers - 1}, but the answer says {answer.maker.tolist()[:9]}"]
     used, effort = [0] * makers, 0

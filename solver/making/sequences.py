@@ -5,11 +5,12 @@ from fractions import Fraction
 
 import numpy as np
 
-from solver.errors import BadProblem
+from solver.errors import BadProblem, TooLarge
 from solver.problem import Ints
 
 __all__ = ["NEVER", "Sequence", "Workshop", "broken_sequence", "dispatch", "lateness_of", "sequence_jobs"]
 
+LARGEST = 2**31  # grains of one time, or weight of one job: sums of products stay within 64 bits
 NEVER = -1  # hours of a job on a machine that cannot do it
 
 
@@ -32,17 +33,40 @@ class Workshop:
     change: Ints  # (S, S) grains from one set-up to another, 0 where they are the same
 
     def __post_init__(self) -> None:
-        """Raise `BadProblem` where arrays do not fit together, or where no machine can do a job."""
+        """Raise `BadProblem` where arrays do not fit together or leave their ranges, or where no machine can do a job."""
+        if self.hours.ndim != 2:
+            raise BadProblem(f"hours is {self.hours.ndim}-dimensional: a row for each job and a column for each machine are expected")
         jobs, machines = self.hours.shape
         for name, shape in (("setup", jobs), ("ready", jobs), ("due", jobs), ("weight", jobs), ("loaded", machines), ("free", machines)):
             if getattr(self, name).shape != (shape,):
                 raise BadProblem(f"{name} has the shape {getattr(self, name).shape}: {shape} entries are expected")
         setups = len(self.change)
-        for name in ("setup", "loaded"):
-            if len(getattr(self, name)) and not 0 <= getattr(self, name).min() <= getattr(self, name).max() < setups:
-                raise BadProblem(
-                    f"{name} holds set-ups {getattr(self, name).min()} to {getattr(self, name).max()}: 0 to {setups - 1} exist"
-                )
+        if self.change.shape != (setups, setups):
+            raise BadProblem(f"change has the shape {self.change.shape}: from each of {setups} set-ups to each of them is expected")
+        if self.after.ndim != 2 or self.after.shape[1] != 2:
+            raise BadProblem(f"after has the shape {self.after.shape}: pairs of jobs are expected, a row each")
+        for name, limit, of in (("setup", setups, "set-ups"), ("loaded", setups, "set-ups"), ("after", jobs, "jobs")):
+            held = getattr(self, name)
+            if held.size and not 0 <= held.min() <= held.max() < limit:
+                raise BadProblem(f"{name} holds {of} {held.min()} to {held.max()}: 0 to {limit - 1} exist")
+        for name, least in (("hours", NEVER), ("ready", 0), ("weight", 0), ("free", 0), ("change", 0)):
+            held = getattr(self, name)
+            if held.size and held.min() < least:
+                raise BadProblem(f"{name} holds {held.min()}: at least {least} is expected everywhere")
+        for name in ("hours", "ready", "due", "weight", "free", "change"):
+            held = getattr(self, name)
+            if held.dtype != np.int64:
+                raise BadProblem(f"{name} is of {held.dtype}: whole numbers of 64 bits are expected")
+            if held.size and max(-int(held.min()), int(held.max())) > LARGEST:
+                raise TooLarge(f"{name} holds a number beyond {LARGEST}: count in coarser units")
+        total = sum(self.hours.max(axis=1, initial=0).tolist()) + jobs * int(self.change.max(initial=0))
+        worst = (total + max(int(self.ready.max(initial=0)), int(self.free.max(initial=0))) - int(self.due.min(initial=0))) * max(
+            1, sum(self.weight.tolist())
+        )
+        if worst > LARGEST**2:
+            raise TooLarge(f"lateness may add up to {worst}, more than {LARGEST**2}: count in coarser units, or weigh less")
+        if (np.diagonal(self.change) != 0).any():
+            raise BadProblem("change from a set-up to itself takes time: 0 is expected where nothing is changed")
         unable = np.flatnonzero((self.hours < 0).all(axis=1))
         if len(unable):
             raise BadProblem(f"job {unable[0]} cannot be done on any machine: leave it to another workshop")

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heappush
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
 
 from solver.engine import making_walk as kernel
-from solver.errors import BadProblem
+from solver.errors import BadProblem, TooLarge
 from solver.making.loops import levels_of_things, makers_of_things
 from solver.making.plan import NEED, ProductionPlan
 from solver.making.problem import ProductionProblem
@@ -22,6 +23,8 @@ LINES = 4_096  # of one tree; a tree that would have more is not taken
 CRUMB = 3  # what has less than so small a part of what is wanted is passed over for the time being
 PATIENCE = 8  # needs in a row that get nothing of what came free, before the rest is not asked
 DISPLACED = 8  # trees that one event lets a short need take the place of, at most
+LARGEST_BITS = 59  # of any number that pressures are added up to
+FINEST_BITS = 24  # of pressures behind the point
 SIPS = 10  # in which a need is served, those with less coverage first
 
 
@@ -42,6 +45,16 @@ class Trails:
     run: kernel.Floats  # (A, T)
     move: kernel.Floats  # (E, S, T)
     wait: kernel.Floats  # (S, P, T)
+
+    @classmethod
+    def none(cls, problem: ProductionProblem) -> "Trails":
+        """Return trails of a problem that lead nowhere."""
+        return cls(
+            np.zeros(len(problem.stock_units)),
+            np.zeros((len(problem.activity_place), problem.buckets)),
+            np.zeros((len(problem.arc_from), problem.things, problem.buckets)),
+            np.zeros((problem.things, problem.places, problem.buckets)),
+        )
 
 
 @dataclass(slots=True, eq=False)
@@ -708,6 +721,7 @@ def _listed(lists: Sequence[Sequence[_T]]) -> tuple[Ints, list[_T]]:
 
 def _all_left(problem: ProductionProblem) -> kernel.Left:
     counts, nodes = len(problem.activity_place), (problem.things, problem.places, problem.buckets)
+    nowhere = Trails.none(problem)
     return kernel.Left(
         lot=problem.stock_units.copy(),
         pool=problem.pool_grains.copy(),
@@ -716,10 +730,10 @@ def _all_left(problem: ProductionProblem) -> kernel.Left:
         lot_shut=np.zeros(len(problem.stock_units), dtype=bool),
         run_shut=np.zeros((counts, problem.buckets), dtype=bool),
         over_shut=np.zeros(nodes, dtype=bool),
-        trail_lot=np.zeros(len(problem.stock_units)),
-        trail_run=np.zeros((counts, problem.buckets)),
-        trail_move=np.zeros((len(problem.arc_from), problem.things, problem.buckets)),
-        trail_wait=np.zeros(nodes),
+        trail_lot=nowhere.lot,
+        trail_run=nowhere.run,
+        trail_move=nowhere.move,
+        trail_wait=nowhere.wait,
     )
 
 
@@ -759,14 +773,39 @@ def _sharing(problem: ProductionProblem) -> tuple[Ints, Ints]:
 def settled(problem: ProductionProblem, thing: kernel.Floats, pool: kernel.Floats) -> Pressures:
     """Return pressures near to these (in effort) that nothing undercuts, in whole numbers."""
     most = max(int(problem.need_worth.max(initial=1)), 1)
-    factor = max(int(each.max(initial=1)) for each in (problem.input_units, problem.output_units)) * int(problem.yield_of.max(initial=1))
-    scale = 1 << max(0, min(24, 56 - (max(most, problem.most_effort) * factor * 16).bit_length()))
-    things = np.floor(np.clip(thing, 0, most * 64) * scale).astype(np.int64)
-    pools = np.ceil(np.clip(pool, 0, most * 64) * scale).astype(np.int64)
+    clipped, pools_clipped = np.clip(thing, 0, most * 64), np.clip(pool, 0, most * 64)
+    bits = _largest(problem, clipped, pools_clipped).bit_length()
+    if bits > LARGEST_BITS:
+        raise TooLarge(f"pressures of a run add up to a number of {bits} bits, more than {LARGEST_BITS}: count in coarser units")
+    scale = 1 << min(FINEST_BITS, LARGEST_BITS - bits)
+    things = np.floor(clipped * scale).astype(np.int64)
+    pools = np.ceil(pools_clipped * scale).astype(np.int64)
     level, _ = levels_of_things(problem)
     order = np.array(sorted(range(problem.things), key=lambda each: (level[each], each)), dtype=np.int64)
     kernel.settle(net_of(problem, scale, every=True), things, pools, order)
     return Pressures(things, pools, scale)
+
+
+def _largest(problem: ProductionProblem, thing: kernel.Floats, pool: kernel.Floats) -> int:
+    """Return what no sum of a run's pressures passes, nor the worth of a unit, nor what it takes to move one everywhere."""
+    dearest = [int(each) + 1 for each in thing.max(axis=(1, 2), initial=0)]
+    hour = [int(each) + 1 for each in pool.max(axis=1, initial=0)]
+    most = [0] * problem.recipes
+    for start, things, units in (
+        (problem.input_start, problem.input_thing, problem.input_units),
+        (problem.output_start, problem.output_thing, problem.output_units),
+    ):
+        for recipe, (first, end) in enumerate(pairwise(start.tolist())):
+            rows = range(first, end)
+            each = sum(int(units[row]) * dearest[things[row]] for row in rows)
+            most[recipe] = max(most[recipe], each)
+    largest = 16 * max(int(problem.need_worth.max(initial=1)), problem.most_effort, 1)
+    for activity, recipe in enumerate(problem.activity_recipe.tolist()):
+        rows = range(int(problem.use_start[activity]), int(problem.use_start[activity + 1]))
+        hours = sum(int(problem.use_grains[row]) * hour[problem.use_pool[row]] for row in rows)
+        run = most[recipe] + hours + int(problem.activity_effort[activity])
+        largest = max(largest, run * int(problem.yield_of[recipe]))
+    return largest
 
 
 def bound_of(problem: ProductionProblem, pressures: Pressures) -> int:

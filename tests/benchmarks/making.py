@@ -13,6 +13,7 @@ import numpy as np
 
 from solver.engine.making_lp import relax
 from solver.making import ProductionPlan, ProductionProblem, broken_rules, coverage_of, plan_making, walked, worth_of_plan
+from solver.making.guiding import MOST_A_CELL, guide_of
 from solver.making.reference import Draw, reference
 from solver.making.walkers import Walkers
 
@@ -47,6 +48,7 @@ def main() -> None:
     parser.add_argument("--buckets", type=int, default=1)
     parser.add_argument("--spacing", type=int, default=2)
     parser.add_argument("--demands", type=int, nargs="*", default=[1, 3, 8])
+    parser.add_argument("--cell", type=int, default=MOST_A_CELL, help="variables of one linear program, at most")
     parser.add_argument("--pdlp", action="store_true", help="time PDLP too; the best engine counts")
     said = parser.parse_args()
     plan_making(reference(places=8, buckets=said.buckets).problem)
@@ -62,12 +64,16 @@ def main() -> None:
             spent[engine] = time.process_time() - start
         linear = min(spent.values())
         start = time.process_time()
-        walkers = walked(problem)
+        guide = guide_of(problem, most=said.cell)
+        led = time.process_time() - start
+        walkers = walked(problem, guide)
         whole = time.process_time() - start
         plan = walkers.plan()
         print(f"demand x{demand}: linear program {relaxed.worth:.0f}, {', '.join(f'{k} {v:.2f} s' for k, v in spent.items())}")
         print(f"  plan / linear program {worth_of_plan(problem, plan) / relaxed.worth:.5f}, bound / it {plan.bound / relaxed.worth:.7f}")
-        print(f"  trees {len(plan.tree_need)}, lines {len(plan.line_tree)}, from nothing {whole:.2f} s with the linear program")
+        print(
+            f"  trees {len(plan.tree_need)}, lines {len(plan.line_tree)}, {whole:.2f} s in all, {led:.2f} for {guide.cells} cells"
+        )
         print(f"  coverage by tier {tiers(problem, plan)}; broken rules {len(broken_rules(problem, plan))}")
         draw, took = Draw(demand), []
         for _ in range(said.events):

@@ -363,15 +363,40 @@ def test_who_needs_what_it_makes_itself_does_not_stop_the_plan_of_others():
     assert ("maker", "clinic", "transfer", "visor", 2, None) in lines_of(deal)
 
 
-def test_an_engine_that_fails_is_told_and_goods_are_proposed_all_the_same(monkeypatch):
-    def fails(_):
+def test_an_engine_that_fails_is_told_and_walkers_plan_all_the_same(monkeypatch):
+    def fails(*_):
         raise EngineFault("it ended without an optimum")
 
-    monkeypatch.setattr("coordinator.production.plan_making", fails)
-    desk = Desk(*SHIELDS, offer("supplier", 5, "gown", subject="gowns"), need("clinic", 5, "gown", subject="gowns"))
-    [goods] = desk.cycle()
-    assert (goods.parties, goods.is_tree) == (("supplier", "clinic"), False)
-    assert desk.core.production.troubles() == ["nothing was planned to be made, because it ended without an optimum"]
+    monkeypatch.setattr("solver.engine.making_lp.relax", fails)
+    desk = Desk(*SHIELDS)
+    [deal] = making(desk)
+    assert ("printer", "clinic", "transfer", "shield", 60, None) in lines_of(deal)
+    assert "cells planned without a linear program: it ended without an optimum" in desk.core.production.latest.left_out
+
+
+ODD = [
+    pytest.param(
+        {"a": ({"a": 1}, {"b": 10**6}), "b": ({"b": 1}, {"c": 10**6}), "c": ({"c": 1}, {"filament": (1, "kg")})}, ["a"], id="deep"
+    ),
+    pytest.param({"a": ({"a": 1}, {"filament": (10**6, "kg")})}, ["a"], id="a vast amount"),
+    pytest.param({"a": ({"a": 1}, {"filament": (1e-9, "kg")})}, ["a"], id="a speck"),
+    pytest.param({"a": ({"a": 10**9}, {"filament": (30, "g")}), "b": ({"b": 1}, {"a": 1})}, ["a"], id="a vast output"),
+    pytest.param({"a": ({"a": 1}, {"filament": (0.333333333, "kg")})}, [], id="amounts without a common measure"),
+    pytest.param({"a": ({"frame": 2}, {"b": 1}), "b": ({"b": 1}, {"frame": 1})}, [], id="a ring that gains"),
+]
+
+
+@pytest.mark.parametrize(("recipes", "refused"), ODD)
+def test_an_odd_recipe_is_left_out_alone_by_name_and_all_else_is_made(recipes, refused):
+    more = [recipe("odd", name, *flows, {"printing": 0.1}) for name, flows in recipes.items()]
+    others = recipe("designer", "clip", {"clip": 1}, {"filament": (40, "g")}, {"printing": 0.1})
+    lines = [*SHIELDS, others, *more, need("clinic", 5, "a", subject="a")]
+    for shuffled in (lines, lines[:4] + lines[:3:-1]):
+        desk = Desk(*shuffled)
+        deals = making(desk)
+        assert [deal for deal in deals if ("printer", "clinic", "transfer", "shield", 60, None) in lines_of(deal)]
+        assert [ref.rpartition("/")[2] for ref in desk.core.production.unused()] == refused
+        assert all("check its amounts" in sentence for sentence in desk.core.production.troubles())
 
 
 def test_a_ring_that_hardly_gains_holds_no_plan_up():

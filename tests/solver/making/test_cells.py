@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from solver.errors import BadProblem
+from solver.errors import BadProblem, TooLarge
 from solver.making.lots import UnsplitLots, assign_lots, bound_of_lots, broken_assignment
 from solver.making.reference import Draw
 from solver.making.sequences import NEVER, Sequence, Workshop, broken_sequence, dispatch, lateness_of, sequence_jobs
@@ -33,7 +33,8 @@ def test_lots_go_where_the_least_effort_of_all_answers_is(seed: int) -> None:
             best = effort if best is None else min(best, effort)
     answer = assign_lots(asked, 2.0)
     if best is None:
-        assert answer.maker.tolist() == [-1] * 6
+        assert (answer.maker.tolist(), answer.effort, answer.gap) == ([-1] * 6, None, None)
+        assert broken_assignment(asked, answer) == []
     else:
         assert broken_assignment(asked, answer) == []
         assert (answer.effort, answer.proven or answer.bound == best) == (best, True)
@@ -72,6 +73,34 @@ def shop(seed: int, *, jobs: int = 5, machines: int = 2) -> Workshop:
         free=table(draw, 1, machines, 0, 4)[0],
         change=np.array([[0, 2, 3], [1, 0, 2], [4, 2, 0]], dtype=np.int64),
     )
+
+
+WRONG = [
+    pytest.param({"hours": np.array([3, 4, 5])}, "hours is 1-dimensional", id="no table"),
+    pytest.param({"due": np.array([1, 2])}, "due has the shape (2,): 5 entries", id="too few"),
+    pytest.param({"change": np.zeros((3, 2), dtype=np.int64)}, "change has the shape (3, 2)", id="changes that are no square"),
+    pytest.param({"after": np.array([0, 1])}, "pairs of jobs are expected", id="no pairs"),
+    pytest.param({"after": np.array([[0, 9]])}, "after holds jobs 0 to 9: 0 to 4 exist", id="a job that is not there"),
+    pytest.param({"setup": np.array([0, 1, 2, 3, 0])}, "setup holds set-ups 0 to 3: 0 to 2 exist", id="a set-up that is not there"),
+    pytest.param({"hours": np.full((5, 2), -2)}, "hours holds -2: at least -1", id="hours below never"),
+    pytest.param({"ready": np.array([0, 0, -1, 0, 0])}, "ready holds -1", id="ready before now"),
+    pytest.param({"free": np.array([0.5, 1])}, "free is of float64: whole numbers", id="fractions"),
+    pytest.param({"change": np.eye(3, dtype=np.int64)}, "from a set-up to itself", id="a change to the same"),
+    pytest.param({"hours": np.full((5, 2), NEVER)}, "job 0 cannot be done on any machine", id="nobody can"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "told"), WRONG)
+def test_a_workshop_that_makes_no_sense_is_told_why(wrong: dict[str, np.ndarray], told: str) -> None:
+    with pytest.raises(BadProblem) as refused:
+        replace(shop(1), **wrong)
+    assert told in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["hours", "due", "weight", "free"])
+def test_times_beyond_all_numbers_are_refused(name: str) -> None:
+    with pytest.raises(TooLarge, match="count in coarser units"):
+        replace(shop(1), **{name: np.full_like(getattr(shop(1), name), 2**40)})
 
 
 def least_of_all(asked: Workshop) -> int:

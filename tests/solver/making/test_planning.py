@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from solver.engine.making_lp import relax
-from solver.making import Kind, ProductionProblem, broken_rules, coverage_of, plan_making, walked, worth_of_plan
+from solver.making import Kind, ProductionProblem, broken_rules, coverage_of, guided, plan_making, walked, worth_of_plan
 from solver.making.reference import Draw, reference
 from solver.making.walkers import Walkers, bound_of, settled
 
@@ -47,7 +47,7 @@ def test_any_pressures_bound_what_is_made_though_less_closely() -> None:
 
 def test_both_engines_lead_to_the_same_bound() -> None:
     problem = reference(places=10, demand=8).problem
-    assert plan_making(problem, "pdlp").bound == pytest.approx(plan_making(problem).bound, rel=1e-3)
+    assert plan_making(problem, guided(problem, "pdlp")).bound == pytest.approx(plan_making(problem).bound, rel=1e-3)
 
 
 def happen(walkers: Walkers, problem: ProductionProblem, draw: Draw) -> None:
