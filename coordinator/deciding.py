@@ -75,7 +75,8 @@ def _why_void(coordination: Coordination, event: Event) -> str | None:
                 return f"{record.kind!r} of {record.proposal!r} comes after it ended"
         case Proposal() as proposal:
             for line in proposal.lines:
-                for ref in (line.offer, line.need):
+                # What is made with hours names them, and what goes into it the need: other lines of the tree draw on these.
+                for ref in [line.offer] * line.takes + [line.need] * line.serves:
                     stance = coordination.network.stances.get(ref)
                     if stance is None or not stance.stands:
                         return f"proposal {proposal.proposal!r} rests on {ref}, which was withdrawn or expired meanwhile"

@@ -16,6 +16,7 @@ from coordinator.errors import Refused
 from coordinator.replaying import digest, standing_proposals
 from coordinator.signals import parse_event
 from coordinator.stream import partition_of
+from tests.coordinator.test_production import SHIELDS
 from tests.support.events import answer, event, moment_us, need, offer, report, route, take_back, tick, withdraw
 
 CHARTER = Charter.model_validate({"cycle_seconds": 3600, "fairness": "off", "proposal_seconds": 36_000})
@@ -101,6 +102,40 @@ def test_nothing_is_touched_before_a_decision_stands():
     worker.write(said, [])
     assert worker.fold().state != before
     assert kinds(worker.core) == ["promised"]
+
+
+def test_a_tree_of_several_parties_stands_and_is_committed_by_all_of_them():
+    worker = Worker("one", [])
+    worker.write([], SHIELDS)
+    worker.fold().write(planned(worker.core), [])
+    tree = only(worker.fold())
+    parties = worker.core.book.deals[tree].parties
+    assert set(parties) == {"supplier", "printer", "sewer", "clinic"}
+    worker.write([], [answer(party, tree, at=1) for party in parties])
+    for _ in range(len(parties) + 1):  # what touches one proposal is judged one after another
+        worker.fold().write(judged(worker.core, anyone), [])
+    assert Counter(kinds(worker.fold().core)) == {"promised": 4, "committed": 1}
+    assert (worker.stale, worker.passed_over) == ({}, [])
+
+
+@pytest.mark.parametrize(
+    ("gone", "rests_on"),
+    [
+        pytest.param(withdraw("offer", "supplier", "cloth", at=1), "supplier/offer/cloth", id="goods that go into it"),
+        pytest.param(withdraw("capacity", "sewer", "c", at=1), "sewer/capacity/c", id="hours"),
+        pytest.param(withdraw("need", "clinic", "n", at=1), "clinic/need/n", id="what it is for"),
+    ],
+)
+def test_a_tree_is_void_where_anything_it_draws_on_went_meanwhile(gone, rests_on):
+    worker = Worker("one", [])
+    worker.write([], SHIELDS)
+    tree = planned(worker.fold().core)
+    worker.write([], [gone])
+    worker.fold().history.append(Turn(1, tree, []))
+    worker.fold()
+    assert (worker.core.book.deals, worker.stale) == ({}, {"proposal": 1})
+    with pytest.raises(Refused, match=f"rests on {rests_on}, which was withdrawn"):
+        obey(worker.core, parse_event(tree[0]), tree[0])
 
 
 def test_a_proposal_on_an_offer_withdrawn_meanwhile_is_void():

@@ -22,7 +22,11 @@ from coordinator.adapters.clock import wall_us
 from coordinator.client import Client
 from coordinator.errors import Unavailable
 from coordinator.signals import event_json
+from coordinator.stream import PARTITIONS, SIGNAL
+from coordinator.times import HOUR_US, format_instant
+from tests.coordinator.test_production import SHIELDS
 from tests.support.apache import running_kafka
+from tests.support.clients import CLIENTS, log_class
 from tests.support.processes import run, serving, stop
 
 PLACE = {"lat": 48.11, "long": -1.68}
@@ -231,6 +235,71 @@ def test_a_coordinator_that_wakes_after_another_took_over_has_no_effect_and_join
         assert "passed over" not in stop(sleeping)
     kinds = judge(kafka, speakers.acknowledged)
     assert all(kinds[kind] >= count for kind, count in Counter(row["kind"] for row in rows).items())
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_by_either_client_a_signal_becomes_a_proposal_and_its_answers_a_commitment(name: str, kafka: str, tmp_path: Path) -> None:
+    log_class(name)
+    maker, clinic = stock(7), stock(14)  # of one part
+    with serving_on(kafka, tmp_path, "--client", name) as (client, process):
+        assert said(client, [maker, clinic]) == ["taken", "taken"]
+        until(lambda: client.proposals("proposed"))
+        [proposal] = client.proposals("proposed")
+        assert proposal["parties"] == ["maker-7", "clinic-14"]
+        answers = [accepted(proposal["proposal"], party) for party in proposal["parties"]]
+        assert said(client, answers) == ["taken", "taken"]
+        assert [row["kind"] for row in client.pages("/ledger")] == ["promised", "promised", "committed"]
+        digest = client.read("/digest")["digest"]
+        stop(process)
+    assert judge(kafka, [maker, clinic, *answers]) == {"promised": 2, "committed": 1}
+    with serving_on(kafka, tmp_path, "--client", name, *QUIET) as (client, process):
+        assert client.read("/digest")["digest"] == digest
+        stop(process)
+
+
+@pytest.mark.slow
+def test_what_two_coordinators_plan_to_be_made_is_committed_by_all_whom_it_takes(kafka: str, tmp_path: Path) -> None:
+    """Recipes over three levels, workshops whose words fall to different coordinators, and one of these killed before all have answered."""
+    told = [said_now(line) for line in SHIELDS]
+    with serving_on(kafka, tmp_path / "first") as (first, killed), serving_on(kafka, tmp_path / "second") as (second, process):
+        until(lambda: {held(one) for one in (first, second)} == {PARTITIONS[SIGNAL] // 2})
+        assert set(said(first, told)) == {"taken"}
+        until(lambda: trees(first) and trees(first) == trees(second))
+        [tree] = trees(first)
+        assert set(tree["parties"]) == {"supplier", "printer", "sewer", "clinic"}
+        answers = [accepted(tree["proposal"], party) for party in sorted(tree["parties"])]
+        assert said(first, answers[:2]) == ["taken", "taken"]
+        killed.send_signal(signal.SIGKILL)
+        assert set(said(second, answers[2:])) <= {"taken", "repeat"}
+        until(lambda: second.read(f"/proposals/{tree['proposal']}")["state"] == "committed")
+        digest = second.read("/digest")["digest"]
+        assert "passed over" not in stop(process)
+    assert judge(kafka, [*told, *answers]) == {"promised": 4, "committed": 1}
+    with serving_on(kafka, tmp_path / "third", *QUIET) as (third, process):
+        assert third.read("/digest")["digest"] == digest
+        assert "passed over" not in stop(process)
+
+
+def trees(client: Client) -> list[dict[str, Any]]:
+    """What is proposed to be made."""
+    return [one for one in client.proposals("proposed") if any("into" in line for line in one["lines"])]
+
+
+def held(client: Client) -> int:
+    """How many partitions of the signals a coordinator acts for."""
+    with urllib.request.urlopen(f"{client.url}/metrics", timeout=30) as answer:
+        figures = dict(line.rsplit(" ", 1) for line in answer.read().decode().splitlines() if not line.startswith("#"))
+    return int(float(figures["stigmergy_turns_held"]))
+
+
+def said_now(line: bytes) -> bytes:
+    """The same words said now, with windows around now."""
+    event = json.loads(line)
+    data = {key: value for key, value in event["data"].items() if key not in ("begin", "end", "due")}
+    kind, now_us = event["type"].split(".")[1], wall_us()
+    if kind == "capacity":
+        data |= {"begin": format_instant(now_us - HOUR_US), "end": format_instant(now_us + 1_000 * HOUR_US)}
+    return event_json(kind, event["source"], event["subject"], now_us, data)
 
 
 def test_one_that_is_to_be_alone_ends_who_was_there_before(kafka: str, tmp_path: Path) -> None:

@@ -3,12 +3,12 @@
 import json
 import os
 import signal
-import subprocess
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from random import Random
 from threading import Event, Thread
@@ -16,12 +16,12 @@ from threading import Event, Thread
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 
-from solver import prepare
 from tests.support.apache import running_kafka
 from tests.support.chaos import ChaosProxy
-from tests.support.processes import CHARTER, COMMAND, environment
+from tests.support.processes import CHARTER
 from tests.support.tansu import running_broker
 from tests.torture.judging import PROPOSAL, SIGNAL, Findings, Topics, examine
+from tests.torture.starting import TOLD, begin
 
 __all__ = ["Outcome", "Plan", "torture"]
 
@@ -104,33 +104,31 @@ class Worker:
         self.folder, self.address, self.client = folder, address, client
         folder.mkdir()
         (folder / "charter.toml").write_text(CHARTER)
-        self.process: subprocess.Popen[str] | None = None
+        self.process: ForkServerProcess | None = None
         self.url = ""
 
     def start(self) -> None:
-        words = [*COMMAND, "serve", "--kafka", self.address, "--replicas", "1", "--client", self.client, "--tick-seconds", "0.5"]
-        words += ["--charter", "charter.toml", "--port", "0"]
-        with (self.folder / "log.txt").open("a") as log:
-            self.process = subprocess.Popen(words, cwd=self.folder, env=environment(), stdout=subprocess.PIPE, stderr=log, text=True)
+        options = ["--kafka", self.address, "--replicas", "1", "--client", self.client, "--tick-seconds", "0.5", "--port", "0"]
         self.url = ""
+        (self.folder / TOLD).unlink(missing_ok=True)
+        self.process = begin(self.folder, "serve", *options, "--charter", "charter.toml")
 
     def kill(self) -> None:
         assert self.process is not None
         self.process.kill()
-        self.process.wait(timeout=30)
+        self.process.join(30)
 
     def ensure(self) -> None:
         """Start it where it does not run: one that ended by itself, for no topic was to be had, is tried again as well."""
-        if self.process is None or self.process.poll() is not None:
+        if self.process is None or not self.process.is_alive():
             self.start()
 
     def ask(self, path: str) -> dict[str, object] | None:
         """Return what it tells; None while it does not answer."""
-        assert self.process is not None
-        if not self.url and self.process.stdout is not None:
-            os.set_blocking(self.process.stdout.fileno(), False)
-            line = self.process.stdout.readline() or ""
-            self.url = line.split(" on ")[1].split()[0] if " on " in line else ""
+        if not self.url:
+            with suppress(FileNotFoundError):
+                line, is_whole, _ = (self.folder / TOLD).read_text().partition("\n")
+                self.url = line.split(" on ")[1].split()[0] if is_whole and " on " in line else ""
         if not self.url:
             return None
         with suppress(OSError, ValueError), urllib.request.urlopen(self.url + path, timeout=20) as answer:
@@ -238,7 +236,6 @@ class Agents:
 
 def torture(plan: Plan, folder: Path, say: Callable[[str], None] = lambda _: None) -> Outcome:
     """Run a plan to its end and have the topics judged."""
-    prepare()  # compiled once, and not by each coordinator that is killed over it
     began_s = time.monotonic()
     with broker_of(plan.broker, folder, plan.seed) as broker:
         workers = [Worker(folder / f"worker-{number}", broker.address, plan.client) for number in range(plan.workers)]
@@ -260,8 +257,7 @@ def torture(plan: Plan, folder: Path, say: Callable[[str], None] = lambda _: Non
                 os.kill(broker.process, signal.SIGCONT)
             for worker in workers:
                 if worker.process is not None:
-                    worker.process.kill()
-                    worker.process.communicate(timeout=60)
+                    worker.kill()
         for thread in threads:
             thread.join(120)
     return Outcome(plan, findings, digests, time.monotonic() - began_s)
