@@ -16,7 +16,12 @@ __all__ = ["Crowd"]
 
 NAMES = ("ada", "bela", "cleo", "dora", "emil", "fay")
 THINGS = ("mask", "gown")
+MADE = {  # by recipe: what goes in, and the hours of work; nobody but who makes them has them
+    "kit": ({"mask": 1}, 1),
+    "crate": ({"kit": 1, "gown": 1}, 1),
+}
 PROCESS = "sewing"
+WIDTHS = (100, 200, 300)  # of machines, and of what is to be made
 Json = dict[str, Any]
 
 
@@ -59,6 +64,8 @@ class Crowd:
         for agent in self.agents:
             self._stand(agent)
             self._stand(agent)
+        for thing in MADE:
+            self._recipe(self._random.choice(self.agents), thing)
 
     def act(self) -> None:
         """An agent does something, or several do at the same time."""
@@ -77,25 +84,44 @@ class Crowd:
             self._answer_together()
         elif chance < 0.80:
             self._answer(agent)
-        elif chance < 0.90:
+        elif chance < 0.88:
             self._report(agent)
+        elif chance < 0.90:
+            self._recipe(agent, draw.choice([*MADE]))
         elif self._lines:
             self._again()
 
     def _stand(self, agent: Agent) -> None:
         draw = self._random
-        kind = draw.choice(("offer", "offer", "need", "need", "capacity", "hours"))
+        kind = draw.choice(("offer", "offer", "need", "need", "capacity", "capacity", "hours"))
         if kind in ("offer", "need"):
-            data: Json = {"resource": draw.choice(THINGS), "quantity": _amount(draw.randrange(1, 9), "1")}
+            things = THINGS if kind == "offer" else (*THINGS, *MADE, *MADE)
+            data: Json = {"resource": draw.choice(things), "quantity": _amount(draw.randrange(1, 9), "1")}
             if draw.random() < 0.2:
                 data["basis"] = "total"
         else:
             data = {"process": PROCESS, "effort": _amount(draw.randrange(1, 9), "h")}
+            if draw.random() < 0.7:
+                data["limits" if kind == "capacity" else "requires"] = {"width_mm": draw.choice(WIDTHS)}
             if kind == "capacity":
                 data |= {"begin": _instant(self._scheduler.now_us), "end": _instant(self._scheduler.now_us + 3_000 * SECOND_US)}
         if draw.random() < 0.8:
             data["expires"] = _instant(self._scheduler.now_us + draw.randrange(20, 600) * SECOND_US)
+        if draw.random() < 0.2 and "basis" not in data:
+            data["every"] = _amount(draw.randrange(1, 4), "min")
         self._say(agent, "need" if kind == "hours" else kind, draw.choice("xy"), data)
+
+    def _recipe(self, agent: Agent, thing: str) -> None:
+        """Say how a thing is made, or that it is not made so any more."""
+        draw, (inputs, hours) = self._random, MADE[thing]
+        step = {"process": PROCESS, "effort": _amount(hours, "h"), "requires": {"width_mm": draw.choice(WIDTHS[:2])}}
+        data = {
+            "recipe": thing,
+            "outputs": [{"resource": thing, "quantity": _amount(1, "1")}],
+            "inputs": [{"resource": name, "quantity": _amount(count, "1")} for name, count in inputs.items()],
+            "steps": [step],
+        }
+        self._say(agent, "recipe", thing, data if draw.random() < 0.9 else None)
 
     def _withdraw(self, agent: Agent) -> None:
         mine = [ref.split("/") for ref, stand in self._reader.stands.items() if stand.stands and ref.startswith(agent.name + "/")]

@@ -22,7 +22,7 @@ from tests.simulation.agents import Crowd
 from tests.simulation.broker import Broker, Link, SimulatedLog
 from tests.simulation.checks import agree, fast_and_fixed, live_digest
 from tests.simulation.embedded import CHARTER
-from tests.simulation.planner import HastyPlanner
+from tests.simulation.planner import HastyPlanner, HastyProduction
 from tests.simulation.reader import Reader
 from tests.simulation.scheduler import BEGIN_US, MINUTE_US, SECOND_US, Condition, Flag, Invariant, Process, Scheduler
 from tests.simulation.turns import TurnReader
@@ -51,6 +51,7 @@ class SimulatedKafkaService(KafkaService):
         super()._set_up(coordination, wait_s)
         if self._hasty:
             coordination.planner = HastyPlanner(coordination.network, coordination.book)  # type: ignore[assignment]
+            coordination.production = HastyProduction(coordination.network, coordination.book)
 
     @property
     def coordination(self) -> TimedCoordination:

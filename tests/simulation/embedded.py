@@ -14,7 +14,7 @@ from tests.simulation.agents import Crowd
 from tests.simulation.checks import agree, fast_and_fixed, live_digest
 from tests.simulation.disk import Crash, SimulatedDisk
 from tests.simulation.frames import FrameReader, foreign
-from tests.simulation.planner import HastyPlanner
+from tests.simulation.planner import HastyPlanner, HastyProduction
 from tests.simulation.reader import Reader
 from tests.simulation.scheduler import BEGIN_US, MINUTE_US, SECOND_US, Invariant, Scheduler
 
@@ -37,6 +37,7 @@ class SimulatedService(Service):
         super()._set_up(coordination, wait_s)
         if self._world.hasty:
             coordination.planner = HastyPlanner(coordination.network, coordination.book)  # type: ignore[assignment]
+            coordination.production = HastyProduction(coordination.network, coordination.book)
 
     @property
     def coordination(self) -> TimedCoordination:

@@ -18,7 +18,7 @@ from tests.simulation.scheduler import Invariant
 
 __all__ = ["Plan", "Reader", "Stand", "canonical"]
 
-GRAINS = {"1": 1, "h": 3_600_000}
+GRAINS = {"1": 1, "h": 3_600_000, "min": 60_000}
 EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 STANCES = ("offer", "capacity", "need")
 ENDS = ("declined", "countered", "lapsed", "retracted", "released")
@@ -39,6 +39,19 @@ class Stand:
     count: int = 0
     since: int = 0  # the count at which it began to speak of this thing
     taken: int = 0
+    begin_us: int | None = None
+    end_us: int | None = None
+    every_us: int | None = None  # so much again each time so long has passed since `first_us`, next at `again_us`
+    first_us: int = 0
+    again_us: int | None = None
+    machine: Json = field(default_factory=dict)  # what a capacity's machines are, or what hours needed ask of them
+
+    def await_again(self, log_us: int) -> None:
+        """Note when it is counted anew."""
+        self.again_us = None
+        if self.every_us is not None:
+            again_us = self.first_us + (max(0, log_us - self.first_us) // self.every_us + 1) * self.every_us
+            self.again_us = again_us if self.end_us is None or again_us < self.end_us else None
 
 
 @dataclass
@@ -59,9 +72,9 @@ class Plan:
     def asks(self, agent: str) -> dict[str, int]:
         asked: dict[str, int] = {}
         for line in self.data["lines"]:
-            for side, what in (("provider", "offer"), ("receiver", "need")):
-                if line[side] == agent:
-                    asked[line[what]] = asked.get(line[what], 0) + grains_of(line["quantity"])
+            for party, ref in draws(line):
+                if party == agent:
+                    asked[ref] = asked.get(ref, 0) + grains_of(line["quantity"])
         return asked
 
 
@@ -77,6 +90,8 @@ class Reader:
         self.log_us = -(1 << 62)
         self.seen: dict[tuple[str, str], Json] = {}
         self.stands: dict[str, Stand] = {}
+        self.recipes: dict[str, Json] = {}
+        self.trees = 0  # proposals of making that came to stand
         self.plans: dict[str, Plan] = {}
         self.open: dict[str, None] = {}  # plans that are proposed or promised
         self.owed: dict[str, str] = {}  # plans whose end is still to be told -> how it came
@@ -122,6 +137,8 @@ class Reader:
         agent = event["source"].partition(":")[2]
         if kind in STANCES:
             self._stand(event, agent, kind)
+        elif kind == "recipe" and event["data"] is not None:
+            self.recipes[f"{agent}/recipe/{event['subject']}"] = event["data"]
         elif kind in ("answer", "report"):
             statement = f"{event['source']}/{event['id']}"
             self.said[statement] = event
@@ -143,12 +160,19 @@ class Reader:
             expires_us = instant_us(data["expires"]) if "expires" in data else None
             new = Stand(mark, thing, grains_of(amount), data.get("basis") == "total", expires_us)
             new.stands = expires_us is None or expires_us > self.log_us
+            new.begin_us, new.end_us = (instant_us(data[name]) if name in data else None for name in ("begin", "end"))
+            new.every_us = grains_of(data["every"]) * 1_000 if "every" in data else None
+            new.first_us = mark[0] if new.begin_us is None else new.begin_us
+            new.machine = data.get("limits" if kind == "capacity" else "requires", {})
             if old is not None:
                 same_thing = old.thing == new.thing
                 same = same_thing and not old.withdrawn and (old.grains, old.total) == (new.grains, new.total)
                 new.count, new.taken = (old.count, old.taken) if same else (old.count + 1, 0)
                 new.since = old.since if same_thing else new.count
+                if same and (old.begin_us, old.every_us) == (new.begin_us, new.every_us):
+                    new.first_us = old.first_us
                 stood = stood and (not same_thing or not new.stands)
+            new.await_again(self.log_us)
             self.stands[ref] = new
         if stood:
             self._ceased(ref)
@@ -158,6 +182,10 @@ class Reader:
             if stand.stands and stand.expires_us is not None and stand.expires_us <= self.log_us:
                 stand.stands = False
                 self._ceased(ref)
+            if stand.again_us is not None and stand.again_us <= self.log_us:
+                if stand.stands:
+                    stand.count, stand.taken = stand.count + 1, 0
+                stand.await_again(self.log_us)
         for name in list(self.open):
             plan = self.plans[name]
             if plan.expires_us <= self.log_us and name not in self.owed:
@@ -203,6 +231,7 @@ class Reader:
         elif data["proposal"] not in self.plans or self.plans[data["proposal"]].state == "retracted":
             name = data["proposal"]
             self.plans[name] = Plan(data, instant_us(data["expires"]))
+            self.trees += any("into" in line for line in data["lines"])
             self.open[name] = None
             self.owed.pop(name, None)
             if not self._rests(data):  # made when the time of a word came, and ended by that word: both are told after it
@@ -223,17 +252,27 @@ class Reader:
         name, known = data["proposal"], self.plans.get(data["proposal"])
         if self.at_once and known is not None and known.state != "retracted":
             return Invariant("proposed once", f"{name} is {known.state} and was proposed again")
-        for line in data["lines"]:
-            if line["offer"].split("/")[0] != line["provider"] or line["need"].split("/")[0] != line["receiver"]:
-                return Invariant("own signals", f"{name} draws on what is not its parties'")
+        if any(ref.split("/")[0] != party for line in data["lines"] for party, ref in draws(line)):
+            return Invariant("own signals", f"{name} draws on what is not its parties'")
+        if fresh and not all(map(self._can_work, data["lines"])):
+            return Invariant("machines can do it", f"{name} asks for work that a machine does not say it can do")
         if not self._rests(data) and not self.at_once:
             return Invariant("plans rest on what stands", f"{name} rests on what does not stand")
         return None
 
     def _rests(self, data: Json) -> bool:
         """Whether all stands that a proposal rests on."""
-        refs = [(self.stands[line[what]], line["resource"]) for line in data["lines"] for what in ("offer", "need")]
+        refs = [(self.stands[ref], line["resource"]) for line in data["lines"] for _, ref in draws(line)]
         return all(stand.stands and stand.thing == resource for stand, resource in refs)
+
+    def _can_work(self, line: Json) -> bool:
+        """Whether the machines that a line draws on say that they can do what is asked of them."""
+        if line["action"] not in ("use", "work"):
+            return True
+        steps = self.recipes[line["into"]]["steps"] if "into" in line else []
+        asked = [step.get("requires", {}) for step in steps if step["process"] == line["resource"]] or [self.stands[line["need"]].machine]
+        machine = self.stands[line["offer"]].machine
+        return all(key in machine and value <= machine[key] for requires in asked for key, value in requires.items())
 
     def _why_not_recorded(self, data: Json, *, fresh: bool) -> Invariant | None:
         kind, name, agent, statement = data["kind"], data["proposal"], data["agent"], data.get("statement")
@@ -410,7 +449,7 @@ class Reader:
         for plan in self.plans.values():
             if agent in plan.promised and plan.state != "broken" and plan.counts.get(ref, -1) >= self.stands[ref].since:
                 for index, line in enumerate(plan.data["lines"]):
-                    if ref in (line["offer"], line["need"]):
+                    if ref in dict(draws(line)).values():
                         tallies = [("arrived", agent)]
                         if kind != "need":
                             tallies += [("left", agent), ("arrived", line["receiver"])]
@@ -431,6 +470,16 @@ class Reader:
 def canonical(line: bytes) -> bytes:
     """Return the RFC 8785 form of what an event says."""
     return rfc8785.dumps(json.loads(line)["data"])
+
+
+def draws(line: Json) -> list[tuple[str, str]]:
+    """Return who gives from which signal, and who gets what it asked for by which, where a line does either.
+
+    What is made with hours names these, and takes none of them; what goes into a recipe is not yet what is needed.
+    """
+    kind = line["offer"].split("/")[1]
+    gives = kind == "offer" or (kind == "capacity" and line["quantity"]["unit"] == "h")
+    return [(line["provider"], line["offer"])] * gives + [(line["receiver"], line["need"])] * ("into" not in line)
 
 
 def grains_of(quantity: Mapping[str, Any]) -> int:

@@ -11,6 +11,7 @@ AT = "2026-03-01T00:00:00Z"
 LINE = {
     "provider": "ada",
     "receiver": "bela",
+    "action": "transfer",
     "resource": "mask",
     "quantity": {"value": 3, "unit": "1"},
     "offer": "ada/offer/x",
@@ -37,8 +38,8 @@ def accept(agent, proposal="p"):
     return said(agent, "answer", proposal, {"proposal": proposal, "answer": "accept"}, f"{agent}-accepts-{proposal}")
 
 
-def proposed(name="p", line=LINE):
-    data = {"proposal": name, "lines": [line], "expires": "2026-03-01T00:05:00Z"}
+def proposed(name="p", *lines):
+    data = {"proposal": name, "lines": lines or [LINE], "expires": "2026-03-01T00:05:00Z"}
     return {"id": name, "type": "stigmergy.proposal.v1", "subject": name, "data": data}
 
 
@@ -52,8 +53,8 @@ def recorded(kind, agent, proposal="p", **more):
 
 
 def promised(agent, proposal="p", before=3, grains=3, by=None):
-    ref = {"ada": "ada/offer/x", "bela": "bela/need/x"}[agent]
-    told = {"free_before": {ref: {"value": before, "unit": "1"}}, "free_after": {ref: {"value": before - grains, "unit": "1"}}}
+    ref, unit = {"ada": ("ada/offer/x", "1"), "bela": ("bela/need/x", "1"), "cleo": ("cleo/capacity/x", "h")}[agent]
+    told = {"free_before": {ref: {"value": before, "unit": unit}}, "free_after": {ref: {"value": before - grains, "unit": unit}}}
     return recorded("promised", agent, proposal, statement=f"agent:{by or agent}/{by or agent}-accepts-{proposal}", **told)
 
 
@@ -68,6 +69,24 @@ def delivered(value):
 BOTH = {agent: f"agent:{agent}/{agent}-accepts-p" for agent in ("ada", "bela")}
 TABLE = [said("ada", "offer", "x", mask(3)), said("bela", "need", "x", mask(3)), proposed()]
 AGREED = [*TABLE, accept("ada"), promised("ada"), accept("bela"), promised("bela"), committed()]
+
+
+# A kit that cleo makes of ada's mask in an hour, for bela.
+RECIPE = "dora/recipe/kit"
+KIT = {"provider": "cleo", "receiver": "bela", "action": "transfer", "resource": "kit", "need": "bela/need/x", "offer": "cleo/capacity/x"}
+TREE = [
+    KIT | {"quantity": {"value": 1, "unit": "1"}},
+    LINE | {"receiver": "cleo", "quantity": {"value": 1, "unit": "1"}, "into": RECIPE},
+    KIT | {"action": "use", "resource": "sewing", "quantity": {"value": 1, "unit": "h"}, "into": RECIPE},
+]
+MAKING = [
+    said("dora", "recipe", "kit", {"recipe": "kit", "steps": [{"process": "sewing", "requires": {"width_mm": 200}}]}),
+    TABLE[0],
+    said("bela", "need", "x", {"resource": "kit", "quantity": {"value": 2, "unit": "1"}}),
+    said("cleo", "capacity", "x", {"process": "sewing", "effort": {"value": 4, "unit": "h"}, "limits": {"width_mm": 200}}),
+]
+NARROW = said("cleo", "capacity", "x", {"process": "sewing", "effort": {"value": 4, "unit": "h"}, "limits": {"width_mm": 100}})
+ALL = {agent: f"agent:{agent}/{agent}-accepts-p" for agent in ("ada", "bela", "cleo")}
 
 
 TICK = {"id": "t", "source": "coordinator:main", "type": "stigmergy.tick.v1", "time": AT, "data": {}}
@@ -103,6 +122,8 @@ def test_what_is_in_order_breaks_nothing():
         ("late words are refused", [200, TABLE[0]]),
         ("proposed once", [*TABLE, proposed()]),
         ("own signals", [*TABLE, proposed("q", LINE | {"offer": "fay/offer/x"})]),
+        ("own signals", [*MAKING, proposed("p", *TREE[:2], TREE[2] | {"provider": "ada"})]),
+        ("machines can do it", [*MAKING[:-1], NARROW, proposed("p", *TREE)]),
         ("known signals", [*TABLE, proposed("q", LINE | {"offer": "ada/offer/y"})]),
         ("promises are kept", [*TABLE, accept("ada"), promised("ada"), retracted()]),
         ("promises are kept", [*TABLE, accept("ada"), promised("ada"), recorded("released", "ada", ends=True, why="so")]),
@@ -144,3 +165,19 @@ def test_among_several_writers_what_came_too_late_is_void_and_changes_nothing():
     assert not reader.decide(json.dumps(proposed("q")).encode(), fresh=False)
     assert not reader.decide(json.dumps(promised("ada")).encode(), fresh=False)
     assert reader.digest() == before
+
+
+def test_a_tree_takes_of_each_party_what_it_gives_and_no_more():
+    agents = {"ada": (3, 1), "cleo": (4, 1), "bela": (2, 1)}
+    answers = [each for agent, (before, taken) in agents.items() for each in (accept(agent), promised(agent, "p", before, taken))]
+    reader = read(*MAKING, proposed("p", *TREE), *answers, recorded("committed", "cleo", acceptances=ALL))
+    assert (reader.trees, reader.plans["p"].state) == (1, "committed")
+    assert [reader.free(ref) for ref in ("ada/offer/x", "cleo/capacity/x", "bela/need/x")] == [2, 3 * 3_600_000, 1]
+
+
+def test_what_comes_again_is_free_again_whatever_was_promised_of_the_last_time():
+    reader = read(said("ada", "offer", "x", mask(3, every={"value": 1, "unit": "min"})), *AGREED[1:])
+    assert reader.free("ada/offer/x") == 0
+    for seconds, free in ((59, 0), (60, 3)):
+        reader.take(TICK, BEGIN_US + seconds * SECOND_US)
+        assert reader.free("ada/offer/x") == free
