@@ -42,8 +42,14 @@ class Guides(Protocol):
     def of(self, problem: ProductionProblem) -> "Guide | None":
         """Return what leads walkers through a problem; None while that is being found, beside whoever asks."""
 
+    def known(self, problem: ProductionProblem) -> "Guide | None":
+        """Return the same if it was found already; nothing is begun for it."""
+
     def has_news(self) -> bool:
-        """Whether one was found since somebody asked for it in vain."""
+        """Whether one was found since the last plan began."""
+
+    def plan_begins(self) -> None:
+        """Note that all that was found so far will be made use of."""
 
 
 class _AtOnce:
@@ -53,9 +59,16 @@ class _AtOnce:
         """Return the guide."""
         return guided(problem)
 
+    def known(self, _: ProductionProblem) -> "Guide | None":
+        """Nothing is kept."""
+        return None
+
     def has_news(self) -> bool:
         """Nobody ever asks in vain."""
         return False
+
+    def plan_begins(self) -> None:
+        """Nothing is found between plans."""
 
 
 AT_ONCE = _AtOnce()
@@ -103,6 +116,7 @@ class Production:
     _recipes: dict[str, Recipe] = field(default_factory=dict)
     _recipes_said: int = -1
     _last: "tuple[Layout, Guide] | None" = None  # the latest linear program and what it was of
+    _awaited: "tuple[Layout, ProductionProblem] | None" = None  # what is being solved beside
 
     @property
     def has_news(self) -> bool:
@@ -119,6 +133,7 @@ class Production:
 
         Where others plan a share of the markets, what they propose counts as it stands in the book.
         """
+        self.guides.plan_begins()
         recipes = self._standing()
         taken = Counter[str]()
         for deal in self.book.deals.values() if others_plan else ():
@@ -156,6 +171,8 @@ class Production:
     def troubles(self) -> list[str]:
         """Return, as sentences, which recipes are not used and why nothing was planned."""
         told = list(self.unused().values())
+        if self.latest.awaits:
+            told.append("nothing was planned to be made yet, because the linear program that leads it is being solved for the first time")
         if self.latest.failed:
             told.append(f"nothing was planned to be made, because {self.latest.failed}")
         return told
@@ -292,8 +309,11 @@ class Production:
 
     def _led(self, made: Made, layout: Layout, guides: Guides) -> "Guide | None":
         """Return what leads through a problem: its linear programs, or the pressures of the last that were solved, carried over."""
+        if self._awaited is not None and (found := guides.known(self._awaited[1])) is not None:
+            self._last, self._awaited = (self._awaited[0], found), None
         guide = guides.of(layout.problem)
         if guide is None:
+            self._awaited = layout, layout.problem
             return None if self._last is None else carried(*self._last, layout)
         if guides is self.guides:
             self._last = layout, guide

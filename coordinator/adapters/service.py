@@ -34,6 +34,7 @@ from coordinator.jsontext import read_json, write_json
 from coordinator.network import never_counts
 from coordinator.places import Table
 from coordinator.planning import Mine
+from coordinator.production import Guides
 from coordinator.proposals import Revision
 from coordinator.signals import Event, event_json, parse_event
 from coordinator.stream import (
@@ -253,6 +254,10 @@ class Service:
         self._collect()
         self._coordination.planning = planning
         self._write_down()
+
+    def lead_by(self, guides: Guides) -> None:
+        """Let what leads plans of making be found beside the cycle, from the next plan on."""
+        self._coordination.production.guides = guides
 
     # -- writing ------------------------------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ import uvicorn
 
 from coordinator.adapters.aside import begin_aside
 from coordinator.adapters.feed import Feed
+from coordinator.adapters.guides import GuidesBeside
 from coordinator.adapters.http_api import LOOPBACK, Reading, build_app
 from coordinator.adapters.kafka_log import KafkaLog
 from coordinator.adapters.kafka_service import KafkaService
@@ -109,7 +110,9 @@ def run(request: Request, *, charter: Charter | None = None, table: Table | None
     _log_to_stderr()
     with contextlib.ExitStack() as stack:
         port = stack.enter_context(open_port(host, settings.port if request.port is None else request.port))
-        service = _service(request, settings, charter, table)
+        guides = GuidesBeside()
+        stack.callback(guides.close)
+        service = _service(request, settings, charter, table, guides)
         stack.enter_context(_closing(service))
         every_s = request.tick_seconds or settings.tick_seconds or min(LONGEST_TICK_S, float(charter.cycle_seconds))
         proofs = Proofs(service)
@@ -173,7 +176,7 @@ def _has_screen() -> bool:
     return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def _service(request: Request, settings: Settings, charter: Charter, table: Table | None) -> Service:
+def _service(request: Request, settings: Settings, charter: Charter, table: Table | None, guides: GuidesBeside) -> Service:
     """Return the coordinator on the log that was asked for: Kafka where one is named, else an embedded one."""
     if request.log is not None and request.kafka is not None:
         raise Refused("both --log and --kafka came; say one of them: the file, or the address of Kafka")
@@ -186,10 +189,11 @@ def _service(request: Request, settings: Settings, charter: Charter, table: Tabl
         if not path.exists() and older.exists():
             raise Refused(f"{older} is a log of the older kind; read it into the new one: coordinator log import {older} --log {path}")
         service = Service(path, charter, table=table, name=settings.name)
+        service.lead_by(guides)
         service.tick()
         return service
     replicas = request.replicas or settings.kafka_replicas
-    return KafkaService(
+    shared = KafkaService(
         bootstrap,
         charter,
         memory=settings.kafka_memory,
@@ -199,6 +203,8 @@ def _service(request: Request, settings: Settings, charter: Charter, table: Tabl
         share=not request.alone,
         surroundings=Surroundings(connect=log_through(request.client or settings.kafka_client)),
     )
+    shared.lead_by(guides)
+    return shared
 
 
 def log_through(client: str) -> Connect:

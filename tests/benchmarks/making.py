@@ -71,9 +71,7 @@ def main() -> None:
         plan = walkers.plan()
         print(f"demand x{demand}: linear program {relaxed.worth:.0f}, {', '.join(f'{k} {v:.2f} s' for k, v in spent.items())}")
         print(f"  plan / linear program {worth_of_plan(problem, plan) / relaxed.worth:.5f}, bound / it {plan.bound / relaxed.worth:.7f}")
-        print(
-            f"  trees {len(plan.tree_need)}, lines {len(plan.line_tree)}, {whole:.2f} s in all, {led:.2f} for {guide.cells} cells"
-        )
+        print(f"  trees {len(plan.tree_need)}, lines {len(plan.line_tree)}, {whole:.2f} s in all, {led:.2f} for {guide.cells} cells")
         print(f"  coverage by tier {tiers(problem, plan)}; broken rules {len(broken_rules(problem, plan))}")
         draw, took = Draw(demand), []
         for _ in range(said.events):

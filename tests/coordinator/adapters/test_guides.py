@@ -1,0 +1,135 @@
+"""Linear programs solved beside the cycle: it never waits for one, goes by the last, and plans anew once there is news."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from coordinator.adapters.guides import WAITING, GuidesBeside
+from coordinator.adapters.service import Service
+from coordinator.charter import Charter
+from coordinator.times import SECOND_US
+from solver.making import guided
+from solver.making.reference import reference
+from tests.coordinator.test_production import SHIELDS, lines_of
+from tests.support.desk import Desk
+from tests.support.events import agent, moment_us, need
+from tests.support.serving import Hand
+
+LONG_S = 60.0
+DELIVERY = ("printer", "clinic", "transfer", "shield", 60, None)
+
+
+@pytest.fixture
+def guides() -> Iterator[GuidesBeside]:
+    made = GuidesBeside()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Event]:
+    """Lets no linear program end before it is set."""
+    go_on = Event()
+
+    def waits(problem):
+        assert go_on.wait(LONG_S)
+        return guided(problem)
+
+    monkeypatch.setattr("coordinator.adapters.guides.guided", waits)
+    yield go_on
+    go_on.set()
+
+
+def desk_led_by(guides: GuidesBeside) -> Desk:
+    desk = Desk(*SHIELDS)
+    desk.core.production.guides = guides
+    return desk
+
+
+def test_a_cycle_waits_for_no_linear_program_and_plans_once_there_is_one(guides: GuidesBeside, held: Event) -> None:
+    desk = desk_led_by(guides)
+    assert desk.cycle() == []
+    assert "is being solved for the first time" in desk.core.production.troubles()[0]
+    assert not desk.core.production.has_news
+    held.set()
+    assert guides.wait(LONG_S)
+    assert desk.core.production.has_news
+    [deal] = desk.cycle()
+    [at_once] = Desk(*SHIELDS).cycle()
+    assert lines_of(deal) == lines_of(at_once)
+    assert DELIVERY in lines_of(deal)
+
+
+def test_what_changes_is_planned_at_once_by_the_last_pressures(guides: GuidesBeside, held: Event) -> None:
+    desk = desk_led_by(guides)
+    desk.cycle()
+    held.set()
+    assert guides.wait(LONG_S)
+    desk.cycle()
+    assert guides.wait(LONG_S)
+    held.clear()
+    desk.take(agent("ward", 48.6, 2.3), need("ward", 7, "shield", due=90, end=150))
+    new = next(deal for deal in desk.cycle() if "ward" in deal.parties)
+    assert ("printer", "ward", "transfer", "shield", 7, None) in lines_of(new)
+    made = desk.core.production.latest
+    assert made.plan is not None
+    assert made.worth <= made.bound
+
+
+def test_nothing_is_planned_anew_without_news(guides: GuidesBeside) -> None:
+    desk = desk_led_by(guides)
+    for _ in range(4):  # As many as one plan has problems, and the first.
+        desk.cycle()
+        assert guides.wait(LONG_S)
+    solved = guides.solved
+    desk.cycle()
+    assert guides.wait(LONG_S)
+    assert (guides.solved, desk.core.production.has_news) == (solved, False)
+
+
+def test_older_problems_give_way_to_newer_ones(guides: GuidesBeside, held: Event) -> None:
+    problems = [reference(places=3, demand=demand).problem for demand in range(1, WAITING + 4)]
+    for problem in problems:
+        assert guides.of(problem) is None
+    assert guides.let_go >= 3
+    held.set()
+    assert guides.wait(LONG_S)
+    assert guides.known(problems[-1]) is not None
+    assert guides.known(problems[1]) is None
+
+
+def test_a_fault_is_told_and_the_next_problem_is_solved(guides: GuidesBeside, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = (reference(places=3, demand=demand).problem for demand in (1, 2))
+
+    def fails_once(problem):
+        if problem is one:
+            raise ValueError("something nobody thought of")
+        return guided(problem)
+
+    monkeypatch.setattr("coordinator.adapters.guides.guided", fails_once)
+    assert guides.of(one) is None
+    assert guides.wait(LONG_S)
+    assert guides.of(other) is None
+    assert guides.wait(LONG_S)
+    assert (guides.known(one), guides.known(other) is not None) == (None, True)
+
+
+def test_a_service_proposes_what_is_made_by_a_later_tick(tmp_path: Path, guides: GuidesBeside) -> None:
+    clock = Hand(moment_us(1))
+    service = Service(tmp_path / "stream.log", Charter.model_validate({"cycle_seconds": 1, "late_seconds": 10**9}), clock=clock)
+    service.lead_by(guides)
+    try:
+        outcomes = service.publish(SHIELDS)
+        assert {each.status for each in outcomes} == {"taken"}
+        trees = 0
+        for _ in range(4):
+            clock.now_us += 2 * SECOND_US
+            service.tick()
+            assert guides.wait(LONG_S)
+            with service.reading() as coordination:
+                trees = sum(deal.is_tree for deal in coordination.book.deals.values())
+        assert trees == 1
+    finally:
+        service.close()
