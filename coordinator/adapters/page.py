@@ -26,7 +26,7 @@ FILES = {
     "world.json": JSON,
     **{f"{name}.js": SCRIPT for name in SHELL},
     **{f"views/{name}.js": SCRIPT for name in VIEWS},
-    **{f"map/{name}.js": SCRIPT for name in ("canvas", "scene", "projection")},
+    **{f"map/{name}.js": SCRIPT for name in ("canvas", "painter", "scene", "projection", "sheet")},
 }
 POLICY = "; ".join(
     (
@@ -59,7 +59,7 @@ def pack(body: bytes, level: int = 9) -> Packed:
 def send(packed: Packed, request: Request, media_type: str) -> Response:
     """Return 304 where the browser has it already, else the body, packed where the browser takes that."""
     headers = {"etag": packed.mark, "cache-control": "no-cache", "vary": "accept-encoding"}
-    if media_type == HTML:
+    if media_type in (HTML, SCRIPT):  # A script that runs in a thread of its own goes by the policy it came with.
         headers["content-security-policy"] = POLICY
     if packed.mark in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)

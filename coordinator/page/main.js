@@ -251,7 +251,7 @@ function content() {
     { id: "main", key: `main-${app.view.name}`, "aria-busy": loading && !ready ? "true" : null },
     h("div", { class: "title" }, h("h1", { tabindex: "-1" }, t(`nav.${app.view.name}`)), h("p", { class: "lead" }, t(`lead.${app.view.name}`))),
     trouble ? troubled(trouble) : null,
-    ready ? drawn(data) : trouble ? null : h("p", { class: "loading" }, t("loading")),
+    ready ? drawn(data) : trouble ? null : h("p", { class: "loading" }, t(app.view.waits ?? "loading")),
   );
 }
 

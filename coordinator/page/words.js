@@ -13,6 +13,7 @@ const STEPS = [["day", DAY_MS], ["hour", 3_600_000], ["minute", 60_000], ["secon
 let language = chosen();
 let locale = localeOf(language); // of numbers, units and times
 let plural = new Intl.PluralRules(language);
+let writers = new Map(); // of numbers, times and lengths of time in this language; making one takes longer than a hundred uses of it
 
 function chosen() {
   const kept = localStorage.getItem("language");
@@ -33,7 +34,15 @@ export function useLanguage(name) {
   language = name in LANGUAGES ? name : "en";
   locale = localeOf(language);
   plural = new Intl.PluralRules(language);
+  writers = new Map();
   localStorage.setItem("language", language);
+}
+
+// Returns what writes values of one sort in one form.
+function writer(Sort, form) {
+  const key = Sort.name + JSON.stringify(form);
+  if (!writers.has(key)) writers.set(key, new Sort(locale, form));
+  return writers.get(key);
 }
 
 // Returns a message with its values in place; where `count` is one of them, the form that goes with it.
@@ -46,53 +55,53 @@ export function t(key, values = {}) {
 }
 
 export function number(value, digits = 2) {
-  return new Intl.NumberFormat(locale, { maximumFractionDigits: digits }).format(value);
+  return writer(Intl.NumberFormat, { maximumFractionDigits: digits }).format(value);
 }
 
 // Returns a number as it fits beside an axis: "60K".
 export function inShort(value) {
-  return new Intl.NumberFormat(locale, { notation: "compact" }).format(value);
+  return writer(Intl.NumberFormat, { notation: "compact" }).format(value);
 }
 
 export function percent(share) {
   const part = share > 0 && share < 0.01 ? 0.01 : share < 1 && share > 0.99 ? 0.99 : share;
-  return new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 0 }).format(part);
+  return writer(Intl.NumberFormat, { style: "percent", maximumFractionDigits: 0 }).format(part);
 }
 
 export function quantity({ value, unit }) {
   if (unit === "1") return number(value);
-  if (unit in UNITS) return new Intl.NumberFormat(locale, { style: "unit", unit: UNITS[unit], unitDisplay: "short", maximumFractionDigits: 2 }).format(value);
+  if (unit in UNITS) return writer(Intl.NumberFormat, { style: "unit", unit: UNITS[unit], unitDisplay: "short", maximumFractionDigits: 2 }).format(value);
   return `${number(value)}\u00a0${unit}`;
 }
 
 export function kilometres(km) {
   const digits = km < 10 ? 1 : 0;
-  return new Intl.NumberFormat(locale, { style: "unit", unit: "kilometer", unitDisplay: "short", maximumFractionDigits: digits }).format(km);
+  return writer(Intl.NumberFormat, { style: "unit", unit: "kilometer", unitDisplay: "short", maximumFractionDigits: digits }).format(km);
 }
 
 export function moment(text) {
-  return new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" }).format(new Date(text));
+  return writer(Intl.DateTimeFormat, { dateStyle: "medium", timeStyle: "short" }).format(new Date(text));
 }
 
 export function clock(text) {
-  return new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", second: "2-digit" }).format(new Date(text));
+  return writer(Intl.DateTimeFormat, { hour: "2-digit", minute: "2-digit", second: "2-digit" }).format(new Date(text));
 }
 
 export function day(text) {
-  return new Intl.DateTimeFormat(locale, { day: "numeric", month: "short" }).format(new Date(text));
+  return writer(Intl.DateTimeFormat, { day: "numeric", month: "short" }).format(new Date(text));
 }
 
 // Returns a moment as it stands under an axis that spans so many milliseconds.
 export function tick(ms, wholeMs) {
   const form = wholeMs < 2 * DAY_MS ? { hour: "2-digit", minute: "2-digit" } : wholeMs < 300 * DAY_MS ? { day: "numeric", month: "short" } : { month: "short", year: "numeric" };
-  return new Intl.DateTimeFormat(locale, form).format(new Date(ms));
+  return writer(Intl.DateTimeFormat, form).format(new Date(ms));
 }
 
 // Returns how far a moment lies from now, in the largest unit that fits: "in 3 days", "5 min. ago".
 export function fromNow(text, nowMs = Date.now()) {
   const aheadMs = Date.parse(text) - nowMs;
   const [unit, stepMs] = [...LONG, ...STEPS].find(([, each]) => Math.abs(aheadMs) >= each) ?? STEPS[3];
-  return new Intl.RelativeTimeFormat(locale, { numeric: "auto", style: "short" }).format(Math.trunc(aheadMs / stepMs), unit);
+  return writer(Intl.RelativeTimeFormat, { numeric: "auto", style: "short" }).format(Math.trunc(aheadMs / stepMs), unit);
 }
 
 // Returns what is left until a moment, in its two largest units: "2 d 4 h". Empty when it has passed.
@@ -107,7 +116,7 @@ export function spell(count) {
   const parts = [];
   for (const [unit, stepMs] of STEPS) {
     const count = Math.floor(restMs / stepMs);
-    if (count > 0 || parts.length) parts.push(new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay: "narrow" }).format(count));
+    if (count > 0 || parts.length) parts.push(writer(Intl.NumberFormat, { style: "unit", unit, unitDisplay: "narrow" }).format(count));
     restMs -= count * stepMs;
     if (parts.length === 2) break;
   }
@@ -115,5 +124,5 @@ export function spell(count) {
 }
 
 export function seconds(count) {
-  return new Intl.NumberFormat(locale, { style: "unit", unit: "second", unitDisplay: "short", maximumFractionDigits: count < 10 ? 1 : 0 }).format(count);
+  return writer(Intl.NumberFormat, { style: "unit", unit: "second", unitDisplay: "short", maximumFractionDigits: count < 10 ? 1 : 0 }).format(count);
 }

@@ -342,7 +342,7 @@ def test_a_message_that_is_missing_costs_one_view_and_not_the_page(live: Served,
 
 def test_the_map_moves_by_keyboard_and_keeps_where_one_looks_in_the_address(served: Served, open_page: Opened) -> None:
     page: Page = open_page(served, "/map")
-    canvas = page.locator(".chart canvas")
+    canvas = page.locator(".chart .window")
     expect(page).to_have_url(re.compile(r"v=-?[\d.]+_-?[\d.]+_\d+$"))
     before = page.url
     canvas.focus()
@@ -352,14 +352,44 @@ def test_the_map_moves_by_keyboard_and_keeps_where_one_looks_in_the_address(serv
     again = open_page(served, page.url.partition("#")[2])
     again.wait_for_timeout(500)
     assert again.url == page.url
-    painted = "c => new Set(new Uint32Array(c.getContext('2d').getImageData(0, 0, c.width, c.height).data.buffer)).size"
-    assert canvas.evaluate(painted) > 50  # land, sea, flows, names: no empty sheet
+    painted = """c => { const copy = document.createElement('canvas'); [copy.width, copy.height] = [c.width, c.height];
+      const pen = copy.getContext('2d'); pen.drawImage(c, 0, 0);
+      return new Set(new Uint32Array(pen.getImageData(0, 0, c.width, c.height).data.buffer)).size; }"""
+    assert page.locator(".chart .sheet").evaluate(painted) > 50  # land, sea, flows, names: no empty sheet
+
+
+def test_a_link_to_a_place_on_the_map_is_followed_while_the_map_is_open(served: Served, open_page: Opened) -> None:
+    page = open_page(served, "/map")
+    expect(page).to_have_url(re.compile(r"v=-?[\d.]+_-?[\d.]+_\d+$"))
+    paper = page.locator(".chart .sheet")
+    before = paper.evaluate("sheet => sheet.style.transform")
+    visit(page, "map?v=0.02000_-0.17000_9000")
+    page.wait_for_function("before => document.querySelector('.chart .sheet').style.transform !== before", arg=before)
+    expect(page).to_have_url(re.compile(r"v=0\.02000_-0\.17000_9000$"))
+
+
+def test_several_at_one_place_lie_side_by_side_and_each_is_reached_by_the_keys(live: Served, open_page: Opened) -> None:
+    names = ["clinic", "ehpad", "hospice", "maternity"]
+    for name in names:
+        say(live, "need", name, 40)  # at one rounded place
+    page = open_page(live, "/map")
+    page.locator(".chart .sheet[style*=transform]").wait_for(state="attached")
+    page.locator(".chart .window").focus()
+    seen = []
+    for _ in names:
+        page.keyboard.press("n")
+        seen.append(page.locator(".chart .tip strong").inner_text())
+    assert sorted(seen) == names
+    page.keyboard.press("p")
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_contain_text(f"Ledger of {seen[-2]}")
 
 
 def test_everybody_on_the_map_is_in_its_table_too(served: Served, open_page: Opened) -> None:
     page = open_page(served, "/map?thing=gown&short=1")
     page.locator("details.card summary").click()
     short = {row["agent"] for row in served.get("/shortage/needs?resource=gown&short=true&limit=500")["items"]}
+    page.locator("details.card tbody").wait_for()
     links = page.locator("details.card tbody a.agent").evaluate_all(
         "all => all.map(a => new URLSearchParams(a.hash.split('?')[1]).get('agent'))"
     )

@@ -8,6 +8,7 @@ export const SHORT = 2;
 export const VITAL = 3;
 
 const URGENCY = [1, 0.7, 0.45, 0.25]; // how strongly a short need of each tier shows in the field
+const LISTED = 60; // of those on the map and of those without a place
 
 export function sceneOf(data, { thing, onlyShort, proposed = true, committed = true } = {}) {
   const { agents, signals, flows } = data;
@@ -17,29 +18,37 @@ export function sceneOf(data, { thing, onlyShort, proposed = true, committed = t
     labels: agents.label,
     x: new Float32Array(count).fill(NaN),
     y: new Float32Array(count).fill(NaN),
+    turn: new Uint16Array(count), // which one of those at its very place an agent is
     status: new Uint8Array(count),
     heat: new Float32Array(count),
     life: new Float32Array(count),
     shortNeeds: new Uint16Array(count),
     openOffers: new Uint16Array(count),
     drawn: data.drawing !== null,
-    index: new Map(agents.name.map((name, index) => [name, index])),
   };
   place(scene, agents);
+  const placeless = Uint8Array.from(scene.x, Number.isNaN);
   const wanted = thing ? data.things.indexOf(thing) : -1;
   addSignals(scene, signals, thing ? wanted : null);
   if (onlyShort) for (let agent = 0; agent < count; agent += 1) if (scene.status[agent] < SHORT) scene.x[agent] = NaN;
   scene.flows = flowsOf(scene, flows, thing ? wanted : null, proposed, committed);
+  scene.seen = mostUrgent(scene, (agent) => !Number.isNaN(scene.x[agent]));
+  scene.homeless = mostUrgent(scene, (agent) => placeless[agent] === 1);
   return scene;
 }
 
+// Those at one place, as it was rounded, take turns, so that each can be drawn beside the others.
 function place(scene, { lat, long, east_km: east, north_km: north }) {
+  const met = new Map();
   for (let agent = 0; agent < scene.x.length; agent += 1) {
     const drawn = scene.drawn && east[agent] !== null;
     if (!drawn && (scene.drawn || lat[agent] === null)) continue;
     const [x, y] = drawn ? ofDrawing(east[agent], north[agent]) : ofPlace(lat[agent], long[agent]);
     scene.x[agent] = x;
     scene.y[agent] = y;
+    const key = `${x} ${y}`;
+    scene.turn[agent] = met.get(key) ?? 0;
+    met.set(key, scene.turn[agent] + 1);
   }
 }
 
@@ -69,6 +78,14 @@ function flowsOf(scene, { from, to, thing, bound }, wanted, proposed, committed)
     kept.push(from[row], to[row], bound[row]);
   }
   return Int32Array.from(kept);
+}
+
+// Returns how many agents fit, and the most urgent of them.
+function mostUrgent({ status, heat }, fits) {
+  const found = [];
+  for (let agent = 0; agent < status.length; agent += 1) if (fits(agent)) found.push(agent);
+  found.sort((one, other) => status[other] - status[one] || heat[other] - heat[one] || one - other);
+  return { count: found.length, agents: found.slice(0, LISTED) };
 }
 
 // Returns the box that holds everybody, a little larger than that; the whole world where nobody is to be seen.

@@ -2,78 +2,119 @@
 
 import { h } from "../dom.js";
 import { Chart } from "../map/canvas.js";
-import { OFFERS, SHORT, VITAL, sceneOf } from "../map/scene.js";
+import { OFFERS, SHORT, VITAL } from "../map/scene.js";
 import { agentLink, button, choice, empty, notice, section, table, tick } from "../parts.js";
-import { ask } from "../server.js";
+import { Trouble, bearer } from "../server.js";
 import { kilometres, number, percent, t } from "../words.js";
 
-const LISTED = 60;
 const PULSED = 40; // of what came at once, whose rings are drawn
 
 let chart = null;
 let box = null;
 let tip = null;
 let scale = null;
-let land = null; // its data, when it came
-let asking = null; // for it; a failure is forgotten, so that the next reading asks again
-let kept = { data: null, options: "", scene: null, lists: null };
+let land = null; // the question for it; a failure is forgotten, so that the next reading asks again
+let painter = null; // the thread that reads the map and paints it
+let scene = null; // what is drawn, as it was read last
+let shaped = ""; // the filters by which it was
+let looked = ""; // where one looks, as the address has it
+let listed = false; // whether the map as a table is open
 
 export const map = {
   name: "map",
   everyMs: 4_000,
+  waits: "map.waits",
   moves: () => true,
   hear(_, fresh) {
     if (!chart) return;
     for (const { source } of fresh.slice(-PULSED)) if (source.startsWith("agent:")) chart.pulse(source.slice(6));
   },
-  async load(app, signal) {
-    asking ??= askLand(app);
-    return ask("map", {}, signal);
+  async load(app) {
+    land ??= askLand();
+    const options = optionsOf(app.query);
+    if (scene && shaped !== JSON.stringify(options)) {
+      await read({ options }); // by other filters, what is known already is shown first
+      app.redraw();
+    }
+    return read({ options, address: addressOf("map"), token: bearer.token });
   },
-  draw(app, data) {
-    const { query } = app;
-    const options = { thing: query.thing, onlyShort: Boolean(query.short), proposed: query.proposed !== "0", committed: query.committed !== "0" };
-    const scene = sceneNow(data, options);
+  draw(app) {
     if (!chart) build(app);
-    if (land && !chart.world) chart.setWorld(land);
-    chart.canvas.setAttribute("aria-label", t("map.picture", { count: listsOf(scene).seen.length }));
+    if (chart.scene !== scene) chart.setScene(scene);
+    if (app.query.v && app.query.v !== looked) look(app.query.v);
+    chart.canvas.setAttribute("aria-label", t("map.picture", { count: scene.seen.count }));
     return h(
       "div",
       { class: "stack" },
-      filters(app, data),
+      filters(app),
       legend(),
-      data.drawing ? notice("quiet", t("map.drawn", { error: percent(data.drawing.error) })) : null,
+      scene.drawing ? notice("quiet", t("map.drawn", { error: percent(scene.drawing.error) })) : null,
       box,
-      lists(app, scene),
+      h("p", { class: "note keys" }, t("map.keys")),
+      lists(app),
     );
   },
 };
 
-async function askLand(app) {
+async function askLand() {
   try {
-    land = await ask("page/world.json");
-    app.redraw();
+    await ask("land", { address: addressOf("page/world.json") });
+    chart?.renew();
   } catch {
-    asking = null;
+    land = null;
   }
 }
 
-function sceneNow(data, options) {
-  const key = JSON.stringify(options);
-  if (kept.data !== data || kept.options !== key) {
-    kept = { data, options: key, scene: sceneOf(data, options), lists: null };
-    chart?.setScene(kept.scene);
-  }
-  return kept.scene;
+const addressOf = (path) => new URL(path, document.baseURI).href;
+
+function optionsOf({ thing, short, proposed, committed }) {
+  return { thing, onlyShort: Boolean(short), proposed: proposed !== "0", committed: committed !== "0" };
 }
+
+// -- the thread beside the page --------------------------------------------------------------------------------------------
+
+const waiting = new Map(); // what was asked of it -> who waits for that
+let asked = 0;
+
+function ask(way, question) {
+  painter ??= startPainter();
+  asked += 1;
+  const number = asked;
+  return new Promise((done, failed) => {
+    waiting.set(number, { done, failed });
+    painter.postMessage({ number, way, question });
+  });
+}
+
+function startPainter() {
+  const thread = new Worker(new URL("../map/painter.js", import.meta.url), { type: "module" });
+  thread.onmessage = ({ data: { number, told, trouble } }) => {
+    const { done, failed } = waiting.get(number);
+    waiting.delete(number);
+    if (!trouble) done(told);
+    else failed(trouble.name === "AbortError" ? new DOMException("", "AbortError") : new Trouble(trouble.status, trouble.code, trouble.message));
+  };
+  return thread;
+}
+
+async function read(question) {
+  const told = await ask("read", question);
+  const known = told.names ?? scene.names;
+  scene = { ...told, names: known, labels: told.labels ?? scene.labels, index: told.names ? new Map(known.map((name, agent) => [name, agent])) : scene.index };
+  shaped = JSON.stringify(question.options);
+  return scene;
+}
+
+// -- what is shown ---------------------------------------------------------------------------------------------------------
 
 function build(app) {
   chart = new Chart({
+    paint: (look) => ask("paint", { look }),
     pick: (agent) => app.go("book", { agent: chart.scene.names[agent] }),
     point: (mark, x, y) => showTip(mark, x, y),
     moved: (view) => remember(app, view),
   });
-  tip = h("div", { class: "tip", hidden: true });
+  tip = h("div", { class: "tip", hidden: true, role: "status" });
   scale = h("p", { class: "ruler" });
   const tools = h(
     "div",
@@ -82,19 +123,20 @@ function build(app) {
     button("−", () => chart.zoom(1 / 1.6), { "aria-label": t("map.out") }),
     button("⤢", () => chart.fit(), { "aria-label": t("map.whole") }),
   );
-  box = h("div", { class: "chart", key: "chart", own: true }, chart.canvas, tools, scale, tip);
-  const { v } = app.query;
-  if (v) {
-    const [x, y, zoom] = v.split("_").map(Number);
-    if ([x, y, zoom].every(Number.isFinite)) chart.look({ x, y, scale: zoom });
-  }
-  chart.setScene(kept.scene);
+  box = h("div", { class: "chart", key: "chart", own: true }, chart.parts, tools, scale, tip);
+}
+
+// Goes to where an address says that one looks: a link, or a step back, also while the map is open.
+function look(where) {
+  looked = where;
+  const [x, y, zoom] = where.split("_").map(Number);
+  if ([x, y, zoom].every(Number.isFinite)) chart.look({ x, y, scale: zoom });
 }
 
 // The address keeps where one looks, so that a link shows the same.
 function remember(app, { x, y, scale: zoom }) {
   if (app.view !== map) return;
-  app.query.v = [x.toFixed(5), y.toFixed(5), Math.round(zoom)].join("_");
+  app.query.v = looked = [x.toFixed(5), y.toFixed(5), Math.round(zoom)].join("_");
   history.replaceState(null, "", app.link("map", app.query));
   const ruler = chart.ruler();
   scale.replaceChildren(ruler ? kilometres(ruler.km) : "");
@@ -104,8 +146,7 @@ function remember(app, { x, y, scale: zoom }) {
 function showTip(mark, x, y) {
   tip.hidden = mark === null;
   if (!mark) return;
-  const { scene } = chart;
-  const lines = mark.agents
+  const lines = mark.count > 1
     ? [h("strong", {}, t("map.bubble", { count: mark.count })), t("map.bubble_short", { count: mark.short }), t("map.bubble_offers", { count: mark.offers })]
     : [h("strong", {}, scene.labels[mark.agent] || scene.names[mark.agent]), t("map.short_needs", { count: scene.shortNeeds[mark.agent] }), t("map.open_offers", { count: scene.openOffers[mark.agent] })];
   tip.replaceChildren(...lines.map((line) => h("span", {}, line)));
@@ -113,9 +154,9 @@ function showTip(mark, x, y) {
   tip.style.setProperty("--y", `${Math.min(y + 14, chart.size[1] - 90)}px`);
 }
 
-function filters(app, { things }) {
+function filters(app) {
   const { query } = app;
-  const names = [...things].sort().map((name) => [name, name]);
+  const names = [...scene.things].sort().map((name) => [name, name]);
   return h(
     "div",
     { class: "filters" },
@@ -141,38 +182,24 @@ function legend() {
   );
 }
 
-// Who is on the map and who has no place, the most urgent first: found once a scene, for with many agents it takes a while.
-function listsOf(scene) {
-  if (kept.lists === null) {
-    const byUrgency = (one, other) => scene.status[other] - scene.status[one] || scene.heat[other] - scene.heat[one] || one - other;
-    const [seen, homeless] = [[], []];
-    for (let agent = 0; agent < scene.x.length; agent += 1) {
-      if (!Number.isNaN(scene.x[agent])) seen.push(agent);
-      else if (noPlace(agent)) homeless.push(agent);
-    }
-    kept.lists = { seen: seen.sort(byUrgency), homeless: homeless.sort(byUrgency) };
-  }
-  return kept.lists;
-}
-
-function lists(app, scene) {
-  const { seen, homeless } = listsOf(scene);
+// Who is on the map and who has no place, the most urgent first. The table is made only while it is open.
+function lists(app) {
+  const { seen, homeless } = scene;
+  const toggled = (event) => {
+    listed = event.target.open;
+    app.redraw();
+  };
   return [
-    homeless.length ? section(t("map.without", { count: homeless.length }), h("p", { class: "note" }, t("map.without_note")), agents(app, scene, homeless, t("map.without_table"))) : null,
-    h("details", { class: "card", key: "as-table" }, h("summary", {}, t("map.table", { count: seen.length })), seen.length ? agents(app, scene, seen, t("map.table_title")) : empty(t("map.nobody"))),
+    homeless.count ? section(t("map.without", { count: homeless.count }), h("p", { class: "note" }, t(scene.drawn ? "map.without_drawing" : "map.without_note")), agents(app, homeless, t("map.without_table"))) : null,
+    h("details", { class: "card", key: "as-table", open: listed, on: { toggle: toggled } }, h("summary", {}, t("map.table", { count: seen.count })), !listed ? null : seen.count ? agents(app, seen, t("map.table_title")) : empty(t("map.nobody"))),
   ];
 }
 
-function noPlace(agent) {
-  const { agents: columns, drawing } = kept.data;
-  return drawing ? columns.east_km[agent] === null : columns.lat[agent] === null;
-}
-
-function agents(app, scene, list, caption) {
+function agents(app, { count, agents: list }, caption) {
   const says = { [VITAL]: t("legend.vital"), [SHORT]: t("legend.short"), [OFFERS]: t("legend.offers") };
-  const rows = list.slice(0, LISTED).map((agent) => Object.assign([agentLink(app, scene.names[agent], scene.labels[agent]), says[scene.status[agent]] ?? t("legend.quiet"), number(scene.shortNeeds[agent]), number(scene.openOffers[agent])], { key: scene.names[agent] }));
+  const rows = list.map((agent) => Object.assign([agentLink(app, scene.names[agent], scene.labels[agent]), says[scene.status[agent]] ?? t("legend.quiet"), number(scene.shortNeeds[agent]), number(scene.openOffers[agent])], { key: scene.names[agent] }));
   return [
     table(caption, [t("column.agent"), t("column.state"), t("column.short"), t("column.offers")], rows, { figures: [2, 3], hidden: true }),
-    list.length > LISTED ? h("p", { class: "note" }, t("map.more", { count: list.length - LISTED })) : null,
+    count > list.length ? h("p", { class: "note" }, t("map.more", { count: count - list.length })) : null,
   ];
 }

@@ -415,6 +415,8 @@ export const english = {
   "code.misplaced": "under another's key",
 
   "map.in": "Nearer",
+  "map.waits": "Loading the map …",
+  "map.keys": "On the map: arrows move it, + and − zoom, 0 shows everybody, N and P go from one to the next, Enter opens whom they marked.",
   "map.out": "Farther",
   "map.whole": "Everybody",
   "map.only_short": "only who is short",
@@ -436,6 +438,7 @@ export const english = {
   "map.without_one": "{count} agent without a place",
   "map.without_other": "{count} agents without a place",
   "map.without_note": "They said no place, so they are not on the map; only stated routes connect them with others.",
+  "map.without_drawing": "No distance connects them with the others, or they joined after this drawing was made.",
   "map.without_table": "Agents without a place",
   "map.table_one": "The map as a table: {count} agent",
   "map.table_other": "The map as a table: {count} agents",

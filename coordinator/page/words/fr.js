@@ -401,6 +401,8 @@ export const french = {
   "code.late": "trop tard",
   "code.misplaced": "sous la clé d’un autre",
 
+  "map.waits": "Chargement de la carte …",
+  "map.keys": "Sur la carte : les flèches la déplacent, + et − zooment, 0 montre tout le monde, N et P vont de l’un à l’autre, Entrée ouvre celui qu’elles ont marqué.",
   "map.in": "Plus près",
   "map.out": "Plus loin",
   "map.whole": "Tout le monde",
@@ -423,6 +425,7 @@ export const french = {
   "map.without_one": "{count} agent sans lieu",
   "map.without_other": "{count} agents sans lieu",
   "map.without_note": "Ils n’ont dit aucun lieu et ne sont donc pas sur la carte ; seuls des trajets annoncés les relient aux autres.",
+  "map.without_drawing": "Aucune distance ne les relie aux autres, ou bien ils sont arrivés après ce dessin.",
   "map.without_table": "Agents sans lieu",
   "map.table_one": "La carte en tableau : {count} agent",
   "map.table_other": "La carte en tableau : {count} agents",

@@ -92,7 +92,7 @@ def test_all_scripts_are_asked_for_at_once() -> None:
     """One that waits for another to name it would cost a way there and back."""
     html = (FOLDER / "index.html").read_text(encoding="utf-8")
     preloaded = re.findall(r'<link rel="modulepreload" href="page/(.*)">', html)
-    assert {*preloaded, "main.js"} == {name for name in FILES if name.endswith(".js")}
+    assert {*preloaded, "main.js", "map/painter.js"} == {name for name in FILES if name.endswith(".js")}
 
 
 @pytest.mark.parametrize("name", sorted(FILES))
@@ -110,6 +110,7 @@ def test_a_file_comes_with_its_kind_and_is_known_again(told: Served, name: str) 
 
 def test_the_page_may_run_its_own_scripts_and_nothing_else(told: Served) -> None:
     assert told.ask("GET", "/").headers["content-security-policy"] == POLICY
+    assert told.ask("GET", "/page/map/painter.js").headers["content-security-policy"] == POLICY  # a thread goes by its own
     assert "script-src 'self';" in POLICY
     assert "unsafe" not in POLICY
     assert "default-src 'none'; frame-ancestors" in told.ask("GET", "/needs").headers["content-security-policy"]
