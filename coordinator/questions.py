@@ -201,6 +201,7 @@ class Dependent:
     sole: bool  # without the agent this thing cannot be had, this recipe cannot run, or this agent has a need that nothing else supplies
     proposed: tuple[Quantity, ...] = ()  # of an agent: what is on its way from the agent asked about
     committed: tuple[Quantity, ...] = ()
+    after: tuple[tuple[str, str], ...] = ()  # sort and name of what leads to it directly: the agent asked about, and others told here
 
 
 def downstream(network: Network, agent: str, book: Book | None = None) -> tuple[Dependent, ...]:
@@ -219,10 +220,11 @@ def downstream(network: Network, agent: str, book: Book | None = None) -> tuple[
     for _, end, kind in graph.out_edges(start, data="kind"):
         if kind == "flow":
             levels.setdefault(end, 2)
+    leading = _leading_to(graph, start, levels)
     found: list[Dependent] = []
     for node, level in sorted(levels.items(), key=lambda item: (item[1], item[0])):
         sole = _cut_off(graph, node, with_it, without_it)
-        found.append(Dependent(level, *node, sole, *_flow_amounts(network, graph, start, node)))
+        found.append(Dependent(level, *node, sole, *_flow_amounts(network, graph, start, node), after=tuple(sorted(leading[node]))))
     return tuple(found)
 
 
@@ -240,6 +242,16 @@ def _levels_below(graph: Any, start: tuple[str, str]) -> dict[tuple[str, str], i
         now = following - levels.keys() - {start}
         levels.update(dict.fromkeys(now, level))
     return levels
+
+
+def _leading_to(graph: Any, start: tuple[str, str], found: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], set[tuple[str, str]]]:
+    """Return of each node found those that lead to it in one step. Other agents lead nowhere; of flows only those of the agent itself."""
+    leading: dict[tuple[str, str], set[tuple[str, str]]] = {node: set() for node in found}
+    for node in (start, *(each for each in found if each[0] != AGENT)):
+        for _, end, kind in graph.out_edges(node, data="kind"):
+            if end in leading and kind != "route" and (kind != "flow" or node == start):
+                leading[end].add(node)
+    return leading
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,6 +122,28 @@ def test_downstream_tells_what_an_agent_leads_to_and_what_it_alone_carries():
     }
 
 
+def test_downstream_tells_what_leads_to_what_so_that_it_can_be_drawn():
+    desk = chain()
+    rows = {row.name: row.after for row in downstream(desk.core.network, "strap-maker")}
+    assert rows == {
+        "strap": (("agent", "strap-maker"),),
+        "maker/recipe/visor-v1": (("resource", "strap"),),
+        "visor": (("recipe", "maker/recipe/visor-v1"),),
+        "clinic": (("resource", "visor"),),
+    }
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_whatever_is_downstream_hangs_together_from_level_to_level(seed: int):
+    network = Desk(*random_network(Random(seed))).core.network
+    for who in AGENTS:
+        rows = downstream(network, who)
+        level = {("agent", who): 0} | {(row.sort, row.name): row.level for row in rows if (row.sort, row.name) != ("agent", who)}
+        for row in rows:
+            assert set(row.after) <= level.keys()
+            assert min(level[each] for each in row.after) == row.level - 1
+
+
 def test_downstream_tells_what_is_on_its_way():
     desk = Desk(offer("a", 10, place=HERE), need("b", 6, place=HERE))
     desk.cycle()

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from coordinator.adapters.tokens import create_token
 from coordinator.signals import event_json
@@ -42,6 +42,28 @@ def sign_in(page: Page, *agents: str) -> None:
 
 def card(page: Page, receiver: str):  # type: ignore[no-untyped-def]
     return page.locator(".pair", has=page.get_by_role("link", name=receiver, exact=True))
+
+
+@pytest.mark.parametrize(
+    ("arrives", "told", "state"),
+    [
+        pytest.param(True, "Accepted for atelier", "promised", id="it was taken"),
+        pytest.param(False, "The book has no such answer of atelier", "proposed", id="it never arrived"),
+    ],
+)
+def test_after_a_lost_reply_the_book_says_whether_the_answer_was_taken(
+    live: Served, open_page: Opened, arrives: bool, told: str, state: str
+) -> None:
+    def lose(route: Route) -> None:
+        if arrives:
+            route.fetch()
+        route.abort()
+
+    page = open_page(live, "/proposals", expected=("ERR_FAILED",), prepare=lambda page: page.route("**/signals", lose))
+    sign_in(page, "atelier")
+    card(page, "clinic").locator("[data-act=accept]").first.click()
+    expect(page.locator(".toast").last).to_contain_text(told)
+    expect(card(page, "clinic").locator(".state")).to_have_text(state)
 
 
 def test_without_a_name_nothing_can_be_answered(live: Served, open_page: Opened) -> None:

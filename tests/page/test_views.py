@@ -169,6 +169,19 @@ def test_what_several_make_together_says_who_does_what_and_what_it_takes(served:
     keep_shot(page, "proposal-tree")
 
 
+def test_all_that_is_downstream_of_an_agent_is_joined_by_lines(served: Served, open_page: Opened) -> None:
+    rows = served.get("/network/downstream/atelier-rennes")["items"]
+    assert max(row["level"] for row in rows) > 2  # through recipes
+    page = open_page(served, "/network?show=downstream&agent=atelier-rennes")
+    drawn = 24  # in a column
+    by_level = [[row for row in rows if row["level"] == level] for level in range(1, 1 + max(row["level"] for row in rows))]
+    if all(len(some) <= drawn for some in by_level):
+        expect(page.locator(".layers .edge")).to_have_count(sum(len(row["after"]) for row in rows))
+    else:
+        assert page.locator(".layers .edge").count() > len(by_level[0])
+    keep_shot(page, "downstream")
+
+
 def test_filters_are_in_the_address_and_come_back_from_it(served: Served, open_page: Opened) -> None:
     page = open_page(served, "/needs")
     page.get_by_label("Resource or process").select_option("gown")

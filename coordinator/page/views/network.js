@@ -93,12 +93,19 @@ function upstreamGraph({ items, recipes }) {
 // -- what hangs on an agent ------------------------------------------------------------------------------------------------
 
 function downstream(app, { agent, found }) {
-  const nodes = [{ id: `agent ${agent}`, column: 0, title: agent, small: "", kind: "goal" }, ...found.items.map((each) => ({ id: `${each.sort} ${each.name}`, column: each.level, title: each.sort === "recipe" ? each.name.split("/").at(-1) : each.name, small: `${t(`network.sort_${each.sort}`)}${each.sole ? ` · ${t("network.sole")}` : ""}`, kind: each.sole ? "lonely" : each.sort === "recipe" ? "recipe" : "" }))];
-  const edges = found.items.filter((each) => each.level === 1).map((each) => [`agent ${agent}`, `${each.sort} ${each.name}`]);
+  const own = { id: `agent ${agent}`, column: 0, title: agent, small: "", kind: "goal" };
+  const nodes = found.items.map((each) => ({
+    id: `${each.sort} ${each.name}`,
+    column: each.level,
+    title: each.sort === "recipe" ? each.name.split("/").at(-1) : each.name,
+    small: [t(`network.sort_${each.sort}`), each.sole ? t("network.sole") : ""].filter(Boolean).join(" · "),
+    kind: each.sole ? "lonely" : each.sort === "recipe" ? "recipe" : "",
+  }));
+  const edges = found.items.flatMap((each) => each.after.map(([sort, name]) => [`${sort} ${name}`, `${each.sort} ${each.name}`]));
   const rows = found.items.slice(0, ROWS).map((each) => [number(each.level), each.sort === "agent" ? agentLink(app, each.name) : each.name, t(`network.sort_${each.sort}`), each.sole ? t("network.sole") : "–", each.proposed.map(quantity).join(", ") || "–", each.committed.map(quantity).join(", ") || "–"]);
   return [
     h("div", { class: "filters" }, textFilter(t("filter.agent"), agent, (name) => app.filter({ show: "downstream", agent: name }))),
-    found.items.length ? graph(nodes, edges, t("network.downstream_picture", { agent })) : empty(t("network.nothing")),
+    found.items.length ? graph([own, ...nodes], edges, t("network.downstream_picture", { agent })) : empty(t("network.nothing")),
     found.items.length ? h("div", { class: "card" }, table(t("network.downstream_table", { agent }), [t("column.step"), t("column.thing"), t("column.kind"), t("column.why"), t("column.proposed"), t("column.committed")], rows, { figures: [0, 4, 5] })) : null,
   ];
 }
@@ -115,7 +122,7 @@ function graph(nodes, edges, label) {
   const shapes = [];
   used.forEach((column, index) => {
     const some = columns.get(column).sort((one, other) => (other.kind === "lonely") - (one.kind === "lonely"));
-    const shown = some.slice(0, IN_COLUMN);
+    const shown = sorted(some.slice(0, IN_COLUMN), edges, at);
     const more = some.length - shown.length;
     const top = NODE.between; // from the top on, so that the first step is in sight however many the last one has
     const x = 20 + index * (NODE.width + NODE.apart);
@@ -129,6 +136,14 @@ function graph(nodes, edges, label) {
   const lines = edges.filter(([from, to]) => at.has(from) && at.has(to)).map(([from, to]) => edge(at.get(from), at.get(to)));
   const width = 40 + used.length * (NODE.width + NODE.apart) - NODE.apart;
   return h("div", { class: "layers", role: "region", tabindex: "0", "aria-label": label }, h("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label }, lines, shapes));
+}
+
+// Returns the nodes of a column in the order of what leads to them in the columns before, so that few lines cross.
+function sorted(nodes, edges, at) {
+  const heights = new Map(nodes.map((node) => [node.id, []]));
+  for (const [from, to] of edges) if (heights.has(to) && at.has(from)) heights.get(to).push(at.get(from)[1]);
+  const middle = (node) => heights.get(node.id).reduce((sum, each) => sum + each, 0) / (heights.get(node.id).length || 1);
+  return nodes.sort((one, other) => middle(one) - middle(other));
 }
 
 function box({ title, small, kind }, x, y) {

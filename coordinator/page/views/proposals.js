@@ -8,6 +8,7 @@ import { day, kilometres, left, number, percent, quantity, spell, t } from "../w
 const MOST = 1_000; // proposals of each state that are held here at once
 const CARDS = 30;
 const REJECTED = 3; // of each list of what else was possible; how many there are is said
+const ASKED_AGAIN_MS = [0, 1_000, 3_000, 6_000]; // after a reply was lost
 const OPEN = new Set(["proposed", "promised"]);
 const STATES = ["proposed", "promised", "committed", "delivered in part", "fulfilled", "broken"];
 
@@ -320,9 +321,9 @@ async function answer(app, one, party, said, done, undo) {
   busy.add(one.proposal);
   app.redraw();
   try {
-    await say(app.session.speaker(party), "answer", one.proposal, { proposal: one.proposal, ...said });
+    await speak(app, one, party, { proposal: one.proposal, ...said });
     forms.delete(`${one.proposal} ${party}`);
-    const now = await ask(`proposals/${one.proposal}`);
+    const now = await ask(`proposals/${one.proposal}`).catch(() => ({})); // it was taken, whatever came between since
     app.tell(now.state === "committed" ? t("proposals.committed") : done, { undo: now.state === "promised" ? undo : undefined });
   } catch (trouble) {
     app.tell(sentence(trouble), { bad: true });
@@ -334,7 +335,7 @@ async function answer(app, one, party, said, done, undo) {
 async function takeBack(app, one, party) {
   busy.add(one.proposal);
   try {
-    await say(app.session.speaker(party), "answer", one.proposal, null);
+    await speak(app, one, party, null);
     app.tell(t("proposals.taken_back", { agent: party }));
   } catch (trouble) {
     app.tell(sentence(trouble), { bad: true });
@@ -348,16 +349,44 @@ async function several(app, open) {
   const wrong = [];
   for (const [one, party] of open) {
     try {
-      await say(app.session.speaker(party), "answer", one.proposal, { proposal: one.proposal, answer: "accept" });
+      await speak(app, one, party, { proposal: one.proposal, answer: "accept" });
       done += 1;
     } catch (trouble) {
       wrong.push(sentence(trouble));
-      if (trouble.code === "unreachable") break;
+      if (trouble.code === "lost") break;
     }
   }
   app.tell(t("proposals.all_accepted", { count: done }));
   if (wrong.length) app.tell(t("proposals.some_refused", { count: wrong.length, why: wrong[0] }), { bad: true });
   app.reload();
+}
+
+// Says it. Where the reply was lost, what was said may have been taken all the same: the book tells.
+async function speak(app, one, party, said) {
+  try {
+    await say(app.session.speaker(party), "answer", one.proposal, said);
+  } catch (trouble) {
+    if (trouble.code !== "unreachable") throw trouble;
+    const now = await stands(one);
+    if (now === null) throw new Trouble(0, "lost", t("proposals.lost"));
+    if (!wasTaken(now, party, said)) throw new Trouble(0, "lost", t("proposals.not_taken", { agent: party, state: t(`state.${now.state}`) }));
+  }
+}
+
+// Returns the proposal as it stands, however often one has to ask; null where nobody answers for a while.
+async function stands(one) {
+  for (const pause of ASKED_AGAIN_MS) {
+    await new Promise((done) => setTimeout(done, pause));
+    const now = await ask(`proposals/${one.proposal}`).catch(() => null);
+    if (now) return now;
+  }
+  return null;
+}
+
+function wasTaken({ state: now, accepted_by: accepted = [] }, party, said) {
+  const holds = accepted.includes(party);
+  if (said === null) return !holds;
+  return said.answer === "accept" ? holds : now === (said.answer === "decline" ? "declined" : "countered");
 }
 
 function sentence(trouble) {

@@ -258,6 +258,8 @@ export const english = {
   "proposals.declined": "Declined for {agent}. The next plan leaves this pair out until one of them says something new.",
   "proposals.countered": "Countered for {agent}. The next plan goes by it.",
   "proposals.taken_back": "{agent}'s acceptance is taken back.",
+  "proposals.lost": "The reply was lost, and the server does not answer: whether it was taken is not known. The card shows it as soon as the server is back.",
+  "proposals.not_taken": "The reply was lost. The book has no such answer of {agent}; the proposal is {state}. Say it again if it still holds.",
   "proposals.accept_all_one": "Accept {count}",
   "proposals.accept_all_other": "Accept all {count} shown",
   "proposals.sure_one": "Yes, accept {count}",

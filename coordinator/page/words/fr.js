@@ -249,6 +249,8 @@ export const french = {
   "proposals.declined": "Décliné pour {agent}. Le prochain plan laisse cette paire de côté jusqu’à ce que l’un dise autre chose.",
   "proposals.countered": "Contre-proposé pour {agent}. Le prochain plan en tient compte.",
   "proposals.taken_back": "L’acceptation de {agent} est reprise.",
+  "proposals.lost": "La réponse du serveur s’est perdue et il ne répond plus : on ne sait pas si c’est enregistré. La carte le montrera dès son retour.",
+  "proposals.not_taken": "La réponse du serveur s’est perdue. Le registre n’a rien de tel de {agent} ; la proposition est « {state} ». Répétez si cela tient toujours.",
   "proposals.accept_all_one": "En accepter {count}",
   "proposals.accept_all_other": "Accepter les {count} affichées",
   "proposals.sure_one": "Oui, en accepter {count}",
