@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 
 from coordinator.wording import near, shown
 
-__all__ = ["complaint"]
+__all__ = ["complaint", "wire_name"]
 
 _EXPECTED = {
     "bool_type": "true or false, without quotes,",
@@ -56,10 +56,11 @@ def _near_field(name: str, came: object, model: type) -> str:
 
 def _fields(model: type) -> dict[str, object]:
     """What each field of a model is annotated with, by its name on the wire."""
-    return {_wire_name(name, hint): hint for name, hint in get_type_hints(model, include_extras=True).items()}
+    return {wire_name(name, hint): hint for name, hint in get_type_hints(model, include_extras=True).items()}
 
 
-def _wire_name(name: str, hint: object) -> str:
+def wire_name(name: str, hint: object) -> str:
+    """What a field so annotated is called in JSON."""
     return next((part.alias for part in getattr(hint, "__metadata__", ()) if isinstance(part, FieldInfo) and part.alias), name)
 
 

@@ -13,12 +13,14 @@ from coordinator.errors import Refused
 from coordinator.units import Quantity
 from coordinator.wording import shown
 
-__all__ = ["canonical_json", "exact_numbers", "read_json", "write_json"]
+__all__ = ["canonical_json", "exact_numbers", "plain_number", "read_json", "read_plain", "write_json"]
 
 LARGEST_LINE = 1 << 20  # bytes
 
 _LONGEST_NUMBER = 400  # characters of one number
 _EXACT = Context(prec=_LONGEST_NUMBER)
+_LEAST_PLAIN, _MOST_PLAIN = 1e-4, 1e15  # between them no writer of shortest numbers uses exponents
+_BLANKS = b" \t\r\n"
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
 
 
@@ -40,6 +42,31 @@ def read_json(line: bytes | str) -> object:
         raise Refused(_why_not_json(text, error)) from None
     except RecursionError:
         raise Refused(_TOO_DEEP) from None
+
+
+def read_plain(line: bytes | str) -> object:
+    """What `read_json` gives, but fractions are floats: for a text as programs write it. ValueError for any other, and it says nothing.
+
+    A text that comes out again as it went in, but for blanks, has no key twice, and each fraction is the shortest that tells its double.
+    """
+    text = line.encode() if isinstance(line, str) else line
+    if len(text) > LARGEST_LINE:
+        raise ValueError
+    value = orjson.loads(text)
+    try:
+        written = orjson.dumps(value, option=orjson.OPT_STRICT_INTEGER)
+    except TypeError:
+        raise ValueError from None
+    if written != text and written.translate(None, _BLANKS) != text.translate(None, _BLANKS):
+        raise ValueError
+    return value
+
+
+def plain_number(value: float) -> Decimal:
+    """The exact number that stands in the text of which `read_plain` made a float; ValueError where canonical JSON writes it otherwise."""
+    if value.is_integer() or not _LEAST_PLAIN <= abs(value) < _MOST_PLAIN:
+        raise ValueError
+    return Decimal(orjson.dumps(value).decode())
 
 
 def canonical_json(value: object) -> bytes:

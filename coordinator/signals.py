@@ -6,12 +6,13 @@ read from the wire; made in Python, they take the inner values as they are. `par
 
 import hashlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 
+import msgspec
 from pydantic import Field, StrictBool, TypeAdapter, ValidationError
 from pydantic.json_schema import SkipJsonSchema
 
@@ -46,7 +47,8 @@ from coordinator.fields import (
     read_agent_name,
     read_once,
 )
-from coordinator.jsontext import canonical_json, exact_numbers, read_json, write_json
+from coordinator.glance import NOT_PLAIN, glance_at
+from coordinator.jsontext import canonical_json, exact_numbers, read_json, read_plain, write_json
 from coordinator.times import format_instant, parse_instant
 from coordinator.units import Quantity
 from coordinator.wording import near, shown
@@ -481,8 +483,7 @@ KINDS: Mapping[str, type[Signal]] = {
 OWN_KINDS = frozenset({"tick", "proposal", "ledger"})  # said by coordinators only; all others by agents only
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True):
     """One event as it was said, checked and exact."""
 
     kind: str
@@ -508,7 +509,13 @@ def parse_event(line: bytes | str, *, strict_fields: bool = False, stamp_us: int
     Unknown fields of `data` are passed over, as readers should; with `strict_fields` they are refused, as producers should want.
     `stamp_us` is when the log took it that the line was read from; it counts, whatever log time the line itself tells.
     """
-    record = read_json(line)
+    try:
+        return _event_of(read_plain(line), _glance, stamp_us)
+    except NOT_PLAIN:  # The judge looks, who also says what is wrong.
+        return _event_of(read_json(line), _read_strictly if strict_fields else _read, stamp_us)
+
+
+def _event_of(record: object, read_data: Callable[[str, object], Signal], stamp_us: int | None) -> Event:
     if not isinstance(record, dict):
         raise Refused(f"The line holds {shown(record)}; one CloudEvents object was expected: send it in {{ }}.")
     kind = _read_kind(record)
@@ -521,12 +528,12 @@ def parse_event(line: bytes | str, *, strict_fields: bool = False, stamp_us: int
     if "data" not in record:
         problem = "is in data_base64" if "data_base64" in record else "is missing"
         raise Refused(f"data {problem}; every event has data, or null to withdraw: add it.")
-    said = canonical_json([kind, subject, time_us, record["data"]])
     data = record["data"]
+    said = canonical_json([kind, subject, time_us, data])
     if b":null" in said:
         data = _without_nulls(data)
         said = canonical_json([kind, subject, time_us, data])
-    signal = None if data is None else _read_data(kind, data, strict_fields)
+    signal = None if data is None else read_data(kind, data)
     if kind == "answer" and isinstance(signal, Answer) and signal.proposal != subject:
         raise Refused(
             f"subject is {shown(subject)} and data.proposal {shown(signal.proposal)}; an answer's subject is its proposal: make them equal."
@@ -573,6 +580,7 @@ def _content_id(source: str, kind: str, subject: str, time_us: int, exact: objec
 
 
 _READERS: dict[str, TypeAdapter[Signal]] = {kind: TypeAdapter(model) for kind, model in KINDS.items()}
+_GLANCES: dict[str, Callable[[object], Signal]] = {kind: glance_at(model) for kind, model in KINDS.items()}
 _LEDGER_FIELDS = {part.name for part in fields(Ledger)} - {"rest"}
 _KIND_OF_TYPE = {f"stigmergy.{kind}.v1": kind for kind in KINDS}
 
@@ -631,7 +639,11 @@ def _read_time(record: dict[str, object], field: str) -> int:
         raise Refused(f"{field} {refused}") from None
 
 
-def _read_data(kind: str, raw: object, strict_fields: bool) -> Signal:
+def _glance(kind: str, raw: object) -> Signal:
+    return _GLANCES[kind](raw)
+
+
+def _read(kind: str, raw: object, *, strict_fields: bool = False) -> Signal:
     reader = _READERS[kind]
     if kind == "ledger" and isinstance(raw, dict):
         rest = {key: raw[key] for key in raw.keys() - _LEDGER_FIELDS}
@@ -642,6 +654,10 @@ def _read_data(kind: str, raw: object, strict_fields: bool) -> Signal:
         return reader.validate_python(raw)
     except ValidationError as invalid:
         raise Refused(complaint(invalid.errors(include_url=False), KINDS[kind])) from None
+
+
+def _read_strictly(kind: str, raw: object) -> Signal:
+    return _read(kind, raw, strict_fields=True)
 
 
 def _without_nulls(value: object) -> object:

@@ -9,12 +9,13 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event as Flag
 from threading import Lock, Thread
 from typing import Any, Literal
 
+import msgspec
 import structlog
 
 from coordinator.adapters.at_hand import AtHand, Shown, fitting
@@ -353,7 +354,7 @@ class Service:
 
     def _take(self, said: Said, stamp_us: int) -> Outcome:
         coordination = self._coordination
-        event = replace(said.event, logtime_us=stamp_us)
+        event = msgspec.structs.replace(said.event, logtime_us=stamp_us)
         try:
             taken = coordination.take(event, said.line)
         except Refused as refusal:

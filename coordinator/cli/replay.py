@@ -4,9 +4,11 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from coordinator.adapters.file_log import FileLog
 from coordinator.adapters.files import make_folder, read_charter, read_lines, write_json_file, write_lines
@@ -177,7 +179,7 @@ def _said(line: _Line) -> Said | _Refusal:
     except Refused as refusal:
         return _Refusal(line.file, line.number, str(refusal))
     if line.logtime_us is not None:
-        event = replace(event, logtime_us=line.logtime_us)
+        event = msgspec.structs.replace(event, logtime_us=line.logtime_us)
     return Said(event, line.text, line.file, line.number)
 
 
