@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from fastapi.concurrency import run_in_threadpool
@@ -25,10 +26,12 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-SEND_S = 15.0  # a listener that takes nothing for so long is let go; it comes back with the id it saw last
+PIECE = 64 << 10  # bytes sent at once; as many more may wait for a listener in the server
+SEND_S = 15.0  # for a piece: a listener that is slower is let go; it comes back with the id it saw last, and misses nothing
 KEEP_ALIVE_S = 15.0
 REST_S = 0.00025  # after each sending, times how many listen: with a thousand, each hears at most every 0.25 s
 LOOK_S = 1.0  # between two looks whether a listener may still read, where reading takes a token
+READERS = 4  # threads that read for listeners, whom nobody keeps waiting who asks or speaks
 SHARED = 8  # positions from which many read on at once, whose bytes are kept until there is more
 
 
@@ -38,11 +41,12 @@ class Feed:
     def __init__(self, service: Service) -> None:
         self.service = service
         self.listeners = 0
-        self.let_go = 0  # listeners that took nothing for too long, or asked for what is not at hand any more
+        self.let_go = 0  # listeners that took too little for too long, or asked for what is not at hand any more
         self.closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._more = asyncio.Event()
         self._shared: dict[int, asyncio.Task[tuple[bytes, int]]] = {}
+        self._readers = ThreadPoolExecutor(READERS, "feed")
         service.listen(self._wake)
 
     @contextlib.asynccontextmanager
@@ -67,7 +71,7 @@ class Feed:
         return await asyncio.shield(task)  # Whoever goes meanwhile takes it from nobody else.
 
     async def _read(self, position: int) -> tuple[bytes, int]:
-        records, end = await run_in_threadpool(self.service.follow, position)
+        records, end = await asyncio.get_running_loop().run_in_executor(self._readers, self.service.follow, position)
         return b"".join(map(_frame, records)), end
 
     def close(self) -> None:
@@ -132,8 +136,10 @@ class EventStream(Response):
             if waiting.done() or gone.done():
                 return
             waiting.cancel()
-        async with asyncio.timeout(SEND_S):
-            await send({"type": "http.response.body", "body": body or b": still here\n\n", "more_body": True})
+        body = body or b": still here\n\n"
+        for begin in range(0, len(body), PIECE):
+            async with asyncio.timeout(SEND_S):
+                await send({"type": "http.response.body", "body": body[begin : begin + PIECE], "more_body": True})
         self._position = position
         await asyncio.sleep(REST_S * self._feed.listeners)
 

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from html import escape
@@ -36,7 +37,7 @@ from coordinator.jsontext import read_json, write_json
 from coordinator.replaying import digest, standing_proposals
 from coordinator.times import format_instant
 
-__all__ = ["LARGEST_BODY", "MOST_LINES", "Reading", "build_app"]
+__all__ = ["LARGEST_BODY", "MOST_HELD", "MOST_LINES", "Reading", "build_app"]
 
 LOGGER = logging.getLogger(__name__)
 
@@ -45,7 +46,8 @@ MOST_LINES = 10_000
 BODY_S = 30.0  # for a whole body to arrive
 LISTENERS = 1_000  # who follow the stream at once
 MOST_WAITING = 64  # who speak at once: more would wait longer than they should, and are told so instead
-MOST_HELD = 64 << 20  # bytes of what they say, together
+TAKERS = 8  # threads that take it in: who asks has threads of its own
+MOST_HELD = 64 << 20  # bytes of what they say, together with what others still send
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 WITHOUT_TOKEN = frozenset({"/", "/session", "/healthz", "/readyz"})  # and the page's files: asked for before anybody can say who they are
@@ -137,10 +139,11 @@ def _add_writing(app: FastAPI, service: Service, tokens: Tokens | None, reading:
         speaker = None if tokens is None else await run_in_threadpool(_grant, request.headers, tokens)
         if speaker is not None and not (speaker.speaks or speaker.answers):
             raise Problem(403, "scope", f"the token of {speaker.name!r} reads and says nothing; send one that speaks for the agent")
-        with queue.place(request.headers):
-            lines = _lines_of(request.headers, await _body_of(request))
-            outcomes = await run_in_threadpool(service.publish, lines, speaker)
-            return _told(outcomes)
+        with queue.holding(request.headers) as hold:
+            lines = _lines_of(request.headers, await _body_of(request, hold))
+            with queue.place():
+                outcomes = await asyncio.get_running_loop().run_in_executor(queue.takers, service.publish, lines, speaker)
+                return _told(outcomes)
 
     @app.get("/session", response_class=Response)
     async def session(request: Request) -> Response:
@@ -155,29 +158,49 @@ def _add_writing(app: FastAPI, service: Service, tokens: Tokens | None, reading:
 
 
 class _Queue:
-    """Those whose words are being read and taken: so many at most, with so many bytes. All its callers run in one event loop."""
+    """Those whose words are being read, with so many bytes at most, and taken, so many at once. All its callers run in one event loop."""
 
     def __init__(self) -> None:
         self.waiting = self.turned_away = 0
-        self._held = 0  # bytes, as far as they are known beforehand
+        self.held = 0  # bytes that came, of those who wait and those who still send
+        self.takers = ThreadPoolExecutor(TAKERS, "taker")
 
     @contextmanager
-    def place(self, headers: Headers) -> Iterator[None]:
-        """Hold a place; a Problem that says when to come again where there is none."""
+    def holding(self, headers: Headers) -> Iterator[Callable[[int], None]]:
+        """Yield what counts bytes as they come, so that nobody has room by promising them; a Problem where there is none for more."""
+        own = 0
+
+        def hold(size: int) -> None:
+            nonlocal own
+            self.held, own = self.held + size, own + size
+            self._see_that(self.held <= max(MOST_HELD, own))
+
         stated = headers.get("content-length", "")
-        size = min(int(stated), LARGEST_BODY) if stated.isdigit() else LARGEST_BODY
-        if self.waiting >= MOST_WAITING or (self.waiting and self._held + size > MOST_HELD):
+        self._see_that(self.waiting < MOST_WAITING)  # now, rather than when all of it has come
+        self._see_that(not self.held or not stated.isdigit() or self.held + int(stated) <= MOST_HELD)
+        try:
+            yield hold
+        finally:
+            self.held -= own
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Hold a place among those whose words are taken; a Problem where there is none."""
+        self._see_that(self.waiting < MOST_WAITING)
+        self.waiting += 1
+        try:
+            yield
+        finally:
+            self.waiting -= 1
+
+    def _see_that(self, has_room: bool) -> None:
+        if not has_room:
             self.turned_away += 1
             raise Problem(
                 503,
                 "busy",
                 f"{self.waiting} requests with signals wait already; nothing of this one was taken: say it again in 2 s or later",
             )
-        self.waiting, self._held = self.waiting + 1, self._held + size
-        try:
-            yield
-        finally:
-            self.waiting, self._held = self.waiting - 1, self._held - size
 
 
 def _grant(headers: Headers, tokens: Tokens) -> Grant:
@@ -203,7 +226,7 @@ def _may_read(headers: Headers, readers: Tokens) -> bool:
     return True
 
 
-async def _body_of(request: Request) -> bytes:
+async def _body_of(request: Request, hold: Callable[[int], None]) -> bytes:
     too_large = Problem(413, "too-large", f"the body has more than {LARGEST_BODY} bytes; send fewer events at once")
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise Problem(415, "media-type", "the body is packed; send it as it is")
@@ -217,6 +240,7 @@ async def _body_of(request: Request) -> bytes:
                 body += chunk
                 if len(body) > LARGEST_BODY:
                     raise too_large
+                hold(len(chunk))
     except TimeoutError:
         raise Problem(408, "too-slow", f"the body did not arrive within {BODY_S:g} s; send it again") from None
     return bytes(body)
@@ -435,7 +459,7 @@ class _Figures(Collector):
         if status.cycle_age_s is not None:
             yield GaugeMetricFamily("stigmergy_cycle_age_seconds", "Time since the last cycle ended.", value=status.cycle_age_s)
         yield GaugeMetricFamily("stigmergy_listeners", "Who follows the stream.", value=self._feed.listeners)
-        yield CounterMetricFamily("stigmergy_listeners_let_go", "Listeners who took nothing for too long.", value=self._feed.let_go)
+        yield CounterMetricFamily("stigmergy_listeners_let_go", "Listeners who took too little for too long.", value=self._feed.let_go)
         yield GaugeMetricFamily("stigmergy_requests_waiting", "Requests with signals at the door.", value=self._queue.waiting)
         away = "Requests with signals turned away because too many waited."
         yield CounterMetricFamily("stigmergy_requests_turned_away", away, value=self._queue.turned_away)

@@ -12,19 +12,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread, Timer
-from types import FrameType
 from typing import NoReturn, get_args
 
 import structlog
-import uvicorn
 
 from coordinator.adapters.aside import begin_aside
-from coordinator.adapters.feed import Feed
 from coordinator.adapters.guides import GuidesBeside
 from coordinator.adapters.http_api import LOOPBACK, Reading, build_app
 from coordinator.adapters.kafka_log import KafkaLog
 from coordinator.adapters.kafka_service import KafkaService
 from coordinator.adapters.proofs import Proofs
+from coordinator.adapters.server import CONNECTIONS, Server
 from coordinator.adapters.service import Service
 from coordinator.adapters.snapshot_files import Snapshots
 from coordinator.adapters.surroundings import Connect, Surroundings
@@ -41,9 +39,8 @@ __all__ = ["Request", "log_through", "open_port", "reading_named", "run"]
 
 LONGEST_TICK_S = 60.0
 PROOF_S = 60.0  # a market is held against its proof so often
-CONNECTIONS = 2_000
+OTHER_FILES = 256  # beside connections
 STOP_S = 4.5  # from being told to stop until the process is gone, whatever is under way: five seconds are promised
-GRACE_S = 2  # of these for answers under way
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,27 +60,6 @@ class Request:
     opens: bool = False  # a browser, where there is one to look at
     alone: bool = False
     client: str | None = None  # of Kafka
-
-
-class _Server(uvicorn.Server):
-    """Sends those who follow the stream away as soon as it is asked to stop, and ends the process with what holds that up for too long."""
-
-    def __init__(self, config: uvicorn.Config, feed: Feed) -> None:
-        super().__init__(config)
-        self._feed = feed
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to stop."""
-        leaving = Timer(STOP_S, _leave)
-        leaving.daemon = True
-        leaving.start()
-        self._feed.close()
-        super().handle_exit(sig, frame)
-
-    def end(self) -> None:
-        """Begin to stop because the coordinator ended by itself."""
-        self._feed.close()
-        self.should_exit = True
 
 
 def reading_named(text: str | None) -> Reading | None:
@@ -108,6 +84,7 @@ def run(request: Request, *, charter: Charter | None = None, table: Table | None
     routes = request.routes or settings.routes
     table = distances_in(routes) if table is None else table
     _log_to_stderr()
+    _allow_connections()
     with contextlib.ExitStack() as stack:
         port = stack.enter_context(open_port(host, settings.port if request.port is None else request.port))
         guides = GuidesBeside()
@@ -127,22 +104,12 @@ def run(request: Request, *, charter: Charter | None = None, table: Table | None
         proofs.start(PROOF_S)
         if settings.prepare:  # In a process of its own: what it compiles is left in the cache, and requests do not wait.
             begin_aside(_prepare_all)
-        config = uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            limit_concurrency=CONNECTIONS,
-            timeout_keep_alive=5,
-            timeout_graceful_shutdown=GRACE_S,
-            h11_max_incomplete_event_size=64 << 10,
-        )
         who = "every agent speaks with its token" if tokens else "only this machine reaches it, and anyone on it may speak for any agent"
         who += ", and nobody reads without one" if reading == "tokens" else ""
         print(f"coordinator on {_address(port)} plans every {charter.cycle_seconds} s; {who}. Ctrl-C stops it.", flush=True)
         if request.opens and _has_screen():
             Thread(target=webbrowser.open, args=(_address(port),), name="browser", daemon=True).start()
-        server = _Server(config, app.state.feed)
+        server = Server(app, when_told_to_stop=_leave_in_time)
         if isinstance(service, KafkaService):
             service.when_ended(server.end)
         _serve(server, port)
@@ -162,6 +129,13 @@ def _closing(service: Service) -> Iterator[None]:
         _leave()
 
 
+def _leave_in_time() -> None:
+    """End the process with what holds up its end for too long."""
+    leaving = Timer(STOP_S, _leave)
+    leaving.daemon = True
+    leaving.start()
+
+
 def _leave() -> NoReturn:
     """End this process at once. Threads that plan cannot be told to stop, and what was acknowledged is on the disk or in Kafka."""
     structlog.get_logger("coordinator.serve").warning("what was under way was left; nothing of it was acknowledged")
@@ -169,6 +143,17 @@ def _leave() -> NoReturn:
         process.terminate()
     sys.stdout.flush()
     os._exit(0)
+
+
+def _allow_connections() -> None:
+    """Let this process open as many connections as the server takes, where the system allows that; many allow 1024 files at first."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft != resource.RLIM_INFINITY and soft < CONNECTIONS + OTHER_FILES:
+            wanted = CONNECTIONS + OTHER_FILES
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
 
 
 def _has_screen() -> bool:
@@ -223,7 +208,7 @@ def log_through(client: str) -> Connect:
     return ConfluentLog
 
 
-def _serve(server: uvicorn.Server, port: socket.socket) -> None:
+def _serve(server: Server, port: socket.socket) -> None:
     """Serve until told to stop; being told so is no fault."""
     for stopping in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stopping, signal.SIG_IGN)  # what the server hands on once it has stopped cleanly

@@ -1,14 +1,13 @@
 """What those who follow the stream cost the server, and how late they hear: python -m tests.benchmarks.page_listeners [LISTENERS ...]
 
 `coordinator serve` runs as a process of its own, whose time and memory the system tells. Some of the listeners of the largest run never
-read a byte; the others say how long each record took from its word to them. One agent speaks at a steady pace. Every part ends by itself.
-
+read a byte, and as many read a hundred bytes a second; the others say how long each record took from its word to them. One agent speaks
+at a steady pace. Let go are those who never or hardly read, until the end of the run. Every part ends by itself.
 """
 
 import asyncio
 import contextlib
 import json
-import os
 import re
 import resource
 import socket
@@ -17,61 +16,54 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from coordinator.signals import event_json
+from tests.benchmarks.served import cpu_s, rss, served
 
 SIZES = (0, 1, 100, 1_000)
-DEAF_FROM, DEAF = 1_000, 200  # of so many listeners, so many never read
+DEAF_FROM, DEAF = 1_000, 200  # of so many listeners, so many never read, and so many hardly
+SIP_BYTES = 100  # a second, of those who hardly read
 SAID_EACH_S, SAID_AT_ONCE = 10, 20  # batches a second, and records in each
 WATCH_S = 20.0
-PAGE_BYTES = resource.getpagesize()
 
 
 def main(sizes: tuple[int, ...]) -> None:
     """Print a line a number of listeners."""
-    print("listeners  deaf  said/s  server CPU %  RSS MB  KB a listener  heard p50 ms  p99 ms  kB/s each  let go")
+    print("listeners  deaf  slow  said/s  server CPU %  RSS MB  KB a listener  heard p50 ms  p99 ms  kB/s each  let go")
     bare = None
     for listeners in sizes:
         deaf = DEAF if listeners >= DEAF_FROM else 0
-        with tempfile.TemporaryDirectory() as folder, _server(Path(folder)) as (process, port):
+        with tempfile.TemporaryDirectory() as folder, served(Path(folder)) as (process, port):
             told = asyncio.run(_measured(process, port, listeners, deaf))
         bare = told["rss"] if bare is None else bare
         each = (told["rss"] - bare) / listeners / 1e3 if listeners else 0.0
-        columns = (9, listeners, 0), (5, deaf, 0), (7, told["said"], 0), (13, told["cpu"], 1), (7, told["rss"] / 1e6, 0), (14, each, 1)
+        columns = (
+            (9, listeners, 0),
+            (5, deaf, 0),
+            (5, deaf, 0),
+            (7, told["said"], 0),
+            (13, told["cpu"], 1),
+            (7, told["rss"] / 1e6, 0),
+            (14, each, 1),
+        )
         heard = (13, told["p50"], 0), (7, told["p99"], 0), (10, told["rate"] / 1e3, 1), (7, told["gone"], 0)
         print(" ".join(f"{value:>{width}.{digits}f}" for width, value, digits in (*columns, *heard)), flush=True)
-
-
-@contextlib.contextmanager
-def _server(folder: Path) -> Iterator[tuple["subprocess.Popen[str]", int]]:
-    command = [str(Path(sys.executable).with_name("coordinator")), "serve", "--port", "0", "--log", str(folder / "log")]
-    environment = {**os.environ, "STIGMERGY_PREPARE": "false"}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=folder, env=environment) as process:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        found = re.search(r":(\d+) plans", line)
-        assert found is not None, f"the server said {line!r}"
-        try:
-            yield process, int(found[1])
-        finally:
-            process.terminate()
-            process.wait(20)
 
 
 async def _measured(process: "subprocess.Popen[str]", port: int, listeners: int, deaf: int) -> dict[str, float]:
     heard: list[float] = []
     got = [0]
     ready = [asyncio.Event() for _ in range(listeners)]
-    tasks = [asyncio.create_task(_listen(port, event, heard, got)) for event in ready[deaf:]]
-    sockets = [_never_read(port) for _ in range(deaf)]
-    await asyncio.gather(*(event.wait() for event in ready[deaf:]))
-    began_s, before_s = time.monotonic(), _cpu_s(process.pid)
+    tasks = [asyncio.create_task(_listen(port, event, heard, got)) for event in ready[2 * deaf :]]
+    sockets = [_never_read(port) for _ in range(2 * deaf)]
+    tasks.append(asyncio.create_task(_sip(sockets[deaf:])))
+    await asyncio.gather(*(event.wait() for event in ready[2 * deaf :]))
+    began_s, before_s = time.monotonic(), cpu_s(process.pid)
     said = await _speak(port)
     took_s = time.monotonic() - began_s
-    cpu = 100 * (_cpu_s(process.pid) - before_s) / took_s
-    rss = _rss(process.pid)
+    cpu = 100 * (cpu_s(process.pid) - before_s) / took_s
+    held = rss(process.pid)
     await asyncio.sleep(1.0)
     for task in tasks:
         task.cancel()
@@ -80,8 +72,8 @@ async def _measured(process: "subprocess.Popen[str]", port: int, listeners: int,
         one.close()
     heard.sort()
     p50, p99 = (statistics.median(heard), heard[int(len(heard) * 0.99)]) if heard else (0.0, 0.0)
-    rate = got[0] / took_s / max(1, listeners - deaf)
-    return {"said": said / took_s, "cpu": cpu, "rss": rss, "p50": p50 * 1e3, "p99": p99 * 1e3, "rate": rate, "gone": gone}
+    rate = got[0] / took_s / max(1, listeners - 2 * deaf)
+    return {"said": said / took_s, "cpu": cpu, "rss": held, "p50": p50 * 1e3, "p99": p99 * 1e3, "rate": rate, "gone": gone}
 
 
 async def _listen(port: int, ready: asyncio.Event, heard: list[float], got: list[int]) -> None:
@@ -106,6 +98,17 @@ def _never_read(port: int) -> socket.socket:
     deaf.connect(("127.0.0.1", port))
     deaf.sendall(b"GET /events HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
     return deaf
+
+
+async def _sip(slow: list[socket.socket]) -> None:
+    """Read a little of what each of these is sent, every second, until cancelled."""
+    for one in slow:
+        one.setblocking(False)
+    while True:
+        await asyncio.sleep(1.0)
+        for one in slow:
+            with contextlib.suppress(OSError):
+                one.recv(SIP_BYTES)
 
 
 def _was_let_go(deaf: socket.socket) -> bool:
@@ -140,15 +143,6 @@ async def _speak(port: int) -> int:
         await asyncio.sleep(max(0.0, said / SAID_AT_ONCE / SAID_EACH_S - late_s))
     writer.close()
     return said
-
-
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _rss(pid: int) -> float:
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES
 
 
 if __name__ == "__main__":

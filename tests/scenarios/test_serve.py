@@ -5,14 +5,17 @@ import json
 import signal
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from coordinator.adapters.clock import wall_us
+from coordinator.adapters.http_api import LARGEST_BODY, MOST_HELD
 from coordinator.client import Client
 from coordinator.errors import Unavailable
 from coordinator.signals import event_json
+from tests.benchmarks.served import largest_rss
 from tests.support import processes
 from tests.support.processes import run, serving, stop
 
@@ -117,6 +120,28 @@ def test_a_port_that_is_taken_is_told_in_a_line(tmp_path: Path) -> None:
     with serving(tmp_path) as (url, _):
         told = run("serve", "--log", "other", "--port", url.rpartition(":")[2], cwd=tmp_path, expected=3)
     assert "choose another with --port" in told
+
+
+def test_a_flood_of_large_bodies_takes_no_more_memory_than_is_said(tmp_path: Path) -> None:
+    body = (b"x" * (1 << 20) + b"\n") * 8
+    body = body[:LARGEST_BODY]
+    with serving(tmp_path) as (url, process), ThreadPoolExecutor(48) as threads:
+        before = largest_rss(process.pid)
+
+        def post() -> int:
+            connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=120)
+            try:
+                connection.request("POST", "/signals", body, {"content-type": "application/x-ndjson"})
+                return connection.getresponse().status
+            except ConnectionError:  # It was answered and closed before all of it was sent.
+                return 503
+            finally:
+                connection.close()
+
+        told = set(threads.map(lambda _: post(), range(48)))
+        assert told <= {400, 503}
+        assert Client(url).read("/healthz") == {"status": "ok"}
+        assert largest_rss(process.pid) - before < 4 * MOST_HELD < 48 * LARGEST_BODY
 
 
 PLANS_FOR_EVER = """

@@ -11,11 +11,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from fastapi import FastAPI
 
 from coordinator.adapters.http_api import Reading, build_app
 from coordinator.adapters.proofs import Proofs
+from coordinator.adapters.server import Server
 from coordinator.adapters.service import Service
 from coordinator.adapters.tokens import Tokens
 from coordinator.charter import Charter
@@ -60,6 +60,7 @@ class Served:
     port: int
     proofs: Proofs
     app: FastAPI
+    server: Server
     reading: Reading = "open"
 
     @property
@@ -120,7 +121,7 @@ def serve(
     service = Service(path, Charter.model_validate({"cycle_seconds": 1} | rules), clock=clock)
     proofs = Proofs(service)
     app = build_app(service, Tokens(tokens, clock) if tokens else None, only_loopback=True, proofs=proofs, reading=reading)
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=5))
+    server = Server(app, host="127.0.0.1", port=0)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
@@ -130,7 +131,7 @@ def serve(
             time.sleep(0.01)
         host, port = server.servers[0].sockets[0].getsockname()
         service.tick()
-        yield Served(service, clock, host, port, proofs, app, reading)
+        yield Served(service, clock, host, port, proofs, app, server, reading)
     finally:
         app.state.feed.close()
         server.should_exit = True

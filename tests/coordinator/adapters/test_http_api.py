@@ -355,6 +355,30 @@ def test_a_flood_is_turned_away_with_a_sentence_and_what_waited_is_taken(
     assert figure(server, "stigmergy_requests_waiting") == 0
 
 
+def test_who_promises_much_and_sends_it_slowly_takes_no_room_from_others(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_api, "MOST_HELD", 2_000)
+    monkeypatch.setattr(http_api, "MOST_WAITING", 3)
+    slow = [socket.create_connection((server.host, server.port), timeout=20) for _ in range(10)]
+    for one in slow:
+        one.sendall(f"POST /signals HTTP/1.1\r\nhost: {server.host}\r\ncontent-type: {LINES}\r\ncontent-length: 1000\r\n\r\n".encode())
+        one.sendall(b"x" * 100)
+    queue = server.app.state.queue
+    while queue.held < 1_000:
+        time.sleep(0.01)
+    assert server.post(OFFER).status == 200
+    for one in slow:
+        one.sendall(b"x" * 890)  # all but the last ten bytes
+    while queue.turned_away < 8:  # two of ten fit
+        assert queue.held <= 2_000 + 890
+        time.sleep(0.01)
+    assert queue.held == 2 * 990
+    for one in slow:
+        one.close()
+    while queue.held:
+        time.sleep(0.01)
+    assert server.post(NEED).status == 200
+
+
 def test_one_large_request_is_taken_however_little_may_be_held(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_api, "MOST_HELD", 1)
     assert server.post(OFFER).status == 200
