@@ -44,7 +44,7 @@ class Stand:
     every_us: int | None = None  # so much again each time so long has passed since `first_us`, next at `again_us`
     first_us: int = 0
     again_us: int | None = None
-    machine: Json = field(default_factory=dict)  # what a capacity's machines are, or what hours needed ask of them
+    machines: tuple[Json, ...] = ()  # what a capacity's machines are, or what hours needed ask of them: now, and before the last word
 
     def await_again(self, log_us: int) -> None:
         """Note when it is counted anew."""
@@ -90,7 +90,7 @@ class Reader:
         self.log_us = -(1 << 62)
         self.seen: dict[tuple[str, str], Json] = {}
         self.stands: dict[str, Stand] = {}
-        self.recipes: dict[str, Json] = {}
+        self.recipes: dict[str, list[tuple[tuple[int, str], Json | None]]] = {}  # what was said of each last, and before that
         self.trees = 0  # proposals of making that came to stand
         self.plans: dict[str, Plan] = {}
         self.open: dict[str, None] = {}  # plans that are proposed or promised
@@ -137,16 +137,24 @@ class Reader:
         agent = event["source"].partition(":")[2]
         if kind in STANCES:
             self._stand(event, agent, kind)
-        elif kind == "recipe" and event["data"] is not None:
-            self.recipes[f"{agent}/recipe/{event['subject']}"] = event["data"]
+        elif kind == "recipe":
+            self._describe(event, f"{agent}/recipe/{event['subject']}")
         elif kind in ("answer", "report"):
             statement = f"{event['source']}/{event['id']}"
             self.said[statement] = event
             self.unjudged[statement] = None
 
+    def _mark(self, event: Json) -> tuple[int, str]:
+        """Return what tells which of two words about one thing is the later."""
+        return min(instant_us(event["time"]), self.log_us), event["id"]
+
+    def _describe(self, event: Json, ref: str) -> None:
+        known, mark = self.recipes.get(ref, []), self._mark(event)
+        if not known or known[0][0] <= mark:
+            self.recipes[ref] = [(mark, event["data"]), *known[:1]]
+
     def _stand(self, event: Json, agent: str, kind: str) -> None:
-        ref, data = f"{agent}/{kind}/{event['subject']}", event["data"]
-        mark = (min(instant_us(event["time"]), self.log_us), event["id"])
+        ref, data, mark = f"{agent}/{kind}/{event['subject']}", event["data"], self._mark(event)
         old = self.stands.get(ref)
         if old is not None and mark < old.mark:
             return
@@ -163,7 +171,7 @@ class Reader:
             new.begin_us, new.end_us = (instant_us(data[name]) if name in data else None for name in ("begin", "end"))
             new.every_us = grains_of(data["every"]) * 1_000 if "every" in data else None
             new.first_us = mark[0] if new.begin_us is None else new.begin_us
-            new.machine = data.get("limits" if kind == "capacity" else "requires", {})
+            new.machines = data.get("limits" if kind == "capacity" else "requires", {}), *(old.machines[:1] if old is not None else ())
             if old is not None:
                 same_thing = old.thing == new.thing
                 same = same_thing and not old.withdrawn and (old.grains, old.total) == (new.grains, new.total)
@@ -266,13 +274,18 @@ class Reader:
         return all(stand.stands and stand.thing == resource for stand, resource in refs)
 
     def _can_work(self, line: Json) -> bool:
-        """Whether the machines that a line draws on say that they can do what is asked of them."""
+        """Whether machines said that they can do what is asked of them; a plan may have been made just before the last word came."""
         if line["action"] not in ("use", "work"):
             return True
-        steps = self.recipes[line["into"]]["steps"] if "into" in line else []
-        asked = [step.get("requires", {}) for step in steps if step["process"] == line["resource"]] or [self.stands[line["need"]].machine]
-        machine = self.stands[line["offer"]].machine
-        return all(key in machine and value <= machine[key] for requires in asked for key, value in requires.items())
+        asked: list[Json] = [*self.stands[line["need"]].machines]
+        if "into" in line:
+            steps = [step for _, data in self.recipes[line["into"]] if data for step in data["steps"]]
+            asked = [step.get("requires", {}) for step in steps if step["process"] == line["resource"]]
+        return any(
+            all(key in machine and value <= machine[key] for key, value in requires.items())
+            for requires in asked
+            for machine in self.stands[line["offer"]].machines
+        )
 
     def _why_not_recorded(self, data: Json, *, fresh: bool) -> Invariant | None:
         kind, name, agent, statement = data["kind"], data["proposal"], data["agent"], data.get("statement")
