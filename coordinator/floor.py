@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from coordinator.commitments import OPEN, Deal, State
 from coordinator.cycle import Coordination
 from coordinator.errors import Defect, Refused
-from coordinator.limits import lacking
+from coordinator.limits import lacking, process_meant, processes_done
 from coordinator.loops import recipe_stocks
-from coordinator.network import PROCESS, Limits, Network, Stance
+from coordinator.network import Limits, Network, Stance
 from coordinator.orders import HOUR_MS
 from coordinator.signals import Line, Step
 from coordinator.units import Quantity
@@ -117,8 +117,8 @@ def _works(coordination: Coordination, deal: Deal, agent: str) -> Iterator[_Work
         need = network.stances.get(line.need)
         if line.provider == agent and line.action in ("use", "work") and left > 0:
             recipe = network.recipes.get(line.into or "")
-            process = network.canonical((PROCESS, line.resource))
-            steps = [step for step in recipe.steps if network.canonical((PROCESS, step.process)) == process] if recipe else []
+            done = processes_done(network, line.resource)
+            steps = [step for step in recipe.steps if process_meant(network, step.process)[0] in done] if recipe else []
             step = steps[0] if steps else None
             requires = step.requires if step else (need.limits if need is not None and need.is_hours else None) or {}
             tier = coordination.book.claim_of(need)[2] if need is not None else 3
@@ -126,8 +126,9 @@ def _works(coordination: Coordination, deal: Deal, agent: str) -> Iterator[_Work
 
 
 def _is_able(network: Network, work: _Work, machine: Stance) -> bool:
-    same = network.canonical(machine.thing) == network.canonical((PROCESS, work.line.resource))
-    return same and not lacking(work.requires, machine.limits or {})
+    wanted = work.step.process if work.step else work.line.resource
+    able = process_meant(network, wanted)[0] in processes_done(network, machine.name)
+    return able and not lacking(work.requires, machine.limits or {})
 
 
 def _told(work: _Work) -> str:

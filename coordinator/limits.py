@@ -2,13 +2,32 @@
 
 Names of limits are plain keys. A number required under a key is at most the machine's number of that key (or of `max_` and the key),
 and at least its `min_` and the key, where it states one. A text required is one of the machine's texts, which stand between “;”.
+
+Names of processes count as the charter's catalogue has them, else as the table of processes has: who can do a finer process can do the
+broader one, never the other way round. A name that neither knows stands for itself.
 """
 
 from collections.abc import Mapping
 
+from coordinator.network import PROCESS, Network
+from coordinator.processes import broader_of, term_of
 from coordinator.wording import shown
 
-__all__ = ["lacking"]
+__all__ = ["lacking", "process_meant", "processes_done"]
+
+
+def process_meant(network: Network, name: str) -> tuple[str, str]:
+    """Return the process that a name stands for, and who says so ("" where it is used as it is)."""
+    agreed = network.canonical((PROCESS, name))[1]
+    if agreed != name:
+        return agreed, "the charter's catalogue"
+    term = term_of(name)
+    return (name, "") if term is None or term.process == name else (term.process, term.source)
+
+
+def processes_done(network: Network, name: str) -> tuple[str, ...]:
+    """Return the processes that hours of this name can do, its own first."""
+    return broader_of(process_meant(network, name)[0])
 
 
 def lacking(requires: Mapping[str, float | str], limits: Mapping[str, float | str]) -> list[str]:

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from coordinator.errors import Refused
-from coordinator.limits import lacking
-from coordinator.network import PROCESS, RESOURCE, Network, Stance
+from coordinator.limits import lacking, process_meant
+from coordinator.network import RESOURCE, Network, Stance
 from coordinator.places import Coordinates, great_circle_m, place_named
 from coordinator.processes import broader_of, term_of
 from coordinator.signals import Recipe
@@ -145,28 +145,19 @@ def _makers_of(network: Network, ref: str, able: Mapping[str, _Able], near_to: C
 def _requirements(network: Network, recipe: Recipe) -> Iterator[Requirement]:
     asked = [(step.process, step.requires) for step in recipe.steps]
     for process, requires in (*asked, *((demand.process, demand.requires) for demand in recipe.hours_unknown)):
-        yield Requirement(process, *_meant(network, process), requires)
-
-
-def _meant(network: Network, name: str) -> tuple[str, str]:
-    """Return the process that a name stands for, and who says so: the charter's catalogue first, then the table."""
-    agreed = network.canonical((PROCESS, name))[1]
-    if agreed != name:
-        return agreed, "the charter's catalogue"
-    term = term_of(name)
-    return (name, "") if term is None or term.process == name else (term.process, term.source)
+        yield Requirement(process, *process_meant(network, process), requires)
 
 
 def _abilities(network: Network, agent: str) -> _Able:
     facts = network.agents[agent]
     hours: dict[str, list[Mapping[str, float | str]]] = {}
     for stance in _capacities(network, facts.refs):
-        for process in broader_of(_meant(network, stance.name)[0]):
+        for process in broader_of(process_meant(network, stance.name)[0]):
             hours.setdefault(process, []).append(stance.limits or {})
     known: set[str] = set()
     unknown: list[str] = []
     for said in facts.classes:
-        meant = _meant(network, said)[0]
+        meant = process_meant(network, said)[0]
         if term_of(said) is None and meant not in network.charter.process_names.values():
             unknown.append(said)
         known.update(broader_of(meant))

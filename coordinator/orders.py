@@ -224,6 +224,9 @@ class _Drawing:
 
     def __init__(self, layout: Layout, plan: ProductionPlan) -> None:
         self.layout, self.plan, self.problem = layout, plan, layout.problem
+        self._kinds, self._feeds = plan.line_kind.tolist(), plan.line_feeds.tolist()
+        self._consumers: dict[int, int] = {}  # of lines asked about before
+        self._ways: dict[tuple[int, int], int] = {}  # metres of ways asked about before
         self.lines_of: dict[int, list[int]] = {}
         for line, tree in enumerate(plan.line_tree.tolist()):
             self.lines_of.setdefault(tree, []).append(line)
@@ -255,10 +258,13 @@ class _Drawing:
 
     def _consumer(self, line: int) -> int:
         """Return the run that a line's goods go into in the end, or NEED: moves and substitutions are passed through."""
-        feeds = int(self.plan.line_feeds[line])
-        while feeds != NEED and not (self.plan.line_kind[feeds] == Kind.RUN and self._recipe(feeds) is not None):
-            feeds = int(self.plan.line_feeds[feeds])
-        return feeds
+        found = self._consumers.get(line)
+        if found is None:
+            found = self._feeds[line]
+            while found != NEED and not (self._kinds[found] == Kind.RUN and self._recipe(found) is not None):
+                found = self._feeds[found]
+            self._consumers[line] = found
+        return found
 
     def _need(self, line: int) -> Stance:
         return self.layout.needs[int(self.plan.tree_need[self.plan.line_tree[line]])]
@@ -355,9 +361,10 @@ class _Drawing:
     def _metres(self, start: int, end: int) -> int:
         if start == end:
             return 0
-        one, other = self.layout.spots[start], self.layout.spots[end]
-        metres = self.layout.network.way_m(one.agent, one.place, other.agent, other.place)
-        return metres or 0
+        if (start, end) not in self._ways:
+            one, other = self.layout.spots[start], self.layout.spots[end]
+            self._ways[start, end] = self.layout.network.way_m(one.agent, one.place, other.agent, other.place) or 0
+        return self._ways[start, end]
 
     def _from_us(self, bucket: int) -> int | None:
         edges = self.layout.edges_us

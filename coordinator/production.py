@@ -269,8 +269,9 @@ class Production:
             layout = lay_out(self.network, self.book, recipes, needs, free, log_us, extra) if needs and recipes else None
             if layout is None:
                 return
-            made.layout = made.layout or layout
-            made.left_out.update(layout.left_out)
+            if made.layout is None:  # What later rounds leave out is the same again.
+                made.layout = layout
+                made.left_out.update(layout.left_out)
             plan, bound = self._solved(made, layout, guides or self.guides)
         except TooLarge as error:  # One agent's numbers must not stop what else there is to do: it is told.
             made.failed = str(error)
@@ -308,9 +309,14 @@ class Production:
         return plan, bound
 
     def _led(self, made: Made, layout: Layout, guides: Guides) -> "Guide | None":
-        """Return what leads through a problem: its linear programs, or the pressures of the last that were solved, carried over."""
+        """Return what leads through a problem: its linear programs, or the pressures of the last that were solved, carried over.
+
+        Linear programs are asked for once a plan; what it leaves for further rounds goes by the same pressures.
+        """
         if self._awaited is not None and (found := guides.known(self._awaited[1])) is not None:
             self._last, self._awaited = (self._awaited[0], found), None
+        if made.layout is not layout and self._last is not None:
+            return carried(*self._last, layout)
         guide = guides.of(layout.problem)
         if guide is None:
             self._awaited = layout, layout.problem

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.commitments import Book
-from coordinator.limits import lacking
+from coordinator.limits import lacking, process_meant, processes_done
 from coordinator.loops import Stock, recipe_stocks
-from coordinator.network import PROCESS, RESOURCE, UNKNOWN_MASS_UG, Network, Stance
+from coordinator.network import RESOURCE, UNKNOWN_MASS_UG, Network, Stance
 from coordinator.places import UNCONNECTED, Coordinates, great_circles_m
 from coordinator.signals import Recipe, Step
 from coordinator.times import DAY_US, SECOND_US
@@ -151,8 +151,8 @@ class _Builder:
         standing = [one for one in (*self.network.living(), *self.extra) if one.is_supply and self.free.get(one.ref, 0)]
         supply = sorted(standing, key=lambda one: one.ref)
         lots = [one for one in supply if not one.is_hours and (self.network.canonical(one.thing), one.dimension) in taken]
-        processes = {self.network.canonical((PROCESS, step.process)) for recipe in self.recipes for step in recipe.steps}
-        pools = [one for one in supply if one.is_hours and self.network.canonical(one.thing) in processes]
+        processes = {process_meant(self.network, step.process)[0] for recipe in self.recipes for step in recipe.steps}
+        pools = [one for one in supply if one.is_hours and not processes.isdisjoint(processes_done(self.network, one.name))]
         self._ms = math.gcd(*(each.grains for recipe in self.recipes for step in recipe.steps for each in _times(step))) or 1
         activities = list(self._activities(pools))
         if not activities or not self.needs:
@@ -259,7 +259,8 @@ class _Builder:
         at: dict[int, dict[str, list[int]]] = {}
         for position, pool in enumerate(pools):
             spot = self._spot(pool.agent, pool.place)
-            at.setdefault(spot, {}).setdefault(self.network.canonical(pool.thing)[1], []).append(position)
+            for process in processes_done(self.network, pool.name):
+                at.setdefault(spot, {}).setdefault(process, []).append(position)
         for index, recipe in enumerate(self.recipes):
             if not recipe.steps:
                 author = self.refs[index].partition("/")[0]
@@ -274,8 +275,7 @@ class _Builder:
                     yield index, spot, self._uses(recipe, chosen)
 
     def _able(self, step: Step, by_process: Mapping[str, list[int]], pools: Sequence[Stance]) -> list[int]:
-        process = self.network.canonical((PROCESS, step.process))[1]
-        machines = by_process.get(process, [])
+        machines = by_process.get(process_meant(self.network, step.process)[0], [])
         able = [each for each in machines if not lacking(step.requires, pools[each].limits or {})]
         if len(able) < len(machines):
             self.left_out["machines without what a recipe's step requires"] += len(machines) - len(able)

@@ -1,7 +1,7 @@
 """Linear programs of making, solved beside the cycle: a thread of its own, on problems that nobody changes any more.
 
-The engine lets go of the interpreter's lock while it solves, so that the loop goes on. What was asked last is solved first; what was
-asked before that and not begun is let go of: newer problems have taken its place.
+The engine lets go of the interpreter's lock while it solves, so that the loop goes on. What a plan asked for and nobody has begun when
+the next plan begins is let go of: newer problems take its place.
 """
 
 import hashlib
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["GuidesBeside"]
 
-KEPT = 8  # guides at hand: of one cycle's problems, and of the cycle before
-WAITING = 3  # problems of one cycle: its hours at any time, shared out, and without time
+KEPT = 8  # guides at hand: of one plan's problems (hours at any time, shared out, without time), and of the plans before
 
 logger = structlog.get_logger("coordinator.guides")
 
@@ -33,6 +32,7 @@ class GuidesBeside:
     def __init__(self) -> None:
         self._found: OrderedDict[bytes, Guide | TooLarge] = OrderedDict()
         self._asked: OrderedDict[bytes, ProductionProblem] = OrderedDict()
+        self._begun: bytes | None = None  # of what is asked
         self._news = False
         self._stopped = False
         self._changed = Condition()
@@ -65,6 +65,9 @@ class GuidesBeside:
         """Note that all that was found so far will be made use of."""
         with self._changed:
             self._news = False
+            for key in [key for key in self._asked if key != self._begun]:
+                del self._asked[key]
+                self.let_go += 1
 
     def wait(self, seconds: float) -> bool:
         """Wait until nothing is asked for any more; return whether that came to be in time."""
@@ -79,11 +82,7 @@ class GuidesBeside:
             self._changed.notify_all()
 
     def _ask(self, key: bytes, problem: ProductionProblem) -> None:
-        self._asked[key] = problem
-        self._asked.move_to_end(key)
-        while len(self._asked) > WAITING:
-            self._asked.popitem(last=False)
-            self.let_go += 1
+        self._asked.setdefault(key, problem)
         if self._thread is None:
             self._thread = Thread(target=self._solve_on, name="guides", daemon=True)
             self._thread.start()
@@ -95,10 +94,12 @@ class GuidesBeside:
                 self._changed.wait_for(lambda: self._asked or self._stopped)
                 if self._stopped:
                     return
-                key, problem = next(reversed(self._asked.items()))
+                key, problem = next(iter(self._asked.items()))
+                self._begun = key
             found = _guide_or_why(problem)
             with self._changed:
                 self._asked.pop(key, None)
+                self._begun = None
                 if found is not None:
                     self._found[key] = found
                     self._news = True

@@ -13,7 +13,7 @@ from typing import Any
 
 from coordinator.adapters.towns import towns_of
 from coordinator.errors import Refused
-from coordinator.processes import processes_in
+from coordinator.processes import processes_in, term_of
 from coordinator.signals import event_json
 from coordinator.times import DAY_US, format_instant, parse_instant
 
@@ -21,9 +21,10 @@ __all__ = ["BEGIN_US", "World", "has_files", "real_world", "town_world"]
 
 BEGIN_US = parse_instant("2020-03-30T00:00:00Z")  # after the wants were listed (March 2020)
 WEEKS = 4
-REAL_FILES = ("fablabs/labs.csv", "covid-ppe-map/makers.csv", "covid-ppe-map/needs.csv")
+REAL_FILES = ("fablabs/labs.csv", "fablabs/machines.csv", "covid-ppe-map/makers.csv", "covid-ppe-map/needs.csv")
 WANTED = "Face shields"
 OFFICE = "design-library"
+POWERS_KW = {"3d-printing": 0.15, "laser-cutting": 1.2}  # of what the recipe takes, as such machines usually draw
 GRAIN_MS = 2_400  # of the reference network's hours
 
 
@@ -65,10 +66,17 @@ def real_world(folder: Path, drafts: Sequence[bytes], agents: Sequence[bytes], s
     world.lines += [*drafts, *agents]
     labs = _rows(folder / "fablabs/labs.csv")
     able: list[str] = []
+    machines = _machines_by_lab(folder)
+    named: Counter[str] = Counter()
+    unknown: Counter[str] = Counter()
     for lab in labs:
         if lab["country_code"] == "US" and lab["latitude"].strip():
             able.append(f"lab-{lab['id']}")
-            _workshop(world, able[-1], lab["name"].strip(), lab["latitude"], lab["longitude"], lab["capabilities"].split(";"), draw)
+            mine = machines.pop(lab["name"].strip(), [])
+            _workshop(world, able[-1], lab["name"].strip(), lab["latitude"], lab["longitude"], lab["capabilities"].split(";"), draw, mine)
+            for machine in mine:
+                (named if _process_of(machine) else unknown)[_process_of(machine) or machine["name"].strip()] += 1
+    elsewhere = [machine for rows in machines.values() for machine in rows if machine["country_code"] == "US"]
     for number, maker in enumerate(_rows(folder / "covid-ppe-map/makers.csv")):
         known, _ = processes_in(maker["capabilities"])
         if maker["lat"].strip() and known:
@@ -91,6 +99,7 @@ def real_world(folder: Path, drafts: Sequence[bytes], agents: Sequence[bytes], s
         f"Real: {len(able)} workshops of the USA with places and capabilities (fablabs.io; findthemasks.com), "
         f"{world.counts['need']} health-care sites that asked for face shields (findthemasks.com, March 2020), "
         f"{len(drafts)} designs as drafts.",
+        _told_of_machines(named, unknown, len(elsewhere)),
         f"Synthetic, drawn with seed {seed}: every hour, quantity, stock, tier and date. The recipe's levels follow Glia's face shield; "
         "how long and how much is synthetic too.",
     ]
@@ -106,19 +115,65 @@ def _agent(world: World, name: str, called: str, lat: str | float, long: str | f
     world.say("agent", name, "agent", {"name": called[:200] or name, "place": {"lat": float(lat), "long": float(long)}})
 
 
-def _workshop(world: World, name: str, called: str, lat: str, long: str, capabilities: Sequence[str], draw: Random) -> None:
-    """Add a workshop with synthetic hours of each process that it really names, and of hands to assemble."""
+def _told_of_machines(named: Counter[str], unknown: Counter[str], elsewhere: int) -> str:
+    """Return which machines there are, which of them no table knows, and how many labs could not be found."""
+    by_process = ", ".join(f"{count} {name}" for name, count in named.most_common())
+    return (
+        f"Real machines: {named.total()} of these labs, by name and model ({by_process}); {unknown.total()} whose process no table knows "
+        f"are not used ({', '.join(list(unknown)[:3])}, …); {elsewhere} of labs under another name than in the list of labs are left out. "
+        "Labs that list no machine have hours by what they say they can do."
+    )
+
+
+def _machines_by_lab(folder: Path) -> dict[str, list[dict[str, str]]]:
+    found: dict[str, list[dict[str, str]]] = {}
+    for row in _rows(folder / "fablabs/machines.csv"):
+        found.setdefault(row["lab"].strip(), []).append(row)
+    return found
+
+
+def _process_of(machine: Mapping[str, str]) -> str:
+    """Return what the table of processes says of a machine's class, else of its name; "" where it knows neither."""
+    term = term_of(machine["class_1"]) or term_of(machine["name"])
+    return term.process if term else ""
+
+
+def _workshop(
+    world: World,
+    name: str,
+    called: str,
+    lat: str,
+    long: str,
+    capabilities: Sequence[str],
+    draw: Random,
+    machines: Sequence[Mapping[str, str]] = (),
+) -> None:
+    """Add a workshop with synthetic hours of each machine it lists, else of each process that it names, and of hands to assemble.
+
+    A machine's hours are stated under the class that its lab gives it: which process that is, the table of processes says.
+    """
     _agent(world, name, called, lat, long)
+    listed = [(machine, process) for machine in machines if (process := _process_of(machine)) in POWERS_KW]
+    for machine, process in listed:
+        model = f"{machine['brand']} {machine['name']}".strip()[:100]
+        more = {"power_kw": POWERS_KW[process], "limits": {"model": model}}
+        _capacity(world, name, machine["class_1"], _hours(process, draw), more, subject=f"machine-{machine['id']}")
     processes = {term.process for each in capabilities for term in processes_in(each)[0]}
-    for process in [*sorted(processes & {"3d-printing", "laser-cutting"}), "assembly"]:
-        hours = draw.randint(20, 120) if process == "3d-printing" else draw.randint(4, 20)
-        power = {"3d-printing": {"power_kw": 0.15}, "laser-cutting": {"power_kw": 1.2}}.get(process, {})
-        _capacity(world, name, process, hours, power)
+    processes -= {process for _, process in listed}
+    for process in [*sorted(processes & POWERS_KW.keys()), "assembly"]:
+        power = {"power_kw": POWERS_KW[process]} if process in POWERS_KW else {}
+        _capacity(world, name, process, _hours(process, draw), power)
 
 
-def _capacity(world: World, name: str, process: str, hours: float, more: Mapping[str, Any], unit: str = "h") -> None:
+def _hours(process: str, draw: Random) -> int:
+    return draw.randint(20, 120) if process == "3d-printing" else draw.randint(4, 20)
+
+
+def _capacity(
+    world: World, name: str, process: str, hours: float, more: Mapping[str, Any], unit: str = "h", subject: str | None = None
+) -> None:
     window = {"begin": format_instant(BEGIN_US), "end": format_instant(BEGIN_US + 7 * WEEKS * DAY_US)}
-    world.say("capacity", name, process, {"process": process, "effort": _amount(hours, unit), **window, **more})
+    world.say("capacity", name, subject or process, {"process": process, "effort": _amount(hours, unit), **window, **more})
 
 
 def _need(world: World, name: str, thing: str, count: int, tier: int, due_us: int) -> None:

@@ -136,6 +136,26 @@ def test_a_machine_that_does_not_say_it_can_is_not_asked():
     assert len(making(Desk(*lines, capacity("maker", 10, "cutting", limits={"material": "acrylic;wood"})))) == 1
 
 
+@pytest.mark.parametrize(
+    ("stated", "asked", "trees"),
+    [
+        pytest.param("laser", "laser-cutting", 1, id="another name of the same"),
+        pytest.param("Laser Cutter", "laser", 1, id="two names of one"),
+        pytest.param("laser-cutting", "cutting", 1, id="a finer process does the broader"),
+        pytest.param("cutting", "laser-cutting", 0, id="the broader is not the finer"),
+        pytest.param("lazer", "laser-cutting", 0, id="nothing is guessed"),
+    ],
+)
+def test_names_of_processes_count_as_the_table_has_them(stated, asked, trees):
+    lines = [
+        *SIMPLE[:2],
+        recipe("designer", "visor", {"visor": 1}, {}, {asked: 1}),
+        capacity("maker", 10, stated),
+        need("clinic", 3, "visor"),
+    ]
+    assert len(making(Desk(*lines))) == trees
+
+
 def test_set_up_batches_and_yields_count():
     step = {"process": "cutting", "effort": amount(0.1, "h"), "setup": amount(2, "h")}
     outputs = [{"resource": "visor", "quantity": amount(1), "yield": 0.8}]

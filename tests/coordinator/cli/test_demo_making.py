@@ -42,6 +42,10 @@ def test_with_the_real_files_sites_that_asked_for_face_shields_are_served_by_rea
         wanted = [row for row in csv.DictReader(opened) if "face shields" in row["accepting"].lower()]
     assert figures["needs"] == len(wanted)
     assert figures["refused"] == 0
+    said = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+    machines = [each["data"] for each in said if "/machine-" in each.get("subject", "") or each.get("subject", "").startswith("machine-")]
+    assert {"three_d_printer", "laser"} <= {machine["process"] for machine in machines}
+    assert all(machine["limits"]["model"] for machine in machines)
     assert figures["parties"]["most"] >= 3
     assert figures["worth"] <= figures["bound"]
     assert 0 <= figures["gap"] <= 0.02
