@@ -17,6 +17,7 @@ from coordinator.places import Table
 from coordinator.planning import Mine, Planner, speaking_of
 from coordinator.production import MAKING, Production
 from coordinator.proposals import Draft, Revision, revise
+from coordinator.seen import Seen
 from coordinator.signals import Answer, Event, Ledger, Proposal, Report, event_json, parse_event
 from coordinator.stream import LEDGER, PROPOSAL, SIGNAL, Entry
 from coordinator.times import DAY_US, SECOND_US, format_instant
@@ -70,7 +71,7 @@ class Coordination:
         self.unsaid: deque[str] = deque(maxlen=100)  # proposals that broke our own rules; nothing is known of them but this
         self.ledger: list[bytes] = []
         self._cycle_us = BEGINNING
-        self._seen: dict[tuple[str, str], bytes] = {}  # source, id -> content
+        self._seen = Seen()
         self.unjudged: dict[str, Event] = {}  # statement -> what was heard and awaits its ledger record
         # proposal -> its judge, and the ledger record it awaits since time or a signal ended it; None: to be said retracted.
         self.due: dict[str, tuple[str, Verdict | None]] = {}
@@ -82,7 +83,7 @@ class Coordination:
 
         `line` is the event as it was said; `judged_elsewhere` says that its ledger record will follow.
         """
-        known = self._seen.get((event.source, event.id))
+        known = self._seen.digest(event.source, event.id)
         if known is not None:
             if known != event.content:
                 raise Refused(
@@ -96,7 +97,7 @@ class Coordination:
                 self.run_cycle()
             return NEW
         self._apply(event, line, judged_elsewhere)
-        self._seen[event.source, event.id] = event.content
+        self._seen[event.source][event.id] = event.content
         return NEW
 
     def _stamp(self, event: Event) -> int:

@@ -15,13 +15,13 @@ from coordinator.cycle import Coordination
 from coordinator.errors import Refused
 from coordinator.network import AgentFacts, Network, RouteFacts, Stance, Thing
 from coordinator.ordering import Ordering
+from coordinator.seen import Packed, Seen
 from coordinator.signals import Answer, Event, Recipe, Report, Resource
 
 __all__ = ["DERIVED", "FORM", "KEPT", "freeze", "thaw"]
 
-FORM = 2  # of the bytes
+FORM = 3  # of the bytes
 
-_DIGEST_BYTES = 16
 _Said = tuple[int, str]  # when it was said, and the id
 
 
@@ -81,10 +81,7 @@ class _Coordination(msgspec.Struct):
     _cycle_us: int
     _planned: bool
     ledger: list[str]
-    speakers: list[str]
-    said_by: list[int]  # of each event that was seen: who, by place among the speakers ...
-    ids: list[str]  # ... its id, and the digest of its content
-    contents: bytes
+    _seen: dict[str, Packed]
     unjudged: dict[str, _Word]
     due: dict[str, tuple[str, dict[str, Any] | None]]
 
@@ -102,7 +99,7 @@ DERIVED = {
 KEPT = {
     Network: set(_Network.__struct_fields__) - {"first_said", "unchanged", "changed_else"} | {"_shelves", "changed"},
     Book: set(_Book.__struct_fields__),
-    Coordination: set(_Coordination.__struct_fields__) - {"speakers", "said_by", "ids", "contents"} | {"_seen"},
+    Coordination: set(_Coordination.__struct_fields__),
 }
 
 _DECODER = msgspec.json.Decoder(_Coordination, float_hook=Decimal)
@@ -113,8 +110,6 @@ def freeze(coordination: Coordination) -> bytes:
     """Return a coordination that only folded a log, without judging or planning, as bytes."""
     if coordination.judging or coordination.planning or coordination.outbox:
         raise ValueError("only what a log adds up to is kept; this coordination decides")
-    seen = coordination._seen
-    speakers = {source: number for number, source in enumerate(dict.fromkeys(source for source, _ in seen))}
     return _ENCODER.encode(
         _Coordination(
             network=_frozen_network(coordination.network),
@@ -123,10 +118,7 @@ def freeze(coordination: Coordination) -> bytes:
             _cycle_us=coordination._cycle_us,
             _planned=coordination._planned,
             ledger=[line.decode() for line in coordination.ledger],
-            speakers=list(speakers),
-            said_by=[speakers[source] for source, _ in seen],
-            ids=[each for _, each in seen],
-            contents=b"".join(seen.values()),
+            _seen=coordination._seen.packed(),
             unjudged={statement: _word(event) for statement, event in coordination.unjudged.items()},
             due=coordination.due,
         )
@@ -139,19 +131,14 @@ def thaw(frozen: bytes, coordination: Coordination) -> None:
         kept = _DECODER.decode(frozen)
     except msgspec.DecodeError as error:
         raise Refused(f"this is no state of a coordinator ({error})") from None
-    contents = kept.contents
-    if not len(contents) == _DIGEST_BYTES * len(kept.ids) == _DIGEST_BYTES * len(kept.said_by):
-        raise Refused("this is no state of a coordinator (events and their digests do not match)")
-    if kept.said_by and not 0 <= min(kept.said_by) <= max(kept.said_by) < len(kept.speakers):
-        raise Refused("this is no state of a coordinator (events and their speakers do not match)")
+    try:
+        coordination._seen = Seen(kept._seen)
+    except ValueError as error:
+        raise Refused(f"this is no state of a coordinator ({error})") from None
     _thaw_network(kept.network, coordination.network)
     _thaw_book(kept.book, coordination.book)
     coordination.log_us, coordination._cycle_us, coordination._planned = kept.log_us, kept._cycle_us, kept._planned
     coordination.ledger = [line.encode() for line in kept.ledger]
-    ends = range(0, len(contents), _DIGEST_BYTES)
-    sources = map([intern(source) for source in kept.speakers].__getitem__, kept.said_by)
-    contents_each = [contents[at : at + _DIGEST_BYTES] for at in ends]
-    coordination._seen = dict(zip(zip(sources, kept.ids, strict=True), contents_each, strict=True))
     coordination.unjudged = {statement: _event(word) for statement, word in kept.unjudged.items()}
     coordination.due = kept.due
 

@@ -1,5 +1,6 @@
 """What a log adds up to is the same whether it was folded from the start, or kept somewhere on the way and taken up again."""
 
+from base64 import b64encode
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
@@ -23,6 +24,7 @@ from tests.support import events as say
 from tests.support.networks import random_network, recipe
 
 CHARTER = Charter.model_validate({"cycle_seconds": 1800, "proposal_seconds": 86_400, "default_life_days": 9, "fairness_memory_days": 2})
+GOOD = {"resource": "mask", "quantity": {"value": 1, "unit": "1"}}
 AFTER_IT = {
     "network": {"_degrees", "_aliases", "_table_positions", "_in_order", "names_moved", "charter", "table"},
     "book": {"network", "_rests_us", "moved"},
@@ -127,7 +129,8 @@ def parts(coordination: Coordination) -> dict[str, object]:
     told["network._accepting"] = sorted(network._accepting)
     told["book._by_party"] = sorted((party, list(named)) for party, named in coordination.book._by_party.items())
     told["book._unanswered"] = sorted((pair, sorted(names)) for pair, names in coordination.book._unanswered.items())
-    told |= {name: plain(getattr(coordination, name)) for name in ("log_us", "_cycle_us", "_planned", "ledger", "_seen", "unjudged", "due")}
+    told |= {name: plain(getattr(coordination, name)) for name in ("log_us", "_cycle_us", "_planned", "ledger", "unjudged", "due")}
+    told["_seen"] = coordination._seen.packed()
     return told
 
 
@@ -201,12 +204,25 @@ def test_bytes_that_are_no_state_are_refused(harm):
 
 
 def test_a_state_that_lacks_a_digest_is_refused():
-    line = event_json("offer", "agent:a", "o", 1, {"resource": "mask", "quantity": {"value": 1, "unit": "1"}})
+    line = event_json("offer", "agent:a", "o", 1, GOOD)
     frozen = freeze(folding([line]))
-    assert frozen.count(b'"contents":"') == 1
-    at = frozen.index(b'"contents":"') + 12
+    digest = b64encode(parse_event(line).content)
+    assert frozen.count(digest) == 1
     with pytest.raises(Refused, match="do not match"):
-        thaw(frozen[:at] + frozen[at + 4 :], Coordination(CHARTER, judging=False, planning=False))
+        thaw(frozen.replace(digest, digest[4:]), Coordination(CHARTER, judging=False, planning=False))
+
+
+def test_who_is_not_heard_again_stays_packed_and_is_known_all_the_same():
+    lines = [event_json("offer", f"agent:{who}", "o", 1, GOOD, id=each) for who in "ab" for each in ("1", "two words", "é")]
+    kept = Coordination(CHARTER, judging=False, planning=False)
+    thaw(freeze(folding(lines)), kept)
+    assert kept.take(parse_event(lines[1]), lines[1]).repeat
+    assert kept._seen.keys() == {"agent:a"}
+    with pytest.raises(Refused, match="said before with other content"):
+        kept.take(parse_event(lines[1].replace(b'"o"', b'"p"')), b"")
+    assert freeze(kept) == freeze(folding(lines))
+    assert kept._seen.digest("agent:c", "1") is None
+    assert kept._seen.keys() == {"agent:a"}
 
 
 def test_a_coordination_that_decides_is_not_kept():

@@ -18,6 +18,7 @@ from coordinator.commitments import Book, Deal
 from coordinator.cycle import Coordination
 from coordinator.errors import Unavailable
 from coordinator.network import Network
+from coordinator.seen import Seen
 from coordinator.signals import Event
 from coordinator.stream import Entry
 from coordinator.turns import Turn, TurnJudge
@@ -110,11 +111,11 @@ def _believing(*faults: log_frames.Fault) -> Sequence[Any]:
 # -- the fold --------------------------------------------------------------------------------------------------------------
 
 
-class _Forgetful(dict[str, bytes]):
+class _Forgetful(Seen):
     """Notes what was said and never finds it again."""
 
-    def get(self, key: str, default: Any = None) -> Any:
-        return default
+    def __missing__(self, source: str) -> dict[str, bytes]:
+        return {}
 
 
 def _duplicate_applied(world: Any) -> Sequence[Any]:
@@ -173,7 +174,7 @@ def _forgotten_after_snapshot(world: Any) -> Sequence[Any]:
 
     def thaw(frozen: bytes, coordination: Coordination) -> None:
         right(frozen, coordination)
-        coordination._seen = {}
+        coordination._seen = Seen()
 
     return [patch.object(snapshot_files, "thaw", thaw)]
 
