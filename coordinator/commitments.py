@@ -75,7 +75,8 @@ LIFE: Mapping[State, Mapping[str, State]] = {
 
 OPEN = frozenset({State.PROPOSED, State.PROMISED})
 SAID_ONLY = frozenset({"refused", "noted"})  # ledger kinds that change nothing
-NEVER_SAID = frozenset({"lapsed", "retracted", "taken back"})  # happenings that are no ledger kinds
+WITHOUT_A_WORD = frozenset({"lapsed", "retracted"})  # happenings to proposals that nobody answered
+NEVER_SAID = WITHOUT_A_WORD | {"taken back"}  # happenings that are no ledger kinds
 BY_JUDGE = frozenset({"committed", "released", "broken"})  # decided by the judge of the first line's provider alone
 # What happens by an agent's own word alone -> that word. Nothing else moves its signals.
 OWN_WORDS: Mapping[str, str] = {
@@ -232,7 +233,7 @@ class Book:
         for line in deal.lines:
             for ref in (line.offer, line.need):
                 self._by_ref.setdefault(ref, {})[deal.proposal] = None
-        self.note_pairs(deal)
+        self._note_pairs(deal)
         heapq.heappush(self._expiries, (proposal.expires_us, deal.proposal))
         return None
 
@@ -347,18 +348,19 @@ class Book:
         deal.state = LIFE[deal.state][happening]
         if happening == "taken back" and deal.promised:
             deal.state = State.PROMISED
-        self.note_pairs(deal)
-        for line in deal.lines:
-            for ref in (line.offer, line.need):
-                if ref in self.network.stances:
-                    self.network.touch(self.network.stances[ref])
+        self._note_pairs(deal)
+        if happening not in WITHOUT_A_WORD or deal.is_tree or self.network.charter.hysteresis:  # Else nothing is free that was not before.
+            for line in deal.lines:
+                for ref in (line.offer, line.need):
+                    if ref in self.network.stances:
+                        self.network.touch(self.network.stances[ref])
         if deal.state in ENDED and not deal.promised:
             self._close(deal)
         elif deal.state in (State.COMMITTED, State.BROKEN, State.DELIVERED, State.FULFILLED):
             for agent in deal.parties:
                 self._resettle(deal, agent)
 
-    def note_pairs(self, deal: Deal) -> None:
+    def _note_pairs(self, deal: Deal) -> None:
         """Have at hand, by pair, the proposals that nobody answered."""
         if deal.is_tree:
             return
@@ -502,8 +504,9 @@ class Book:
     def rebuild_indexes(self) -> None:
         """Find again what follows from the deals, where these were set and not proposed one by one."""
         self._in_order = Ordering(self.deals)
-        self._by_party = {}
+        self._by_party, self._unanswered = {}, {}
         for deal in self.deals.values():
+            self._note_pairs(deal)
             for party in deal.parties:
                 self._by_party.setdefault(party, {})[deal.proposal] = None
 

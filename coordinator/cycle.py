@@ -212,13 +212,13 @@ class Coordination:
         planner = self.planner
         moved = planner.plan(self.log_us, mine)
         self._cycle_us = self.log_us
-        if not moved and not making:
+        if not (moved or making or self.book.moved):
             return Revision([], [])
         made = None
         if making:
             made = self.production.plan(planner.parts(), self.log_us, others_plan=mine is not None)
             self._made_us, self._made_of = self.log_us, self.network.recipes_said
-        return revise(self.network, self.book, planner.partners, self.log_us, speaking_of(self.network, mine), made)
+        return revise(self.network, self.book, planner.partners, planner.told, self.log_us, speaking_of(self.network, mine), made)
 
     def _may_be_made_anew(self) -> bool:
         """Whether anything moved that a plan of making rests on, or a day passed since the last."""

@@ -35,7 +35,9 @@ from solver import Allocation, Field, Gap, Problem, broken_rules, least_pressure
 __all__ = ["KeptMarket", "again_us", "check"]
 
 Ints = NDArray[np.int64]
-PortionOf = Callable[[Thing, str, Sequence[int], int], int]  # thing, dimension, open claims in grains, log time -> grains
+Bools = NDArray[np.bool_]
+Sort = tuple[Thing, str, str]  # thing as said, dimension, unit: what packs and masses follow from
+PortionOf = Callable[[Thing, str, Ints, int], int]  # thing, dimension, open claims in grains, log time -> grains
 
 DEAD_SHARE = 2  # the field is built anew when it holds so many times more of the past than of the present
 
@@ -82,12 +84,14 @@ class KeptMarket:
         self._of_thing = by_thing(self._claims)
         self._terms = {stance.ref: self._terms_of(stance) for stance in (*self.offers, *self.needs)}
         self._weight_of, self._weight = question.weight_of, question.weight.copy()
-        self._kinds = self._kinds_of(self.offers)
+        self._example = {_sort_of(offer): offer for offer in self.offers}
+        self._kinds = self._kinds_of(self._example)
         self._multiple = self._smallest_change()
         problem, _ = solve_on_demand(question.nodes(), question.candidates())
         self._received, self._claim, self._rise, self._run = problem.received, problem.claim, problem.rise, problem.run
         self.field = Field(problem, farthest=question.market.farthest_m() * int(self._weight.max(initial=1)))
         self._supply, self._demand = problem.supply.copy(), problem.demand.copy()
+        self._alike = Counter(_sort_of(offer) for offer, units in zip(self.offers, self._supply.tolist(), strict=True) if units)
         self._offer_end = np.array([_end_us(offer) for offer in self.offers], dtype=np.int64)
         self._need_end = np.array([_end_us(need) for need in self.needs], dtype=np.int64)
         self._fades: dict[Claim, int] = {}
@@ -103,6 +107,13 @@ class KeptMarket:
         for position in range(len(self.offers)):
             for need, grains in question.market.limits_of(position):
                 self._limit(position, need, grains // self.step)
+        nothing = np.zeros(0, dtype=np.int64)
+        self._flow, self._proven = nothing, (nothing, nothing)  # and the pressures that proved it, when `moved` was last asked
+        self._parts: dict[int, Part] = {}  # what moved then, by arc
+        self._said_anew: set[str] = set()  # since then
+        self._told: dict[tuple[str, str], Part] = {}  # parts as they are now, where that was asked
+        self._levels: Ints | None = None  # of each arc, where that was asked
+        self._last_level = problem.levels - 1
         self._hidden.clear()  # Whoever laid the market out counted these.
         self._add_what_gains()
 
@@ -116,7 +127,8 @@ class KeptMarket:
         ends_us = np.concatenate((self._offer_end, self._need_end))
         stated = self.book.network.portion_stated
         by_day = any(stated(thing, self.dimension) is None for thing in self.portions)
-        return again_us(log_us, ends_us[(ends_us > log_us) & (ends_us < FOREVER)].tolist(), self._fades.values(), by_day=by_day)
+        next_end_us = int(ends_us.min(initial=FOREVER, where=ends_us > log_us))
+        return again_us(log_us, (next_end_us,), self._fades.values(), by_day=by_day)
 
     # -- following what changed -----------------------------------------------------------------------------------------
 
@@ -129,6 +141,9 @@ class KeptMarket:
         news = self._news(refs, things, log_us)
         if news is None:
             return False
+        self._said_anew.update(ref for _, ref, _ in news.changes)
+        for offer_ref, need_ref, _ in news.limits:
+            self._said_anew |= {offer_ref, need_ref}
         for stance, ref, units in news.changes:
             self._change(stance, ref, units)
         self._receive(news.received, log_us)
@@ -188,16 +203,24 @@ class KeptMarket:
 
     def _stays_alike(self, news: "_News") -> bool:
         """Whether the offers come in the packs and masses that units and weights were chosen by, no more and no fewer of them."""
-        gone = {ref for stance, ref, units in news.changes if stance is None or not units}
-        come = {ref for _, ref, units in news.changes if units}
-        held = zip(self.offers, self._supply.tolist(), strict=True)
-        offers = [one for one, units in held if (units and one.ref not in gone) or one.ref in come] + news.offers
-        return not offers or self._kinds_of(offers) == self._kinds
+        alike = self._alike.copy()
+        for stance, ref, units in news.changes:
+            position = self._offer_at.get(ref)
+            if position is not None:
+                before = self.offers[position]
+                alike[_sort_of(before)] -= int(self._supply[position] > 0)
+                alike[_sort_of(stance or before)] += int(units > 0)
+                self._example[_sort_of(stance or before)] = stance or before
+        for offer in news.offers:
+            alike[_sort_of(offer)] += 1
+            self._example[_sort_of(offer)] = offer
+        self._alike = +alike
+        return not self._alike or self._kinds_of(self._alike) == self._kinds
 
-    def _kinds_of(self, offers: Sequence[Stance]) -> set[tuple[int | None, Fraction]]:
-        """Return every pack, in grains, and mass of a grain that offers come in."""
-        alike = {(one.thing, one.dimension, one.unit): one for one in offers}
-        return {(pack_of(self.network, one), mass_of(self.network, one)) for one in alike.values()}
+    def _kinds_of(self, sorts: Iterable[Sort]) -> set[tuple[int | None, Fraction]]:
+        """Return every pack, in grains, and mass of a grain that offers of some sorts come in."""
+        examples = [self._example[sort] for sort in sorts]
+        return {(pack_of(self.network, one), mass_of(self.network, one)) for one in examples}
 
     def _smallest_change(self) -> int:
         """Return of how many grains every amount has to be a multiple, so that some optimum is whole in units.
@@ -343,10 +366,10 @@ class KeptMarket:
         open_grains = self._open_units() * self.step
         asked: list[Thing] = []
         for thing, positions in sorted(self._of_thing.items()):
-            mine = open_grains[positions]
+            mine = open_grains[positions] if len(self._of_thing) > 1 else open_grains
             if mine.any():
                 asked.append(thing)
-                self.portions[thing] = portion_grains(thing, self.dimension, mine[mine > 0].tolist(), log_us)
+                self.portions[thing] = portion_grains(thing, self.dimension, mine[mine > 0], log_us)
         return not any(self.portions[thing] % self.step for thing in asked)
 
     def _restep(self) -> None:
@@ -388,7 +411,7 @@ class KeptMarket:
         """Add arcs until none of those left out would gain: then the answer is the optimum over all of them."""
         has_some, wants = self._supply > 0, self._demand > 0
         while True:
-            offer_pressure, need_pressure, _ = self._pressures = self.field.pressures()
+            offer_pressure, need_pressure, _ = self.field.pressures() if self.charter.hysteresis else self.field.proof()
             gaining = self._possible.gaining(offer_pressure, need_pressure, has_some, wants)
             if not gaining:
                 return
@@ -401,17 +424,92 @@ class KeptMarket:
         return arc
 
     def answer(self) -> tuple[Problem, Allocation]:
-        """Return the market as the field holds it, and its optimum."""
+        """Return the market as the field holds it, and its optimum with the least pressures."""
         problem, flow, worth = self.field.problem(), self.field.flow(), self.field.worth
         # Where something is kept the field counts with a wider margin than the problem states, which moves no unit, but all pressures.
-        pressures = least_pressures(problem, flow, worth) if problem.hysteresis else self._pressures
+        pressures = least_pressures(problem, flow, worth) if problem.hysteresis else self.field.pressures()
         return problem, Allocation(flow, *pressures, worth, Gap(0, 0, 0), flow)
 
     def parts(self) -> list[Part]:
-        """Return what moves, once the answer has been checked."""
+        """Return all that moves. O(arcs)."""
         problem, allocation = self.answer()
         check(problem, allocation)
         return parts_of(problem, allocation, self.offers, self.needs, self._claims, self._weight, self.step)
+
+    def moved(self) -> tuple[list[Part], list[Part]]:
+        """Return what moves no more and what moves now, once the answer has been checked, since this was last asked.
+
+        These parts have no levels and pressures yet: `told` has those of now.
+        """
+        flow, at_anew = self.field.flow(), self._arcs_said_anew()
+        self._check(flow, at_anew)
+        arcs = np.flatnonzero(_unlike(flow, self._flow) | (at_anew & (flow > 0)))  # Who is asked sees the latest words of both.
+        self._flow, self._said_anew, self._told, self._levels = flow, set(), {}, None
+        gone = [self._parts.pop(arc) for arc in arcs.tolist() if arc in self._parts]
+        come = {int(arc): self._part(int(arc), int(flow[arc])) for arc in arcs[flow[arcs] > 0]}
+        self._parts |= come
+        return gone, list(come.values())
+
+    def standing(self) -> list[Part]:
+        """Return what moves by all that `moved` returned."""
+        return list(self._parts.values())
+
+    def told(self, part: Part) -> Part:
+        """Return a part with its level and its pressure of now."""
+        refs = part.offer.ref, part.need.ref
+        if self.charter.hysteresis:
+            self._told = self._told or {(one.offer.ref, one.need.ref): one for one in self.parts()}
+        elif refs not in self._told:
+            offer, need = self._offer_at[part.offer.ref], self._need_at[part.need.ref]
+            if self._levels is None:
+                self._levels = self._levels_now()
+            [pressure] = self.field.offer_pressures([offer]).tolist()
+            level = int(self._levels[self._possible.arc(offer, need)])
+            self._told[refs] = part._replace(level=level, pressure=self.field.read_pressure(pressure))
+        return self._told[refs]
+
+    def _levels_now(self) -> Ints:
+        """Return (arcs,) how many portions or shares a claim has before the part on an arc, in order of arcs."""
+        flow, (_, at_need) = self._flow, self.field.ends()
+        levels = np.zeros_like(flow)
+        moved = np.flatnonzero(flow)
+        claim = self._claim[at_need[moved]]
+        order = np.argsort(claim, kind="stable")
+        moved, claim = moved[order], claim[order]
+        before = np.cumsum(flow[moved]) - flow[moved]
+        first = np.flatnonzero(np.diff(claim, prepend=-1))
+        before -= np.repeat(before[first], np.diff(first, append=len(claim)))
+        levels[moved] = np.minimum(self._last_level, (self._received[claim] + before) * self._rise[claim] // self._run[claim])
+        return levels
+
+    def _part(self, arc: int, units: int) -> Part:
+        ends = self.field.ends()
+        offer, need = int(ends[0][arc]), int(ends[1][arc])
+        distance_m = self._possible.effort(offer, need) // int(self._weight[offer])
+        return Part(self.offers[offer], self.needs[need], units * self.step, distance_m, self._claims[self._claim[need]][2], 0, None)
+
+    def _arcs_said_anew(self) -> Bools:
+        """Return (arcs,) whether anything was said of either end of an arc, or about the pair, since `moved` was last asked."""
+        offers, needs = np.zeros(len(self.offers), dtype=bool), np.zeros(len(self.needs), dtype=bool)
+        offers[[self._offer_at[ref] for ref in self._said_anew if ref in self._offer_at]] = True
+        needs[[self._need_at[ref] for ref in self._said_anew if ref in self._need_at]] = True
+        at_offer, at_need = self.field.ends()
+        either: Bools = offers[at_offer] | needs[at_need]
+        return either
+
+    def _check(self, flow: Ints, at_anew: Bools) -> None:
+        """Check all that flows, and each arc at an end of which anything moved since the last check: the others keep their proof."""
+        if self.charter.hysteresis:
+            check(*self.answer())
+            return
+        offers, needs, claims = self.field.proof()
+        at_offer, at_need = self.field.ends()
+        offers_moved, needs_moved = _unlike(offers, self._proven[0]), _unlike(needs, self._proven[1])
+        some = (flow > 0) | at_anew | offers_moved[at_offer] | needs_moved[at_need]
+        some[len(self._flow) :] = True
+        arcs = np.flatnonzero(some)
+        check(self.field.problem(arcs), Allocation(flow[arcs], offers, needs, claims, self.field.worth, Gap(0, 0, 0), flow[arcs]))
+        self._proven = offers, needs
 
 
 @dataclass(slots=True)
@@ -423,6 +521,17 @@ class _News:
     needs: list[Stance] = field(default_factory=list)
     received: dict[Claim, int] = field(default_factory=dict)  # units
     limits: list[tuple[str, str, int | None]] = field(default_factory=list)  # offer, need, grains
+
+
+def _unlike(now: Ints, before: Ints) -> Bools:
+    """Return where an array is not what it was; what is new in it is."""
+    unlike = np.ones(len(now), dtype=bool)
+    unlike[: len(before)] = now[: len(before)] != before
+    return unlike
+
+
+def _sort_of(stance: Stance) -> Sort:
+    return stance.thing, stance.dimension, stance.unit
 
 
 def _end_us(stance: Stance) -> int:

@@ -30,7 +30,7 @@ MOST_UNITS = 10**12  # of one market; above, quantities are counted in coarser s
 class Solved:
     """A market's latest answer, kept until something in it moves."""
 
-    parts: list[Part]
+    found: list[Part]  # unless it is kept
     again_us: int | None  # when time alone puts it in question
     hidden: Counter[Hidden] = field(default_factory=Counter)  # pairs no candidate, by the rule that hid them, since it was laid out anew
     units_short: int = 0  # fewer units than without minimum parts and packs
@@ -38,6 +38,15 @@ class Solved:
     kept: KeptMarket | None = None  # where the optimum is followed instead of found anew
     times: int = 0  # it was solved from nothing
     failed: str | None = None  # why nothing could be planned
+
+    @property
+    def parts(self) -> list[Part]:
+        """What moves, with levels and pressures of now; of a kept market that takes O(arcs)."""
+        return self.found if self.kept is None else self.kept.parts()
+
+    def standing(self) -> list[Part]:
+        """Return what moves, of a kept market as it last said."""
+        return self.found if self.kept is None else self.kept.standing()
 
 
 @dataclass(slots=True)
@@ -77,16 +86,19 @@ class Planner:
                 self.partners.look_everywhere()  # Others may have proposed something in markets that come or go here.
             self._is_shared = mine is not None
         for key in gone:
-            self.partners.replace(self.solved.pop(key).parts, ())
+            self.partners.replace(self.solved.pop(key).standing(), ())
         for key in stale:
             known = self.solved.get(key)
-            times, before = (known.times, known.parts) if known else (0, [])
+            times = known.times if known else 0
             try:
                 answer = self._follow(key, moved, log_us) or self._solve_group(self._markets[key], log_us, times)
             except TooLarge as error:  # One market's numbers must not stop the others: it is named, and nothing is proposed in it.
                 answer = Solved([], None, failed=str(error), times=times)
+            moved_parts = answer.kept.moved() if answer.kept is not None else ([], answer.found)
+            if known is not None and (answer.kept is None or answer.kept is not known.kept):
+                moved_parts[0].extend(known.standing())
             self.solved[key] = answer
-            self.partners.replace(before, answer.parts)
+            self.partners.replace(*moved_parts)
             self._due.discard(key)
             if answer.again_us is not None and (known is None or known.again_us != answer.again_us):
                 heapq.heappush(self._again, (answer.again_us, key))
@@ -100,9 +112,14 @@ class Planner:
         return bool(stale or gone)
 
     def parts(self) -> list[Part]:
-        """Return all parts of the plan as it was last made, in order of offer and need."""
-        parts = [part for answer in self.solved.values() for part in answer.parts]
+        """Return all parts of the plan as it was last made, in order of offer and need; `told` has their levels and pressures."""
+        parts = [part for answer in self.solved.values() for part in answer.standing()]
         return sorted(parts, key=lambda part: (part.offer.ref, part.need.ref))
+
+    def told(self, part: Part) -> Part:
+        """Return a part of the plan with its level and pressure of now."""
+        kept = self.solved[self._group_of[self.network.canonical(part.offer.thing)]].kept
+        return part if kept is None else kept.told(part)
 
     def forget(self) -> None:
         """Solve every market anew at the next plan: the last one came to nothing."""
@@ -174,7 +191,7 @@ class Planner:
         if not followed:
             return None
         hidden = known.hidden + known.kept.newly_hidden()
-        return Solved(known.kept.parts(), known.kept.again_us(log_us), hidden, kept=known.kept, times=known.times)
+        return Solved([], known.kept.again_us(log_us), hidden, kept=known.kept, times=known.times)
 
     def _solve_group(self, things: Sequence[Thing], log_us: int, times: int) -> Solved:
         """Solve a market, one dimension at a time: kilos and pieces of one name never meet."""
@@ -214,6 +231,9 @@ class Planner:
     # -- one market as a problem ----------------------------------------------------------------------------------------
 
     def _solve_market(self, market: Market, available: Mapping[str, int], claims: Mapping[str, Claim], answer: Solved) -> None:
+        if answer.kept is not None:  # Two dimensions of one market cannot both be kept.
+            answer.found.extend(answer.kept.parts())
+            answer.kept = None
         portions = self._portions_of(market.needs, available, claims, market.log_us)
         stated = available
         available = self._within_supply(market, stated)
@@ -222,19 +242,16 @@ class Planner:
         answer.rounded_grains += question.rounded_grains
         worth_keeping = answer.times > self.keep_after and len(market.offers) * len(market.needs) >= self.keep_pairs
         worth_keeping = worth_keeping and available is stated
-        if worth_keeping and not answer.rounded_grains and not answer.parts and KeptMarket.suits(question):
+        if worth_keeping and not answer.rounded_grains and not answer.found and KeptMarket.suits(question):
             answer.kept = self._kept(question)
-        else:
-            answer.kept = None
         if answer.kept is not None:
-            answer.parts.extend(answer.kept.parts())
             answer.hidden.update(market.hidden)
             return
         problem, allocation = solve_on_demand(question.nodes(), question.candidates())
         check(problem, allocation)
         answer.hidden.update(market.hidden)
         answer.units_short += allocation.gap.units
-        answer.parts.extend(question.parts(problem, allocation))
+        answer.found.extend(question.parts(problem, allocation))
 
     def _kept(self, question: Question) -> KeptMarket | None:
         try:
@@ -296,7 +313,7 @@ class Planner:
             asked.setdefault((claim[1], claim[3]), Counter())[claim] += available[need.ref]
         return {thing: self.portion_grains(thing, unit, list(of.values()), log_us) for (thing, unit), of in sorted(asked.items())}
 
-    def portion_grains(self, thing: Thing, dimension: str, open_grains: Sequence[int], log_us: int) -> int:
+    def portion_grains(self, thing: Thing, dimension: str, open_grains: Iterable[int], log_us: int) -> int:
         """Return the portion of a resource: the charter's, else the median of the open claims, found once a day."""
         stated = self.network.portion_stated(thing, dimension)
         if stated is not None:
@@ -304,7 +321,7 @@ class Planner:
         day = log_us // DAY_US
         known = self._portions.get((thing, dimension))
         if known is None or known[0] != day:
-            known = self._portions[thing, dimension] = (day, max(1, statistics.median_low(open_grains)))
+            known = self._portions[thing, dimension] = (day, max(1, int(statistics.median_low(open_grains))))
         return known[1]
 
 

@@ -52,14 +52,16 @@ def revise(
     network: Network,
     book: Book,
     plan: Partners,
+    told: Callable[[Part], Part],
     log_us: int,
     is_planned: Callable[[Deal], bool] | None = None,
     made: Made | None = None,
 ) -> Revision:
     """Return how the unanswered proposals have to change to become this plan; those already in it stay as they are.
 
-    Only pairs that moved since the last revision are looked at. Where the plan is of some markets only, `is_planned` tells the deals
-    that speak of those; the others are left alone. `made` is the plan of making; None leaves the trees that wait as they are.
+    Only pairs that moved since the last revision are looked at. `told` gives a part its level and pressure of now. Where the plan is of
+    some markets only, `is_planned` tells the deals that speak of those; the others are left alone. `made` is the plan of making; None
+    leaves the trees that wait as they are.
     """
     drafting = _Drafting(network, log_us)
     retracted: dict[str, None] = {}
@@ -71,7 +73,7 @@ def revise(
         unanswered = [deal for deal in book.unanswered(pair) if is_planned is None or is_planned(deal)]
         over = [deal.proposal for deal in unanswered if wanted.pop(deal.terms, None) is None]
         retracted.update(dict.fromkeys(over))
-        drafts += [drafting.draft(some) for some in wanted.values()]
+        drafts += [drafting.draft([told(part) for part in some]) for some in wanted.values()]
         if over or wanted:
             unlike.append(pair)
     plan.looked_at(book, unlike)

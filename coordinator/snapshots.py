@@ -216,8 +216,6 @@ def _frozen_book(book: Book) -> _Book:
 
 def _thaw_book(kept: _Book, book: Book) -> None:
     book.deals, book.ended, book.heard = kept.deals, kept.ended, kept.heard
-    for deal in kept.deals.values():
-        book.note_pairs(deal)
     book._words = deque(kept._words)
     book._by_ref = {ref: dict.fromkeys(names) for ref, names in kept._by_ref.items()}
     book._limits = dict(kept._limits)

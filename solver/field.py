@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from solver.errors import BadProblem, EngineFault, TooLarge
+from solver.pressure import read_worth
 from solver.problem import LARGEST, Ints, Problem, ints
 
 if TYPE_CHECKING:
@@ -156,13 +157,47 @@ class Field:
         claims = self._engine.claim_pressures(self._layout, pressure, self._claim_node.values)
         return pressure[self._offer_node.values], pressure[self._need_node.values], claims
 
-    def problem(self) -> Problem:
-        """Return the problem as it stands; arcs that were removed may carry nothing, pins are not part of it."""
+    def offer_pressures(self, offers: ArrayLike) -> Ints:
+        """Return (C,) the least pressures of some offers (C,), each in the time of a search from there."""
+        chosen = np.atleast_1d(ints(offers))
+        for outside in {int(pick(chosen)) for pick in (np.min, np.max) if len(chosen)}:
+            self._known(self._offer_node, outside, "an offer")
+        self.finish()
+        least: Ints = self._engine.least_at(self._layout, self._offer_node.values[chosen])
+        return least
+
+    def read_pressure(self, pressure: int) -> tuple[int, int, int] | None:
+        """Return a pressure as (tier, level, effort), as `solver.read_pressure` does; where there is no hysteresis."""
+        if self._hysteresis:
+            raise BadProblem("with hysteresis a pressure is read with its problem: use `solver.read_pressure`")
+        return read_worth(pressure, self.worth, self._levels, 0)
+
+    def proof(self) -> tuple[Ints, Ints, Ints]:
+        """Return pressures of offers (M,), needs (N,) and claims (K,) that prove the flow optimal, mostly not the least that do. O(nodes).
+
+        From one call to the next they move only where the searches between them went.
+        """
+        self.finish()
+        pressure = self._layout.net.node[: self._layout.nodes, self._kernel.PRESSURE]
+        claims: Ints = self._engine.claim_pressures(self._layout, pressure, self._claim_node.values)
+        # A need that gets nothing holds back no unit, so that nothing keeps its own pressure below its claim's.
+        needs = np.minimum(pressure[self._need_node.values], claims[self._claim.values])
+        return pressure[self._offer_node.values], needs, claims
+
+    def problem(self, arcs: Ints | None = None) -> Problem:
+        """Return the problem as it stands, of all arcs or of those at some positions.
+
+        Arcs that were removed may carry nothing; pins are not part of it.
+        """
         self.finish()
         net, way, nodes, kernel = self._layout.net, self._way.values, self._need_node.values, self._kernel
         demand = net.gate[nodes, kernel.LIMIT]
         shared = np.flatnonzero(way >= 0)
         demand[shared] = net.arc[way[shared], kernel.MOST]
+        some = slice(None) if arcs is None else arcs
+        offer, need, effort, most, kept = (
+            column.values[some].astype(np.int64) for column in (self._offer, self._need, self._effort, self._most, self._kept)
+        )
         return Problem(
             supply=net.gate[self._offer_node.values, kernel.LIMIT],
             demand=demand,
@@ -172,14 +207,18 @@ class Field:
             rise=self._rise.values.copy(),
             run=self._run.values.copy(),
             levels=self._levels,
-            offer=self._offer.values.astype(np.int64),
-            need=self._need.values.astype(np.int64),
-            effort=self._effort.values.copy(),
-            most=self._most.values.copy(),
-            minimum=np.zeros(len(self._offer.values), dtype=np.int64),
-            kept=self._kept.values.copy(),
+            offer=offer,
+            need=need,
+            effort=effort,
+            most=most,
+            minimum=np.zeros(len(offer), dtype=np.int64),
+            kept=kept,
             hysteresis=self._hysteresis,
         )
+
+    def ends(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Return (A,) the offer and (A,) the need of each arc, to be read only."""
+        return self._offer.values, self._need.values
 
     def copy(self) -> "Field":
         """Return a field of its own in the same state: what is tried there changes nothing here. O(nodes + arcs)."""
@@ -621,6 +660,7 @@ def prepare() -> None:
     field.restep([0], [1], [3])
     field.remove_arc(arc)
     field.pressures()
+    field.offer_pressures([0])
     single = Field(Problem.of([1], [1], [0], [0], [1]))
     single.add_need(0, 1, [0], [1])
 

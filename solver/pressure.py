@@ -7,7 +7,7 @@ from solver.errors import EngineFault
 from solver.fairness import margin_of, urgency_of
 from solver.problem import Allocation, Ints, Problem
 
-__all__ = ["Pressures", "least_pressures", "read_pressure"]
+__all__ = ["Pressures", "least_pressures", "read_pressure", "read_worth"]
 
 Pressures = tuple[Ints, Ints, Ints]  # offers (M,), needs (N,), claims (K,)
 
@@ -116,11 +116,15 @@ def read_pressure(pressure: int, problem: Problem, allocation: Allocation) -> tu
         ``effort`` is what that unit's whole chain of exchanges adds (less than 0 where it saves some). With hysteresis, the
         level counts what the chain breaks or mends of the kept, within 0 to levels - 1. None: it would gain nothing in urgency.
     """
-    urgency = (2 * pressure + allocation.worth) // (2 * allocation.worth)  # To the nearest: efforts are less than half a worth.
+    return read_worth(pressure, allocation.worth, problem.levels, margin_of(problem))
+
+
+def read_worth(pressure: int, worth: int, levels: int, margin: int) -> tuple[int, int, int] | None:
+    """Return the same, where a step of urgency weighs ``worth`` and what is kept at most ``margin`` levels."""
+    urgency = (2 * pressure + worth) // (2 * worth)  # To the nearest: efforts are less than half a worth.
     if urgency < 1:
         return None
-    margin = margin_of(problem)
-    spacing = problem.levels + 2 * margin
+    spacing = levels + 2 * margin
     tier = 3 - (urgency - 1) // spacing
-    level = spacing * (3 - tier) + margin + problem.levels - urgency
-    return tier, max(0, min(problem.levels - 1, level)), allocation.worth * urgency - pressure
+    level = spacing * (3 - tier) + margin + levels - urgency
+    return tier, max(0, min(levels - 1, level)), worth * urgency - pressure

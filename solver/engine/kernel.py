@@ -43,6 +43,7 @@ __all__ = [
     "happen",
     "lay_places",
     "least",
+    "least_at",
     "pinned_at",
     "press_needs",
     "press_offer",
@@ -1092,6 +1093,43 @@ def least(net: Network, count: int) -> Ints:
         reached = node[u, STAMP] > since
         pressure[u] = node[u, PRESSURE] - node[u, DISTANCE] if reached else min(0, node[u, PRESSURE])
     return pressure
+
+
+@lean
+def least_at(net: Network, nodes: Ints, pressures: Ints) -> int:
+    """Write the least pressures of some nodes at rest, as `least` has them, each found by a search from the node to its nearest exit.
+
+    Returns how many were found: fewer than all where the heap or the stack has no more space.
+    """
+    node, stack, state = net.node, net.stack, net.state
+    for x in range(len(nodes)):
+        root = nodes[x]
+        state[CLOCK] += 4
+        state[SINCE] = state[CLOCK]
+        state[BOUND] = FAR
+        _clear(net)
+        state[STACK] = 1
+        stack[0] = root
+        node[root, DISTANCE] = 0
+        node[root, STAMP] = state[CLOCK]
+        while state[STACK] > 0 or _nearest(net):
+            if state[HEAP] + 2 * state[WIDEST] > len(net.heap) or state[STACK] + 2 * state[WIDEST] > len(stack):
+                return x
+            if state[STACK] > 0:
+                state[STACK] -= 1
+                u = int(stack[state[STACK]])
+            else:
+                u = _take(net)
+                if node[u, STAMP] & 1 or node[u, DISTANCE] != state[LAST]:
+                    continue
+            if node[u, DISTANCE] >= state[BOUND]:
+                break
+            state[CLOCK] += 4
+            node[u, STAMP] = state[CLOCK] + 1
+            state[BOUND] = min(state[BOUND], _exit(net, u, 0, 1))
+            _expand(net, u, 0, 1)
+        pressures[x] = node[root, PRESSURE] - state[BOUND]
+    return len(nodes)
 
 
 @making

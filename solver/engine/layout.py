@@ -17,6 +17,7 @@ __all__ = [
     "fill_claim",
     "happen",
     "lay_out",
+    "least_at",
     "make_room",
     "new_arc",
     "new_arcs",
@@ -227,6 +228,16 @@ def pressures(layout: Layout) -> Ints:
     rows = layout.nodes + places + 1
     roomy = layout.net._replace(heap=np.empty((rows, 2), dtype=np.int64), link=np.empty(rows, dtype=np.int32))
     least: Ints = kernel.least(roomy, layout.nodes)
+    return least
+
+
+def least_at(layout: Layout, nodes: Ints) -> Ints:
+    """Return the least pressures of some nodes that units can leave."""
+    least = np.empty(len(nodes), dtype=np.int64)
+    done = kernel.least_at(layout.net, nodes, least)
+    while done < len(nodes):
+        widen(layout)
+        done += kernel.least_at(layout.net, nodes[done:], least[done:])
     return least
 
 

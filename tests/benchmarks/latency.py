@@ -1,6 +1,6 @@
 """How long it is from an event to the proposals it brings about in a network of a million pairs that could meet; CPU time, in one run.
 
-    python tests/benchmarks/latency.py [--shape wide|dense|many] [--nodes 10000] [--events 500] [--fairness off]
+    python tests/benchmarks/latency.py [--shape wide|dense|many] [--nodes 10000] [--events 500] [--fairness off] [--needed 1.3]
 
 Everybody speaks first and one plan is made of it. From there on a cycle follows every single event, the hardest pace there is. Told is
 how long each stage took: taking the event in, planning, and wording what changed. `wide` is one market of 10 000 offers and as many
@@ -31,8 +31,8 @@ DEGREES_A_KM = 1 / 111.2
 class Country:
     """Agents with one offer or need each, and what they say as time goes on."""
 
-    def __init__(self, nodes: int, things: int, seed: int) -> None:
-        self.random, self.nodes, self.things = Random(seed), nodes, things
+    def __init__(self, nodes: int, things: int, seed: int, needed: float) -> None:
+        self.random, self.nodes, self.things, self.needed = Random(seed), nodes, things, needed
         self.now_us, self.said = START_US, 0
         self.standing = [*range(2 * nodes)]
 
@@ -59,7 +59,7 @@ class Country:
         drawn = Random(who)  # Whoever speaks again speaks of the same thing at the same place.
         side = WIDE_KM * DEGREES_A_KM
         place = {"lat": round(drawn.uniform(0, side), 2), "long": round(drawn.uniform(0, side), 2)}
-        quantity = {"value": self.random.randint(1, 40), "unit": "1"}
+        quantity = {"value": self.random.randint(1, round(40 * self.needed) if who % 2 else 40), "unit": "1"}
         return self._event(who, {"resource": f"thing-{who // 2 % self.things}", "quantity": quantity, "place": place})
 
     def _event(self, who: int, data: dict[str, object] | None) -> bytes:
@@ -76,6 +76,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=500, help="each followed by a cycle")
     parser.add_argument("--warm", type=int, default=20, help="events before those that are measured")
     parser.add_argument("--fairness", choices=("off", "portions", "ratio"), default="off")
+    parser.add_argument("--needed", type=float, default=1.3, help="times what is offered; at 1 every event moves hundreds of pairs")
     parser.add_argument("--seed", type=int, default=7)
     asked = parser.parse_args()
     nodes, things = SHAPES[asked.shape]
@@ -85,7 +86,7 @@ def main() -> None:
     prepare()
     rules = {"fairness": asked.fairness, "effort": "km", "cycle_seconds": 86_400, "radius_km": radius_km}
     coordination = Coordination(Charter.model_validate(rules))
-    country = Country(nodes, things, asked.seed)
+    country = Country(nodes, things, asked.seed, asked.needed)
     began_s = time.process_time()
     for line in country.first():
         coordination.take(parse_event(line), line)
@@ -95,7 +96,8 @@ def main() -> None:
     coordination.outbox.clear()
     gc.collect()
     spent, said = measured(coordination, country, asked.warm, asked.events)
-    print(f"{len(spent)} events, shape {asked.shape}, fairness {asked.fairness}, {sum(said):,} proposals made or taken back; CPU ms")
+    told = f"{len(spent)} events, shape {asked.shape}, fairness {asked.fairness}, {asked.needed:g} times as much needed as offered"
+    print(f"{told}; {sum(said):,} proposals made or taken back; CPU ms")
     for what, column in (("taking it in", 0), ("planning", 1), ("wording what changed", 2), ("in all", 3)):
         print("{:22} p50 {:8.2f}  p90 {:8.2f}  p99 {:8.2f}  most {:8.2f}".format(what, *np.percentile(spent[:, column], [50, 90, 99, 100])))
 

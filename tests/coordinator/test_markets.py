@@ -19,6 +19,10 @@ from tests.support.events import agent, answer, need, offer, resource, withdraw
 NEVER_KEPT = 10**12
 
 
+def refs(part: Part) -> tuple[str, str]:
+    return part.offer.ref, part.need.ref
+
+
 class Compared(Planner):
     """Keeps every market it can; beside each of its plans it has the same made from nothing, and both must be worth the same."""
 
@@ -34,6 +38,8 @@ class Compared(Planner):
             fresh.plan(log_us, mine)
             kept, anew = self.worth(self.parts(), log_us), self.worth(fresh.parts(), log_us)
             assert kept == anew, f"kept {kept}, from nothing {anew}"
+            for market in (answer.kept for answer in self.solved.values() if answer.kept is not None):
+                assert sorted(map(market.told, market.standing()), key=refs) == sorted(market.parts(), key=refs)
             Compared.compared += 1
         return moved
 

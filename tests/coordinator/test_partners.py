@@ -41,7 +41,7 @@ def asked_anew(desk: Desk) -> list[Any]:
     """What a look at every pair would change now."""
     core = desk.core
     core.planner.partners.look_everywhere()
-    revision = revise(core.network, core.book, core.planner.partners, core.log_us)
+    revision = revise(core.network, core.book, core.planner.partners, core.planner.told, core.log_us)
     return [*revision.retracted, *(draft.name for draft in revision.proposed)]
 
 

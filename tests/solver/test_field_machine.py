@@ -208,8 +208,9 @@ class AnythingHappens(RuleBasedStateMachine):
         scratch = best_flow(free, worth_of(free))
         assert value(free, chosen) == value(free, scratch)
         if not pinned.any():
-            offers, needs, claims = self.field.pressures()
-            assert broken_rules(free, Allocation(chosen, offers, needs, claims, self.field.worth, Gap(0, 0, 0), chosen)) == []
+            for offers, needs, claims in (self.field.pressures(), self.field.proof()):
+                assert broken_rules(free, Allocation(chosen, offers, needs, claims, self.field.worth, Gap(0, 0, 0), chosen)) == []
+            assert np.array_equal(self.field.offer_pressures(range(len(self.supply))), self.field.pressures()[0])
 
 
 def value(problem: Problem, flow: np.ndarray) -> tuple[int, int]:

@@ -42,7 +42,10 @@ def verify(field: Field) -> None:
     pressures = least_pressures(free, chosen, worth)
     assert broken_rules(free, Allocation(chosen, *pressures, worth, Gap(0, 0, 0), chosen)) == []
     if not problem.hysteresis and not pinned.any():
-        assert broken_rules(problem, Allocation(flow, *field.pressures(), field.worth, Gap(0, 0, 0), flow)) == []
+        least = field.pressures()
+        for each in (least, field.proof()):
+            assert broken_rules(problem, Allocation(flow, *each, field.worth, Gap(0, 0, 0), flow)) == []
+        assert np.array_equal(field.offer_pressures(np.arange(len(problem.supply))), least[0])
     covered, given = np.zeros_like(problem.demand), np.zeros_like(problem.supply)
     np.add.at(covered, problem.need, flow)
     np.add.at(given, problem.offer, flow)
