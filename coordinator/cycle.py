@@ -208,7 +208,8 @@ class Coordination:
     def revision(self, mine: Mine | None = None) -> Revision:
         """Plan now, only the markets that are `mine` where that is told; return how the unanswered proposals in them have to change."""
         making = self.production.is_wanted and (mine is None or mine(MAKING))
-        making = making and (self._may_be_made_anew() or (mine is not None and self.production.has_unsaid()))
+        # Where others plan too, what they proposed or took back changes what is left to make.
+        making = making and (self._may_be_made_anew() or (mine is not None and (bool(self.book.moved) or self.production.has_unsaid())))
         planner = self.planner
         moved = planner.plan(self.log_us, mine)
         self._cycle_us = self.log_us

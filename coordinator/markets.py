@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from coordinator.commitments import Book
 from coordinator.errors import Defect
-from coordinator.matching import FOREVER, Group, Hidden, Market
+from coordinator.matching import FOREVER, Columns, Group, Hidden, Market
 from coordinator.network import Stance, Thing
 from coordinator.possible import PossibleArcs
 from coordinator.problems import (
@@ -30,7 +30,7 @@ from coordinator.problems import (
     staircases,
 )
 from coordinator.times import DAY_US
-from solver import Allocation, Field, Gap, Problem, broken_rules, least_pressures, solve_on_demand
+from solver import Allocation, Candidates, Field, Gap, Problem, broken_rules, least_pressures, solve_on_demand
 
 __all__ = ["KeptMarket", "again_us", "check"]
 
@@ -65,12 +65,11 @@ class KeptMarket:
     def suits(question: Question) -> bool:
         """Whether a market can be kept; minimum parts, lead times, unlike packs, too many pairs and rounded weights forbid it."""
         market = question.market
-        small = len(market.offers) * len(market.needs) <= MOST_PAIRS
         mended = question.pack is not None or any(one.minimum_grains for one in (*market.offers, *market.needs))
         mended = mended or any(offer.lead_us for offer in market.offers)  # Time alone closes their pairs, one by one.
-        return small and question.weighs_exactly and not mended
+        return question.weighs_exactly and not mended
 
-    def __init__(self, book: Book, question: Question, available: Callable[[Stance], int]) -> None:
+    def __init__(self, book: Book, question: Question, candidates: Candidates, available: Callable[[Stance], int]) -> None:
         """Solve the market from nothing and keep the answer. `TooLarge` where no field can hold it."""
         self.book, self.step, self.portions = book, question.step, dict(question.portions)
         self.network, self.charter = book.network, question.charter
@@ -87,7 +86,7 @@ class KeptMarket:
         self._example = {_sort_of(offer): offer for offer in self.offers}
         self._kinds = self._kinds_of(self._example)
         self._multiple = self._smallest_change()
-        problem, _ = solve_on_demand(question.nodes(), question.candidates())
+        problem, _ = solve_on_demand(question.nodes(), candidates)
         self._received, self._claim, self._rise, self._run = problem.received, problem.claim, problem.rise, problem.run
         self.field = Field(problem, farthest=question.market.farthest_m() * int(self._weight.max(initial=1)))
         self._supply, self._demand = problem.supply.copy(), problem.demand.copy()
@@ -101,9 +100,10 @@ class KeptMarket:
         self._held = dict(zip(zip(problem.offer.tolist(), problem.need.tolist(), strict=True), problem.kept.tolist(), strict=True))
         self._held = {pair: units for pair, units in self._held.items() if units}
         self._hidden: Counter[Hidden] = Counter()
+        self._columns = Columns.of(self.network, self.offers), Columns.of(self.network, self.needs)
         self._possible = PossibleArcs(len(self.offers), len(self.needs))
-        self._possible.put(problem.offer, problem.need, np.arange(len(problem.offer)))
         self._note(question.market, np.arange(len(self.offers)), np.arange(len(self.needs)))
+        self._possible.put_all(problem.offer, problem.need)
         for position in range(len(self.offers)):
             for need, grains in question.market.limits_of(position):
                 self._limit(position, need, grains // self.step)
@@ -111,8 +111,6 @@ class KeptMarket:
         self._flow, self._proven = nothing, (nothing, nothing)  # and the pressures that proved it, when `moved` was last asked
         self._parts: dict[int, Part] = {}  # what moved then, by arc
         self._said_anew: set[str] = set()  # since then
-        self._told: dict[tuple[str, str], Part] = {}  # parts as they are now, where that was asked
-        self._levels: Ints | None = None  # of each arc, where that was asked
         self._last_level = problem.levels - 1
         self._hidden.clear()  # Whoever laid the market out counted these.
         self._add_what_gains()
@@ -250,7 +248,7 @@ class KeptMarket:
     def _is_mostly_past(self, offers: int, needs: int) -> bool:
         live = int((self._supply > 0).sum()) + int((self._demand > 0).sum()) + offers + needs
         held = len(self.offers) + len(self.needs) + offers + needs
-        return held > DEAD_SHARE * live + 1_000 or (len(self.offers) + offers) * (len(self.needs) + needs) > MOST_PAIRS
+        return held > DEAD_SHARE * live + 1_000 or self._possible.count > MOST_PAIRS
 
     def _change(self, stance: Stance | None, ref: str, units: int) -> None:
         if ref in self._offer_at:
@@ -319,15 +317,20 @@ class KeptMarket:
         self._weight = _longer(self._weight, (self._weight_of[mass_of(self.network, offer)] for offer in offers))
         for stance in (*offers, *needs):
             self._terms[stance.ref] = self._terms_of(stance)
+        more = (Columns.of(self.network, some) for some in (offers, needs))
+        self._columns = (self._columns[0].with_more(next(more)), self._columns[1].with_more(next(more)))
         self._possible.make_room(len(self.offers), len(self.needs))
-        known_offers = sorted(set(self._offer_at.values()) - {self._offer_at[offer.ref] for offer in offers})
+        new_offers = [self._offer_at[offer.ref] for offer in offers]
         if needs:
+            known_offers = [each for each in self._offer_at.values() if each < len(self.offers) - len(offers)]
             self._note_arcs(known_offers, [self._need_at[need.ref] for need in needs], log_us)
         if offers:
-            self._note_arcs([self._offer_at[offer.ref] for offer in offers], sorted(self._need_at.values()), log_us)
+            self._note_arcs(new_offers, list(self._need_at.values()), log_us)
 
     def _note_arcs(self, offers: Sequence[int], needs: Sequence[int], log_us: int) -> None:
-        market = Market(self.network, self.book, [self.offers[each] for each in offers], [self.needs[each] for each in needs], log_us)
+        these, those = [self.offers[each] for each in offers], [self.needs[each] for each in needs]
+        columns = self._columns[0].picked(offers), self._columns[1].picked(needs)
+        market = Market(self.network, self.book, these, those, log_us, columns=columns)
         self._note(market, np.array(offers, dtype=np.int64), np.array(needs, dtype=np.int64), counting=True)
         self._hidden += market.hidden
 
@@ -444,7 +447,7 @@ class KeptMarket:
         flow, at_anew = self.field.flow(), self._arcs_said_anew()
         self._check(flow, at_anew)
         arcs = np.flatnonzero(_unlike(flow, self._flow) | (at_anew & (flow > 0)))  # Who is asked sees the latest words of both.
-        self._flow, self._said_anew, self._told, self._levels = flow, set(), {}, None
+        self._flow, self._said_anew = flow, set()
         gone = [self._parts.pop(arc) for arc in arcs.tolist() if arc in self._parts]
         come = {int(arc): self._part(int(arc), int(flow[arc])) for arc in arcs[flow[arcs] > 0]}
         self._parts |= come
@@ -454,19 +457,17 @@ class KeptMarket:
         """Return what moves by all that `moved` returned."""
         return list(self._parts.values())
 
-    def told(self, part: Part) -> Part:
-        """Return a part with its level and its pressure of now."""
-        refs = part.offer.ref, part.need.ref
+    def told(self, parts: Sequence[Part]) -> list[Part]:
+        """Return parts with their levels and pressures of now."""
         if self.charter.hysteresis:
-            self._told = self._told or {(one.offer.ref, one.need.ref): one for one in self.parts()}
-        elif refs not in self._told:
-            offer, need = self._offer_at[part.offer.ref], self._need_at[part.need.ref]
-            if self._levels is None:
-                self._levels = self._levels_now()
-            [pressure] = self.field.offer_pressures([offer]).tolist()
-            level = int(self._levels[self._possible.arc(offer, need)])
-            self._told[refs] = part._replace(level=level, pressure=self.field.read_pressure(pressure))
-        return self._told[refs]
+            now = {(one.offer.ref, one.need.ref): one for one in self.parts()}
+            return [now[part.offer.ref, part.need.ref] for part in parts]
+        offers = [self._offer_at[part.offer.ref] for part in parts]
+        arcs = [self._possible.arc(offer, self._need_at[part.need.ref]) for offer, part in zip(offers, parts, strict=True)]
+        levels, pressures = self._levels_now()[arcs].tolist(), self.field.offer_pressures(offers).tolist()
+        read = {pressure: self.field.read_pressure(pressure) for pressure in set(pressures)}
+        rows = zip(parts, levels, pressures, strict=True)
+        return [part._replace(level=level, pressure=read[pressure]) for part, level, pressure in rows]
 
     def _levels_now(self) -> Ints:
         """Return (arcs,) how many portions or shares a claim has before the part on an arc, in order of arcs."""

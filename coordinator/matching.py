@@ -16,7 +16,7 @@ from coordinator.limits import lacking
 from coordinator.network import Network, Stance, Thing
 from coordinator.places import HALF_AROUND_M, UNCONNECTED, PlaceIndex, great_circles_m
 
-__all__ = ["Group", "Hidden", "Market", "Pairs", "groups"]
+__all__ = ["Columns", "Group", "Hidden", "Market", "Pairs", "groups"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -68,11 +68,47 @@ class Hidden(StrEnum):
     MINIMUM = "the largest possible part is below a minimum"
 
 
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What the rules compare of offers or of needs, as arrays in their order."""
+
+    latitude: Floats
+    longitude: Floats
+    begin_us: Ints
+    end_us: Ints
+    lead_us: Ints
+    within_m: Ints
+
+    @classmethod
+    def of(cls, network: Network, stances: Sequence[Stance]) -> "Columns":
+        """Return those of some signals as they stand."""
+        agents = network.agents
+        places = [stance.place or agents[stance.agent].place or NOWHERE for stance in stances]  # as `Network.place_of` has it
+        latitudes_longitudes = np.array(places, dtype=float).reshape(-1, 2)
+        return cls(
+            latitudes_longitudes[:, 0],
+            latitudes_longitudes[:, 1],
+            np.array([-FOREVER if stance.begin_us is None else stance.begin_us for stance in stances], dtype=np.int64),
+            _array(stance.end_us for stance in stances),
+            np.array([stance.lead_us for stance in stances], dtype=np.int64),
+            _array(stance.within_m for stance in stances),
+        )
+
+    def picked(self, positions: Ints | Sequence[int]) -> "Columns":
+        """Return those at some positions."""
+        chosen = np.asarray(positions, dtype=np.int64)
+        return Columns(*(getattr(self, name)[chosen] for name in self.__slots__))
+
+    def with_more(self, others: "Columns") -> "Columns":
+        """Return these and then others."""
+        return Columns(*(np.concatenate((getattr(self, name), getattr(others, name))) for name in self.__slots__))
+
+
 @dataclass
 class Market:
     """All offers and needs that could meet at one moment: one dimension, one thing or things linked by accepted substitutes.
 
-    Both lists are in order of ref and hold only what has something available.
+    Both lists are in order of ref and hold only what has something available. Whoever has their `columns` at hand gives them.
     """
 
     network: Network
@@ -81,12 +117,11 @@ class Market:
     needs: Sequence[Stance]
     log_us: int
     hidden: Counter[Hidden] = field(default_factory=Counter)
+    columns: tuple[Columns, Columns] | None = None  # of the offers, of the needs
 
     def __post_init__(self) -> None:
         """Lay the needs out as arrays, so that one offer is compared with all of them at once."""
-        self._latitude, self._longitude = self._coordinates(self.needs)
-        self._begin_us, self._end_us = _windows(self.needs)
-        self._within_m = _array(need.within_m for need in self.needs)
+        self._wanted = self.columns[1] if self.columns is not None else Columns.of(self.network, self.needs)
         self._positions: dict[str, list[int]] = {}
         for position, need in enumerate(self.needs):
             self._positions.setdefault(need.agent, []).append(position)
@@ -116,10 +151,11 @@ class Market:
 
     def _compared(self, positions: Sequence[int], counting: bool) -> Pairs:
         offers = [self.offers[position] for position in positions]
-        distance_m = self.distances_m(offers)
+        offered = Columns.of(self.network, offers) if self.columns is None else self.columns[0].picked(positions)
+        distance_m = self._distances_m(offers, offered)
         able = np.ones(distance_m.shape, dtype=bool)
         count = able.size
-        for why, allowed in self.rules(offers, distance_m):
+        for why, allowed in self._rules(offers, offered, distance_m):
             able &= allowed
             if counting:
                 left = int(np.count_nonzero(able))
@@ -130,6 +166,10 @@ class Market:
 
     def rules(self, offers: Sequence[Stance], distance_m: Ints) -> Iterator[tuple[Hidden, Bools]]:
         """Yield each rule with the pairs of these offers and all needs that it allows."""
+        yield from self._rules(offers, Columns.of(self.network, offers), distance_m)
+
+    def _rules(self, offers: Sequence[Stance], offered: Columns, distance_m: Ints) -> Iterator[tuple[Hidden, Bools]]:
+        wanted = self._wanted
         others = np.ones(distance_m.shape, dtype=bool)
         for row, offer in enumerate(offers):
             own = self._positions.get(offer.agent)
@@ -140,12 +180,10 @@ class Market:
             yield Hidden.OTHER_THING, self._accepts[[self._things.index(self.network.canonical(offer.thing)) for offer in offers]]
         if self._asking:
             yield Hidden.LIMITS, self._able(offers)
-        begin_us, end_us = _windows(offers)
-        begin_us = np.maximum(begin_us, self.log_us + np.array([offer.lead_us for offer in offers], dtype=np.int64))
-        yield Hidden.WINDOW, np.maximum(self._begin_us, begin_us[:, None]) < np.minimum(self._end_us, end_us[:, None])
+        begin_us = np.maximum(offered.begin_us, self.log_us + offered.lead_us)[:, None]
+        yield Hidden.WINDOW, np.maximum(wanted.begin_us, begin_us) < np.minimum(wanted.end_us, offered.end_us[:, None])
         yield Hidden.NO_ROUTE, distance_m != UNCONNECTED
-        reach_m = np.array([self._reach_m(offer) for offer in offers], dtype=np.int64)
-        yield Hidden.TOO_FAR, distance_m <= np.minimum(self._within_m, reach_m[:, None])
+        yield Hidden.TOO_FAR, distance_m <= np.minimum(wanted.within_m, self._reaches_m(offered)[:, None])
 
     def _able(self, offers: Sequence[Stance]) -> Bools:
         able = np.ones((len(offers), len(self.needs)), dtype=bool)
@@ -164,7 +202,10 @@ class Market:
 
         `UNCONNECTED` stands where it is unknown, `FOREVER` where the place index found it beyond the offer's reach.
         """
-        metres = self._by_place_m(offers)
+        return self._distances_m(offers, Columns.of(self.network, offers))
+
+    def _distances_m(self, offers: Sequence[Stance], offered: Columns) -> Ints:
+        metres = self._by_place_m(offered)
         if self._in_table is not None:
             self._look_up(offers, metres)
         for row, offer in enumerate(offers if self.network.routes else ()):
@@ -191,29 +232,29 @@ class Market:
                 known = np.flatnonzero(partners[found] == wanted)
                 into[row, known] = stated_m[found[known]]
 
-    def _by_place_m(self, offers: Sequence[Stance]) -> Ints:
-        latitude, longitude = self._coordinates(offers)
-        if np.isnan(latitude).all() or np.isnan(self._latitude).all():
-            return np.full((len(offers), len(self.needs)), UNCONNECTED, dtype=np.int64)
+    def _by_place_m(self, offered: Columns) -> Ints:
+        wanted, count = self._wanted, len(offered.latitude)
+        if np.isnan(offered.latitude).all() or np.isnan(wanted.latitude).all():
+            return np.full((count, len(self.needs)), UNCONNECTED, dtype=np.int64)
         few = len(self.offers) * len(self.needs) < WORTH_AN_INDEX
-        if few or min(self._reach_m(offer) for offer in offers) >= HALF_AROUND_M:
-            return great_circles_m((latitude[:, None], longitude[:, None]), self._latitude, self._longitude)
+        reach_m = np.minimum(self._reaches_m(offered), HALF_AROUND_M)
+        if few or int(reach_m.min()) >= HALF_AROUND_M:
+            return great_circles_m((offered.latitude[:, None], offered.longitude[:, None]), wanted.latitude, wanted.longitude)
         if self._index is None:
-            self._index = PlaceIndex(self._latitude, self._longitude)
-        return np.stack([self._near_m(offer, self._index) for offer in offers])
-
-    def _near_m(self, offer: Stance, index: PlaceIndex) -> Ints:
-        place, reach_m = self.network.place_of(offer), self._reach_m(offer)
-        metres = np.full(len(self.needs), UNCONNECTED, dtype=np.int64)
-        if place is not None:
-            metres[index.known] = FOREVER
-            near, near_m = index.within(place, min(reach_m, HALF_AROUND_M))
-            metres[near] = near_m
+            self._index = PlaceIndex(wanted.latitude, wanted.longitude)
+        metres = np.full((count, len(self.needs)), UNCONNECTED, dtype=np.int64)
+        for row in np.flatnonzero(~np.isnan(offered.latitude)).tolist():
+            metres[row, self._index.known] = FOREVER
+            near, near_m = self._index.within((float(offered.latitude[row]), float(offered.longitude[row])), int(reach_m[row]))
+            metres[row, near] = near_m
         return metres
 
-    def _reach_m(self, offer: Stance) -> int:
-        limits_m = (self.network.charter.radius_m, offer.within_m, FARTHEST_M)
-        return min(limit_m for limit_m in limits_m if limit_m is not None)
+    def _reaches_m(self, offered: Columns) -> Ints:
+        """Return (offers,) how far each may give."""
+        radius_m = self.network.charter.radius_m
+        farthest_m = FARTHEST_M if radius_m is None else min(radius_m, FARTHEST_M)
+        reaches_m: Ints = np.minimum(offered.within_m, farthest_m)
+        return reaches_m
 
     def hide(self, why: Hidden, count: int) -> None:
         """Count pairs that a rule excluded."""
@@ -242,12 +283,6 @@ class Market:
 
     # -- arrays of the needs ------------------------------------------------------------------------------------------
 
-    def _coordinates(self, stances: Sequence[Stance]) -> tuple[Floats, Floats]:
-        agents = self.network.agents
-        places = [stance.place or agents[stance.agent].place or NOWHERE for stance in stances]  # as `Network.place_of` has it
-        latitudes_longitudes = np.array(places, dtype=float).reshape(-1, 2)
-        return latitudes_longitudes[:, 0], latitudes_longitudes[:, 1]
-
     def _accepted(self) -> Bools:
         """Return (things, needs): whether a need takes a thing, its own or a binding substitute."""
         index = {thing: position for position, thing in enumerate(self._things)}
@@ -274,11 +309,6 @@ class Market:
                 if route.two_way:
                     back.setdefault(provider, []).append((positions, route.distance_m))
         return back
-
-
-def _windows(stances: Sequence[Stance]) -> tuple[Ints, Ints]:
-    begins = [-FOREVER if stance.begin_us is None else stance.begin_us for stance in stances]
-    return np.array(begins, dtype=np.int64), _array(stance.end_us for stance in stances)
 
 
 def _array(values: Iterable[int | None]) -> Ints:

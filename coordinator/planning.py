@@ -17,7 +17,7 @@ from coordinator.network import Network, Stance, Thing
 from coordinator.partners import Partners
 from coordinator.problems import Claim, Part, Question, pack_of, proposed_grains
 from coordinator.times import DAY_US
-from solver import TooLarge, solve_on_demand
+from solver import Candidates, DenseCandidates, TooLarge, solve_on_demand
 
 __all__ = ["Mine", "Planner", "Solved", "speaking_of"]
 
@@ -58,6 +58,7 @@ class Planner:
     solved: dict[Group, Solved] = field(default_factory=dict)
     keep_pairs: int = 10_000  # a market of so many pairs ...
     keep_after: int = 8  # ... that was solved so many times is kept from then on: below, finding the optimum anew costs less
+    keep_at_once: int = 1_000_000  # pairs of a market that is kept from the first time on
     partners: Partners = field(default_factory=Partners)  # the plan of all markets, by who gives to whom
     _portions: dict[tuple[Thing, str], tuple[int, int]] = field(default_factory=dict)  # thing, dimension -> day, median claim in grains
     _markets: dict[Group, list[Thing]] = field(default_factory=dict)
@@ -116,10 +117,18 @@ class Planner:
         parts = [part for answer in self.solved.values() for part in answer.standing()]
         return sorted(parts, key=lambda part: (part.offer.ref, part.need.ref))
 
-    def told(self, part: Part) -> Part:
-        """Return a part of the plan with its level and pressure of now."""
-        kept = self.solved[self._group_of[self.network.canonical(part.offer.thing)]].kept
-        return part if kept is None else kept.told(part)
+    def told(self, parts: Sequence[Part]) -> list[Part]:
+        """Return parts of the plan, in their order, with levels and pressures of now."""
+        told = list(parts)
+        of_market: dict[Group, list[int]] = {}
+        for at, part in enumerate(parts):
+            of_market.setdefault(self._group_of[self.network.canonical(part.offer.thing)], []).append(at)
+        for key, places in of_market.items():
+            kept = self.solved[key].kept
+            if kept is not None:
+                for at, part in zip(places, kept.told([parts[at] for at in places]), strict=True):
+                    told[at] = part
+        return told
 
     def forget(self) -> None:
         """Solve every market anew at the next plan: the last one came to nothing."""
@@ -240,10 +249,12 @@ class Planner:
         step = self._step_grains(market, available, claims, portions)
         question = Question(self.book, market, step, available, claims, portions)
         answer.rounded_grains += question.rounded_grains
-        worth_keeping = answer.times > self.keep_after and len(market.offers) * len(market.needs) >= self.keep_pairs
-        worth_keeping = worth_keeping and available is stated
+        pairs = len(market.offers) * len(market.needs)
+        often = answer.times > self.keep_after or pairs >= self.keep_at_once
+        worth_keeping = often and pairs >= self.keep_pairs and available is stated
         if worth_keeping and not answer.rounded_grains and not answer.found and KeptMarket.suits(question):
-            answer.kept = self._kept(question)
+            candidates = question.candidates()
+            answer.kept = self._kept(question, candidates) if isinstance(candidates, DenseCandidates) else None
         if answer.kept is not None:
             answer.hidden.update(market.hidden)
             return
@@ -253,9 +264,9 @@ class Planner:
         answer.units_short += allocation.gap.units
         answer.found.extend(question.parts(problem, allocation))
 
-    def _kept(self, question: Question) -> KeptMarket | None:
+    def _kept(self, question: Question, candidates: Candidates) -> KeptMarket | None:
         try:
-            return KeptMarket(self.book, question, self._available)
+            return KeptMarket(self.book, question, candidates, self._available)
         except TooLarge:  # A field leaves itself room to grow; solved anew each time, the market needs none.
             question.market.hidden.clear()
             return None

@@ -4,6 +4,9 @@ An arc left out gains when its effort is less than the pressure at its need abov
 begin to where an offer's pressure fell, a need's rose, or something came or opened again: nothing else is looked at.
 """
 
+from array import array
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,45 +18,67 @@ Bools = NDArray[np.bool_]
 EACH_OFFER, EACH_NEED = 8, 4  # arcs given at most in one round, of the many that would gain
 LOOKED_AT = 4_096  # arcs that would gain, of which a round takes its few
 UNSEEN = 2**62  # above every pressure
+NOTHING = np.zeros(0, dtype=np.int64)
+NO_PAIRS = NOTHING.astype(np.int32)
 
 
 class PossibleArcs:
-    """Offers are rows, needs are columns, by position in the field; room grows with them."""
+    """Pairs of an offer and a need, by position in the field; what is held grows with the pairs that the rules allow."""
 
     def __init__(self, offers: int, needs: int) -> None:
-        self._effort = np.zeros((offers, needs), dtype=np.int64)
-        self._allowed = np.zeros((offers, needs), dtype=bool)
-        self._arc = np.full((offers, needs), -1, dtype=np.int32)  # position in the field, -1 where it is left out
-        self._offer_seen = np.full(offers, UNSEEN, dtype=np.int64)  # pressure at which nothing left out of this offer gained
-        self._need_seen = np.full(needs, -UNSEEN, dtype=np.int64)
+        self._offer, self._need = np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int32)  # of each pair, in the order they came
+        self._effort = np.zeros(0, dtype=np.int64)
+        self._open = np.zeros(0, dtype=bool)
+        self._arc = np.zeros(0, dtype=np.int32)  # position in the field, -1 where it is left out
+        self.count = 0  # entries of these in use
+        self._of_offer: list[array[int]] = []  # where its pairs are
+        self._of_need: list[array[int]] = []
+        self._offer_seen, self._need_seen = NOTHING, NOTHING  # pressures at which nothing left out of it gained
+        self.make_room(offers, needs)
 
     def make_room(self, offers: int, needs: int) -> None:
-        """Make room for so many, and a quarter more, so that room is rarely made."""
-        held = self._arc.shape
-        extra = [max(0, count - had) + (had // 4 if count > had else 0) for count, had in zip((offers, needs), held, strict=True)]
-        if any(extra):
-            margin = [(0, more) for more in extra]
-            self._effort, self._allowed = np.pad(self._effort, margin), np.pad(self._allowed, margin)
-            self._arc = np.pad(self._arc, margin, constant_values=-1)
-            self._offer_seen = np.pad(self._offer_seen, (0, extra[0]), constant_values=UNSEEN)
-            self._need_seen = np.pad(self._need_seen, (0, extra[1]), constant_values=-UNSEEN)
+        """Make room for so many."""
+        for rows, count in ((self._of_offer, offers), (self._of_need, needs)):
+            rows.extend(array("i") for _ in range(count - len(rows)))
+        self._offer_seen = _with_room(self._offer_seen, offers, UNSEEN)
+        self._need_seen = _with_room(self._need_seen, needs, -UNSEEN)
 
     def allow(self, offers: Ints, needs: Ints, effort: Ints) -> None:
-        """Note pairs that the rules allow, each end of which is new or looked at anew."""
-        self._effort[offers, needs] = effort
-        self._allowed[offers, needs] = True
+        """Note pairs that the rules allow, none of which was noted before."""
+        if not len(offers):
+            return
+        begin, end = self.count, self.count + len(offers)
+        for name in ("_offer", "_need", "_effort", "_open", "_arc"):
+            setattr(self, name, _with_room(getattr(self, name), end, 0))
+        self._offer[begin:end], self._need[begin:end], self._effort[begin:end] = offers, needs, effort
+        self._open[begin:end], self._arc[begin:end] = True, -1
+        self.count = end
+        for ends, rows in ((offers, self._of_offer), (needs, self._of_need)):
+            order = np.argsort(ends, kind="stable")
+            first = np.flatnonzero(np.diff(ends[order], prepend=-1))
+            pairs = (begin + order).astype(np.int32).tobytes()
+            bounds = [4 * bound for bound in (*first.tolist(), len(order))]
+            for at, position in enumerate(ends[order[first]].tolist()):
+                rows[position].frombytes(pairs[bounds[at] : bounds[at + 1]])
+
+    def _pair(self, offer: int, need: int) -> int:
+        """Return where a pair is kept, -1 if the rules never allowed it."""
+        pairs = np.asarray(self._of_offer[offer])
+        found = pairs[self._need[pairs] == need]
+        return int(found[0]) if len(found) else -1
 
     def is_allowed(self, offer: int, need: int) -> bool:
         """Whether a pair may have an arc."""
-        return bool(self._allowed[offer, need])
+        pair = self._pair(offer, need)
+        return pair >= 0 and bool(self._open[pair])
 
     def close(self, offer: int, need: int) -> None:
-        """Keep a pair from having an arc, if it has none."""
-        self._allowed[offer, need] = False
+        """Keep a pair that the rules allow from having an arc, if it has none."""
+        self._open[self._pair(offer, need)] = False
 
     def open(self, offer: int, need: int) -> None:
-        """Let a pair have an arc again."""
-        self._allowed[offer, need] = True
+        """Let a pair that the rules allow have an arc again."""
+        self._open[self._pair(offer, need)] = True
         self.look_at_offer(offer)
 
     def look_at_offer(self, offer: int) -> None:
@@ -66,57 +91,62 @@ class PossibleArcs:
 
     def arc(self, offer: int, need: int) -> int:
         """Return where the field has the arc of a pair, -1 where it is left out."""
-        return int(self._arc[offer, need])
+        pair = self._pair(offer, need)
+        return int(self._arc[pair]) if pair >= 0 else -1
 
     def effort(self, offer: int, need: int) -> int:
         """Return what one unit of a pair takes."""
-        return int(self._effort[offer, need])
+        return int(self._effort[self._pair(offer, need)])
 
-    def put(self, offers: Ints | int, needs: Ints | int, arcs: Ints | int) -> None:
-        """Note that pairs have an arc in the field from now on."""
-        self._arc[offers, needs] = arcs
+    def put(self, offer: int, need: int, arc: int) -> None:
+        """Note that a pair has an arc in the field from now on."""
+        self._arc[self._pair(offer, need)] = arc
 
-    def gaining(
-        self, offer_pressure: Ints, need_pressure: Ints, has_some: NDArray[np.bool_], wants: NDArray[np.bool_]
-    ) -> list[tuple[int, int]]:
+    def put_all(self, offers: Ints, needs: Ints) -> None:
+        """Note that the first arcs of the field are those of these pairs, in their order."""
+        wide = len(self._of_need)
+        pairs = self._offer[: self.count].astype(np.int64) * wide + self._need[: self.count]
+        order = np.argsort(pairs)
+        self._arc[order[np.searchsorted(pairs[order], offers * wide + needs)]] = np.arange(len(offers))
+
+    def gaining(self, offer_pressure: Ints, need_pressure: Ints, has_some: Bools, wants: Bools) -> list[tuple[int, int]]:
         """Return the few of each offer and each need that gain most of the arcs left out, best first; none if none gains.
 
         Only offers that `has_some` and needs that `wants` count; those that do so again have to be looked at, as `look_at_offer` says.
         """
         offers, needs = len(offer_pressure), len(need_pressure)
-        rows = np.flatnonzero(has_some & (offer_pressure < self._offer_seen[:offers]))
-        columns = np.flatnonzero(wants & (need_pressure > self._need_seen[:needs]))
+        fell = has_some & (offer_pressure < self._offer_seen[:offers])
+        rose = wants & (need_pressure > self._need_seen[:needs])
         self._offer_seen[:offers], self._need_seen[:needs] = offer_pressure, need_pressure
-        if len(rows) * needs + len(columns) * offers > offers * needs:
-            rows, columns = np.flatnonzero(has_some), columns[:0]
-        others = has_some.copy()
-        others[rows] = False
-        all_columns = np.flatnonzero(wants)
-        parts = [
-            self._gaining_of(each, some, offer_pressure, need_pressure)
-            for each, some in ((rows, all_columns), (np.flatnonzero(others), columns))
-        ]
-        offer, need, loss = (np.concatenate([part[field] for part in parts]) for field in range(3))
+        pairs = self._pairs_at(fell, rose)
+        offer, need = self._offer[pairs], self._need[pairs]
+        loss = self._effort[pairs] + offer_pressure[offer] - need_pressure[need]
+        gains = np.flatnonzero((loss < 0) & self._open[pairs] & (self._arc[pairs] < 0) & has_some[offer] & wants[need])
+        offer, need, loss = offer[gains], need[gains], loss[gains]
         chosen = _best_few(loss, offer, need)
         left = np.ones(len(loss), dtype=bool)
         left[chosen] = False
         self._offer_seen[offer[left]] = UNSEEN
         return [(int(offer[one]), int(need[one])) for one in chosen]
 
-    def _gaining_of(self, rows: Ints, columns: Ints, offer_pressure: Ints, need_pressure: Ints) -> tuple[Ints, Ints, Ints]:
-        """Return offers, needs and losses of the arcs between these rows and columns that are left out and would gain."""
-        if not len(rows) or not len(columns):
-            none = np.zeros(0, dtype=np.int64)
-            return none, none, none
-        block = np.ix_(rows, columns)
-        loss = self._effort[block]
-        loss += offer_pressure[rows][:, None]
-        loss -= need_pressure[columns]
-        at_row, at_column = np.nonzero((loss < 0) & self._allowed[block] & (self._arc[block] < 0))
-        return rows[at_row], columns[at_column], loss[at_row, at_column]
+    def _pairs_at(self, offers: Bools, needs: Bools) -> NDArray[np.int32]:
+        """Return every pair of some offers, and of some needs with the other offers."""
+        of_offers = [np.asarray(self._of_offer[each]) for each in np.flatnonzero(offers).tolist()]
+        of_needs = [np.asarray(self._of_need[each]) for each in np.flatnonzero(needs).tolist()]
+        if sum(map(len, of_offers)) + sum(map(len, of_needs)) > self.count:
+            return np.arange(self.count, dtype=np.int32)
+        others = np.concatenate((NO_PAIRS, *of_needs))
+        return np.concatenate((NO_PAIRS, *of_offers, others[~offers[self._offer[others]]]))
 
 
-def _best_few(loss: Ints, offers: Ints, needs: Ints) -> list[int]:
+def _with_room(column: Any, rows: int, fill: int) -> Any:
+    """Return a column with room for so many entries, and a quarter more where it had less, so that room is rarely made."""
+    if rows <= len(column):
+        return column
+    return np.concatenate((column, np.full(rows + rows // 4 - len(column), fill, dtype=column.dtype)))
+
+
+def _best_few(loss: Ints, offers: NDArray[np.int32], needs: NDArray[np.int32]) -> list[int]:
     """Return the positions of the arcs that gain most, a few of each offer and of each need, in order of gain, offer, need."""
     last = np.partition(loss, LOOKED_AT)[LOOKED_AT] if len(loss) > LOOKED_AT else UNSEEN
     near = np.flatnonzero(loss <= last)  # with all that gain as much as the last one, so that none of them comes by chance

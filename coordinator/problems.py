@@ -38,7 +38,7 @@ Ints = NDArray[np.int64]
 
 HEAVIEST = 10_000  # of one thing's weight against another's
 NO_LIMIT = 2**40  # units that no market holds: an arc without a limit of its own
-MOST_PAIRS = 4_000_000  # of one market, held as arrays at once (48 bytes each); above, rows are made again when they are asked for
+MOST_PAIRS = 4_000_000  # that the rules allow in one market, held as arrays (48 bytes each); above, rows are made anew when asked for
 
 
 class Part(NamedTuple):
@@ -103,9 +103,15 @@ class Question:
 
     def candidates(self) -> Candidates:
         """Return every arc the matching rules allow: all at once where they fit into memory, else row by row on demand."""
-        if len(self.supply) * len(self.demand) > MOST_PAIRS:
-            return RowCandidates(self)
-        return DenseCandidates(Arcs.joined([self._arcs(pairs, counting=True) for pairs in self.market.pairs(counting=True)]))
+        found: list[Arcs] = []
+        count = 0
+        for pairs in self.market.pairs(counting=True):
+            found.append(self._arcs(pairs, counting=True))
+            count += len(found[-1].offer)
+            if count > MOST_PAIRS:
+                self.market.hidden.clear()  # Counted again row by row.
+                return RowCandidates(self)
+        return DenseCandidates(Arcs.joined(found))
 
     def arcs(self, position: int, *, counting: bool = False) -> Arcs:
         """Return the arcs of one offer, in order of need; `counting` counts what the rules hide, which is wanted once."""

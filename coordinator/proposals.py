@@ -52,20 +52,20 @@ def revise(
     network: Network,
     book: Book,
     plan: Partners,
-    told: Callable[[Part], Part],
+    told: Callable[[Sequence[Part]], Sequence[Part]],
     log_us: int,
     is_planned: Callable[[Deal], bool] | None = None,
     made: Made | None = None,
 ) -> Revision:
     """Return how the unanswered proposals have to change to become this plan; those already in it stay as they are.
 
-    Only pairs that moved since the last revision are looked at. `told` gives a part its level and pressure of now. Where the plan is of
+    Only pairs that moved since the last revision are looked at. `told` gives parts their levels and pressures of now. Where the plan is of
     some markets only, `is_planned` tells the deals that speak of those; the others are left alone. `made` is the plan of making; None
     leaves the trees that wait as they are.
     """
     drafting = _Drafting(network, log_us)
     retracted: dict[str, None] = {}
-    drafts: list[Draft] = []
+    new: list[list[Part]] = []
     unlike: list[Pair] = []
     for pair in plan.moved(book):
         mine = plan.parts_of(pair)
@@ -73,10 +73,12 @@ def revise(
         unanswered = [deal for deal in book.unanswered(pair) if is_planned is None or is_planned(deal)]
         over = [deal.proposal for deal in unanswered if wanted.pop(deal.terms, None) is None]
         retracted.update(dict.fromkeys(over))
-        drafts += [drafting.draft([told(part) for part in some]) for some in wanted.values()]
+        new += wanted.values()
         if over or wanted:
             unlike.append(pair)
     plan.looked_at(book, unlike)
+    now = iter(told([part for some in new for part in some]))
+    drafts = [drafting.draft([next(now) for _ in some]) for some in new]
     if made is not None:
         trees = {tree.terms: tree for tree in made.trees}
         waiting = [deal for deal in book.deals.values() if deal.state is State.PROPOSED and deal.is_tree and deal.proposal not in made.kept]

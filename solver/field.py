@@ -160,7 +160,7 @@ class Field:
     def offer_pressures(self, offers: ArrayLike) -> Ints:
         """Return (C,) the least pressures of some offers (C,), each in the time of a search from there."""
         chosen = np.atleast_1d(ints(offers))
-        for outside in {int(pick(chosen)) for pick in (np.min, np.max) if len(chosen)}:
+        for outside in (int(chosen.min()), int(chosen.max())) if len(chosen) else ():
             self._known(self._offer_node, outside, "an offer")
         self.finish()
         least: Ints = self._engine.least_at(self._layout, self._offer_node.values[chosen])

@@ -1,6 +1,6 @@
 """How fast the coordinator takes in what stands on Apache Kafka, next to the raw client, and how soon a word becomes a proposal.
 
-    python tests/benchmarks/bench_kafka.py [--signals 30000] [--offers 300] [--per-second 500] [--seconds 10]
+    python tests/benchmarks/bench_kafka.py [--signals 30000] [--offers 300] [--per-second 500] [--seconds 10] [--cycle-seconds 0]
 
 Reading: the same records read by the raw client, by our log, and by a coordinator that folds them, writes its turns and publishes;
 by kafka-python and, where the extra `fast` is installed, by confluent-kafka. Writing: the same events, a thousand at a time. Both in CPU
@@ -8,8 +8,9 @@ seconds of this process, all threads of the clients counted, so that a busy mach
 kafka-python's speed.
 
 Latency: offers and needs of one market, said at a steady pace straight into Kafka; from the moment each was said to the
-moment another client reads the first proposal that draws on it. The charter's cadence of whole seconds is left out: a cycle
-runs whenever something was said. Wall time: it means something only on a machine that has nothing else to do.
+moment another client reads the first proposal that draws on it; a third more is needed than there is. With 1 000 offers a million
+pairs could meet. The charter's cadence of whole seconds is left out, unless it is given: a cycle runs whenever something was said.
+Wall time: it means something only on a machine that has nothing else to do.
 """
 
 import argparse
@@ -48,7 +49,7 @@ def words(count: int, things: int, agents: int, seed: int = 7) -> Iterator[tuple
     random, now_us = Random(seed), time.time_ns() // 1000
     for number in range(count):
         place = {"lat": round(random.uniform(46, 50), 2), "long": round(random.uniform(-2, 3), 2)}
-        amount = {"value": random.randint(1, 40), "unit": "1"}
+        amount = {"value": random.randint(1, 52 if number % 2 else 40), "unit": "1"}
         kind, agent = ("need", f"clinic-{number % agents}") if number % 2 else ("offer", f"maker-{number % agents}")
         data = {"resource": f"thing-{number % things}", "quantity": amount, "place": place}
         yield agent, event_json(kind, f"agent:{agent}", f"s-{number // (2 * agents)}", now_us, data)
@@ -114,8 +115,8 @@ def take_all(address: str, folder: Path, count: int, opened: Connect = KafkaLog)
         return count
 
 
-def service_on(address: str, folder: Path, *, planning: bool, opened: Connect = KafkaLog) -> KafkaService:
-    charter = Charter(fairness="off").model_copy(update={"cycle_seconds": 0})  # no cadence: see above
+def service_on(address: str, folder: Path, *, planning: bool, opened: Connect = KafkaLog, cycle_seconds: int = 0) -> KafkaService:
+    charter = Charter(fairness="off").model_copy(update={"cycle_seconds": cycle_seconds})  # 0 for no cadence: see above
     around = Surroundings(connect=opened)
     memory = folder / f"memory-{time.monotonic_ns()}"
     return KafkaService(address, charter, memory=memory, replicas=1, planning=planning, patience_ms=PATIENCE_MS, surroundings=around)
@@ -169,10 +170,10 @@ def compare(title: str, tasks: Sequence[tuple[str, Callable[[], int]]]) -> None:
         print(f"{name:40} {cpu_s / done * 1e6:10.1f} {done / cpu_s:12,.0f} {raw / cpu_s:8.2f}", flush=True)
 
 
-def latency(folder: Path, offers: int, per_second: int, seconds: float) -> None:
+def latency(folder: Path, offers: int, per_second: int, seconds: float, cycle_seconds: int) -> None:
     with (
         running_kafka(folder / "latency", "the benchmark") as broker,
-        closing(service_on(broker.address, folder, planning=True)) as service,
+        closing(service_on(broker.address, folder, planning=True, cycle_seconds=cycle_seconds)) as service,
     ):
         producer = KafkaProducer(bootstrap_servers=broker.address, linger_ms=0, acks="all")
         for agent, line in words(2 * offers, 1, offers):
@@ -201,11 +202,12 @@ def latency(folder: Path, offers: int, per_second: int, seconds: float) -> None:
         times_ms = np.array([1000 * (seen[ref] - at_s) for ref, at_s in said.items() if ref in seen])
         status = service.status()
         live = 2 * offers + count
-        print(f"\n{offers:,} offers and as many needs at first, {live // 2:,} and {live - live // 2:,} at last, one market")
+        print(f"\n{offers:,} offers and as many needs at first, {live // 2:,} and {live - live // 2:,} at last, one market, all can meet")
         print(f"said {count:,} at {count / paced_s:,.0f} a second; {len(times_ms):,} of them in a proposal; {status.cycles:,} cycles")
         if len(times_ms):
             p50, p99 = np.percentile(times_ms, [50, 99])
-            print(f"Kafka to proposal on Kafka: p50 {p50:.1f} ms, p99 {p99:.1f} ms")
+            cadence = f"a cycle each {cycle_seconds} s" if cycle_seconds else "no cadence"
+            print(f"Kafka to proposal on Kafka, {cadence}: p50 {p50:.1f} ms, p99 {p99:.1f} ms")
             print(f"planning took {1000 * status.planning_s / max(1, status.cycles):.1f} ms a cycle")
         producer.close()
 
@@ -230,6 +232,7 @@ def main() -> None:
     parser.add_argument("--offers", type=int, default=300, help="of the market, and as many needs")
     parser.add_argument("--per-second", type=int, default=500)
     parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--cycle-seconds", type=int, default=0, help="the charter's cadence; 0: a cycle whenever something was said")
     asked = parser.parse_args()
     prepare()
     with tempfile.TemporaryDirectory() as folder:
@@ -237,7 +240,7 @@ def main() -> None:
             if asked.signals:
                 reading(Path(folder), asked.signals)
             if asked.seconds:
-                latency(Path(folder), asked.offers, asked.per_second, asked.seconds)
+                latency(Path(folder), asked.offers, asked.per_second, asked.seconds, asked.cycle_seconds)
         except pytest.skip.Exception as missing:  # where tests would be skipped
             print(f"not measured: {missing}")
 

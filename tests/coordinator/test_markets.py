@@ -39,7 +39,7 @@ class Compared(Planner):
             kept, anew = self.worth(self.parts(), log_us), self.worth(fresh.parts(), log_us)
             assert kept == anew, f"kept {kept}, from nothing {anew}"
             for market in (answer.kept for answer in self.solved.values() if answer.kept is not None):
-                assert sorted(map(market.told, market.standing()), key=refs) == sorted(market.parts(), key=refs)
+                assert sorted(market.told(market.standing()), key=refs) == sorted(market.parts(), key=refs)
             Compared.compared += 1
         return moved
 

@@ -3,7 +3,7 @@
 What a plan is good for is tested elsewhere. Here it has to come quickly, and whatever it suggests must do no harm.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -40,9 +40,9 @@ class HastyPlanner:
         """Plan anew next time."""
         self.network.changed_everywhere = True
 
-    def told(self, part: Part) -> Part:
-        """Return a part as it is."""
-        return part
+    def told(self, parts: Sequence[Part]) -> Sequence[Part]:
+        """Return parts as they are."""
+        return parts
 
     def plan(self, log_us: int, mine: Mine | None = None) -> bool:
         """Plan some parts, of the markets that are `mine` where that is told; return whether anything moved."""
