@@ -8,9 +8,9 @@ seconds of this process, all threads of the clients counted, so that a busy mach
 kafka-python's speed.
 
 Latency: offers and needs of one market, said at a steady pace straight into Kafka; from the moment each was said to the
-moment another client reads the first proposal that draws on it; a third more is needed than there is. With 1 000 offers a million
-pairs could meet. The charter's cadence of whole seconds is left out, unless it is given: a cycle runs whenever something was said.
-Wall time: it means something only on a machine that has nothing else to do.
+moment another client reads the first proposal that draws on it; a third more is needed than there is. The market grows by what is
+said: with `--offers 250 --seconds 4` to a million pairs that could meet and more. The charter's cadence of whole seconds is left out,
+unless it is given: a cycle runs whenever something was said. Wall time: it means something only on a machine that has nothing else to do.
 """
 
 import argparse
