@@ -1,8 +1,13 @@
-"""Garbage is looked for rarely, and still found."""
+"""Garbage is looked for among what is new, and in all there is where that has doubled: it is still found."""
 
 import gc
 import weakref
+from collections.abc import Iterator
+from itertools import count
 
+import pytest
+
+from coordinator.adapters import memory
 from coordinator.adapters.memory import collect_rarely
 
 
@@ -13,15 +18,42 @@ class Ring:
         self.itself = self
 
 
-def test_rings_of_dead_objects_still_go_by_themselves():
-    before = gc.get_threshold()
-    try:
-        gc.set_threshold(700, 10, 10)  # as Python begins; a command run earlier in this process may have set it already
-        collect_rarely()
-        dead = weakref.ref(Ring())
-        kept = [[number] for number in range(2 * gc.get_threshold()[0])]
-        assert kept
-        assert dead() is None
-        assert gc.get_threshold()[0] > 700
-    finally:
-        gc.set_threshold(*before)
+@pytest.fixture(autouse=True)
+def _collecting() -> Iterator[None]:
+    before, callbacks = gc.get_threshold(), list(gc.callbacks)
+    gc.set_threshold(700, 10, 10)  # as Python begins; a command run earlier in this process may have set it already
+    collect_rarely()
+    yield
+    gc.set_threshold(*before)
+    gc.callbacks[:] = callbacks
+    gc.unfreeze()
+
+
+def many() -> list[list[int]]:
+    """So many new objects that everything is looked at which was not set aside."""
+    return [[number] for number in range(10 * gc.get_threshold()[0])]
+
+
+def test_rings_of_dead_objects_still_go_by_themselves() -> None:
+    dead = weakref.ref(Ring())
+    kept = many()
+    assert kept
+    assert dead() is None
+    assert gc.get_threshold()[0] > 700
+
+
+def test_what_survived_is_set_aside_and_not_looked_at_again() -> None:
+    before = gc.get_freeze_count()
+    kept = many()
+    assert gc.get_freeze_count() >= before + len(kept) // 2
+
+
+def test_a_ring_that_dies_when_it_was_set_aside_goes_where_what_is_set_aside_has_doubled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "LEAST_SETTLED", 4)
+    monkeypatch.setattr(memory, "_settled", count(1))
+    ring = Ring()
+    dead = weakref.ref(ring)
+    kept = [many()]
+    del ring  # set aside by now
+    kept += [many() for _ in range(8)]
+    assert dead() is None
