@@ -18,7 +18,7 @@ PAGE_BYTES = resource.getpagesize()
 def served(folder: Path, command: Sequence[str] = ()) -> Iterator[tuple["subprocess.Popen[str]", int]]:
     """Yield a server on an empty log in a folder, and its port; `command` is what runs `coordinator`, where it is not the usual one."""
     words = [*(command or [str(Path(sys.executable).with_name("coordinator"))]), "serve", "--port", "0", "--log", str(folder / "log")]
-    environment = {**os.environ, "STIGMERGY_PREPARE": "false"}
+    environment = {**os.environ, "STIGMERGY_PREPARE": "false", "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=folder, env=environment) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
