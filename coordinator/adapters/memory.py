@@ -1,17 +1,14 @@
 """How a process that holds a network looks for garbage: among what is new, for nearly all it holds is there to stay."""
 
 import gc
-from itertools import count
 from typing import Any
 
 __all__ = ["collect_rarely"]
 
-# New objects before the youngest are looked at, such looks before what survived one is looked at again, and those before all is that
-# was not set aside: some 8 000 objects, which takes milliseconds. Python's own numbers lead to looks through all there is.
-THRESHOLDS = (2_000, 1, 1)
+# New objects before the youngest are looked at; such looks before what survived one is looked at again, which is some 8 000 objects
+# and takes milliseconds, and then set aside; and those before Python looks at all that is not, of which nearly nothing is left.
+THRESHOLDS = (2_000, 3, 1)
 LEAST_SETTLED = 256  # times that some is set aside before all is looked through for the first time; from then on at each doubling
-
-_settled = count(1)
 
 
 def collect_rarely() -> None:
@@ -22,15 +19,26 @@ def collect_rarely() -> None:
     answer for as long as a walk takes (tests/benchmarks/serve_stalls.py).
     """
     gc.set_threshold(*THRESHOLDS)
-    if _settle not in gc.callbacks:
-        gc.callbacks.append(_settle)
+    if _settling not in gc.callbacks:
+        gc.callbacks.append(_settling)
 
 
-def _settle(phase: str, about: dict[str, Any]) -> None:
-    """Set aside what survived a look through all that was not; a ring that dies there waits for the look through everything."""
-    if phase != "stop" or about["generation"] != 2:
-        return
-    gc.freeze()
-    number = next(_settled)
-    if number >= LEAST_SETTLED and number.bit_count() == 1:
-        gc.unfreeze()  # The next look goes through everything.
+class _Settling:
+    """Sets aside what survived two looks; a ring that dies there waits for the look through everything."""
+
+    def __init__(self) -> None:
+        self._times = 0
+        self._awaits_whole = False
+
+    def __call__(self, phase: str, about: dict[str, Any]) -> None:
+        """Be told by Python that a look begins or ended."""
+        if phase != "stop" or about["generation"] < (2 if self._awaits_whole else 1):
+            return
+        gc.freeze()
+        self._times += 1
+        self._awaits_whole = self._times >= LEAST_SETTLED and self._times.bit_count() == 1
+        if self._awaits_whole:
+            gc.unfreeze()
+
+
+_settling = _Settling()
