@@ -4,6 +4,7 @@ First the squared distances to a few well-connected agents are put through a sin
 and Tenenbaum 2004); then each point is moved again and again to where its own distances would have it (SMACOF, de Leeuw 1977).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,8 +33,11 @@ class Drawing:
     error: float  # mean of |drawn - stated| / stated, over the pairs that held the points
 
 
-def draw(table: Table, agents: list[str]) -> Drawing | None:
-    """Return a drawing of those of the agents that the table connects; None where it connects fewer than three. The same each time."""
+def draw(table: Table, agents: list[str], tell: Callable[[float], None] = lambda _: None) -> Drawing | None:
+    """Return a drawing of those of the agents that the table connects; None where it connects fewer than three. The same each time.
+
+    `tell` is called now and then with the share of the work that is done.
+    """
     position = {name: index for index, name in enumerate(table.agents)}
     known = np.array(sorted(position[name] for name in set(agents) if name in position), dtype=np.int64)
     index_of = np.full(len(table.agents), -1, dtype=np.int64)
@@ -48,7 +52,8 @@ def draw(table: Table, agents: list[str]) -> Drawing | None:
         return None
     points = _landmark_points(rows)
     start, end, stated_km = _held(rows)
-    for _ in range(ROUNDS):
+    for done in range(ROUNDS):
+        tell((1 + done) / (1 + ROUNDS))
         points = _moved(points, start, end, stated_km)
     apart_km = np.hypot(*(points[end] - points[start]).T)
     names = tuple(table.agents[known[index]] for index in linked)

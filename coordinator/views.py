@@ -35,6 +35,8 @@ class Asked:
     agent: str | None = None
     resource: str | None = None
     state: str | None = None
+    kind: str | None = None  # of ledger records
+    newest: bool = False  # ledger records backwards, from the last one made or from `after` on
 
 
 def overview(coordination: Coordination) -> Row:
@@ -128,19 +130,21 @@ def deal_named(coordination: Coordination, start: str) -> Row:
 
 
 def ledger(coordination: Coordination, asked: Asked) -> Page:
-    """Return ledger records in the order they were made; `after` is the number of the last one seen."""
+    """Return ledger records in the order they were made, or backwards; `after` is the number of the last one seen."""
     try:
-        begin = int(asked.after or 0)
+        begin = int(asked.after or (len(coordination.ledger) + 1 if asked.newest else 0))
     except ValueError:
         raise Refused(f"after is {asked.after!r}; the number of a ledger record was expected: take it from `next`") from None
     names = None if asked.resource is None else _same(coordination.network, asked.resource)
 
     def row(number: int) -> Row | None:
         record = json.loads(coordination.ledger[number - 1])
-        is_wanted = _concerns(coordination, record["data"], asked.agent, names)
+        is_wanted = asked.kind in (None, record["data"]["kind"]) and _concerns(coordination, record["data"], asked.agent, names)
         return {"number": number, "time": record["time"], **record["data"]} if is_wanted else None
 
-    page = _page(range(max(0, begin) + 1, len(coordination.ledger) + 1), asked, row)
+    count = len(coordination.ledger)
+    numbers = range(min(begin - 1, count), 0, -1) if asked.newest else range(max(0, begin) + 1, count + 1)
+    page = _page(numbers, asked, row)
     return {**page, "next": None if page["next"] is None else str(page["next"])}
 
 

@@ -72,7 +72,10 @@ class Feed:
 
     async def _read(self, position: int) -> tuple[bytes, int]:
         records, end = await asyncio.get_running_loop().run_in_executor(self._readers, self.service.follow, position)
-        return b"".join(map(_frame, records)), end
+        frames = b"".join(map(_frame, records))
+        # What was refused has a place in the log too: a frame with nothing but that place tells how far all was sent.
+        silent = end != position and (not records or records[-1].position != end)
+        return frames + (b"id: %d\n\n" % end if silent else b""), end
 
     def close(self) -> None:
         """Send everybody away, so that the server can stop."""

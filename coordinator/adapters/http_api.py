@@ -83,6 +83,7 @@ After = Annotated[
     str, Query(max_length=600, description="Go on after this: `next` of the page before. A page may be short; the last has no `next`.")
 ]
 Agent = Annotated[str | None, Query(max_length=128, description="Only what concerns this agent.")]
+Kind = Annotated[str | None, Query(max_length=32, description="Only decisions of this kind, such as `declined`.")]
 Resource = Annotated[str | None, Query(max_length=128, description="Only this resource or process.")]
 
 
@@ -338,9 +339,12 @@ def _add_reading(app: FastAPI, service: Service) -> None:
             raise missing(refusal) from None
 
     @app.get("/ledger", response_class=Response)
-    def ledger(limit: Limit = 100, after: After = "", agent: Agent = None, resource: Resource = None) -> Response:
-        """The open book: every decision, in the order made."""
-        return show(lambda coordination: views.ledger(coordination, views.Asked(limit, after, agent, resource)))
+    def ledger(
+        limit: Limit = 100, after: After = "", agent: Agent = None, resource: Resource = None, kind: Kind = None, newest: bool = False
+    ) -> Response:
+        """The open book: every decision, in the order made, or the newest first."""
+        asked = views.Asked(limit, after, agent, resource, kind=kind, newest=newest)
+        return show(lambda coordination: views.ledger(coordination, asked))
 
     @app.get("/digest", response_class=Response)
     def state_digest() -> Response:

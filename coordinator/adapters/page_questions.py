@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from threading import Lock
+from threading import Lock, Thread
 from typing import Annotated, Any
 
 import orjson
@@ -31,6 +31,7 @@ __all__ = ["add_questions"]
 KEPT_S = 2.0  # a map is made anew at most so often, however many look at it
 PATIENCE_S = 1.0  # for a map that somebody else has made; each who waits keeps a thread from other questions
 DRAWN_S = 60.0  # a drawing takes seconds, and who joined since is listed beside it
+DRAWN_AT_ONCE_S = 0.5  # a drawing that takes longer is awaited by nobody: the map says how far it is
 LARGEST = 500  # rows at once
 LOOKED_THROUGH = 20_000  # of the latest records, for those about one need
 PAST = 100  # of these, that are shown
@@ -48,7 +49,10 @@ def add_questions(app: FastAPI, service: Service, show: Show, missing: Missing) 
 
     @app.get("/map", response_class=Response)
     def chart(request: Request) -> Response:
-        """Where everybody is and what flows between them, in columns; drawn from distances where nobody said a place."""
+        """Where everybody is and what flows between them, in columns; drawn from distances where nobody said a place.
+
+        While such a drawing is made, `drawn_share` tells how much of it is done.
+        """
         return send(charts.newest(), request, JSON)
 
 
@@ -176,6 +180,8 @@ class _Charts:
         self._lock = Lock()
         self._made: tuple[int, float, Packed] | None = None
         self._drawn: tuple[int, float, Drawing | None] | None = None  # for so many agents
+        self._drawer: Thread | None = None
+        self._share = 0.0  # of the drawing under way
 
     def newest(self) -> Packed:
         """Return the map, packed; the one before while another is being made, Unavailable where there is none yet."""
@@ -185,7 +191,8 @@ class _Charts:
             return self._made[2]
         try:
             entries = self._service.status().entries
-            if self._made is None or (self._made[0] != entries and time.monotonic() - self._made[1] > KEPT_S):
+            is_old = self._made is not None and (self._made[0] != entries or self._drawer is not None)
+            if self._made is None or (is_old and time.monotonic() - self._made[1] > KEPT_S):
                 made = pack(orjson.dumps(self._map()), level=5)
                 self._made = entries, time.monotonic(), made  # from its end on: one that takes long is not made all the time
             return self._made[2]
@@ -199,7 +206,7 @@ class _Charts:
             table = _distances(coordination.network) if placeless else None
         drawing = self._drawing(table, told["agents"]["name"]) if table is not None else None
         if drawing is None:
-            return {**told, "drawing": None}
+            return {**told, "drawing": None, "drawn_share": self._share if self._drawer is not None else None}
         at = {name: index for index, name in enumerate(drawing.agents)}
         indexes = [at.get(name) for name in told["agents"]["name"]]
         east, north = drawing.east_km.round(1).tolist(), drawing.north_km.round(1).tolist()
@@ -208,10 +215,24 @@ class _Charts:
         return {**told, "drawing": {"error": round(drawing.error, 4)}}
 
     def _drawing(self, table: Table, names: list[str]) -> Drawing | None:
-        now_s = time.monotonic()
-        if self._drawn is None or (self._drawn[0] != len(names) and now_s - self._drawn[1] > DRAWN_S):
-            self._drawn = len(names), now_s, draw(table, names)
-        return self._drawn[2]
+        """Return the latest drawing; another is begun beside where that one is old. None where there is none yet, or never will be."""
+        if self._drawer is None and (self._drawn is None or (self._drawn[0] != len(names) and time.monotonic() - self._drawn[1] > DRAWN_S)):
+            self._drawer = Thread(target=self._draw, args=(table, names), name="drawing", daemon=True)
+            self._drawer.start()
+        if self._drawer is not None:
+            self._drawer.join(DRAWN_AT_ONCE_S)
+            self._drawer = self._drawer if self._drawer.is_alive() else None
+        return self._drawn[2] if self._drawn is not None else None
+
+    def _draw(self, table: Table, names: list[str]) -> None:
+        drawing = None
+        try:
+            drawing = draw(table, names, self._tell)
+        finally:
+            self._drawn = len(names), time.monotonic(), drawing
+
+    def _tell(self, share: float) -> None:
+        self._share = share
 
 
 def _distances(network: Network) -> Table | None:

@@ -224,6 +224,7 @@ class Service:
         self._entries = 0
         self._pending: list[Entry] = []
         self._at_hand = AtHand()
+        self._told_until = -1  # the position up to which all that is shown to anybody was at hand
         self._refused: deque[dict[str, Any]] = deque(maxlen=REFUSED_KEPT)
         self._refusals = 0
         self._letters = 0
@@ -444,6 +445,7 @@ class Service:
         self._entries = _offset(records[-1]) + 1
         with self._shown_lock:
             self._at_hand.extend(_shown(record) for record in records if record.entry.stream in FOLLOWED)
+            self._told_until = self._entries - 1
         self._tell_listeners()
 
     def _tell_listeners(self) -> None:
@@ -472,7 +474,8 @@ class Service:
             begin = self._at_hand.begin
             if begin is not None and begin <= after + 1:
                 some = self._at_hand.after(after, at_most)
-                return some, some[-1].position if some else after
+                rest = self._at_hand.after(some[-1].position, 1) if some else []
+                return some, some[-1].position if rest else max(after, self._told_until)
         records = self._log.read(sequence_place(max(0, after + 1)), at_most).records
         records = records[: fitting([len(record.entry.event) for record in records])]
         position = _offset(records[-1]) if records else after

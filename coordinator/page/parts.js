@@ -58,7 +58,7 @@ export function table(caption, columns, rows, { figures = [], hidden = false } =
         "tbody",
         {},
         rows.map((row) =>
-          h("tr", { key: row.key }, row.map((cell, index) => h("td", { class: figures.includes(index) ? "figure" : null, "data-title": columns[index] }, cell))),
+          h("tr", { key: row.key }, row.map((cell, index) => h("td", { class: figures.includes(index) ? "figure" : null, "data-title": columns[index] }, Array.isArray(cell) ? h("span", {}, cell) : cell))),
         ),
       ),
     ),

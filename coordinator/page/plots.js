@@ -3,17 +3,22 @@
 import { h } from "./dom.js";
 import { inShort, moment, number, percent, t, tick as tickOf } from "./words.js";
 
-const WIDE = 640;
+const NARROW = matchMedia("(max-width: 40rem)"); // there a picture is drawn as wide as it is shown, so that its letters stay as large
+const wide = () => (NARROW.matches ? 340 : 640);
 const HIGH = 190;
 const EDGE = { left: 34, right: 8, top: 10, bottom: 22 };
-const TICKS = 4;
+const ticksIn = (width) => (width < 500 ? 3 : 4);
+const GAP = 0.6; // of the whole time: a stretch without any sample that is longer is drawn short
+const SHORTENED = 0.05; // of the rest, as long as it is drawn
 
 // Returns layers one above the other, the first at the bottom. `series` are rows of figures, as long as `times`.
 export function stacked(times, series, classes, label) {
   const at = times.map((each) => Date.parse(each));
   const sums = at.map((_, index) => series.reduce((sum, row) => sum + row[index], 0));
   const most = niceAbove(Math.max(1, ...sums));
-  const x = across(at, WIDE - EDGE.left - EDGE.right, EDGE.left);
+  const axis = axisOf(at);
+  const width = wide();
+  const x = (index) => EDGE.left + axis.shares[index] * (width - EDGE.left - EDGE.right);
   const y = (value) => EDGE.top + (HIGH - EDGE.top - EDGE.bottom) * (1 - value / most);
   const below = at.map(() => 0);
   const shapes = series.map((row, layer) => {
@@ -22,13 +27,14 @@ export function stacked(times, series, classes, label) {
     if (row.every((value) => value === 0)) return null;
     return h("path", { class: `area ${classes[layer]}`, d: `${steps(at.map((_, index) => [x(index), y(below[index])]))}L${steps(at.map((_, index) => [x(index), y(lower[index])]).reverse(), true).slice(1)}Z` });
   });
-  return h("svg", { class: "plot", viewBox: `0 0 ${WIDE} ${HIGH}`, role: "img", "aria-label": label }, grid(most, y), shapes, axis(at));
+  return h("svg", { class: "plot", viewBox: `0 0 ${width} ${HIGH}`, role: "img", "aria-label": label }, grid(most, y, width), shapes, breaks(axis, x), ticks(axis, at, width));
 }
 
 // Returns a line of shares from 0 to 1, without axes.
 export function spark(times, shares, label) {
   const at = times.map((each) => Date.parse(each));
-  const x = across(at, 120, 0);
+  const { shares: across } = axisOf(at);
+  const x = (index) => across[index] * 120;
   const points = shares.map((share, index) => [x(index), 1.5 + 25 * (1 - share)]);
   return h("svg", { class: "spark", viewBox: "0 0 120 28", preserveAspectRatio: "none", role: "img", "aria-label": label }, h("path", { class: "spark-fill", d: `${steps(points)}L120 28L0 28Z` }), h("path", { class: "spark-line", d: steps(points) }));
 }
@@ -44,9 +50,22 @@ export function shareText(share) {
   return share === 0 ? number(0) : percent(share);
 }
 
-function across(at, width, left) {
+// Returns where each moment lies on an axis from 0 to 1, and before which of them time is drawn short, so that the axis spans what there is.
+function axisOf(at) {
+  const steps = at.map((ms, index) => (index ? ms - at[index - 1] : 0));
   const whole = at.at(-1) - at[0];
-  return (index) => left + (whole ? ((at[index] - at[0]) / whole) * width : width);
+  const gaps = steps.flatMap((step, index) => (whole && step > GAP * whole ? [index] : []));
+  const rest = whole - gaps.reduce((sum, index) => sum + steps[index], 0);
+  for (const index of gaps) steps[index] = rest ? rest * SHORTENED : steps[index];
+  const drawn = steps.reduce((sum, step) => sum + step, 0);
+  let passed = 0;
+  const shares = steps.map((step) => ((passed += step), drawn ? passed / drawn : 1));
+  return { shares, gaps: rest ? gaps : [] };
+}
+
+// Returns from when until when time is drawn short in such a picture; empty where it is nowhere.
+export function shortened(times) {
+  return axisOf(times.map((each) => Date.parse(each))).gaps.map((index) => [times[index - 1], times[index]]);
 }
 
 // What was so stays so until the next sample: steps, not slopes.
@@ -63,15 +82,26 @@ function round(value) {
   return Math.round(value * 10) / 10;
 }
 
-function grid(most, y) {
-  return [0, most / 2, most].map((value) => [h("line", { class: "grid", x1: EDGE.left, x2: WIDE - EDGE.right, y1: y(value), y2: y(value) }), h("text", { class: "small", x: EDGE.left - 6, y: y(value) + 4, "text-anchor": "end" }, inShort(value))]);
+function grid(most, y, width) {
+  return [0, most / 2, most].map((value) => [h("line", { class: "grid", x1: EDGE.left, x2: width - EDGE.right, y1: y(value), y2: y(value) }), h("text", { class: "small", x: EDGE.left - 6, y: y(value) + 4, "text-anchor": "end" }, inShort(value))]);
 }
 
-function axis(at) {
-  const shown = at.length < 2 || at[0] === at.at(-1) ? [] : [...Array(TICKS).keys()].map((each) => at[0] + ((at.at(-1) - at[0]) * each) / (TICKS - 1));
+function breaks({ gaps }, x) {
+  return gaps.map((index) => h("line", { class: "break", x1: (x(index - 1) + x(index)) / 2, x2: (x(index - 1) + x(index)) / 2, y1: EDGE.top, y2: HIGH - EDGE.bottom }));
+}
+
+// The ends, and moments in between that are as far apart as they are drawn.
+function ticks({ shares }, at, width) {
+  if (at.length < 2 || at[0] === at.at(-1)) return [];
   const whole = at.at(-1) - at[0];
-  const place = (time) => EDGE.left + ((time - at[0]) / whole) * (WIDE - EDGE.left - EDGE.right);
-  return shown.map((time, index) => h("text", { class: "small", x: place(time), y: HIGH - 6, "text-anchor": index === 0 ? "start" : index === TICKS - 1 ? "end" : "middle" }, tickOf(time, whole)));
+  const last = ticksIn(width) - 1;
+  return [...Array(last + 1).keys()].map((each) => {
+    const share = each / last;
+    const after = Math.max(1, shares.findIndex((one) => one >= share - 1e-9));
+    const part = (share - shares[after - 1]) / (shares[after] - shares[after - 1] || 1);
+    const time = at[after - 1] + (at[after] - at[after - 1]) * part;
+    return h("text", { class: "small", x: EDGE.left + share * (width - EDGE.left - EDGE.right), y: HIGH - 6, "text-anchor": each === 0 ? "start" : each === last ? "end" : "middle" }, tickOf(time, whole));
+  });
 }
 
 function niceAbove(value) {

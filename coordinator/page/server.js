@@ -8,8 +8,21 @@ export class Trouble extends Error {
   }
 }
 
-// The token that reading takes, where it takes one; the session sets it.
-export const bearer = { token: undefined };
+// The tokens that reading may take, where it takes one; the session sets them. One that may read no longer makes way for the next.
+export const bearer = {
+  token: undefined,
+  others: [],
+  use([token, ...others]) {
+    Object.assign(this, { token, others });
+  },
+  // Returns whether there is another to try than this one, to which others may have turned meanwhile.
+  turn(tried) {
+    if (this.token !== tried) return true;
+    if (!this.others.length) return false;
+    this.use(this.others);
+    return true;
+  },
+};
 
 export function readingHeaders(headers = {}) {
   return bearer.token ? { ...headers, authorization: `Bearer ${bearer.token}` } : headers;
@@ -21,7 +34,12 @@ const PATIENCE_MS = 30_000;
 export async function ask(path, values = {}, signal = undefined) {
   const query = new URLSearchParams(Object.entries(values).filter(([, value]) => value !== undefined && value !== null && value !== ""));
   const text = query.toString();
-  return read(await reach(text ? `${path}?${text}` : path, { headers: readingHeaders(), signal: limited(signal) }));
+  const address = text ? `${path}?${text}` : path;
+  for (;;) {
+    const { token } = bearer;
+    const response = await reach(address, { headers: readingHeaders(), signal: limited(signal) });
+    if (response.status !== 401 || !bearer.turn(token)) return read(response);
+  }
 }
 
 // Has the server begin some work in the background; returns what it says of it.

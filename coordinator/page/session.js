@@ -26,7 +26,7 @@ export class Session extends EventTarget {
   remember() {
     const kept = JSON.parse(sessionStorage.getItem(KEY) ?? "{}");
     this.holders = kept.holders ?? [];
-    bearer.token = this.holders[0]?.token;
+    bearer.use(this.holders.map((one) => one.token));
     return kept;
   }
 
@@ -88,7 +88,7 @@ export class Session extends EventTarget {
       const of = ({ speaks, answers, token }) => [...speaks, ...answers].map((agent) => [agent, { agent, token }]);
       this.#speakers = new Map(this.holders.flatMap(of));
     }
-    bearer.token = this.holders[0]?.token;
+    bearer.use(this.holders.map((one) => one.token));
     this.reads = !this.#readingTakesToken || this.holders.length > 0;
     const names = this.needsTokens ? [] : this.names;
     sessionStorage.setItem(KEY, JSON.stringify({ anyone: this.anyone, names, holders: this.holders }));

@@ -1,7 +1,7 @@
 // The stream as it grows (server-sent events), read by hand so that silence can be told from death: it resumes after the last
 // record it saw, starts anew when the log is another one, and says at any time how it does.
 
-import { readingHeaders } from "./server.js";
+import { bearer, readingHeaders } from "./server.js";
 
 const SILENCE_MS = 40_000; // the server says at least every 15 s that it is still there
 const AGAIN_MS = [500, 1_000, 2_000, 5_000, 10_000];
@@ -94,8 +94,10 @@ export class Stream extends EventTarget {
     this.#controller = new AbortController();
     this.#begunMs = Date.now();
     const after = this.position ?? (await this.#before());
+    const { token } = bearer;
     const response = await fetch(`events?after=${after}`, { signal: this.#controller.signal, headers: readingHeaders({ accept: "text/event-stream" }) });
     if (response.status === 400) [this.position, this.records] = [null, []]; // another log: what was seen before says nothing about this one
+    if (response.status === 401) bearer.turn(token);
     if (!response.ok) throw new Error(`${response.status}`);
     this.#failures = 0;
     this.#alive();
@@ -124,8 +126,9 @@ export class Stream extends EventTarget {
     let old = 0;
     for (const frame of frames) {
       const [id, kind, data] = frame.split("\n", 3);
-      if (!id.startsWith("id: ") || !data?.startsWith("data: ")) continue; // a sign of life
+      if (!id.startsWith("id: ")) continue; // a sign of life
       this.position = Number(id.slice(4));
+      if (!data?.startsWith("data: ")) continue; // how far all was sent, where the rest is shown to nobody
       const record = new Record(kind.slice(7), this.position, data.slice(6));
       if (this.position > this.oldUntil) fresh.push(record);
       else old += 1;

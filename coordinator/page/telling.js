@@ -1,7 +1,24 @@
 // Records and reasons in words, in the reader's language where their parts are known. What only the server can say stays in English.
 
 import { h } from "./dom.js";
-import { currentLanguage, kilometres, moment, quantity, t } from "./words.js";
+import { LANGUAGES, currentLanguage, kilometres, moment, quantity, t } from "./words.js";
+import { formOf } from "./words/said.js";
+
+// Returns a sentence of the server in the reader's language where its form is known, else as it was said, marked as English.
+export function inWords(sentence) {
+  return translated(sentence) ?? h("span", { lang: "en" }, sentence);
+}
+
+export function translated(sentence) {
+  const form = currentLanguage() === "en" ? undefined : formOf(sentence);
+  if (!form) return undefined;
+  const { count, time, state, rule, ...values } = form.values;
+  if (count) values.count = Number(count.replaceAll(",", ""));
+  if (rule) values.rule = ruleText(rule);
+  if (time) values.time = moment(time);
+  if (state) values.state = `state.${state}` in LANGUAGES.en ? t(`state.${state}`) : state;
+  return t(`said.${form.name}`, values);
+}
 
 export const kindOf = (event) => event.type.split(".")[1];
 
@@ -12,7 +29,7 @@ export function told({ type, subject, data }) {
   const amount = data.quantity ?? data.effort;
   if (kind === "answer") return [t(`answer.${data.answer}`), amount ? ` ${quantity(amount)}` : "", data.reason ? ` – ${data.reason}` : ""];
   if (kind === "proposal") return [`${data.lines[0].provider} → ${data.lines[0].receiver}: ${quantity(data.lines[0].quantity)} ${data.lines[0].resource}`];
-  if (kind === "ledger") return [`${data.agent}: `, t(`state.${data.kind}`), data.why ? h("span", { lang: "en" }, ` – ${data.why}`) : ""];
+  if (kind === "ledger") return [`${data.agent}: `, t(`state.${data.kind}`), data.why ? [" – ", inWords(data.why)] : ""];
   if (kind === "report") return [data.action, amount ? ` ${quantity(amount)}` : "", data.note ? ` – ${data.note}` : ""];
   if (kind === "route") return [`→ ${data.to}`];
   if (kind === "agent") return data.name ?? "";
@@ -44,14 +61,19 @@ export function ruleText(why) {
 // Returns why a need is short, as sentences: the server's own in English, in other languages made of what they are made of.
 export function reasonsOf(why) {
   if (currentLanguage() === "en") return { lang: "en", said: why.reasons };
-  if (!why.standing || why.short.value === 0) return why.standing ? { said: [t("why.all")] } : { lang: "en", said: why.reasons };
+  if (!why.standing || why.short.value === 0) return why.standing ? { said: [t("why.all")] } : oneByOne(why.reasons);
   const said = [t("why.short", { short: quantity(why.short), asked: quantity(why.asked) })];
-  if (!why.reachable_offers && !why.hidden.length) return { lang: "en", said: why.reasons };
+  if (!why.reachable_offers && !why.hidden.length) return oneByOne(why.reasons);
   for (const kept of why.hidden) said.push(t("why.hidden", { count: kept.offers, free: quantity(kept.free), rule: ruleText(kept.why) }));
   if (why.reachable_offers) said.push(t("why.reached", { count: why.reachable_offers, free: quantity(why.reachable_free) }));
   for (const [tier, users] of byTier(why.users)) said.push(t("why.users", { count: users.length, tier: t(`tier.${tier}`) }));
   if (why.reachable_spare.value) said.push(t("why.spare", { spare: quantity(why.reachable_spare) }));
   return { said };
+}
+
+function oneByOne(sentences) {
+  const said = sentences.map((each) => translated(each));
+  return { lang: said.includes(undefined) ? "en" : undefined, said: said.map((each, index) => each ?? sentences[index]) };
 }
 
 function byTier(users) {

@@ -93,7 +93,8 @@ export function day(text) {
 
 // Returns a moment as it stands under an axis that spans so many milliseconds.
 export function tick(ms, wholeMs) {
-  const form = wholeMs < 2 * DAY_MS ? { hour: "2-digit", minute: "2-digit" } : wholeMs < 300 * DAY_MS ? { day: "numeric", month: "short" } : { month: "short", year: "numeric" };
+  const hour = { hour: "2-digit", minute: "2-digit" };
+  const form = wholeMs < DAY_MS ? hour : wholeMs < 5 * DAY_MS ? { day: "numeric", month: "short", ...hour } : wholeMs < 300 * DAY_MS ? { day: "numeric", month: "short" } : { month: "short", year: "numeric" };
   return writer(Intl.DateTimeFormat, form).format(new Date(ms));
 }
 

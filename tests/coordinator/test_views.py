@@ -148,6 +148,20 @@ def test_agents_and_the_ledger_come_in_pages_that_hold_each_once(looks_at: int):
     assert [row["number"] for row in ledger(desk.core, Asked(agent="ab", after="3"))["items"]] == [4]
 
 
+def test_the_ledger_is_told_backwards_and_by_kind_too(looks_at: int):
+    desk = Desk(*(offer(name, 9, subject="o") for name in NAMES), need("z", 40, subject="n"))
+    desk.core.planning = False
+    desk.take(*(proposal(f"p-{name}", name, "z", 1, at=1) for name in NAMES))
+    desk.take(*(answer(name, f"p-{name}", "decline" if number % 2 else "accept", at=2) for number, name in enumerate(NAMES)))
+    for kind, expected in ((None, [5, 4, 3, 2, 1]), ("declined", [4, 2]), ("broken", [])):
+        after, listed = "", []
+        while after is not None:
+            page = ledger(desk.core, Asked(2, after, kind=kind, newest=True))
+            listed += [row["number"] for row in page["items"]]
+            after = page["next"]
+        assert listed == expected
+
+
 def test_a_proposal_is_found_by_how_its_id_begins_wherever_it_stands():
     desk = passive_desk()
     desk.take(offer("a", 99), need("b", 99), *(proposal(name, "a", "b", 1, at=1) for name in ("aa1", "ab1", "ab2", "b")))

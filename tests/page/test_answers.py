@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from coordinator.adapters.tokens import create_token
+from coordinator.adapters.tokens import create_token, revoke_tokens
 from coordinator.signals import event_json
 from tests.page.conftest import NOW_US, Opened, keep_shot
 from tests.support.serving import Hand, Served, serve
@@ -246,6 +246,41 @@ def test_who_coordinates_reads_and_answers_for_those_who_let_them_and_is_named(t
         expect(page.locator(".toast").last).to_contain_text("it is a commitment")
         page.goto(f"{server.url}/#/book")
         expect(page.locator("main tbody").first).to_contain_text("by maria")
+
+
+def test_of_several_tokens_one_that_may_still_read_is_used(tmp_path: Path, open_page: Opened) -> None:
+    path = tmp_path / "tokens.json"
+    tokens = {agent: create_token(path, agent) for agent in ("atelier", "clinic", "ehpad")}
+    with serve(tmp_path / "log", path, Hand(NOW_US), reading="tokens") as server:
+        network(server, tokens)
+        page = open_page(server, "/proposals", expected=("401",))
+        page.locator("header .who").click()
+        dialog = page.get_by_role("dialog")
+        for name in ("atelier", "clinic"):
+            dialog.get_by_label("Token").fill(tokens[name])
+            dialog.get_by_role("button", name="Add").click()
+            expect(dialog.locator(".speakers")).to_contain_text(name)
+        page.keyboard.press("Escape")
+        expect(page.locator(".pair")).to_have_count(2)
+        revoke_tokens(path, "atelier")
+        for view in ("/needs", "/map"):
+            page.goto("about:blank")
+            page.goto(f"{server.url}/#{view}")
+            expect(page.locator("main .filters")).to_be_visible()
+        expect(page.locator(".health")).to_have_text("Live")
+
+
+def test_a_refusal_is_told_in_the_readers_language(live: Served, open_page: Opened) -> None:
+    page = open_page(live, "/proposals", locale="fr-FR")
+    page.get_by_role("button", name="S’identifier").first.click()
+    page.get_by_role("dialog").get_by_role("checkbox").check()
+    page.keyboard.press("Escape")
+    page.locator("[data-act=counter]").first.click()
+    form = page.locator("form.line")
+    form.locator("input[name=amount]").evaluate("input => { input.removeAttribute('max'); }")
+    form.locator("input[name=amount]").fill("500")
+    form.locator("button").click()
+    expect(page.locator(".toast").last).to_contain_text("une contre-proposition est plus petite que ce qui est proposé")
 
 
 def test_a_page_of_another_site_cannot_answer(live: Served, open_page: Opened) -> None:

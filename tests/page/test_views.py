@@ -121,6 +121,38 @@ def test_the_ledger_begins_with_the_newest_decision_however_long_it_is(live: Ser
     expect(numbers).to_have_count(90)
 
 
+def test_decisions_of_one_kind_are_found_however_far_back_they_lie(live: Served, open_page: Opened) -> None:
+    for number in range(30):
+        say(live, "need", f"clinic-{number}", 5)
+    say(live, "offer", "atelier", 150)
+    live.wait(2)
+    first, *others = live.get("/proposals?limit=1000")["items"]
+    live.client("atelier").decline(first["proposal"])
+    for proposal in others:
+        for party in proposal["parties"]:
+            live.client(party).accept(proposal["proposal"])
+    page = open_page(live, "/book?kind=declined")
+    card = page.locator(".card", has=page.get_by_role("heading", name="Ledger"))
+    expect(card.locator("tbody tr")).to_have_count(1)
+    expect(card).to_contain_text("declined")
+
+
+def test_what_was_refused_leaves_nothing_behind(live: Served, open_page: Opened) -> None:
+    page = open_page(live)
+    say(live, "need", "clinic", 40)
+    live.post(b"nonsense")
+    say(live, "need", "ehpad", 40)
+    live.post(b"nonsense")
+    told = ""
+    for _ in range(40):  # the view is read anew each time; how far the stream is comes beside it
+        visit(page, "refused")
+        visit(page, "overview")
+        told = page.locator(".facts div", has_text="Behind").locator("dd").inner_text()
+        if told == "0 records":
+            break
+    assert told == "0 records"
+
+
 def test_a_need_tells_its_history(live: Served, open_page: Opened) -> None:
     for quantity in (40, 30):
         say(live, "need", "clinic", quantity)

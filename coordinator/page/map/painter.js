@@ -14,11 +14,11 @@ let reading = null; // the question under way; a newer one ends it
 
 const ways = {
   // Reads the map, where an address is given, and tells what is to be seen of it by some filters.
-  async read({ address, token, options }) {
+  async read({ address, tokens = [], options }) {
     if (address) {
       reading?.abort();
       reading = new AbortController();
-      bearer.token = token;
+      bearer.use(tokens);
       const { signal } = reading;
       data = await ask(address, {}, signal);
       signal.throwIfAborted(); // what was cut off while it came is no map
@@ -26,7 +26,7 @@ const ways = {
     scene = sceneOf(data, options);
     const known = same(sent.name, scene.names) && same(sent.label, scene.labels);
     sent = data.agents;
-    return { ...scene, things: data.things, drawing: data.drawing, ...(known ? { names: null, labels: null } : {}) };
+    return { ...scene, things: data.things, drawing: data.drawing, drawnShare: data.drawn_share ?? null, ...(known ? { names: null, labels: null } : {}) };
   },
 
   async land({ address }) {

@@ -3,27 +3,25 @@
 import { h } from "../dom.js";
 import { agentLink, button, choice, empty, notice, section, state, table, textFilter, when } from "../parts.js";
 import { all, ask, begin } from "../server.js";
+import { inWords } from "../telling.js";
 import { kilometres, moment, number, percent, quantity, seconds, t } from "../words.js";
 
 const PAGE = 50;
-const OF_AGENT = 1_000;
 const KINDS = ["promised", "committed", "shipped", "delivered", "fulfilled", "declined", "countered", "released", "broken", "refused", "noted"];
 
 export const book = {
   name: "book",
   moves: (record) => record.stream === "ledger",
   async load(app, signal) {
-    const { agent, more } = app.query;
+    const { agent, kind, more } = app.query;
     const [charter, whole, compared] = await Promise.all([ask("charter", {}, signal), ask("network", { limit: 1 }, signal), ask("charter/compared", {}, signal)]);
     if (compared.running) watch(app);
     const wanted = PAGE * Number(more ?? 1);
-    const records = agent ? all("ledger", { agent }, OF_AGENT, signal) : all("ledger", { after: Math.max(0, whole.ledger - wanted) }, wanted, signal);
-    const [one, account] = await Promise.all([records, agent ? ask(`agents/${encodeURIComponent(agent)}`, {}, signal).catch(noAgent) : null]);
-    return { charter, compared, account, unknown: agent && account === undefined, items: one.items.reverse(), cut: agent ? one.more : whole.ledger > wanted, ledger: whole.ledger };
+    const [one, account] = await Promise.all([all("ledger", { agent, kind, newest: "true" }, wanted, signal), agent ? ask(`agents/${encodeURIComponent(agent)}`, {}, signal).catch(noAgent) : null]);
+    return { charter, compared, account, unknown: agent && account === undefined, items: one.items, more: one.more, ledger: whole.ledger };
   },
   draw(app, data) {
     const { agent, kind } = app.query;
-    const shown = data.items.filter((record) => !kind || record.kind === kind);
     return h(
       "div",
       { class: "stack" },
@@ -31,15 +29,15 @@ export const book = {
         "div",
         { class: "filters" },
         textFilter(t("filter.agent"), agent, (name) => app.filter({ agent: name, more: "" })),
-        choice(t("book.kind"), kind, [["", t("filter.all")], ...KINDS.map((name) => [name, t(`state.${name}`)])], (name) => app.filter({ kind: name })),
+        choice(t("book.kind"), kind, [["", t("filter.all")], ...KINDS.map((name) => [name, t(`state.${name}`)])], (name) => app.filter({ kind: name, more: "" })),
       ),
       data.account ? accountOf(app, data.account) : null,
       data.unknown ? notice("quiet", t("book.unknown")) : null,
       section(
         agent ? t("book.ledger_of", { agent }) : t("book.ledger"),
         agent ? null : h("p", { class: "note" }, t("book.summary", { count: data.ledger })),
-        shown.length ? ledger(app, shown) : empty(t("book.none")),
-        data.cut && !agent ? button(t("more", { count: PAGE }), () => app.filter({ more: Number(app.query.more ?? 1) + 1 }), { class: "more" }) : null,
+        data.items.length ? ledger(app, data.items) : empty(t("book.none")),
+        data.more ? button(t("more", { count: PAGE }), () => app.filter({ more: Number(app.query.more ?? 1) + 1 }), { class: "more" }) : null,
       ),
       rules(data.charter),
       fairness(app, data.compared),
@@ -74,7 +72,7 @@ function ledger(app, records) {
         state(record.kind),
         agentLink(app, record.agent),
         h("a", { class: "ref", href: app.link("proposals", { id: record.proposal }) }, record.proposal.slice(0, 8)),
-        [record.spoken_by ? h("span", { class: "muted" }, t("book.spoken_by", { name: record.spoken_by }), " ") : null, h("span", { lang: "en" }, record.why ?? "")],
+        [record.spoken_by ? h("span", { class: "muted" }, t("book.spoken_by", { name: record.spoken_by }), " ") : null, record.why ? inWords(record.why) : ""],
       ],
       { key: record.number },
     ),

@@ -7,6 +7,7 @@ import { agentLink, button, choice, empty, notice, section, table, tick } from "
 import { Trouble, bearer } from "../server.js";
 import { kilometres, number, percent, t } from "../words.js";
 
+const ASKED_AGAIN_MS = 2_500;
 const PULSED = 40; // of what came at once, whose rings are drawn
 
 let chart = null;
@@ -36,7 +37,7 @@ export const map = {
       await read({ options }); // by other filters, what is known already is shown first
       app.redraw();
     }
-    return read({ options, address: addressOf("map"), token: bearer.token });
+    return read({ options, address: addressOf("map"), tokens: [bearer.token, ...bearer.others].filter(Boolean) });
   },
   draw(app) {
     if (!chart) build(app);
@@ -49,6 +50,7 @@ export const map = {
       filters(app),
       legend(),
       scene.drawing ? notice("quiet", t("map.drawn", { error: percent(scene.drawing.error) })) : null,
+      scene.drawnShare === null ? null : drawingUnderWay(app),
       box,
       h("p", { class: "note keys" }, t("map.keys")),
       lists(app),
@@ -124,6 +126,16 @@ function build(app) {
     button("⤢", () => chart.fit(), { "aria-label": t("map.whole") }),
   );
   box = h("div", { class: "chart", key: "chart", own: true }, chart.parts, tools, scale, tip);
+}
+
+let again = null; // when the map is asked for again while it is being drawn
+
+function drawingUnderWay(app) {
+  again ??= setTimeout(() => {
+    again = null;
+    if (app.view === map) app.reload();
+  }, ASKED_AGAIN_MS);
+  return h("p", { class: "notice quiet", role: "status" }, t("map.drawing", { share: percent(scene.drawnShare) }));
 }
 
 // Goes to where an address says that one looks: a link, or a step back, also while the map is open.

@@ -3,7 +3,7 @@
 import { h } from "../dom.js";
 import { agentLink, bar, button, choice, empty, needLink, notice, state, table, textFilter, tick, tier, when } from "../parts.js";
 import { ask } from "../server.js";
-import { enoughOf, kindOf, proposalOf, reasonsOf, ruleText, told as toldOf } from "../telling.js";
+import { enoughOf, inWords, kindOf, proposalOf, reasonsOf, ruleText, told as toldOf } from "../telling.js";
 import { kilometres, number, quantity, t } from "../words.js";
 
 const AT_ONCE = 40;
@@ -100,7 +100,7 @@ function inside(app, need, told) {
   if (told === undefined) return h("p", { class: "loading" }, t("loading"));
   const head = h("p", { class: "note" }, h("code", {}, need.ref), " · ", t("needs.by"), " ", agentLink(app, need.agent, need.label), " · ", t("needs.said"), " ", when(need.said));
   if (told.trouble) return [head, notice("trouble", told.trouble)];
-  return h("div", { class: "inside" }, head, sentences(t("needs.why"), reasonsOf(told)), served(app, told.served), enough(app, need, told), sentences(t("needs.change"), { lang: "en", said: told.could_change }), misses(told), users(app, told.users), history(app, need.ref, told));
+  return h("div", { class: "inside" }, head, sentences(t("needs.why"), reasonsOf(told)), served(app, told.served), enough(app, need, told), sentences(t("needs.change"), { said: told.could_change.map(inWords) }), misses(told), users(app, told.users), history(app, need.ref, told));
 }
 
 // Offers that a rule keeps away, and names that are nearly the same.

@@ -3,6 +3,7 @@
 import { h } from "../dom.js";
 import { agentLink, choice, empty, needLink, notice, section, table, textFilter, tier } from "../parts.js";
 import { ask } from "../server.js";
+import { inWords } from "../telling.js";
 import { number, quantity, t } from "../words.js";
 import { hours } from "./hours.js";
 import { trees } from "./trees.js";
@@ -94,9 +95,10 @@ function upstreamGraph({ items, recipes }) {
 
 function downstream(app, { agent, found }) {
   const own = { id: `agent ${agent}`, column: 0, title: agent, small: "", kind: "goal" };
+  const last = 1 + Math.max(0, ...found.items.filter((each) => each.sort !== "agent").map((each) => each.level)); // nothing hangs on those who need
   const nodes = found.items.map((each) => ({
     id: `${each.sort} ${each.name}`,
-    column: each.level,
+    column: each.sort === "agent" ? last : each.level,
     title: each.sort === "recipe" ? each.name.split("/").at(-1) : each.name,
     small: [t(`network.sort_${each.sort}`), each.sole ? t("network.sole") : ""].filter(Boolean).join(" · "),
     kind: each.sole ? "lonely" : each.sort === "recipe" ? "recipe" : "",
@@ -171,6 +173,6 @@ function weak(app, { found }) {
 
 function unreachable(app, { found }) {
   if (!found.items.length) return empty(t("network.all_reached"));
-  const rows = found.items.slice(0, ROWS).map((one) => [needLink(app, one.need), tier(one.tier), quantity(one.open), one.name, h("span", { lang: "en" }, one.reasons.join("; "), one.near.length ? ` (${one.near.map((each) => each.name).join(", ")}?)` : "")]);
+  const rows = found.items.slice(0, ROWS).map((one) => [needLink(app, one.need), tier(one.tier), quantity(one.open), one.name, h("span", {}, one.reasons.map((each, index) => [index ? "; " : "", inWords(each)]), one.near.length ? ` (${one.near.map((each) => each.name).join(", ")}?)` : "")]);
   return h("div", { class: "card" }, table(t("network.unreachable"), [t("column.need"), t("column.tier"), t("column.open"), t("column.thing"), t("column.why")], rows, { figures: [2], hidden: true }), found.items.length > ROWS ? h("p", { class: "note" }, t("map.more", { count: found.items.length - ROWS })) : null);
 }

@@ -2,9 +2,9 @@
 
 import { h } from "../dom.js";
 import { agentLink, bar, empty, section, state, table, when } from "../parts.js";
-import { asRows, saidOf, shareText, spark, stacked } from "../plots.js";
+import { asRows, saidOf, shareText, shortened, spark, stacked } from "../plots.js";
 import { ask } from "../server.js";
-import { number, quantity, seconds, t } from "../words.js";
+import { moment, number, quantity, seconds, t } from "../words.js";
 
 const SHOWN = 12;
 const LAST = 6;
@@ -111,11 +111,12 @@ function overTime(app, past) {
     title,
     h("p", { class: "legend" }, TIERS.map((tier) => h("span", { key: tier }, h("svg", { width: 14, height: 14, viewBox: "0 0 14 14", "aria-hidden": "true" }, h("rect", { class: `area area-${tier}`, width: 14, height: 14, rx: 3 })), t(`tier.${tier}`)))),
     stacked(time, drawn.map((tier) => short[tier]), drawn.map((tier) => `area-${tier}`), picture),
+    shortened(time).map(([from, to]) => h("p", { class: "note" }, t("past.gap", { from: moment(from), to: moment(to) }))),
     h("h3", {}, t("past.things")),
     h("ul", { class: "sparks" }, lines),
     h(
       "details",
-      { class: "more-why" },
+      { class: "more-why over-time" },
       h("summary", {}, t("past.table")),
       table(t("past.title"), [t("column.time"), ...TIERS.map((tier) => t(`tier.${tier}`)), ...some.map((one) => one.name)], asRows(time, (index) => [...TIERS.map((tier) => number(short[tier][index])), ...some.map((one) => shareText(one.share[index]))]), { figures: [...TIERS, ...some.keys()].map((_, index) => index + 1), hidden: true }),
     ),

@@ -3,6 +3,7 @@
 import { h } from "../dom.js";
 import { agentLink, button, choice, empty, field, needLink, notice, state, table, textFilter, tick, tier, when } from "../parts.js";
 import { Trouble, all, ask, say } from "../server.js";
+import { translated } from "../telling.js";
 import { day, kilometres, left, number, percent, quantity, spell, t } from "../words.js";
 
 const MOST = 1_000; // proposals of each state that are held here at once
@@ -173,7 +174,7 @@ function why(app, one) {
 function reasonOf(reason, fairness) {
   const said = [];
   if (reason.level !== undefined && fairness !== "off") said.push(t("reason.level", { count: reason.level }));
-  said.push(reason.pressure ? t("reason.pressure", { tier: t(`tier.${reason.pressure.tier}`), level: number(reason.pressure.level) }) : t("reason.no_pressure"));
+  said.push(reason.pressure ? t("reason.pressure", { tier: t(`tier.${reason.pressure.tier}`), count: reason.pressure.level }) : t("reason.no_pressure"));
   if (reason.mass) said.push(t("reason.mass"));
   return said.join(" ");
 }
@@ -390,7 +391,7 @@ function wasTaken({ state: now, accepted_by: accepted = [] }, party, said) {
 }
 
 function sentence(trouble) {
-  return trouble instanceof Trouble && trouble.message ? trouble.message : t("trouble.unreachable");
+  return trouble instanceof Trouble && trouble.message ? (translated(trouble.message) ?? trouble.message) : t("trouble.unreachable");
 }
 
 // Arrows go from card to card; A, D, C and W press the card's first button of that kind. Only while a card itself has the focus.

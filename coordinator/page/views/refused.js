@@ -3,6 +3,7 @@
 import { h } from "../dom.js";
 import { choice, empty, textFilter, when } from "../parts.js";
 import { ask } from "../server.js";
+import { inWords } from "../telling.js";
 import { number, t } from "../words.js";
 
 const CODES = ["invalid", "speaker", "conflict", "late", "misplaced"];
@@ -33,7 +34,7 @@ function row(one) {
   return h(
     "li",
     { key: one.number },
-    h("details", {}, h("summary", {}, h("span", { class: "when" }, when(one.time)), h("code", {}, one.key), h("span", { class: "tier late" }, t(`code.${one.code}`)), h("span", { class: "why", lang: "en" }, one.reason)), h("pre", { tabindex: "0" }, one.said)),
+    h("details", {}, h("summary", {}, h("span", { class: "when" }, when(one.time)), h("code", {}, one.key), h("span", { class: "tier late" }, t(`code.${one.code}`)), h("span", { class: "why" }, inWords(one.reason))), h("pre", { tabindex: "0" }, one.said)),
   );
 }
 

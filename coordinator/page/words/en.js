@@ -101,6 +101,7 @@ export const english = {
   "overview.says": "{offers} offered, {needs} needed",
   "past.title": "Shortage over time",
   "past.nothing": "There is no past yet: come back when something was said.",
+  "past.gap": "Nothing was recorded between {from} and {to}: that time is drawn short.",
   "past.things": "What is in no plan, of all that is asked",
   "past.table": "The same as a table",
   "past.picture": "Needs that are short, by tier, from {from} to {to}: {first} at first, {last} now.",
@@ -307,7 +308,8 @@ export const english = {
   "column.lacks": "Lacks",
   "reason.level_one": "Its claim had {count} portion before.",
   "reason.level_other": "Its claim had {count} portions before.",
-  "reason.pressure": "One more from this offer would go to a need of tier “{tier}” that has {level} portions.",
+  "reason.pressure_one": "One more from this offer would go to a need of tier “{tier}” that has {count} portion.",
+  "reason.pressure_other": "One more from this offer would go to a need of tier “{tier}” that has {count} portions.",
   "reason.no_pressure": "Nobody else it could reach is short.",
   "reason.mass": "Its mass is not known and counts as 1 kg a unit.",
 
@@ -418,6 +420,7 @@ export const english = {
 
   "map.in": "Nearer",
   "map.waits": "Loading the map …",
+  "map.drawing": "Nobody here said where they are, so a drawing is made from the distances between them: {share} of it is done. Until then everybody is listed below.",
   "map.keys": "On the map: arrows move it, + and − zoom, 0 shows everybody, N and P go from one to the next, Enter opens whom they marked.",
   "map.out": "Farther",
   "map.whole": "Everybody",

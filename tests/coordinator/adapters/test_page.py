@@ -1,9 +1,11 @@
 """The page's files are served from a fixed list, under a policy that lets nothing else run, and what it asks is answered."""
 
 import gzip
+import http.client
 import json
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
@@ -21,7 +23,9 @@ from coordinator.commitments import SAID_ONLY, State
 from coordinator.errors import Unavailable
 from coordinator.explaining import explain
 from coordinator.json_schemas import json_schemas
+from coordinator.layout import Drawing, draw
 from coordinator.matching import Hidden
+from coordinator.places import Table
 from coordinator.signals import event_json
 from tests.support.relief import relief
 from tests.support.serving import START_US, Served, serve, signal
@@ -64,7 +68,12 @@ def test_both_languages_have_the_same_messages_with_the_same_values() -> None:
         return {key: set(re.findall(r"\{(\w+)\}", said)) for key, said in re.findall(r'^  "?([\w. ]+?)"?: "(.*)",$', text, flags=re.M)}
 
     english, french = messages("en"), messages("fr")
-    assert english.keys() == french.keys()
+    said = {key for key in french if key.startswith("said.")}  # English as the server says it
+    assert english.keys() == french.keys() - said
+    assert {re.sub(r"_(one|other)$", "", key.removeprefix("said.")) for key in said} == forms().keys()
+    for key in said:
+        values = re.findall(r"\?P<(\w+)>", forms()[re.sub(r"_(one|other)$", "", key.removeprefix("said."))])
+        assert french[key] <= set(values), key
     counted = {key for key in english if english[key] != french[key]}
     assert all(key.endswith("_one") for key in counted), counted  # One may be said without its figure.
 
@@ -86,6 +95,68 @@ def test_every_rule_of_matching_can_be_said_in_the_readers_language() -> None:
     assert known.keys() == {str(why) for why in Hidden}
     english = (FOLDER / "words/en.js").read_text(encoding="utf-8")
     assert {name for name in known.values() if f'"hidden.{name}": ' not in english} == set()
+
+
+def forms() -> dict[str, str]:
+    """The forms of the server's sentences that the page knows, as patterns of Python."""
+    text = (FOLDER / "words/said.js").read_text(encoding="utf-8")
+    parts = dict(re.findall(r'^const (\w+) = "(.*)";$', text, flags=re.M))
+    found: dict[str, str] = {}
+    for name, form in re.findall(r'^  (\w+): ["`](.*)["`],$', text, flags=re.M):
+        whole = re.sub(r"\$\{(\w+)\}", lambda part: parts[part[1]], form)
+        found[name] = whole.replace("\\\\", "\\").replace("(?<", "(?P<")
+    return found
+
+
+def form_of(sentence: str) -> str | None:
+    return next((name for name, form in forms().items() if re.fullmatch(form, sentence)), None)
+
+
+def test_what_could_change_can_be_said_in_the_readers_language(told: Served) -> None:
+    with told.service.reading() as coordination:
+        refs = [stance.ref for stance in coordination.network.living() if not stance.is_supply]
+        told_of = [explain(coordination, ref) for ref in refs]
+    sentences = {each for one in told_of for each in one.could_change}
+    sentences |= {each for one in told_of if not one.reachable_offers and not one.hidden for each in one.reasons}
+    sentences |= {each for row in told.get("/network/unreachable")["items"] for each in row["reasons"]}
+    assert {each for each in sentences if form_of(each) is None} == set()
+    assert len({form_of(each) for each in sentences}) >= 4
+
+
+def test_why_an_answer_was_refused_can_be_said_in_the_readers_language(tmp_path: Path) -> None:
+    with serve(tmp_path / "log") as served:
+        served.post(signal("offer", "maker", 60))
+        served.post(signal("need", "clinic", 20))
+        served.post(signal("need", "ehpad", 20))
+        served.wait(2)
+        one, other = [each["proposal"] for each in served.get("/proposals")["items"]]
+        receiver = served.get(f"/proposals/{one}")["lines"][0]["receiver"]
+        says = iter(range(100))
+
+        def answer(who: str, proposal: str, data: dict[str, object] | None) -> None:
+            served.post(event_json("answer", f"agent:{who}", proposal, served.clock.now_us + next(says), data))
+
+        def word(who: str, proposal: str, said: str, **more: object) -> None:
+            answer(who, proposal, {"proposal": proposal, "answer": said, **more})
+
+        word("maker", "no-such-one", "accept")
+        word("stranger", one, "accept")
+        word("maker", one, "counter")
+        word("maker", one, "counter", quantity={"value": 1, "unit": "kg"})
+        word("maker", one, "counter", quantity={"value": 500, "unit": "1"})
+        answer("maker", one, None)
+        word("maker", one, "accept")
+        word("maker", one, "accept")
+        word(receiver, one, "accept")
+        word(receiver, one, "decline")
+        answer("maker", one, None)
+        word("maker", other, "accept")
+        word("maker", other, "decline")
+        whys = [row["why"] for row in served.get("/ledger?limit=1000")["items"] if row.get("why")]
+    found = {why: form_of(why) for why in whys}
+    assert {why for why, name in found.items() if name is None} == set()
+    known = {"unknown", "no_party", "counter_unit", "counter_large", "nothing_to_take_back", "accepted_already", "not_open", "stands"}
+    assert known <= set(found.values())
 
 
 def test_all_scripts_are_asked_for_at_once() -> None:
@@ -186,14 +257,19 @@ def test_the_map_has_everybody_and_every_flow(told: Served) -> None:
     assert chart["drawing"] is None
 
 
-def test_where_nobody_said_a_place_the_map_is_drawn_from_distances(tmp_path: Path) -> None:
+def say_routes(served: Served) -> None:
+    """Four agents without places, at the corners of a rectangle."""
     corners = {"a": (0, 0), "b": (300, 0), "c": (300, 400), "d": (0, 400)}
+    for name, (x, y) in corners.items():
+        for other, (u, v) in corners.items():
+            if name < other:
+                far = {"to": other, "distance_km": ((x - u) ** 2 + (y - v) ** 2) ** 0.5}
+                served.post(event_json("route", f"agent:{name}", other, START_US, far))
+
+
+def test_where_nobody_said_a_place_the_map_is_drawn_from_distances(tmp_path: Path) -> None:
     with serve(tmp_path / "log") as served:
-        for name, (x, y) in corners.items():
-            for other, (u, v) in corners.items():
-                if name < other:
-                    far = {"to": other, "distance_km": ((x - u) ** 2 + (y - v) ** 2) ** 0.5}
-                    served.post(event_json("route", f"agent:{name}", other, START_US, far))
+        say_routes(served)
         served.post(event_json("agent", "agent:lonely", "agent", START_US, {}))
         served.post(event_json("agent", "agent:d", "agent", START_US, {}))
         chart = served.get("/map")
@@ -202,6 +278,43 @@ def test_where_nobody_said_a_place_the_map_is_drawn_from_distances(tmp_path: Pat
     assert chart["drawing"]["error"] < 0.01
     apart = ((at["a"][0] - at["c"][0]) ** 2 + (at["a"][1] - at["c"][1]) ** 2) ** 0.5
     assert apart == pytest.approx(500, abs=5)
+
+
+def test_those_who_follow_learn_how_far_all_was_sent_also_where_the_rest_is_shown_to_nobody(tmp_path: Path) -> None:
+    with serve(tmp_path / "log") as served:
+        served.post(signal("need", "clinic", 5))
+        served.post(signal("need", "clinic", 5, time_us=START_US - 10**15))  # refused, and kept as such
+        last = served.get("/readyz")["entries"] - 1
+        connection = http.client.HTTPConnection(served.host, served.port, timeout=20)
+        connection.request("GET", "/events?after=-1")
+        response, told = connection.getresponse(), b""
+        while b"still here" not in told and b"id: %d\n" % last not in told:
+            told += response.read1()
+        connection.close()
+    *_, silent = told.decode().strip().split("\n\n")
+    assert silent == f"id: {last}"
+
+
+def test_while_a_drawing_is_made_the_map_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on = Event()
+
+    def slow(table: Table, names: list[str], tell: Callable[[float], None]) -> Drawing | None:
+        tell(0.25)
+        go_on.wait(20)
+        return draw(table, names, tell)
+
+    monkeypatch.setattr(page_questions, "draw", slow)
+    monkeypatch.setattr(page_questions, "KEPT_S", 0.0)
+    with serve(tmp_path / "log") as served:
+        say_routes(served)
+        served.post(event_json("agent", "agent:d", "agent", START_US, {}))
+        waiting = served.get("/map")
+        assert (waiting["drawing"], waiting["drawn_share"]) == (None, 0.25)
+        go_on.set()
+        until_s = time.monotonic() + 20
+        while served.get("/map")["drawing"] is None and time.monotonic() < until_s:
+            time.sleep(0.05)
+        assert served.get("/map")["drawing"]["error"] < 0.01
 
 
 def test_who_asks_while_a_map_is_made_gets_the_one_before(told: Served, monkeypatch: pytest.MonkeyPatch) -> None:
