@@ -45,10 +45,10 @@ export function needLink(app, ref, label) {
 }
 
 // Returns a table; rows are arrays of cells. Figures stand to the right. On a narrow screen each row becomes a card with its titles.
-export function table(caption, columns, rows, { figures = [], hidden = false } = {}) {
+export function table(caption, columns, rows, { figures = [], hidden = false, wide = false } = {}) {
   return h(
     "div",
-    { class: "rows" },
+    { class: "rows", ...(wide ? { role: "region", tabindex: "0", "aria-label": caption } : {}) }, // one that scrolls is reached by keys
     h(
       "table",
       {},

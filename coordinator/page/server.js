@@ -99,7 +99,10 @@ async function reach(address, facts) {
 }
 
 async function read(response) {
-  const told = await response.json().catch(() => ({}));
+  const told = await response.json().catch((error) => {
+    if (error.name === "AbortError") throw error; // cut off while it came: nobody waits for it any more
+    return {};
+  });
   if (!response.ok) throw new Trouble(response.status, told.code ?? "unknown", told.detail ?? response.statusText);
   return told;
 }

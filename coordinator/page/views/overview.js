@@ -118,7 +118,7 @@ function overTime(app, past) {
       "details",
       { class: "more-why over-time" },
       h("summary", {}, t("past.table")),
-      table(t("past.title"), [t("column.time"), ...TIERS.map((tier) => t(`tier.${tier}`)), ...some.map((one) => one.name)], asRows(time, (index) => [...TIERS.map((tier) => number(short[tier][index])), ...some.map((one) => shareText(one.share[index]))]), { figures: [...TIERS, ...some.keys()].map((_, index) => index + 1), hidden: true }),
+      table(t("past.title"), [t("column.time"), ...TIERS.map((tier) => t(`tier.${tier}`)), ...some.map((one) => one.name)], asRows(time, (index) => [...TIERS.map((tier) => number(short[tier][index])), ...some.map((one) => shareText(one.share[index]))]), { figures: [...TIERS, ...some.keys()].map((_, index) => index + 1), hidden: true, wide: true }),
     ),
   );
 }
