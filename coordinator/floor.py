@@ -1,7 +1,8 @@
 """Inside one workshop: which machine does what it promised, and when, by `next free machine`; what only waits for answers is a forecast.
 
 Outside, the workshop is its capacities. Inside, a job may go to any of its machines of the process that has what the work requires;
-the one that ends it first does it, with the change to another material counted where the recipe says how long a set-up takes.
+the one that ends it first does it, with the change to another material counted where the recipe says how long a set-up takes. Where
+somebody can wait for it, a search of bounded work looks for a better order from there, and says how far from the best it may be.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,7 +23,8 @@ from coordinator.orders import HOUR_MS
 from coordinator.signals import Line, Step
 from coordinator.units import Quantity
 from coordinator.wording import near
-from solver.making.sequences import NEVER, Workshop, broken_sequence, dispatch
+from solver.making.sequences import NEVER, Workshop, broken_sequence, dispatch, lateness_of, sequence_jobs
+from solver.making.sequences import Sequence as Order
 
 __all__ = ["Floor", "Job", "Machine", "floor"]
 
@@ -30,6 +32,8 @@ Ints = NDArray[np.int64]
 
 MINUTE_MS = 60_000
 TIER_WEIGHTS = (1_000, 100, 10, 1)  # of a minute late
+SEARCH = 3.0  # work of a search, about seconds: the same each time, whatever the clock says
+MOST_SEARCHED = 60  # jobs; with more, next free machine is all there is, and that is said
 FAR_MINUTES = 2**30  # later than any job is due
 
 
@@ -70,6 +74,8 @@ class Floor:
     machines: tuple[Machine, ...]
     jobs: tuple[Job, ...]  # by begin
     forecast: Quantity | None  # hours that wait in proposals: nobody is bound by them
+    late_or_changing: int  # minutes late, by the weight of their tiers, and minutes of changes, together
+    least: int | None  # no order of these jobs comes to less; None where nobody searched
     not_placed: tuple[str, ...]  # work that no machine of the workshop says it can do, in words
 
 
@@ -83,8 +89,11 @@ class _Work:
     tier: int
 
 
-def floor(coordination: Coordination, agent: str) -> Floor:
-    """Return what each machine of a workshop does next. Refused where nobody is called so, or has no hours."""
+def floor(coordination: Coordination, agent: str, *, searches: bool = False) -> Floor:
+    """Return what each machine of a workshop does next. Refused where nobody is called so, or has no hours.
+
+    With ``searches``, for those who can wait some seconds, the order is improved where anything is late or changed.
+    """
     network, book = coordination.network, coordination.book
     facts = network.agents.get(agent)
     if facts is None:
@@ -99,8 +108,11 @@ def floor(coordination: Coordination, agent: str) -> Floor:
     placed = [each for each, ables in zip(work, able, strict=True) if any(ables)]
     stuck = tuple(_told(each) for each, ables in zip(work, able, strict=True) if not any(ables))
     waiting = sum(deal.asks(agent, one.ref) for one in machines for deal in book.naming(one.ref) if _only_waits(deal, agent))
-    machines_told, jobs = _dispatched(network, coordination.log_us, machines, placed, [row for row in able if any(row)])
-    return Floor(agent, machines_told, jobs, Quantity(waiting, "h") if waiting else None, stuck)
+    shop, setups = _shop(network, coordination.log_us, machines, placed, [row for row in able if any(row)])
+    found, least = _ordered(shop, searches=searches)
+    machines_told, jobs = _told_by_machine(network, coordination.log_us, machines, placed, shop, setups, found)
+    forecast = Quantity(waiting, "h") if waiting else None
+    return Floor(agent, machines_told, jobs, forecast, lateness_of(shop, found), least, stuck)
 
 
 def _only_waits(deal: Deal, agent: str) -> bool:
@@ -141,10 +153,10 @@ def _material(limits: Limits | None, *keys: str) -> str:
     return said.split(";")[0].strip().casefold()
 
 
-def _dispatched(
+def _shop(
     network: Network, log_us: int, machines: Sequence[Stance], works: Sequence[_Work], able: Sequence[Sequence[bool]]
-) -> tuple[tuple[Machine, ...], tuple[Job, ...]]:
-    """Return machines and jobs as `next free machine` has them, in minutes from now."""
+) -> tuple[Workshop, list[str]]:
+    """Return the workshop in minutes from now, and the materials that its set-ups stand for."""
     loaded = [_material(one.limits, "loaded", "material") for one in machines]
     wanted = [_material(work.requires, "material") for work in works]
     setups = sorted({*loaded, *wanted})
@@ -160,10 +172,35 @@ def _dispatched(
         free=_ints([_minutes(one.begin_us, log_us, 0) for one in machines]),
         change=_changes(setups, wanted, works),
     )
-    found = dispatch(shop)
+    return shop, setups
+
+
+def _ordered(shop: Workshop, *, searches: bool) -> tuple[Order, int | None]:
+    """Return an order of the jobs that passes its check, and what no order comes below where that is known."""
+    found, least = dispatch(shop), None
+    if lateness_of(shop, found) == 0:
+        least = 0
+    elif searches and len(shop.hours) <= MOST_SEARCHED:
+        found = sequence_jobs(shop, SEARCH)
+        least = found.bound
     wrong = broken_sequence(shop, found)
     if wrong:
         raise Defect(f"a sequence of work breaks its own rules; please report: {'; '.join(wrong[:3])}")
+    return found, least
+
+
+def _told_by_machine(
+    network: Network,
+    log_us: int,
+    machines: Sequence[Stance],
+    works: Sequence[_Work],
+    shop: Workshop,
+    setups: Sequence[str],
+    found: Order,
+) -> tuple[tuple[Machine, ...], tuple[Job, ...]]:
+    """Return machines and jobs in the order found."""
+    loaded = [setups[each] for each in shop.loaded.tolist()]
+    minutes = [-(-work.ms // MINUTE_MS) for work in works]
     now_us = log_us - log_us % (MINUTE_MS * 1000)
     jobs: list[Job] = []
     free = shop.free.tolist()

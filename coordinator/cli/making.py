@@ -59,7 +59,7 @@ def show_exploded(where: Where, need: str, to_json: bool) -> None:
 
 def show_floor(where: Where, agent: str, to_json: bool) -> None:
     """Print what each machine of a workshop does next, in order of begin."""
-    found = floor(load(where, quiet=to_json).coordination, agent)
+    found = floor(load(where, quiet=to_json).coordination, agent, searches=True)
     if to_json:
         print_json(found)
         return
@@ -71,6 +71,13 @@ def show_floor(where: Where, agent: str, to_json: bool) -> None:
         begin, end = format_instant(job.begin_us), format_instant(job.end_us) + (" late" if job.late else "")
         jobs.append([begin, end, job.machine.rpartition("/")[2], job.process, amount(job.hours), change, job.need, job.state])
     table("next", ["begin", "end", "machine", "process", "hours", "change", "for", "state"], jobs)
+    if found.late_or_changing:
+        least = (
+            "nobody searched for a better order: there are too many jobs"
+            if found.least is None
+            else f"no order comes below {found.least:,}"
+        )
+        print(f"  minutes late by the weight of tiers, and of changes: {found.late_or_changing:,}; {least}")
     if found.forecast is not None:
         print(f"  {amount(found.forecast)} more wait in proposals: a forecast, which binds nobody")
     for sentence in found.not_placed:

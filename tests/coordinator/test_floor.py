@@ -44,6 +44,19 @@ def test_jobs_go_to_the_machines_that_are_loaded_with_what_they_take_and_no_chan
     assert sum(machine.busy.grains for machine in told.machines) == sum(job.hours.grains for job in told.jobs)
 
 
+def test_a_search_changes_material_no_more_often_than_next_free_machine_and_tells_how_good_it_is():
+    jobs = ((4, "pla"), (3, "petg"), (5, "pla"), (2, "petg"), (6, "pla"))
+    desk = farm(("one", {"material": "pla;petg"}), jobs=jobs)
+    for deal in making(desk):
+        accept(desk, deal)
+    first, searched = floor(desk.core, "farm"), floor(desk.core, "farm", searches=True)
+    assert first.least is None or first.late_or_changing == 0
+    assert 0 < searched.least <= searched.late_or_changing <= first.late_or_changing
+    assert searched.late_or_changing == sum(job.change.grains // 60_000 for job in searched.jobs if job.change)
+    assert sorted(job.need for job in searched.jobs) == sorted(job.need for job in first.jobs)
+    assert searched == floor(desk.core, "farm", searches=True)
+
+
 def test_a_machine_without_the_material_is_never_given_the_job():
     told = committed(farm(("one", {"material": "pla"}), ("two", {"material": "petg"})))
     assert {(job.need, job.machine.rpartition("/")[2]) for job in told.jobs} == {
