@@ -40,6 +40,8 @@ __all__ = ["Request", "log_through", "open_port", "reading_named", "run"]
 LONGEST_TICK_S = 60.0
 PROOF_S = 60.0  # a market is held against its proof so often
 OTHER_FILES = 256  # beside connections
+# How long a thread that plans keeps the interpreter's lock once the loop wants it; Python by itself lets it wait for 5 ms, at each step.
+HANDED_OVER_S = 0.0002
 STOP_S = 4.5  # from being told to stop until the process is gone, whatever is under way: five seconds are promised
 
 
@@ -109,6 +111,7 @@ def run(request: Request, *, charter: Charter | None = None, table: Table | None
         print(f"coordinator on {_address(port)} plans every {charter.cycle_seconds} s; {who}. Ctrl-C stops it.", flush=True)
         if request.opens and _has_screen():
             Thread(target=webbrowser.open, args=(_address(port),), name="browser", daemon=True).start()
+        sys.setswitchinterval(HANDED_OVER_S)
         server = Server(app, when_told_to_stop=_leave_in_time)
         if isinstance(service, KafkaService):
             service.when_ended(server.end)

@@ -5,11 +5,13 @@
 Beside it: another thread works without any bound, and the loop has to come by the interpreter's lock. In it: the loop itself works
 with a budget of visits a turn, and the longest of its turns is told. The loop beats every millisecond; told are the longest beat
 that came late, the latest one of a thousand, and how many were more than 5 ms late. What other programs and the machine itself
-cause is taken off (`beats.py` says how). The rivals: the same loop beside nothing, and OR-Tools.
+cause is taken off (`beats.py` says how). Threads hand over the interpreter's lock as `coordinator serve` has them do. The rivals: the
+same loop beside nothing, and OR-Tools.
 """
 
 import argparse
 import asyncio
+import sys
 import time
 from collections.abc import Callable
 
@@ -19,6 +21,7 @@ from ortools.graph.python import min_cost_flow
 from solver_events import Events, events_of
 from solver_instances import plane
 
+from coordinator.cli.serve import HANDED_OVER_S
 from solver import Problem
 from solver.field import Field, prepare
 
@@ -112,6 +115,7 @@ def main() -> None:
     parser.add_argument("--fairness", choices=("off", "portions"), default="off")
     parser.add_argument("--seconds", type=float, default=5)
     wanted = parser.parse_args()
+    sys.setswitchinterval(HANDED_OVER_S)
     prepare()
     problem = plane(wanted.instance, wanted.arcs, fair=wanted.fairness == "portions")
     print(f"{wanted.instance}, {wanted.arcs} arcs, fairness {wanted.fairness}")
