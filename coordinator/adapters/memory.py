@@ -1,6 +1,7 @@
 """How a process that holds a network looks for garbage: among what is new, for nearly all it holds is there to stay."""
 
 import gc
+import sys
 from typing import Any
 
 __all__ = ["collect_rarely"]
@@ -8,7 +9,7 @@ __all__ = ["collect_rarely"]
 # New objects before the youngest are looked at; such looks before what survived one is looked at again, which is some 8 000 objects
 # and takes milliseconds, and then set aside; and those before Python looks at all that is not, of which nearly nothing is left.
 THRESHOLDS = (2_000, 3, 1)
-LEAST_SETTLED = 256  # times that some is set aside before all is looked through for the first time; from then on at each doubling
+LEAST_SETTLED = 256  # times that some is set aside before it is asked whether all has doubled, and from each such question to the next
 
 
 def collect_rarely() -> None:
@@ -24,10 +25,15 @@ def collect_rarely() -> None:
 
 
 class _Settling:
-    """Sets aside what survived two looks; a ring that dies there waits for the look through everything."""
+    """Sets aside what survived two looks, and has all looked through once twice as much memory is in use as was left by the last such look.
+
+    A ring that dies when it was set aside waits for that. Memory is counted, and not what was set aside in all: in a process that serves
+    for months most of that is gone, and what is dead would be more and more.
+    """
 
     def __init__(self) -> None:
         self._times = 0
+        self._blocks_left = 0  # of memory, by the last look through everything
         self._awaits_whole = False
 
     def __call__(self, phase: str, about: dict[str, Any]) -> None:
@@ -35,8 +41,10 @@ class _Settling:
         if phase != "stop" or about["generation"] < (2 if self._awaits_whole else 1):
             return
         gc.freeze()
+        if self._awaits_whole:
+            self._blocks_left = sys.getallocatedblocks()
         self._times += 1
-        self._awaits_whole = self._times >= LEAST_SETTLED and self._times.bit_count() == 1
+        self._awaits_whole = self._times % LEAST_SETTLED == 0 and sys.getallocatedblocks() > 2 * self._blocks_left
         if self._awaits_whole:
             gc.unfreeze()
 

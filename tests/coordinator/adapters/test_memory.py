@@ -1,6 +1,7 @@
-"""Garbage is looked for among what is new, and in all there is where that has doubled: it is still found."""
+"""Garbage is looked for among what is new, and in all there is where memory in use has doubled: it is still found."""
 
 import gc
+import sys
 import weakref
 from collections.abc import Iterator
 
@@ -47,13 +48,19 @@ def test_what_survived_is_set_aside_and_not_looked_at_again() -> None:
     assert gc.get_freeze_count() >= before + len(kept) // 2
 
 
-def test_a_ring_that_dies_when_it_was_set_aside_goes_where_what_is_set_aside_has_doubled(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("times", [pytest.param(0, id="at the start"), pytest.param(1 << 30, id="after months")])
+def test_a_ring_that_dies_when_it_was_set_aside_goes_where_memory_in_use_has_doubled(times: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "LEAST_SETTLED", 4)
-    monkeypatch.setattr(memory._settling, "_times", 0)
+    monkeypatch.setattr(memory._settling, "_times", times)
+    monkeypatch.setattr(memory._settling, "_awaits_whole", False)
     ring = Ring()
     dead = weakref.ref(ring)
     kept = [many()]
+    monkeypatch.setattr(memory._settling, "_blocks_left", sys.getallocatedblocks())
     del ring  # set aside by now
+    kept.extend(many() for _ in range(4))
+    assert dead() is not None  # Less than doubled: nobody looks.
+    monkeypatch.setattr(memory._settling, "_blocks_left", sys.getallocatedblocks() // 2)
     for _ in range(100):
         kept.append(many())
         if dead() is None:
