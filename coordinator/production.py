@@ -313,8 +313,7 @@ class Production:
 
         Linear programs are asked for once a plan; what it leaves for further rounds goes by the same pressures.
         """
-        if self._awaited is not None and (found := guides.known(self._awaited[1])) is not None:
-            self._last, self._awaited = (self._awaited[0], found), None
+        self._take_found(guides)
         if made.layout is not layout and self._last is not None:
             return carried(*self._last, layout)
         guide = guides.of(layout.problem)
@@ -326,6 +325,19 @@ class Production:
         made.cells = made.cells or guide.cells
         made.left_out.update({f"cells planned without a linear program: {why}": 1 for why in guide.without})
         return guide
+
+    def _take_found(self, guides: Guides) -> None:
+        """Go by what was solved beside, once it was; what proved too large then says nothing of the problem of now."""
+        if self._awaited is None:
+            return
+        layout, problem = self._awaited
+        try:
+            found = guides.known(problem)
+        except TooLarge:
+            self._awaited = None
+            return
+        if found is not None:
+            self._last, self._awaited = (layout, found), None
 
 
 def _checked(problem: ProductionProblem, guide: "Guide") -> ProductionPlan:

@@ -46,12 +46,16 @@ class GuidesBeside:
         with self._changed:
             if key not in self._found and not self._stopped:
                 self._ask(key, problem)
-        return self.known(problem)
+            return self._told(key)
 
     def known(self, problem: ProductionProblem) -> "Guide | None":
-        """Return what leads walkers through a problem if that was found already, without asking for it."""
+        """Return what leads walkers through a problem if that was found already, without asking for it. Raises `TooLarge` likewise."""
+        key = _content(problem)
         with self._changed:
-            found = self._found.get(_content(problem))
+            return self._told(key)
+
+    def _told(self, key: bytes) -> "Guide | None":
+        found = self._found.get(key)
         if isinstance(found, TooLarge):
             raise found
         return found

@@ -10,6 +10,7 @@ from coordinator.adapters.guides import GuidesBeside
 from coordinator.adapters.service import Service
 from coordinator.charter import Charter
 from coordinator.times import SECOND_US
+from solver import TooLarge
 from solver.making import guided
 from solver.making.reference import reference
 from tests.coordinator.test_production import SHIELDS, lines_of
@@ -115,6 +116,27 @@ def test_a_fault_is_told_and_the_next_problem_is_solved(guides: GuidesBeside, mo
     assert guides.of(other) is None
     assert guides.wait(LONG_S)
     assert (guides.known(one), guides.known(other) is not None) == (None, True)
+
+
+def test_a_problem_that_proved_too_large_holds_up_none_after_it(guides: GuidesBeside, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def is_too_large_once(problem):
+        asked.append(problem)
+        if len(asked) == 1:
+            raise TooLarge("numbers that nobody can hold")
+        return guided(problem)
+
+    monkeypatch.setattr("coordinator.adapters.guides.guided", is_too_large_once)
+    desk = desk_led_by(guides)
+    desk.cycle()
+    assert guides.wait(LONG_S)
+    assert desk.cycle() == []
+    assert "numbers that nobody can hold" in desk.core.production.troubles()[0]
+    desk.take(agent("ward", 48.6, 2.3), need("ward", 7, "shield", due=90, end=150))
+    desk.cycle()
+    assert guides.wait(LONG_S)
+    assert any(deal.is_tree for deal in desk.cycle())
 
 
 def test_a_service_proposes_what_is_made_by_a_later_tick(tmp_path: Path, guides: GuidesBeside) -> None:
