@@ -158,6 +158,8 @@ class Client:
 
     def proposal(self, start: str) -> Row:
         """Return one proposal by its id, or by the beginning of it."""
+        if not start:
+            raise Refused("there is no proposal ''; look at the list of proposals for its id")  # its address would be that of the list
         return self.read("/proposals/" + urllib.parse.quote(start, safe=""))
 
     def pages(self, path: str, **asked: Any) -> Iterator[Row]:

@@ -85,6 +85,7 @@ class Exploded:
     enough: tuple[Change, ...]  # each alone is enough
     together: tuple[str, ...]  # what is short in all, where no one change is enough
     reasons: tuple[str, ...]  # what was left out of the plan, counted
+    unused: tuple[str, ...]  # recipes that lead to it and are not used, each with why and what to do
 
 
 def explode(coordination: Coordination, asked: str) -> Exploded:
@@ -93,6 +94,8 @@ def explode(coordination: Coordination, asked: str) -> Exploded:
     need = need_named(network, asked)
     open_grains = max(0, need.stated_grains - covered_grains(book, need)) if need.stands else 0
     recipes, _ = relevant(network, coordination.production.standing(), [need])
+    unused = coordination.production.unused()
+    leading, _ = relevant(network, {ref: recipe for ref, recipe in network.recipes.items() if not recipe.draft}, [need])
     free = {one.ref: free_now_grains(one, book) for one in network.living() if one.is_supply}
     netting = _Netting(network, recipes, free)
     rows = tuple(netting.rows(need, open_grains)) if open_grains else ()
@@ -114,6 +117,7 @@ def explode(coordination: Coordination, asked: str) -> Exploded:
         enough=enough,
         together=() if enough else tuple(f"{amount(row.short)} {row.name}" for row in rows if row.short is not None),
         reasons=tuple(f"{counted(count, 'time')}: {why}" for why, count in sorted((made.left_out + made.dropped).items())) if made else (),
+        unused=tuple(unused[ref] for ref in leading if ref in unused),
     )
 
 

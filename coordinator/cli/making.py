@@ -43,8 +43,11 @@ def show_exploded(where: Where, need: str, to_json: bool) -> None:
     if not found.rows:
         return
     table("what it takes, level by level", ["level", "name", "", "wanted", "free", "short", "made by", "who has it"], _levels(found))
+    for sentence in found.unused:
+        print(f"  {sentence}")
     if found.can_be_made is None:
-        print("  no recipe makes it; `coordinator why` tells more of goods on hand")
+        missing = "no recipe that is used makes it" if found.unused else "no recipe makes it"
+        print(f"  {missing}; `coordinator why` tells more of goods on hand")
         return
     print(f"planned now, {amount(found.can_be_made)} of the open {amount(found.open)} can be made")
     if found.bottleneck:

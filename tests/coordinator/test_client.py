@@ -111,6 +111,7 @@ def test_what_the_ledger_refuses_is_raised_with_its_reason(server: Served) -> No
         (lambda client: client.need("face-shield", 1, teir=0), "did you mean tier"),
         (lambda client: client.say("wish", "x", {}), "type is"),
         (lambda client: Client("http://127.0.0.1:9").offer("x", 1), "nobody speaks"),
+        (lambda client: client.proposal(""), "there is no proposal"),
         (lambda client: Client("ftp://example.org"), "http://"),
         (lambda client: Client("file:///etc/passwd"), "http://"),
     ],

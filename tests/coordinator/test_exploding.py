@@ -90,6 +90,17 @@ def test_a_need_that_nothing_makes_has_its_own_row_alone():
     assert (found.can_be_made, [row.name for row in found.rows]) == (None, ["soap"])
 
 
+def test_a_recipe_that_is_not_used_is_told_with_the_reason_instead_of_passed_over():
+    vast = recipe("designer", "soap", {"soap": 1}, {"filament": (10**9, "kg")}, {"printing": 0.1}, batch={"minimum": 10**9})
+    desk = Desk(*SHIELDS, vast, need("clinic", 3, "soap", subject="soap"))
+    making(desk)
+    found = explode(desk.core, "clinic/need/soap")
+    [sentence] = found.unused
+    assert sentence.startswith("recipe designer/recipe/soap is not used")
+    assert found.can_be_made is None
+    assert explode(desk.core, "clinic/need/n").unused == ()
+
+
 def test_an_unknown_need_is_refused():
     with pytest.raises(Refused, match="there is no need"):
         explode(Desk(*SIMPLE).core, "nobody/need/x")
