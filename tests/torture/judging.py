@@ -1,7 +1,8 @@
 """Reads the raw topics and says what is wrong with them. It shares nothing with the product but the names of the topics.
 
 What was acknowledged to a speaker must be there, taken once by a turn that stands and, where it was an answer, judged once. What the
-ledger says must follow from what agents said themselves, and nobody may have promised more than it offered or needed.
+ledger says must follow from what agents said themselves, what all accepted must be committed, and nobody may have promised more than
+it offered or needed.
 """
 
 import json
@@ -28,7 +29,7 @@ class Findings:
 
     counts: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
-    waiting: int = 0  # answers that have no verdict yet
+    waiting: int = 0  # records in no turn yet, answers without a verdict, plans that all promised and nobody committed
 
     def expect(self, holds: bool, told: str) -> None:
         """Note something that is wrong unless it holds."""
@@ -96,11 +97,10 @@ def examine(topics: Topics, acknowledged: list[tuple[str, str]]) -> Findings:
     found.expect(not lost, f"{len(lost)} acknowledged events are not in the stream, such as {lost[:3]}")
     found.counts.update(acknowledged=len(set(acknowledged)), signals=len(signals), events=len(heard))
     examine_turns(turns, signals[:said], found)
-    records = {one["id"]: one["data"] for _, _, one in ledger}
-    found.counts.update(f"ledger {one['kind']}" for one in records.values())
-    found.counts["ledger read twice"] = len(ledger) - len(records)
-    examine_verdicts(acknowledged, heard, list(records.values()), found)
-    examine_amounts(heard, list(records.values()), found)
+    records = examine_ledger(ledger, found)
+    examine_verdicts(acknowledged, heard, records, found)
+    examine_commitments(heard, records, parties_of(topics.read(PROPOSAL)), found)
+    examine_amounts(heard, records, found)
     return found
 
 
@@ -150,29 +150,63 @@ def examine_turns(turns: list[Row], signals: list[Row], found: Findings) -> None
     found.waiting += sum(left.values())
 
 
-def examine_verdicts(
-    acknowledged: list[tuple[str, str]], heard: dict[tuple[str, str], dict[str, Any]], records: list[dict[str, Any]], found: Findings
-) -> None:
-    """See that every answer has one verdict, and that every record rests on its agent's own word."""
+def examine_ledger(ledger: list[Row], found: Findings) -> list[Json]:
+    """Return each record once: it may be there twice under its id, and then has to say the same."""
+    records = dict[str, Json]()
+    for _, _, event in ledger:
+        known = records.setdefault(event["id"], event["data"])
+        found.expect(known == event["data"], f"{event['id']} is there twice and says {known} and {event['data']}")
+    found.counts.update(f"ledger {one['kind']}" for one in records.values())
+    found.counts["ledger read twice"] = len(ledger) - len(records)
+    return list(records.values())
+
+
+def parties_of(proposals: list[Row]) -> dict[str, set[str]]:
+    """Return whom each proposal asks; one that was taken back had said it before."""
+    plans = [event["data"] for _, _, event in proposals if event["data"] is not None]
+    return {plan["proposal"]: {line[side] for line in plan["lines"] for side in ("provider", "receiver")} for plan in plans}
+
+
+def examine_verdicts(acknowledged: list[tuple[str, str]], heard: dict[tuple[str, str], Json], records: list[Json], found: Findings) -> None:
+    """See that every answer has one verdict."""
     judged = Counter(one["statement"] for one in records if "statement" in one)
     twice = [each for each, count in judged.items() if count > 1]
     found.expect(not twice, f"{len(twice)} words were judged twice, such as {twice[:3]}")
     answers = [each for each in set(acknowledged) if heard.get(each, {}).get("type") == "stigmergy.answer.v1"]
     found.counts["answers"] = len(answers)
     found.waiting += sum(f"{source}/{id_}" not in judged for source, id_ in answers)
-    said = Counter((one["kind"], one["proposal"], one["agent"]) for one in records if one["kind"] in ("promised", "committed"))
-    twice_said = [each for each, count in said.items() if count > 1]
-    found.expect(not twice_said, f"{len(twice_said)} promises or commitments were doubled, such as {twice_said[:3]}")
+
+
+def examine_commitments(heard: dict[tuple[str, str], Json], records: list[Json], parties: dict[str, set[str]], found: Findings) -> None:
+    """See that each promise rests on its agent's own word, and that a plan is committed once, by all its parties, where all promised."""
+
+    def accepts(statement: str, agent: str, proposal: str) -> bool:
+        source, _, id_ = statement.partition("/")
+        word = heard.get((source, id_))
+        told = word["data"] if word is not None else None
+        return source == f"agent:{agent}" and told is not None and (told.get("answer"), told.get("proposal")) == ("accept", proposal)
+
+    promises = Counter((one["proposal"], one["agent"]) for one in records if one["kind"] == "promised")
+    commitments = Counter(one["proposal"] for one in records if one["kind"] == "committed")
+    doubled = [each for each, count in (*promises.items(), *commitments.items()) if count > 1]
+    found.expect(not doubled, f"{len(doubled)} promises or commitments were doubled, such as {doubled[:3]}")
     for one in records:
+        name = one["proposal"]
         if one["kind"] == "promised":
-            word = heard.get(tuple(one["statement"].split("/")), {"source": None, "data": {}})  # type: ignore[arg-type]
-            fits = (word["source"], word["data"].get("answer")) == (f"agent:{one['agent']}", "accept")
-            found.expect(fits and word["data"]["proposal"] == one["proposal"], f"{one} rests on no acceptance of its agent")
+            found.expect(accepts(one["statement"], one["agent"], name), f"{one} rests on no acceptance of its agent")
         if one["kind"] == "committed":
-            parties = {line[side] for line in one["lines"] for side in ("provider", "receiver")}
-            found.expect(parties == set(one["acceptances"]), f"{one['proposal']} was committed without all its parties")
-            missing = [each for each in one["acceptances"].values() if tuple(each.split("/")) not in heard]
-            found.expect(not missing, f"{one['proposal']} rests on words that nobody said: {missing}")
+            asked = {line[side] for line in one["lines"] for side in ("provider", "receiver")}
+            found.expect(asked == set(one["acceptances"]), f"{name} was committed without all its parties")
+            unsaid = [statement for agent, statement in one["acceptances"].items() if not accepts(statement, agent, name)]
+            found.expect(not unsaid, f"{name} rests on what is no acceptance of its party: {unsaid}")
+    released = {one["proposal"] for one in records if one["kind"] == "released"}
+    promised_by = defaultdict[str, set[str]](set)
+    for name, agent in promises:
+        promised_by[name].add(agent)
+    unknown = [name for name in promised_by if name not in parties]
+    found.expect(not unknown, f"{len(unknown)} plans were promised that nobody proposed, such as {unknown[:3]}")
+    agreed = {name for name, agents in promised_by.items() if agents == parties.get(name)}
+    found.waiting += len(agreed - commitments.keys() - released)
 
 
 def examine_amounts(heard: dict[tuple[str, str], dict[str, Any]], records: list[dict[str, Any]], found: Findings) -> None:

@@ -1,4 +1,4 @@
-"""The judge itself: it reads all that there is, and lets no turn be void without a reason."""
+"""The judge itself: it reads all that there is, lets no turn be void without a reason, and misses no commitment lost or doubled."""
 
 from collections import namedtuple
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from kafka import TopicPartition
 
-from tests.torture.judging import SIGNAL, Findings, Row, examine_turns, read_to_end
+from tests.torture.judging import SIGNAL, Findings, Row, examine_commitments, examine_ledger, examine_turns, parties_of, read_to_end
 
 HERE = TopicPartition("topic", 0)
 Message = namedtuple("Message", "partition offset headers value")
@@ -78,3 +78,43 @@ def test_a_turn_is_void_only_where_another_claimed_or_it_is_there_twice(rows: li
     found = Findings()
     examine_turns(turns(*rows), [], found)
     assert (found.counts["void turns"], len(found.wrong)) == (void, wrong), found.wrong
+
+
+LINE = {"provider": "ada", "receiver": "bela"}
+PARTIES = parties_of([(0, 0, {"data": {"proposal": "p", "lines": [LINE]}}), (0, 1, {"data": None})])
+HEARD = {(f"agent:{agent}", f"{agent}.p"): {"data": {"proposal": "p", "answer": "accept"}} for agent in ("ada", "bela")}
+BOTH = {agent: f"agent:{agent}/{agent}.p" for agent in ("ada", "bela")}
+ADA, BELA = ({"kind": "promised", "proposal": "p", "agent": agent, "statement": statement} for agent, statement in BOTH.items())
+COMMITTED = {"kind": "committed", "proposal": "p", "agent": "ada", "acceptances": BOTH, "lines": [LINE]}
+RELEASED = {"kind": "released", "proposal": "p", "agent": "ada"}
+
+
+@pytest.mark.parametrize(
+    ("records", "waiting", "wrong"),
+    [
+        pytest.param([ADA, BELA, COMMITTED], 0, 0, id="all accepted and it is a commitment"),
+        pytest.param([ADA], 0, 0, id="one has not answered"),
+        pytest.param([ADA, BELA], 1, 0, id="all accepted and it is none"),
+        pytest.param([ADA, BELA, RELEASED], 0, 0, id="it ended before it was committed"),
+        pytest.param([ADA, BELA, COMMITTED, {**COMMITTED, "agent": "bela"}], 0, 1, id="committed twice, by two judges"),
+        pytest.param([ADA, ADA], 0, 1, id="promised twice"),
+        pytest.param([{**ADA, "statement": BOTH["bela"]}], 0, 1, id="promised on another's word"),
+        pytest.param([{**COMMITTED, "acceptances": {"ada": BOTH["ada"]}}], 0, 1, id="committed without a party"),
+        pytest.param([{**COMMITTED, "acceptances": {**BOTH, "bela": BOTH["ada"]}}], 0, 1, id="committed on another's word"),
+        pytest.param([{**COMMITTED, "acceptances": {**BOTH, "bela": "agent:bela/x"}}], 0, 1, id="committed on a word that nobody said"),
+        pytest.param([{**ADA, "proposal": "q", "statement": "agent:ada/x"}], 0, 2, id="promised though nobody proposed it"),
+    ],
+)
+def test_no_commitment_is_lost_doubled_or_made_up(records: list[dict[str, Any]], waiting: int, wrong: int) -> None:
+    found = Findings()
+    examine_commitments(HEARD, records, PARTIES, found)
+    assert (found.waiting, len(found.wrong)) == (waiting, wrong), found.wrong
+
+
+def test_a_record_that_is_there_twice_says_the_same() -> None:
+    found = Findings()
+    once = (0, 0, {"id": "a", "data": COMMITTED})
+    assert examine_ledger([once, once, (0, 2, {"id": "b", "data": ADA})], found) == [COMMITTED, ADA]
+    assert (found.wrong, found.counts["ledger read twice"]) == ([], 1)
+    examine_ledger([once, (0, 1, {"id": "a", "data": RELEASED})], found)
+    assert len(found.wrong) == 1
