@@ -56,6 +56,7 @@ let tookMs = 0;
 let loadedMs = 0;
 let found = [];
 let searchTimer = null;
+let missed = false; // whether something may have been said that this page did not hear
 
 function address(name, query) {
   const kept = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== "" && value !== false);
@@ -340,7 +341,12 @@ async function begin() {
   document.addEventListener("visibilitychange", () => document.hidden || soon());
   stream.addEventListener("state", () => {
     draw();
-    if (stream.state === "live") session.open().catch(() => undefined); // where it failed at first it is asked again
+    if (stream.state !== "live") missed = true;
+    else {
+      session.open().catch(() => undefined); // where it failed at first it is asked again
+      if (missed) soon(); // also where nothing was said meanwhile: the view may show what could not be read, or another log
+      missed = false;
+    }
   });
   stream.addEventListener("records", ({ detail: { fresh } }) => {
     app.view.hear?.(app, fresh);

@@ -359,6 +359,40 @@ def test_what_failed_at_first_is_asked_again(live: Served, open_page: Opened) ->
     expect(page.locator("dialog")).to_contain_text("anybody's word")
 
 
+def test_a_map_whose_thread_did_not_come_says_so_and_is_tried_again(live: Served, open_page: Opened) -> None:
+    say(live, "need", "clinic", 40)
+    failed: list[str] = []
+
+    def fail_once(route: Route) -> None:
+        failed.append(route.request.url)
+        route.abort() if len(failed) == 1 else route.continue_()
+
+    page = open_page(live, "/map", expected=("ERR_FAILED",), prepare=lambda page: page.route("**/map/painter.js", fail_once))
+    expect(page.locator("main .trouble")).to_contain_text("cannot be reached")
+    say(live, "need", "ehpad", 40)
+    page.locator(".chart .sheet[style*=transform]").wait_for(state="attached")
+    expect(page.locator("main .trouble")).to_have_count(0)
+
+
+def test_what_is_shown_is_read_anew_once_the_stream_is_back(live: Served, open_page: Opened) -> None:
+    asked: list[str] = []
+    lost: list[Route] = []
+
+    def lose_first(route: Route) -> None:
+        lost.append(route)
+        route.abort() if len(lost) == 1 else route.continue_()
+
+    def prepare(page: Page) -> None:
+        page.route("**/events*", lose_first)
+        page.on("request", lambda request: asked.append(request.url) if "/shortage/needs" in request.url else None)
+
+    page = open_page(live, "/needs", expected=("ERR_FAILED",), prepare=prepare)
+    page.locator(".health.live").wait_for()
+    before = len(asked)
+    with page.expect_request("**/shortage/needs*", timeout=10_000):
+        assert before == 1  # nothing was said meanwhile
+
+
 def test_a_try_that_is_never_answered_is_let_go(live: Served, open_page: Opened) -> None:
     held: list[Route] = []
 
@@ -428,6 +462,24 @@ def test_several_at_one_place_lie_side_by_side_and_each_is_reached_by_the_keys(l
     page.keyboard.press("p")
     page.keyboard.press("Enter")
     expect(page.locator("main")).to_contain_text(f"Ledger of {seen[-2]}")
+
+
+def test_a_mark_means_whom_it_was_drawn_for_also_where_others_joined_since(live: Served, open_page: Opened) -> None:
+    def prepare(page: Page) -> None:
+        page.add_init_script("""const send = Worker.prototype.postMessage;
+          Worker.prototype.postMessage = function (told) { if (!window.held || told.way !== "paint") send.call(this, told); };""")
+
+    say(live, "need", "clinic", 40)
+    page = open_page(live, "/map", prepare=prepare)
+    page.locator(".chart .sheet[style*=transform]").wait_for(state="attached")
+    page.evaluate("window.held = true")
+    say(live, "need", "atelier", 40)  # before the clinic, by name
+    expect(page.locator("details.card summary")).to_contain_text("2 agents", timeout=20_000)
+    page.locator(".chart .window").focus()
+    page.keyboard.press("n")
+    expect(page.locator(".chart .tip strong")).to_have_text("clinic")
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_contain_text("Ledger of clinic")
 
 
 def test_everybody_on_the_map_is_in_its_table_too(served: Served, open_page: Opened) -> None:

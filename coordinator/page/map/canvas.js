@@ -32,8 +32,8 @@ export class Chart {
     this.painting = false;
     this.view = null; // x, y in the middle of the window; scale in pixels a unit
     this.scene = null;
-    this.pulses = { agent: new Int32Array(PULSES), step: new Int32Array(PULSES).fill(-AGES), next: 0, drawn: "" };
-    this.marked = null; // the agent that the keys chose
+    this.pulses = { x: new Float32Array(PULSES), y: new Float32Array(PULSES), step: new Int32Array(PULSES).fill(-AGES), next: 0, drawn: "" };
+    this.marked = null; // the mark that the keys chose
     Object.assign(this, { paint, pick, point, moved });
     this.#listen();
     this.#readColours();
@@ -77,7 +77,7 @@ export class Chart {
     const agent = this.scene?.index.get(name);
     if (agent === undefined || this.still || Number.isNaN(this.scene.x[agent])) return;
     const { pulses } = this;
-    pulses.agent[pulses.next] = agent;
+    [pulses.x[pulses.next], pulses.y[pulses.next]] = [this.scene.x[agent], this.scene.y[agent]];
     pulses.step[pulses.next] = Math.floor((performance.now() * AGES) / PULSE_MS);
     pulses.next = (pulses.next + 1) % PULSES;
     this.#ask();
@@ -179,6 +179,7 @@ export class Chart {
 
   #key(event) {
     const moves = { ArrowLeft: [-STEP, 0], ArrowRight: [STEP, 0], ArrowUp: [0, -STEP], ArrowDown: [0, STEP] };
+    const steps = { n: 1, p: -1 };
     if (!this.view || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key in moves) {
       const [dx, dy] = moves[event.key];
@@ -186,7 +187,7 @@ export class Chart {
     } else if (event.key === "+" || event.key === "=") this.zoom(1.5);
     else if (event.key === "-") this.zoom(1 / 1.5);
     else if (event.key === "0") this.fit();
-    else if (event.key === "n" || event.key === "p") this.#mark(event.key === "n" ? 1 : -1);
+    else if (event.key.toLowerCase() in steps) this.#mark(steps[event.key.toLowerCase()]);
     else if (event.key === "Enter" && this.marked) this.#open(this.marked, ...this.#windowOf(this.marked));
     else if (event.key === "Escape" && this.marked) this.#forget();
     else return;
@@ -217,7 +218,7 @@ export class Chart {
     const seen = (this.marks ?? []).map((each) => [each, ...this.#windowOf(each)]).filter(([, x, y]) => x >= 0 && y >= 0 && x <= width && y <= height);
     if (!seen.length) return;
     seen.sort(([, x, y], [, u, v]) => x - u || y - v);
-    const at = seen.findIndex(([each]) => each.agent === this.marked?.agent);
+    const at = seen.findIndex(([each]) => each.name === this.marked?.name);
     const [mark, x, y] = seen[at < 0 ? (step > 0 ? 0 : seen.length - 1) : (at + step + seen.length) % seen.length];
     this.marked = mark;
     this.point?.(mark, x, y);
@@ -231,7 +232,7 @@ export class Chart {
   // Opens an agent, or goes nearer to several until they lie apart.
   #open(mark, x, y) {
     if (mark.count > 1) this.zoom(2.5, x, y);
-    else this.pick?.(mark.agent);
+    else this.pick?.(mark.name);
   }
 
   #readColours() {
@@ -255,8 +256,9 @@ export class Chart {
     [this.stale, this.painting] = [false, true];
     const { colours, font, ratio, size: [width, height], view } = this;
     const size = [Math.round(width * MARGIN), Math.round(height * MARGIN)];
-    const painted = await this.paint({ view: { ...view }, size, ratio, colours, font });
+    const painted = await this.paint({ view: { ...view }, size, ratio, colours, font }).catch(() => null);
     this.painting = false;
+    if (!painted) return; // the sheet that is there stays until the map is read again
     [this.sheet.width, this.sheet.height] = [painted.picture.width, painted.picture.height];
     this.paper.transferFromImageBitmap(painted.picture);
     [this.sheet.style.width, this.sheet.style.height] = size.map((each) => `${each}px`);
@@ -278,7 +280,7 @@ export class Chart {
 
   // Draws a ring for each who spoke just now, where any is older or elsewhere than in the frame before; returns whether there is any.
   #drawPulses() {
-    const { ink, pulses, ratio, view, scene, size: [width, height] } = this;
+    const { ink, pulses, ratio, view, size: [width, height] } = this;
     const step = Math.floor((performance.now() * AGES) / PULSE_MS);
     const drawn = `${step} ${view.x} ${view.y} ${view.scale}`;
     if (pulses.drawn === drawn) return true;
@@ -292,9 +294,8 @@ export class Chart {
       const age = step - pulses.step[each];
       if (age >= AGES) continue;
       pulses.drawn = drawn;
-      const agent = pulses.agent[each];
-      const px = (scene.x[agent] - view.x) * view.scale + width / 2;
-      const py = (scene.y[agent] - view.y) * view.scale + height / 2;
+      const px = (pulses.x[each] - view.x) * view.scale + width / 2;
+      const py = (pulses.y[each] - view.y) * view.scale + height / 2;
       if (!(px > -RING && py > -RING && px < width + RING && py < height + RING)) continue;
       ink.drawImage(this.rings, age * cell, 0, cell, cell, Math.round(px * ratio - cell / 2), Math.round(py * ratio - cell / 2), cell, cell);
     }

@@ -20,8 +20,9 @@ const ways = {
       reading = new AbortController();
       bearer.use(tokens);
       const { signal } = reading;
-      data = await ask(address, {}, signal);
+      const told = await ask(address, {}, signal);
       signal.throwIfAborted(); // what was cut off while it came is no map
+      data = told;
     }
     scene = sceneOf(data, options);
     const known = same(sent.name, scene.names) && same(sent.label, scene.labels);

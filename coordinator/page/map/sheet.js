@@ -23,7 +23,8 @@ export class Sheet {
   #grounded = "";
   #glow = null;
 
-  // Returns a picture of a scene as one looks at it, and the marks on it: where which agents are.
+  // Returns a picture of a scene as one looks at it, and the marks on it: where which agents are, by name, for others may have joined
+  // by the time that somebody points at one.
   // `look` is the view in the middle of the sheet, its size in pixels, device pixels a pixel, colours and font.
   paint(scene, look) {
     if (this.colours?.short !== look.colours.short) this.#glow = glow(look.colours.short);
@@ -169,7 +170,7 @@ export class Sheet {
         pen.strokeStyle = colours.short;
         pen.stroke();
       }
-      marks.push({ agent, x: scene.x[agent], y: scene.y[agent], dx: px - this.#toX(scene.x[agent]), dy: py - this.#toY(scene.y[agent]), radius });
+      marks.push({ name: scene.names[agent], x: scene.x[agent], y: scene.y[agent], dx: px - this.#toX(scene.x[agent]), dy: py - this.#toY(scene.y[agent]), radius });
     }
     if (inside.length <= NAMED) this.#drawNames(pen, inside, atX, atY);
     return marks;
@@ -227,7 +228,7 @@ export class Sheet {
     for (const agent of inside) {
       const key = Math.floor(this.#toX(scene.x[agent]) / CELL) + across * Math.floor(this.#toY(scene.y[agent]) / CELL);
       let cell = cells.get(key);
-      if (!cell) cells.set(key, (cell = { number: cells.size, agent, count: 0, short: 0, vital: 0, offers: 0, x: 0, y: 0, dx: 0, dy: 0 }));
+      if (!cell) cells.set(key, (cell = { number: cells.size, name: scene.names[agent], count: 0, short: 0, vital: 0, offers: 0, x: 0, y: 0, dx: 0, dy: 0 }));
       cell.count += 1;
       cell.short += scene.status[agent] >= SHORT ? 1 : 0;
       cell.vital += scene.status[agent] === VITAL ? 1 : 0;

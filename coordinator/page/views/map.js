@@ -17,7 +17,7 @@ let scale = null;
 let land = null; // the question for it; a failure is forgotten, so that the next reading asks again
 let painter = null; // the thread that reads the map and paints it
 let scene = null; // what is drawn, as it was read last
-let shaped = ""; // the filters by which it was
+let shaped = ""; // the filters by which it was; none where the thread has read nothing yet
 let looked = ""; // where one looks, as the address has it
 let listed = false; // whether the map as a table is open
 
@@ -33,7 +33,7 @@ export const map = {
   async load(app) {
     land ??= askLand();
     const options = optionsOf(app.query);
-    if (scene && shaped !== JSON.stringify(options)) {
+    if (shaped && shaped !== JSON.stringify(options)) {
       await read({ options }); // by other filters, what is known already is shown first
       app.redraw();
     }
@@ -96,7 +96,17 @@ function startPainter() {
     if (!trouble) done(told);
     else failed(trouble.name === "AbortError" ? new DOMException("", "AbortError") : new Trouble(trouble.status, trouble.code, trouble.message));
   };
+  thread.onerror = giveUp;
   return thread;
+}
+
+// A thread whose scripts did not come answers nothing: whoever waits is told so, and the next question begins another.
+function giveUp() {
+  painter.terminate();
+  painter = land = null;
+  shaped = "";
+  for (const { failed } of waiting.values()) failed(new Trouble(0, "unreachable", ""));
+  waiting.clear();
 }
 
 async function read(question) {
@@ -112,7 +122,7 @@ async function read(question) {
 function build(app) {
   chart = new Chart({
     paint: (look) => ask("paint", { look }),
-    pick: (agent) => app.go("book", { agent: chart.scene.names[agent] }),
+    pick: (agent) => app.go("book", { agent }),
     point: (mark, x, y) => showTip(mark, x, y),
     moved: (view) => remember(app, view),
   });
@@ -158,9 +168,10 @@ function remember(app, { x, y, scale: zoom }) {
 function showTip(mark, x, y) {
   tip.hidden = mark === null;
   if (!mark) return;
+  const agent = scene.index.get(mark.name);
   const lines = mark.count > 1
     ? [h("strong", {}, t("map.bubble", { count: mark.count })), t("map.bubble_short", { count: mark.short }), t("map.bubble_offers", { count: mark.offers })]
-    : [h("strong", {}, scene.labels[mark.agent] || scene.names[mark.agent]), t("map.short_needs", { count: scene.shortNeeds[mark.agent] }), t("map.open_offers", { count: scene.openOffers[mark.agent] })];
+    : [h("strong", {}, scene.labels[agent] || mark.name), t("map.short_needs", { count: scene.shortNeeds[agent] ?? 0 }), t("map.open_offers", { count: scene.openOffers[agent] ?? 0 })];
   tip.replaceChildren(...lines.map((line) => h("span", {}, line)));
   tip.style.setProperty("--x", `${Math.min(x + 14, chart.size[0] - 210)}px`);
   tip.style.setProperty("--y", `${Math.min(y + 14, chart.size[1] - 90)}px`);
