@@ -252,13 +252,13 @@ class Planner:
         pairs = len(market.offers) * len(market.needs)
         often = answer.times > self.keep_after or pairs >= self.keep_at_once
         worth_keeping = often and pairs >= self.keep_pairs and available is stated
+        candidates = question.candidates()
         if worth_keeping and not answer.rounded_grains and not answer.found and KeptMarket.suits(question):
-            candidates = question.candidates()
             answer.kept = self._kept(question, candidates) if isinstance(candidates, DenseCandidates) else None
         if answer.kept is not None:
             answer.hidden.update(market.hidden)
             return
-        problem, allocation = solve_on_demand(question.nodes(), question.candidates())
+        problem, allocation = solve_on_demand(question.nodes(), candidates)
         check(problem, allocation)
         answer.hidden.update(market.hidden)
         answer.units_short += allocation.gap.units
@@ -268,7 +268,6 @@ class Planner:
         try:
             return KeptMarket(self.book, question, candidates, self._available)
         except TooLarge:  # A field leaves itself room to grow; solved anew each time, the market needs none.
-            question.market.hidden.clear()
             return None
 
     def _within_supply(self, market: Market, available: Mapping[str, int]) -> Mapping[str, int]:
