@@ -148,7 +148,7 @@ def explain(coordination: Coordination, asked: str) -> Explanation:
         users=view.users,
         hidden=view.hidden,
         near=names,
-        reasons=tuple(_reasons(view, short, names)),
+        reasons=tuple(_reasons(view, short, names, coordination.production.unused())),
         could_change=tuple(_could_change(view, short, names)),
     )
 
@@ -259,7 +259,7 @@ def _known(rank: int | None) -> int:
 # -- in plain sentences -----------------------------------------------------------------------------------------------
 
 
-def _reasons(view: _View, short: int, names: Sequence[NearName]) -> Iterable[str]:
+def _reasons(view: _View, short: int, names: Sequence[NearName], unused: Mapping[str, str]) -> Iterable[str]:
     need, log_us = view.need, view.log_us
     if not need.stands:
         expired = not need.withdrawn and need.expires_us is not None
@@ -272,17 +272,17 @@ def _reasons(view: _View, short: int, names: Sequence[NearName]) -> Iterable[str
         return
     yield f"{_told(view, short)} of {_told(view, need.stated_grains)} is in no proposal and no commitment"
     if not view.offers:
-        yield from _nobody(view, names)
+        yield from _nobody(view, names, unused)
         return
     if not view.reached:
-        yield "the only offer cannot reach it" if len(view.offers) == 1 else f"none of the {len(view.offers):,} offers can reach it"
+        yield "the only offer is ruled out" if len(view.offers) == 1 else f"all {len(view.offers):,} offers are ruled out"
     for kept in view.hidden:
         yield f"{counted(kept.offers, 'offer')} with {amount(kept.free)} free: {kept.why}"
     if view.reached:
         yield from _used_up(view)
 
 
-def _nobody(view: _View, names: Sequence[NearName]) -> Iterable[str]:
+def _nobody(view: _View, names: Sequence[NearName], unused: Mapping[str, str]) -> Iterable[str]:
     graph = build_graph(view.network, view.book)
     recipes = makings(graph)
     stocked = suppliers(graph, promised_too=True).keys()
@@ -290,7 +290,8 @@ def _nobody(view: _View, names: Sequence[NearName]) -> Iterable[str]:
     yield from nothing_there(view.accepted, stocked, recipes, able)
     for recipe in recipes:
         if recipe.ref in able and not view.accepted.isdisjoint(recipe.gives):
-            yield f"the recipe {recipe.ref} makes it, and everything it takes is offered by somebody; nobody offers what it makes"
+            ready = f"the recipe {recipe.ref} makes it, and everything it takes is offered by somebody; nobody offers what it makes"
+            yield unused.get(recipe.ref, ready)
     for name in names:
         yield f"`{name.name}` has nearly the same name: offered by {name.offered_by}, needed by {name.needed_by}"
 

@@ -121,7 +121,7 @@ class Production:
     @property
     def has_news(self) -> bool:
         """Whether a plan made now would be led better than the last."""
-        return self.guides.has_news()
+        return self.guides.has_news() and self.is_wanted
 
     @property
     def is_wanted(self) -> bool:

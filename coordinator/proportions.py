@@ -75,7 +75,10 @@ def _too_wide(network: Network, amounts: Mapping[str, Mapping[Stock, Fraction]])
             below, above = min(grains, low or grains), max(grains, high or grains)
             if above > WIDEST * below:
                 apart = float(above / below)
-                odd.setdefault(ref, f"its amount of {shown(stock[0][1])} is {apart:.3g} times as far from other recipes' as can be planned")
+                odd.setdefault(
+                    ref,
+                    f"its amount of {shown(stock[0][1])} and other recipes' are {apart:.3g} times apart, too far to be planned together",
+                )
             else:
                 low, high = below, above
     return odd

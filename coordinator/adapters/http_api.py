@@ -30,6 +30,7 @@ from coordinator.adapters.proofs import Proofs
 from coordinator.adapters.service import Outcome, Service
 from coordinator.adapters.tokens import Grant, Tokens
 from coordinator.cloudevents import from_binary
+from coordinator.commitments import State
 from coordinator.cycle import Coordination
 from coordinator.errors import Refused, Unavailable
 from coordinator.json_schemas import json_schemas
@@ -84,6 +85,7 @@ After = Annotated[
 ]
 Agent = Annotated[str | None, Query(max_length=128, description="Only what concerns this agent.")]
 Kind = Annotated[str | None, Query(max_length=32, description="Only decisions of this kind, such as `declined`.")]
+InState = Annotated[State | None, Query(description="Only proposals in this state.")]
 Resource = Annotated[str | None, Query(max_length=128, description="Only this resource or process.")]
 
 
@@ -326,7 +328,7 @@ def _add_reading(app: FastAPI, service: Service) -> None:
         return show(lambda coordination: views.offers_or_needs(coordination, views.Asked(limit, after, agent, resource), supply=True))
 
     @app.get("/proposals", response_class=Response)
-    def proposals(limit: Limit = 100, after: After = "", agent: Agent = None, resource: Resource = None, state: Agent = None) -> Response:
+    def proposals(limit: Limit = 100, after: After = "", agent: Agent = None, resource: Resource = None, state: InState = None) -> Response:
         """Proposals that are open or became commitments."""
         return show(lambda coordination: views.proposals(coordination, views.Asked(limit, after, agent, resource, state)))
 

@@ -7,6 +7,7 @@ from coordinator.errors import Refused
 from coordinator.explaining import Explanation, explain
 from coordinator.matching import Hidden
 from coordinator.times import format_instant
+from tests.coordinator.test_production import recipe as making
 from tests.support.desk import Desk
 from tests.support.events import agent, answer, moment, moment_us, need, offer, resource, tick, withdraw
 from tests.support.networks import recipe
@@ -127,6 +128,14 @@ def test_a_thing_that_only_recipes_make_is_told_with_what_they_lack():
     assert "mask-v1 makes it, but nobody has sheet" in told(desk)
     desk.take(offer("mill", 1, "sheet"))
     assert "the recipe maker/recipe/mask-v1 makes it, and everything it takes is offered by somebody" in told(desk)
+
+
+def test_a_recipe_that_is_not_used_is_told_with_the_reason_and_not_as_ready():
+    vast = making("maker", "mask-v1", {"mask": 1}, {"sheet": (10**9, "kg")}, {}, batch={"minimum": 10**9})
+    usual = (making("maker", name, {name: 1}, {"sheet": (1, "g")}, {}) for name in ("box", "bag"))
+    desk = planned(need("clinic", 3), offer("mill", 1, "sheet", unit="kg"), *usual, vast)
+    assert "recipe maker/recipe/mask-v1 is not used" in told(desk)
+    assert "everything it takes is offered by somebody" not in told(desk)
 
 
 def test_a_name_offered_in_another_dimension_is_told():

@@ -190,7 +190,7 @@ def test_exit_0_when_it_ran_whatever_was_refused(tmp_path):
         pytest.param(["."], "cannot be read", id="a folder for a file"),
         pytest.param(["in.jsonl", "missing.jsonl.gz"], "missing.jsonl.gz cannot be read", id="the second is not there"),
         pytest.param(["text.jsonl.gz"], "text.jsonl.gz cannot be read", id="no gz at all"),
-        pytest.param(["in.jsonl", "--charter", "bad.toml"], "fairness is 'best'", id="a charter that is not valid"),
+        pytest.param(["in.jsonl", "--charter", "bad.toml"], 'fairness is "best"', id="a charter that is not valid"),
         pytest.param(["in.jsonl", "--charter", "missing.toml"], "cannot be read", id="a charter that is not there"),
         pytest.param(["in.jsonl", "--routes", "missing.csv"], "missing.csv", id="routes that are not there"),
         pytest.param(["--log", "missing.db"], "missing.db", id="a log that is not there"),

@@ -1,4 +1,4 @@
-"""A coordinator's process. What it needs is loaded once and forked for each start: how one ends is tried here, not how Python loads."""
+"""A coordinator's process, forked from one that has loaded all it needs: how one ends is tried here, not how Python loads."""
 
 import os
 import sys
@@ -6,22 +6,18 @@ from multiprocessing import get_context
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-import coordinator.cli.serve  # noqa: F401  # what the command would load
 from coordinator.cli import main
-from solver import prepare
 from tests.support.processes import environment
 
 __all__ = ["LOG", "TOLD", "begin"]
 
 TOLD, LOG = "told.txt", "log.txt"  # in a coordinator's folder: what it says since it was started, and its log of all starts
 
-prepare()  # the engine as well
-
 
 def begin(folder: Path, *words: str) -> ForkServerProcess:
     """Run the command line with these words in a process of its own."""
     context = get_context("forkserver")
-    context.set_forkserver_preload([__name__])
+    context.set_forkserver_preload(["tests.torture.loaded"])
     process = context.Process(target=_run, args=(folder, words))
     process.start()
     return process

@@ -261,6 +261,7 @@ class Noting(RealDisk):
     """A disk that notes what it synced."""
 
     def __init__(self):
+        super().__init__()
         self.synced = []
 
     def open_to_append(self, path):

@@ -261,7 +261,9 @@ def test_a_proposal_is_shown_with_its_state_and_found_by_the_beginning_of_its_id
     assert server.get("/network")["resources"]["face-shield"]["proposed"] == 50
 
 
-@pytest.mark.parametrize("path", ["/needs?limit=0", "/needs?limit=many", "/ledger?after=x", "/events?after=-2", "/refused?after=-1"])
+@pytest.mark.parametrize(
+    "path", ["/needs?limit=0", "/needs?limit=many", "/ledger?after=x", "/events?after=-2", "/refused?after=-1", "/proposals?state=acepted"]
+)
 def test_a_question_that_makes_no_sense_is_told_so(shut: Served, path: str) -> None:
     assert is_problem(shut.ask("GET", path), 400, "invalid")
 
