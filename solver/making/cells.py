@@ -187,20 +187,22 @@ def _ties(start: Ints, thing: Ints, problem: ProductionProblem, activities: Ints
     return thing[rows] * problem.places + problem.activity_place[of], nodes + len(problem.pool_place) + of
 
 
+def _rows_by_activity(problem: ProductionProblem, start: Ints) -> tuple[Ints, Ints]:
+    """Return, for every row of what activities' recipes take, or give, which activity it is of, and which row."""
+    begin, rows = rows_of(start, problem.activity_recipe)
+    return np.repeat(np.arange(len(problem.activity_recipe)), np.diff(begin)), rows
+
+
 def to_be_had(problem: ProductionProblem) -> tuple[Flags, Flags]:
     """Return (S, P) which things can be had where at all, and (A,) which activities can be run."""
     there = np.zeros((problem.things, problem.places), dtype=bool)
     lots = problem.stock_units > 0
     there[problem.stock_thing[lots], problem.stock_place[lots]] = True
-    every = np.arange(len(problem.activity_place))
-    (takes_of, takes), (gives_of, gives) = (
-        (np.repeat(every, np.diff(begin)), rows)
-        for begin, rows in (rows_of(start, problem.activity_recipe) for start in (problem.input_start, problem.output_start))
-    )
-    run, before = np.ones(len(every), dtype=bool), -1
+    (takes_of, takes), (gives_of, gives) = _rows_by_activity(problem, problem.input_start), _rows_by_activity(problem, problem.output_start)
+    run, before = np.ones(len(problem.activity_place), dtype=bool), -1
     while before != (before := int(there.sum())):
         missing = ~there[problem.input_thing[takes], problem.activity_place[takes_of]]
-        run = np.bincount(takes_of[missing], minlength=len(every)) == 0
+        run = np.bincount(takes_of[missing], minlength=len(run)) == 0
         there[problem.output_thing[gives[run[gives_of]]], problem.activity_place[gives_of[run[gives_of]]]] = True
         np.logical_or.at(there.T, problem.arc_to, there.T[problem.arc_from])
     return there, run
@@ -211,15 +213,11 @@ def _of_use(problem: ProductionProblem, there: Flags, run: Flags) -> tuple[Flags
     wanted = np.zeros_like(there)
     asked = problem.need_units > 0
     wanted[problem.need_thing[asked], problem.need_place[asked]] = True
-    every = np.arange(len(problem.activity_place))
-    (takes_of, takes), (gives_of, gives) = (
-        (np.repeat(every, np.diff(begin)), rows)
-        for begin, rows in (rows_of(start, problem.activity_recipe) for start in (problem.input_start, problem.output_start))
-    )
+    (takes_of, takes), (gives_of, gives) = _rows_by_activity(problem, problem.input_start), _rows_by_activity(problem, problem.output_start)
     serves, before = run, -1
     while before != (before := int(wanted.sum())):
         used = wanted[problem.output_thing[gives], problem.activity_place[gives_of]]
-        serves = run & (np.bincount(gives_of[used], minlength=len(every)) > 0)
+        serves = run & (np.bincount(gives_of[used], minlength=len(run)) > 0)
         chosen = serves[takes_of]
         wanted[problem.input_thing[takes[chosen]], problem.activity_place[takes_of[chosen]]] = True
         np.logical_or.at(wanted.T, problem.arc_from, wanted.T[problem.arc_to])
