@@ -190,7 +190,7 @@ def is_left_by_a_crash(rest: bytes, position: int) -> bool:
         if whole != len(rest):
             return bool(whole > len(rest))  # Behind a frame that was written whole more was written: it was synced before.
     unwritten = rest.endswith(b"\x00\x00") or _has_unwritten_sector(rest, position)
-    return unwritten and not any(True for _ in _loose_headers(rest))
+    return unwritten and not _more_was_written_behind(rest)
 
 
 def loose_frames(rest: bytes) -> Iterator[int]:
@@ -213,6 +213,14 @@ def _has_unwritten_sector(rest: bytes, position: int) -> bool:
             return True
         begin, end = end, end + _SECTOR_BYTES
     return False
+
+
+def _more_was_written_behind(rest: bytes) -> bool:
+    """Whether some frame ends, or begins, in the middle: the one before was synced then, whatever its own header says by now.
+
+    No event holds the closing bytes, which are no UTF-8.
+    """
+    return 0 <= rest.find(_CLOSING) < len(rest) - len(_CLOSING) or any(True for _ in _loose_headers(rest))
 
 
 def _loose_headers(rest: bytes) -> Iterator[int]:

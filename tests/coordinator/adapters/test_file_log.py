@@ -213,6 +213,18 @@ def test_damage_is_noticed_where_it_is(path):
     assert len(path.read_bytes()) == len(whole)
 
 
+def test_damage_to_what_was_acknowledged_is_no_crash_even_where_a_loss_of_power_left_sectors_of_the_next_unwritten(path):
+    with closing(FileLog(path, lambda: 1)) as log:
+        log.append([entry(0)])
+        before = path.stat().st_size
+        log.append([entry(1)])
+    whole = path.read_bytes()
+    for at in range(before, len(whole)):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 64]) + whole[at + 1 :] + bytes(1_500) + b"the end of what was to come")
+        with pytest.raises(Refused, match="damaged at entry 1"):
+            FileLog(path, lambda: 1)
+
+
 def test_a_full_disk_is_told_loses_nothing_acknowledged_and_is_got_over(path):
     done = subprocess.run([sys.executable, "-c", FULL_DISK, str(path)], capture_output=True, text=True, check=True, timeout=60)
     sentence, acknowledged = done.stdout.splitlines()
