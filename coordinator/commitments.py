@@ -424,10 +424,15 @@ class Book:
                 del self._received[claim]
 
     def _tally(self, deal: Deal, ledger: Ledger) -> None:
-        for index, moved in enumerate(ledger.moved):
-            arrived = deal.shipped if ledger.agent == deal.lines[index].provider else deal.received
-            tally = deal.left if ledger.kind == "shipped" else arrived
-            tally[index] += moved.grains if moved else 0
+        for index, (line, moved) in enumerate(zip(deal.lines, ledger.moved, strict=False)):
+            grains = moved.grains if moved else 0
+            if ledger.kind == "shipped":
+                deal.left[index] += grains
+                continue
+            if ledger.agent == line.provider:
+                deal.shipped[index] += grains
+            if ledger.agent == line.receiver:  # of what it makes for itself, an agent is both
+                deal.received[index] += grains
 
     def _limit(self, deal: Deal, agent: str, limit_grains: int) -> None:
         for line in deal.lines:

@@ -127,6 +127,16 @@ def test_goods_on_hand_come_first_and_only_the_rest_is_made():
     assert ("maker", "clinic", "use", "cutting", 5, "designer/recipe/visor") in lines_of(tree)
 
 
+def test_what_an_agent_makes_for_itself_has_arrived_by_its_own_word():
+    desk = Desk(*(line for line in SHIELDS if parse_event(line).kind != "need"), need("printer", 2, "shield", basis="total"))
+    [deal] = making(desk)
+    accept(desk, deal)
+    stance = desk.core.network.stances["printer/need/n"]
+    assert stance.taken_grains == 2
+    desk.take(report("printer", deal.proposal, at=2.0))
+    assert stance.taken_grains == 0
+
+
 def test_a_machine_that_does_not_say_it_can_is_not_asked():
     step = {"process": "cutting", "effort": amount(1, "h"), "requires": {"material": "acrylic"}}
     data = {"recipe": "visor", "outputs": [{"resource": "visor", "quantity": amount(1)}], "steps": [step]}
