@@ -9,6 +9,7 @@ import pytest
 from coordinator.adapters.guides import GuidesBeside
 from coordinator.adapters.service import Service
 from coordinator.charter import Charter
+from coordinator.production import prepare
 from coordinator.times import SECOND_US
 from solver import TooLarge
 from solver.making import guided
@@ -20,6 +21,12 @@ from tests.support.serving import Hand
 
 LONG_S = 60.0
 DELIVERY = ("printer", "clinic", "transfer", "shield", 60, None)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled() -> None:
+    """What is awaited here is a linear program, and no compiler."""
+    prepare()
 
 
 @pytest.fixture
