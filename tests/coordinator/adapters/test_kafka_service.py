@@ -496,9 +496,13 @@ def test_history_without_turns_is_taken_up_without_proposing_for_the_past(start:
     KafkaLog(broker, replicas=1).close()
     for number in range(30):
         put(stranger, pieces("offer" if number % 2 else "need", f"agent-{number}", 5))
+    said_us = wall_us()
     service = start()
     until(lambda: service.status().counts["taken"] == 30)
-    proposed(service, 15)
+    names = proposed(service, 15)
+    with service.reading() as coordination:
+        assert all(coordination.book.deals[name].made_us > said_us for name in names)
+        assert not coordination.book.ended
 
 
 def test_a_memory_of_another_kafka_ends_the_start(start: Start, tmp_path: Path) -> None:
