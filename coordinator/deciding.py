@@ -29,7 +29,7 @@ def judged(coordination: Coordination, is_mine: Callable[[str], bool]) -> list[b
             lines.append(_retraction(coordination, proposal) if verdict is None else _line(coordination, verdict))
     touched = set(coordination.due)
     for deal in filter(None, map(coordination.book.deals.get, coordination.due)):
-        touched.update(ref for line in deal.lines for ref in (line.offer, line.need))
+        touched |= _signals_of(deal)
     for event in coordination.unjudged.values():
         about = _touched_by(coordination, event)
         speaker = f"agent:{event.name}"
@@ -105,10 +105,17 @@ def _is_unanswered(deal: Deal) -> bool:
 
 
 def _touched_by(coordination: Coordination, event: Event) -> set[str]:
-    """Return what a verdict on a word may change: the proposal, and what its speaker gives or takes by it."""
+    """Return what a verdict on a word may change: the proposal, and what its speaker, or whoever promised, gives or takes by it."""
     proposal = _proposal_of(event)
     deal = coordination.book.deals.get(proposal)
-    return {proposal} if deal is None else {proposal, *deal.asks_of(event.name)}
+    if deal is None:
+        return {proposal}
+    ends_it = not (isinstance(event.data, Report) or (isinstance(event.data, Answer) and event.data.answer == "accept"))
+    return {proposal} | (_signals_of(deal) if ends_it else set(deal.asks_of(event.name)))
+
+
+def _signals_of(deal: Deal) -> set[str]:
+    return {ref for line in deal.lines for ref in (line.offer, line.need)}
 
 
 def _proposal_of(event: Event) -> str:

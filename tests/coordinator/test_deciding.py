@@ -215,6 +215,18 @@ def test_a_promise_to_what_was_declined_meanwhile_is_void_and_the_word_is_refuse
     assert worker.core.unjudged == {}
 
 
+def test_a_promise_waits_for_a_decline_that_gives_back_what_it_draws_on():
+    worker = started(need("b", 2, at=0.1), route("a", "c", 2), need("c", 3))
+    name_of = {deal.lines[0].receiver: name for name, deal in worker.core.book.deals.items()}
+    worker.write([], [answer("a", name_of["b"], at=1)])
+    worker.fold().write(judged(worker.core, anyone), [])
+    worker.fold().write([], [answer("b", name_of["b"], "decline", at=2), answer("a", name_of["c"], at=2)])
+    for _ in range(2):
+        worker.fold().write(judged(worker.core, anyone), [])
+    assert kinds(worker.fold().core) == ["promised", "declined", "released", "promised"]
+    assert json.loads(worker.core.ledger[-1])["data"]["free_before"] == {"a/offer/o": {"value": 5, "unit": "1"}}
+
+
 def test_two_who_promise_at_once_for_two_parties_lead_to_one_commitment():
     worker = started()
     proposal = only(worker)
