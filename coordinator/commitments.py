@@ -540,13 +540,23 @@ class Book:
         return [deal for deal in self.deals.values() if deal.promised and deal.state not in BOUND]
 
     def held_grains(self, stance: Stance) -> int:
-        """Return what is kept aside for others' promises that this agent has not answered yet."""
+        """Return what is kept aside for others' promises that this agent has not answered yet.
+
+        A plan about another thing, of which the signal spoke before, keeps nothing: its end may only not be written yet.
+        """
         held = 0
         for name in self._by_ref.get(stance.ref, ()):
             deal = self.deals[name]
             if deal.state is State.PROMISED and stance.agent not in deal.promised:
-                held += deal.asks(stance.agent, stance.ref)
+                drawn = (line for line in deal.lines if _draws(line, stance.ref) and self.speaks_of(stance, line))
+                held += sum(line.quantity.grains for line in drawn)
         return held
+
+    def speaks_of(self, stance: Stance, line: Line) -> bool:
+        """Whether a signal still speaks of what a line moves, or accepts it instead."""
+        sort, canonical = stance.thing[0], self.network.canonical
+        names = {canonical((sort, name))[1] for name in (stance.name, *stance.substitutes)}
+        return line.resource in names and stance.dimension == line.quantity.dimension
 
     def limit_grains(self, offer: Stance, need: Stance) -> int | None:
         """Return how much more this pair said it would exchange (0 after a decline), or None; a new count on either side wipes it."""

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from coordinator.commitments import Deal, State
 from coordinator.cycle import Coordination, ledger_subject
 from coordinator.errors import Refused
-from coordinator.network import Stance, Thing
-from coordinator.signals import Answer, Event, Ledger, Line, Proposal, Report, event_json
+from coordinator.network import Thing
+from coordinator.signals import Answer, Event, Ledger, Proposal, Report, event_json
 from coordinator.verdicts import Verdict, judge
 
 __all__ = ["give_up", "judged", "obey", "planned"]
@@ -80,7 +80,7 @@ def _why_void(coordination: Coordination, event: Event) -> str | None:
                     stance = coordination.network.stances.get(ref)
                     if stance is None or not stance.stands:
                         return f"proposal {proposal.proposal!r} rests on {ref}, which was withdrawn or expired meanwhile"
-                    if not _speaks_of(coordination, stance, line):
+                    if not coordination.book.speaks_of(stance, line):
                         return f"proposal {proposal.proposal!r} rests on {ref}, which speaks of {stance.name!r} by now"
         case None:
             deal = coordination.book.deals.get(event.subject)
@@ -91,13 +91,6 @@ def _why_void(coordination: Coordination, event: Event) -> str | None:
         case _:
             return f"a {event.kind} is no decision"
     return None
-
-
-def _speaks_of(coordination: Coordination, stance: Stance, line: Line) -> bool:
-    """Whether a signal still speaks of what moves, or accepts it instead."""
-    sort, canonical = stance.thing[0], coordination.network.canonical
-    names = {canonical((sort, name))[1] for name in (stance.name, *stance.substitutes)}
-    return line.resource in names and stance.dimension == line.quantity.dimension
 
 
 def _is_unanswered(deal: Deal) -> bool:

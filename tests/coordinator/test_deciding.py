@@ -190,6 +190,19 @@ def test_a_late_proposal_stands_on_a_need_that_accepts_instead_what_moves():
     assert len(worker.fold().core.book.deals) == 1
 
 
+@pytest.mark.parametrize("word", [need("b", 5, "gown", at=2), need("b", 2, unit="kg", at=2)], ids=["another thing", "another dimension"])
+def test_others_promises_keep_nothing_aside_of_a_need_that_speaks_of_another_thing_by_now(word):
+    worker = started()
+    worker.write([], [answer("a", only(worker), at=1)])
+    worker.fold().write(judged(worker.core, anyone), [])
+    book = worker.fold().core.book
+    assert book.held_grains(book.network.stances["b/need/n"]) == 5
+    worker.write([], [word])
+    worker.fold()
+    assert kinds(worker.core) == ["promised"], "the end of the old plan is not written yet"
+    assert book.held_grains(book.network.stances["b/need/n"]) == 0
+
+
 def test_a_promise_to_what_was_declined_meanwhile_is_void_and_the_word_is_refused_in_its_turn():
     worker = started()
     proposal = only(worker)

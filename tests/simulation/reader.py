@@ -496,10 +496,11 @@ def draws(line: Json) -> list[tuple[str, str]]:
 
 
 def grains_of(quantity: Mapping[str, Any]) -> int:
-    """Return a quantity in whole grains; the simulation speaks in pieces and hours."""
-    grains = quantity["value"] * GRAINS[quantity["unit"]]
-    assert grains == int(grains), quantity
-    return int(grains)
+    """Return a quantity in whole grains; the simulation speaks in pieces and hours, whose decimals may never end (1 ms)."""
+    per_unit = GRAINS[quantity["unit"]]
+    grains = round(quantity["value"] * per_unit)
+    assert grains / per_unit == quantity["value"], quantity
+    return grains
 
 
 def instant_us(text: str) -> int:
