@@ -4,7 +4,6 @@ from typing import Any
 
 from coordinator.commitments import BOUND, OPEN
 from coordinator.cycle import Coordination
-from coordinator.explaining import covered_grains
 from coordinator.graph import free_now_grains
 from coordinator.network import Network, Stance
 from coordinator.times import SECOND_US, format_instant
@@ -70,7 +69,7 @@ def _open_share(coordination: Coordination, stance: Stance) -> int:
     if not stance.stated_grains:
         return 0
     if not stance.is_supply:
-        open_grains = stance.stated_grains - covered_grains(coordination.book, stance)
+        open_grains = stance.stated_grains - coordination.book.covered_grains(stance)
     else:
         deals = coordination.book.naming(stance.ref)
         asked = sum(deal.asks(stance.agent, stance.ref) for deal in deals if deal.state in OPEN and not deal.promised)

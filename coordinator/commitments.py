@@ -6,13 +6,15 @@ Nothing here commits an agent, frees its signals or counts its deliveries but a 
 
 import heapq
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import chain, islice, takewhile
 
 from coordinator.network import Network, Stance, Thing
 from coordinator.ordering import Ordering
 from coordinator.signals import Answer, Event, Ledger, Line, Proposal, Report
+from coordinator.tallies import Dealings
 from coordinator.times import DAY_US, SECOND_US
 from coordinator.units import Quantity
 
@@ -165,6 +167,16 @@ class Deal:
         return {(line.provider, line.receiver) for line in self.lines}
 
     @property
+    def is_open(self) -> bool:
+        """Whether it waits for answers."""
+        return self.state in OPEN
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether it became a commitment."""
+        return self.state in BOUND
+
+    @property
     def is_tree(self) -> bool:
         """Whether it is a plan of making: lines that go into others."""
         return any(not line.serves for line in self.lines)
@@ -206,7 +218,8 @@ class Book:
         self._words: deque[tuple[int, str, str]] = deque()  # since when it is kept, proposal, statement: to be looked at in order
         self._by_ref: dict[str, dict[str, None]] = {}
         self._by_party: dict[str, dict[str, None]] = {}
-        self._in_order = Ordering()  # the deals by id
+        self._in_order, self._ended_in_order = Ordering(), Ordering()  # deals by id, and those that ended
+        self.dealings = Dealings()
         self._limits: dict[tuple[str, str], Limit] = {}  # offer, need
         self._limited: dict[str, dict[tuple[str, str], None]] = {}  # ref -> the limits it is part of
         self._received: dict[Claim, deque[tuple[int, str, int]]] = {}
@@ -223,7 +236,9 @@ class Book:
         why = _not_a_plan(proposal)
         if why is not None:
             return why
-        self.ended.pop(proposal.proposal, None)
+        if self.ended.pop(proposal.proposal, None) is not None:
+            self._ended_in_order.remove(proposal.proposal)
+            self.dealings.states[State.RETRACTED] -= 1
         count = len(proposal.lines)
         deal = Deal(proposal.proposal, proposal, made_us, said, left=[0] * count, shipped=[0] * count, received=[0] * count)
         self.deals[deal.proposal] = deal
@@ -234,6 +249,7 @@ class Book:
             for ref in (line.offer, line.need):
                 self._by_ref.setdefault(ref, {})[deal.proposal] = None
         self._note_pairs(deal)
+        self._count(deal, 1)
         heapq.heappush(self._expiries, (proposal.expires_us, deal.proposal))
         return None
 
@@ -241,7 +257,7 @@ class Book:
         """Take an unanswered proposal off the table."""
         deal = self.deals.get(proposal)
         if deal is not None and deal.may("retracted"):
-            self._move(deal, "retracted")
+            self._happen(deal, "retracted")
 
     def hear(self, event: Event, log_us: int) -> None:
         """Remember what an agent said to a proposal, so that a ledger record can be held against it, while one can still be obeyed."""
@@ -274,8 +290,7 @@ class Book:
             return f"proposal {deal.proposal!r} is {deal.state}; {ledger.kind!r} may not follow that"
         why = self._not_valid(deal, happening, ledger)
         if why is None:
-            self._effects(deal, happening, ledger, log_us)
-            self._move(deal, happening)
+            self._happen(deal, happening, lambda: self._effects(deal, happening, ledger, log_us))
         return why
 
     def _not_valid(self, deal: Deal, happening: str, ledger: Ledger) -> str | None:
@@ -321,6 +336,20 @@ class Book:
                     "decline it or raise the count"
                 )
         return None
+
+    def _happen(self, deal: Deal, happening: str, effects: Callable[[], None] | None = None) -> None:
+        """Let what the table of life allows happen to a deal, with what it does to its parties' signals."""
+        self._count(deal, -1)
+        if effects is not None:
+            effects()
+        self._move(deal, happening)
+        self._count(deal, 1)
+
+    def _count(self, deal: Deal, times: int) -> None:
+        """Take a deal out of the sums before it changes, and in again afterwards; its needs are covered otherwise then."""
+        self.dealings.count(deal, times)
+        if self.network.recount is not None:
+            self.network.recount.update(line.need for line in deal.lines)
 
     def _effects(self, deal: Deal, happening: str, ledger: Ledger, log_us: int) -> None:
         match happening:
@@ -378,6 +407,7 @@ class Book:
         del self.deals[deal.proposal]
         self._in_order.remove(deal.proposal)
         self.ended[deal.proposal] = deal.state
+        self._ended_in_order.add(deal.proposal)
         if deal.state is not State.RETRACTED:  # That one may come back, and a late word said before be judged then.
             self.heard.pop(deal.proposal, None)
         for party in deal.parties:
@@ -475,7 +505,7 @@ class Book:
             _, name = heapq.heappop(self._expiries)
             deal = self.deals.get(name)
             if deal is not None and deal.state is State.PROPOSED:
-                self._move(deal, "lapsed")
+                self._happen(deal, "lapsed")
             elif deal is not None and deal.state is State.PROMISED:
                 stuck.append(deal)
         return stuck
@@ -508,10 +538,14 @@ class Book:
 
     def rebuild_indexes(self) -> None:
         """Find again what follows from the deals, where these were set and not proposed one by one."""
-        self._in_order = Ordering(self.deals)
+        self._in_order, self._ended_in_order = Ordering(self.deals), Ordering(self.ended)
         self._by_party, self._unanswered = {}, {}
+        self.dealings = Dealings()
+        self.dealings.states.update(self.ended.values())
+        self.network.recount = None
         for deal in self.deals.values():
             self._note_pairs(deal)
+            self.dealings.count(deal, 1)
             for party in deal.parties:
                 self._by_party.setdefault(party, {})[deal.proposal] = None
 
@@ -522,6 +556,16 @@ class Book:
     def after(self, proposal: str) -> Iterator[str]:
         """Yield the ids of the deals after one, which need not be there, in order."""
         return self._in_order.after(proposal)
+
+    def beginning(self, start: str, at_most: int) -> list[str]:
+        """Return ids that begin so, of deals and of proposals that ended, in order."""
+        some = (islice(takewhile(lambda name: name.startswith(start), ids), at_most) for ids in self._from(start))
+        return sorted(chain.from_iterable(some))[:at_most]
+
+    def _from(self, start: str) -> Iterator[Iterator[str]]:
+        """Yield the ids from one on, where it is there, in order: of the deals, and of what ended."""
+        for known, in_order in ((self.deals, self._in_order), (self.ended, self._ended_in_order)):
+            yield chain([start] if start in known else [], in_order.after(start))
 
     def of_party(self, agent: str) -> Collection[str]:
         """Return the ids of the deals that an agent is a party of."""
@@ -538,6 +582,16 @@ class Book:
     def promised(self) -> list[Deal]:
         """Return the plans that somebody promised to and that are not committed; also those that ended with promises still held."""
         return [deal for deal in self.deals.values() if deal.promised and deal.state not in BOUND]
+
+    def asked_grains(self, ref: str) -> int:
+        """Return what open proposals ask of a signal that its agent has not answered yet."""
+        return self.dealings.asked_grains.get(ref, 0)
+
+    def covered_grains(self, need: Stance) -> int:
+        """Return how much of what a need last asked for is promised, committed or proposed."""
+        if not need.total:
+            return need.taken_grains + self.asked_grains(need.ref)
+        return sum(deal.asks(need.agent, need.ref) for deal in self.naming(need.ref) if deal.state not in ENDED)
 
     def held_grains(self, stance: Stance) -> int:
         """Return what is kept aside for others' promises that this agent has not answered yet.

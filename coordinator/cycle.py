@@ -13,6 +13,7 @@ from coordinator.charter import Charter
 from coordinator.commitments import BY_JUDGE, Book, State, statement_of
 from coordinator.errors import Refused
 from coordinator.network import STANCE_MODELS, Network, reference
+from coordinator.open_needs import OpenNeeds
 from coordinator.places import Table
 from coordinator.planning import Mine, Planner, speaking_of
 from coordinator.production import MAKING, Production
@@ -56,6 +57,7 @@ class Coordination:
         self.source = f"coordinator:{name}"
         self.network = Network(charter, table)
         self.book = Book(self.network)
+        self.open_needs = OpenNeeds(self.network, self.book)
         self.planner = Planner(self.network, self.book)
         self.production = Production(self.network, self.book)
         self._made_us, self._made_of = BEGINNING, -1  # when making was last planned, and with which recipes

@@ -122,7 +122,7 @@ def explain(coordination: Coordination, asked: str) -> Explanation:
     network, book = coordination.network, coordination.book
     need = need_named(network, asked)
     view = _View(network, book, need, coordination.log_us)
-    covered = covered_grains(book, need)
+    covered = book.covered_grains(need)
     short = max(0, need.stated_grains - covered) if need.stands else 0
     deals = [deal for deal in book.naming(need.ref) if deal.state not in ENDED]
     lines = [(deal, line) for deal in deals for line in deal.lines if line.need == need.ref and line.serves]
@@ -151,16 +151,6 @@ def explain(coordination: Coordination, asked: str) -> Explanation:
         reasons=tuple(_reasons(view, short, names, coordination.production.unused())),
         could_change=tuple(_could_change(view, short, names)),
     )
-
-
-def covered_grains(book: Book, need: Stance) -> int:
-    """Return how much of what a need last asked for is promised, committed or proposed."""
-    covered = 0 if need.total else need.taken_grains
-    for deal in book.naming(need.ref):
-        unanswered = deal.state in OPEN and need.agent not in deal.promised
-        if deal.state not in ENDED and (unanswered or need.total):
-            covered += deal.asks(need.agent, need.ref)
-    return covered
 
 
 def _served(deal: Deal, index: int) -> Served:

@@ -12,7 +12,7 @@ from fractions import Fraction
 import networkx as nx
 
 from coordinator.cycle import Coordination
-from coordinator.explaining import covered_grains, need_named
+from coordinator.explaining import need_named
 from coordinator.graph import free_now_grains
 from coordinator.limits import lacking
 from coordinator.loops import Stock, recipe_stocks
@@ -92,7 +92,7 @@ def explode(coordination: Coordination, asked: str) -> Exploded:
     """Return what a need still takes at each level. Refused where the name is unknown or stands for several."""
     network, book = coordination.network, coordination.book
     need = need_named(network, asked)
-    open_grains = max(0, need.stated_grains - covered_grains(book, need)) if need.stands else 0
+    open_grains = max(0, need.stated_grains - book.covered_grains(need)) if need.stands else 0
     recipes, _ = relevant(network, coordination.production.standing(), [need])
     unused = coordination.production.unused()
     leading, _ = relevant(network, {ref: recipe for ref, recipe in network.recipes.items() if not recipe.draft}, [need])
@@ -109,7 +109,7 @@ def explode(coordination: Coordination, asked: str) -> Exploded:
         need=need.ref,
         name=network.canonical(need.thing)[1],
         asked=network.quantity(need, need.stated_grains),
-        covered=network.quantity(need, min(need.stated_grains, covered_grains(book, need))),
+        covered=network.quantity(need, min(need.stated_grains, book.covered_grains(need))),
         open=network.quantity(need, open_grains),
         can_be_made=None if made is None else network.quantity(need, served),
         rows=rows,

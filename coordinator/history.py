@@ -1,14 +1,12 @@
 """How short things were as log time went on: samples of a coordination, few enough to keep and to draw, over all of the time there was."""
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from coordinator.commitments import OPEN
 from coordinator.cycle import Coordination
-from coordinator.explaining import covered_grains
 from coordinator.network import Thing
+from coordinator.tallies import Pressure
 from coordinator.times import SECOND_US, format_instant
 
 __all__ = ["MOST", "Sample", "Timeline", "sample_of"]
@@ -26,7 +24,7 @@ class Sample:
     needs: tuple[int, ...]  # that stand, by the tier that counts
     short: tuple[int, ...]  # of these, that are in no plan or promise with all they ask for
     shares: dict[str, float]  # thing -> what of all that is asked of it is in no plan
-    pressures: dict[str, tuple[int, int]]  # thing -> the most urgent (tier, level) that one more unit would serve, as its proposals say
+    pressures: dict[str, Pressure]  # thing -> the most urgent (tier, level) that one more unit would serve, as its proposals say
 
 
 @dataclass(slots=True)
@@ -67,32 +65,18 @@ class Timeline:
 
 def sample_of(coordination: Coordination) -> Sample:
     """Return how things stand now."""
-    network, book = coordination.network, coordination.book
     needs, short = Counter[int](), Counter[int]()
     asked, lacking = Counter[Thing](), Counter[Thing]()
-    for stance in network.living():
-        if not stance.is_supply:
-            tier, thing = book.claim_of(stance)[2], network.canonical(stance.thing)
-            missing = max(0, stance.stated_grains - covered_grains(book, stance))
-            needs[tier] += 1
-            short[tier] += missing > 0
-            asked[thing] += stance.stated_grains
-            lacking[thing] += missing
+    for (thing, _), tiers in sorted(coordination.open_needs.sums().items()):
+        for tier, one in tiers.items():
+            needs[tier] += one.needs
+            short[tier] += one.short_needs
+            asked[thing] += one.asked_grains
+            lacking[thing] += one.short_grains
     shares = {thing[1]: lacking[thing] / grains for thing, grains in asked.items() if grains}
-    pressures: dict[str, tuple[int, int]] = {}
-    for name, told in _pressures(coordination):
-        pressures[name] = min(pressures.get(name, told), told)
+    pressures: dict[str, Pressure] = {}
+    for thing, told in coordination.book.dealings.pressures.items():
+        name, strongest = coordination.network.canonical(thing)[1], min(told)
+        pressures[name] = min(pressures.get(name, strongest), strongest)
     by_tier = [tuple(counts[tier] for tier in range(TIERS)) for counts in (needs, short)]
     return Sample(coordination.log_us, by_tier[0], by_tier[1], shares, pressures)
-
-
-def _pressures(coordination: Coordination) -> Iterator[tuple[str, tuple[int, int]]]:
-    """Yield what the open proposals say of the pressure where they take from."""
-    for deal in coordination.book.deals.values():
-        reasons = deal.data.reasons.get("lines") if deal.state in OPEN else None
-        if isinstance(reasons, list | tuple):
-            for line, reason in zip(deal.lines, reasons, strict=False):
-                # Reasons are free in their form, and those of another coordinator, or of an imported file, may say anything.
-                match reason:
-                    case {"pressure": {"tier": int(tier), "level": int(level)}}:
-                        yield coordination.network.canonical(line.thing)[1], (tier, level)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from coordinator.charter import Charter
 from coordinator.commitments import OPEN
 from coordinator.cycle import Coordination
-from coordinator.explaining import covered_grains, need_named
+from coordinator.explaining import need_named
 from coordinator.matching import Market
 from coordinator.network import Network, Stance
 from coordinator.opportunities import NOBODY, supply_at
@@ -85,7 +85,7 @@ def lifting(coordination: Coordination, asked: str, by_grains: int | None = None
     """
     network, book = coordination.network, coordination.book
     need = need_named(network, asked)
-    short = max(0, need.stated_grains - covered_grains(book, need)) if need.stands else 0
+    short = max(0, need.stated_grains - book.covered_grains(need)) if need.stands else 0
     if not short:
         return None
     by = min(by_grains or short, short)

@@ -16,6 +16,7 @@ from coordinator.charter import Charter
 from coordinator.ordering import Ordering
 from coordinator.places import Coordinates, Table, great_circle_m
 from coordinator.signals import Agent, Capacity, Event, Need, Offer, Place, Recipe, Resource, Route, Signal
+from coordinator.tallies import Stated
 from coordinator.times import DAY_US, format_instant
 from coordinator.units import LARGEST_VALUE, UNITS, Quantity
 
@@ -150,15 +151,30 @@ class RouteFacts:
 
 @dataclass(slots=True)
 class _Shelf:
-    """All that stands of one thing, as said."""
+    """All that stands of one thing, as said, and sums of all that was said of it."""
 
     thing: Thing  # shared by all its stances
     live: dict[str, Stance] = field(default_factory=dict)  # by ref
+    stated: dict[str, Stated] = field(default_factory=dict)  # by dimension
     first: tuple[int, str, str, str] | None = None  # when, by whom and in which event it was first spoken of, and in which unit
 
     def stances(self) -> list[Stance]:
         """Return all that stands of it, in order of ref."""
         return [self.live[ref] for ref in sorted(self.live)]
+
+    def count(self, stance: Stance) -> None:
+        """Add a signal to the sums."""
+        stated = self.stated.get(stance.dimension)
+        if stated is None:
+            stated = self.stated[stance.dimension] = Stated()
+        stated.add(stance)
+
+    def discount(self, stance: Stance) -> None:
+        """Take a signal that speaks of something else now out of the sums."""
+        stated = self.stated[stance.dimension]
+        stated.remove(stance)
+        if not stated.signals:
+            del self.stated[stance.dimension]
 
 
 class _Degrees(dict[float, float]):
@@ -195,6 +211,8 @@ class Network:
         self._shelves: dict[str, dict[str, _Shelf]] = {RESOURCE: {}, PROCESS: {}}  # by name, as said
         self._names = Ordering(self.agents)
         self._in_order: list[_Shelf] | None = None  # all shelves, by thing: sorted again when a name is new
+        self.standing = {"offers": 0, "needs": 0}  # how much stands; capacities are offers of hours
+        self.recount: set[str] | None = None  # signals that stand, or are asked, otherwise than when needs were counted; None: all
         self._degrees = _Degrees(self.charter.place_decimals)
         self._definitions: dict[str, dict[str, tuple[int, str, str, Resource]]] = {}
         self._defines: dict[str, str] = {}  # ref of a definition -> the resource it defines
@@ -280,6 +298,8 @@ class Network:
     def touch(self, stance: Stance) -> None:
         """Note that what is free of this stance changed, so that the next plan looks at it again."""
         self.changed[stance.thing].add(stance.ref)
+        if self.recount is not None:
+            self.recount.add(stance.ref)
 
     def _stand(self, ref: str, facts: AgentFacts, event: Event, said_us: int, log_us: int) -> list[str]:
         old, said = self.stances.get(ref), event.data
@@ -296,6 +316,7 @@ class Network:
             shelf.first = mark if shelf.first is None else min(shelf.first, mark)
         if old is None:
             facts.refs.append(ref)
+            shelf.count(new)
             ceased = False
         else:
             ceased = self._replace(old, new)
@@ -306,9 +327,8 @@ class Network:
             heapq.heappush(self._expiries, (new.expires_us, ref))
         if new.every_us is not None or ref in self._renews_us:
             self._await_renewal(new, log_us)
-        shelf.live[ref] = new
+        self._list(shelf, new)
         if new.substitutes:
-            self._accepting[ref] = new
             self.names_moved += 1
         self.touch(new)
         return [ref] if ceased else []
@@ -326,6 +346,11 @@ class Network:
     def _replace(self, old: Stance, new: Stance) -> bool:
         """Carry over what was promised of a count that is said again; return whether what stood before ceased by this word."""
         same_thing = (old.thing, old.dimension) == (new.thing, new.dimension)
+        if same_thing:
+            self._shelf(*new.thing).stated[new.dimension].exchange(old, new)
+        else:
+            self._shelf(*old.thing).discount(old)
+            self._shelf(*new.thing).count(new)
         same_thing_stands = same_thing and not old.withdrawn
         if same_thing_stands and (old.stated_grains, old.total) == (new.stated_grains, new.total):
             new.count, new.taken_grains = old.count, old.taken_grains
@@ -385,11 +410,19 @@ class Network:
         stance.stands = False
         self._unlist(stance)
 
+    def _list(self, shelf: _Shelf, stance: Stance) -> None:
+        """Have at hand what stands."""
+        shelf.live[stance.ref] = stance
+        self.standing["offers" if stance.is_supply else "needs"] += 1
+        if stance.substitutes:
+            self._accepting[stance.ref] = stance
+
     def _unlist(self, stance: Stance) -> None:
         if self._accepting.pop(stance.ref, None) is not None:
             self.names_moved += 1
         sort, name = stance.thing
         if self._shelves[sort][name].live.pop(stance.ref, None) is not None:
+            self.standing["offers" if stance.is_supply else "needs"] -= 1
             self.touch(stance)
 
     def _describe(self, facts: AgentFacts, said: Agent, said_us: int) -> None:
@@ -409,7 +442,7 @@ class Network:
         self._forget_aliases()
 
     def _forget_aliases(self) -> None:
-        self._aliases = None
+        self._aliases = self.recount = None
         self.names_moved += 1
         self.changed_everywhere = True
 
@@ -525,6 +558,32 @@ class Network:
     def names_after(self, agent: str) -> Iterator[str]:
         """Yield the agents after one, who need not be there, in order of name."""
         return self._names.after(agent)
+
+    def called(self, thing: Thing) -> list[Thing]:
+        """Return a canonical thing under every name, as said, that means it."""
+        sort, name = thing
+        agreed = self.charter.process_names if sort == PROCESS else self.charter.resource_names
+        stated = {} if sort == PROCESS else self._stated_aliases() if self._aliases is None else self._aliases
+        names = {name, *(other for aliases in (agreed, stated) for other, meant in aliases.items() if meant == name)}
+        return [(sort, other) for other in sorted(names) if self.canonical((sort, other)) == thing]
+
+    def stated(self) -> Iterator[tuple[Thing, str, Stated]]:
+        """Yield sums of all that was said, whether or not it still stands: a thing, as said, and one dimension at a time."""
+        for shelf in self._all_shelves():
+            for dimension, stated in shelf.stated.items():
+                yield shelf.thing, dimension, stated
+
+    def first_said(self, thing: Thing, dimension: str) -> tuple[str, str]:
+        """Return the least ref, and its unit, of all signals of a thing, as said, in a dimension."""
+        stated = self._shelves[thing[0]][thing[1]].stated[dimension]
+        if stated.first is None:  # It speaks of something else since, which is rare: all are gone through once.
+            of_it = (stance for stance in self.stances.values() if (stance.thing, stance.dimension) == (thing, dimension))
+            stated.first = min((stance.ref, stance.unit) for stance in of_it)
+        return stated.first
+
+    def standing_refs(self) -> list[str]:
+        """Return the refs of all that stands, in no order: a copy, to be gone through later."""
+        return list(chain.from_iterable(shelf.live for shelf in self._all_shelves()))
 
     def live_things(self) -> list[Thing]:
         """Return every thing, as said, of which something stands, in order."""

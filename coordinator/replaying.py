@@ -10,8 +10,8 @@ from typing import Any
 
 import rfc8785
 
-from coordinator.commitments import ENDED, OPEN, Book, statement_of
-from coordinator.network import Network, Stance, Thing
+from coordinator.commitments import ENDED, Book, statement_of
+from coordinator.network import PROCESS, Network, Thing
 from coordinator.signals import Answer, Event, Ledger, Proposal
 from coordinator.units import UNITS, from_grains
 from coordinator.wording import counted
@@ -161,24 +161,21 @@ def resource_sums(network: Network, book: Book) -> dict[str, dict[str, Any]]:
         canonical = network.canonical(thing)
         return sums.setdefault(canonical, _Sums(units.get(canonical) or network.definition(canonical).unit))
 
-    for stance in network.stances.values():
-        row = of(stance.thing)
-        if UNITS[row.unit].dimension == stance.dimension:
-            row.offered += stance.stated_grains if stance.is_supply else 0
-            row.needed += 0 if stance.is_supply else stance.stated_grains
-    for deal in book.deals.values():
-        if deal.state in ENDED:
-            continue
-        for line in deal.lines:
-            row = of(line.thing)
-            if UNITS[row.unit].dimension == line.quantity.dimension:
-                row.proposed += line.quantity.grains if deal.state in OPEN else 0
-                row.committed += 0 if deal.state in OPEN else line.quantity.grains
-                row.grain_metres += line.quantity.grains * line.distance_m
-    names = [name for _, name in sums]
+    for thing, dimension, stated in network.stated():
+        row = of(thing)
+        if UNITS[row.unit].dimension == dimension:
+            row.offered += stated.offered_grains
+            row.needed += stated.needed_grains
+    for (thing, dimension), moving in book.dealings.moving.items():
+        row = of(thing)
+        if UNITS[row.unit].dimension == dimension:
+            row.proposed += moving.proposed_grains
+            row.committed += moving.committed_grains
+            row.grain_metres += moving.grain_metres
+    names = Counter(name for _, name in sums)
     return {
-        (f"{sort}:{name}" if sort == "process" and names.count(name) > 1 else name): row.told()
-        for (sort, name), row in sorted(sums.items(), key=lambda item: item[0][1])
+        (f"{sort}:{name}" if sort == PROCESS and names[name] > 1 else name): row.told()
+        for (sort, name), row in sorted(sums.items(), key=lambda item: item[0][::-1])
     }
 
 
@@ -186,10 +183,10 @@ def in_other_dimensions(network: Network) -> list[str]:
     """Return a sentence for each thing of which some quantities are in no sum, as they are of another dimension than the rest."""
     units = _summed_units(network)
     left_out: Counter[tuple[str, str, str]] = Counter()
-    for stance in network.stances.values():
-        thing = network.canonical(stance.thing)
-        if UNITS[units[thing]].dimension != stance.dimension:
-            left_out[thing[1], units[thing], stance.dimension] += 1
+    for said, dimension, stated in network.stated():
+        thing = network.canonical(said)
+        if UNITS[units[thing]].dimension != dimension:
+            left_out[thing[1], units[thing], dimension] += stated.signals
     return [
         f"{name} is summed up in {'pieces' if unit == '1' else unit}; {counted(signals, 'signal')} of it in {dimension} stand in no figure"
         for (name, unit, dimension), signals in sorted(left_out.items())
@@ -198,23 +195,14 @@ def in_other_dimensions(network: Network) -> list[str]:
 
 def _summed_units(network: Network) -> dict[Thing, str]:
     """Return the unit each thing is summed up in: its definition's, or that of its first signal where none is of that dimension."""
-    said: dict[Thing, dict[str, tuple[str, str]]] = {}  # dimension -> reference and unit of the first signal
-    for ref, stance in network.stances.items():
-        firsts = said.setdefault(network.canonical(stance.thing), {})
-        if stance.dimension not in firsts or ref < firsts[stance.dimension][0]:
-            firsts[stance.dimension] = (ref, stance.unit)
+    said: dict[Thing, list[tuple[Thing, str]]] = {}  # canonical -> as said, and in which dimension
+    for thing, dimension, _ in network.stated():
+        said.setdefault(network.canonical(thing), []).append((thing, dimension))
     units = {thing: network.definition(thing).unit for thing in said}
-    return {thing: unit if UNITS[unit].dimension in said[thing] else min(said[thing].values())[1] for thing, unit in units.items()}
-
-
-def is_met(book: Book, need: Stance) -> bool:
-    """Whether proposals and commitments together cover all that a need last asked for."""
-    covered = 0 if need.total else need.taken_grains
-    for deal in book.naming(need.ref):
-        counts = deal.state in OPEN and need.agent not in deal.promised
-        if deal.state not in ENDED and (counts or need.total):
-            covered += deal.asks(need.agent, need.ref)
-    return covered >= need.stated_grains
+    for thing, some in said.items():
+        if all(dimension != UNITS[units[thing]].dimension for _, dimension in some):
+            units[thing] = min(network.first_said(*one) for one in some)[1]
+    return units
 
 
 def summarise(network: Network, book: Book, ledger: list[bytes], *, events: int, refused: int) -> dict[str, Any]:
@@ -227,7 +215,7 @@ def summarise(network: Network, book: Book, ledger: list[bytes], *, events: int,
         "agents": len(network.agents),
         "offers": len(network.stances) - len(needs),
         "needs": len(needs),
-        "needs_met": sum(is_met(book, need) for need in needs),
+        "needs_met": sum(book.covered_grains(need) >= need.stated_grains for need in needs),
         "digest": digest(ledger, proposals),
         "resources": resource_sums(network, book),
     }

@@ -1,16 +1,18 @@
 """What is short: by resource and tier, and need by need, the most urgent first. Read off what stands; nothing is planned."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from heapq import nsmallest
 from typing import Any
 
 from coordinator.cycle import Coordination
-from coordinator.explaining import covered_grains
-from coordinator.network import PROCESS, Network, Stance, Thing
+from coordinator.network import PROCESS, Network, Thing
+from coordinator.open_needs import OpenNeed, Sum
 from coordinator.questions import amount_of
 from coordinator.times import format_instant
 
-__all__ = ["Wanted", "needs_by_urgency", "shortage"]
+__all__ = ["Picked", "Wanted", "needs_by_urgency", "picked", "shortage", "told_needs"]
 
 Row = dict[str, Any]
 
@@ -28,40 +30,18 @@ class Wanted:
     text: str = ""  # in the ref or the name of the thing
 
 
-@dataclass(slots=True)
-class _Sum:
-    needs: int = 0
-    short_needs: int = 0
-    asked_grains: int = 0
-    covered_grains: int = 0
-    agents: set[str] = field(default_factory=set)
-
-
 @dataclass(frozen=True, slots=True)
-class _Open:
-    need: Stance
-    thing: Thing  # canonical
-    tier_used: int
-    covered_grains: int
+class Picked:
+    """The needs that were asked for, and how many there are of that kind."""
 
-    @property
-    def short_grains(self) -> int:
-        return max(0, self.need.stated_grains - self.covered_grains)
+    total: int
+    short: int
+    needs: list[OpenNeed]
 
 
 def shortage(coordination: Coordination) -> Row:
     """Return, for each thing and tier that counts: needs, how many are short, what is asked and what is in no plan; shortest first."""
-    network = coordination.network
-    sums: dict[tuple[Thing, str], dict[int, _Sum]] = {}
-    for one in _open_needs(coordination):
-        row = sums.setdefault((one.thing, one.need.dimension), {}).setdefault(one.tier_used, _Sum())
-        row.needs += 1
-        row.asked_grains += one.need.stated_grains
-        row.covered_grains += min(one.covered_grains, one.need.stated_grains)
-        if one.short_grains:
-            row.short_needs += 1
-            row.agents.add(one.need.agent)
-    items = [_told(network, stock, tiers) for stock, tiers in sums.items()]
+    items = [_told(coordination.network, stock, tiers) for stock, tiers in sorted(coordination.open_needs.sums().items())]
     return {"items": sorted(items, key=_shortest_first)}
 
 
@@ -72,43 +52,53 @@ def _shortest_first(item: Row) -> tuple[int, int, str]:
 
 def needs_by_urgency(coordination: Coordination, wanted: Wanted) -> Row:
     """Return the needs that stand: short ones first, by the tier that counts, then the least covered; with how many there are in all."""
-    network = coordination.network
+    return told_needs(coordination, picked(coordination.open_needs.rows(), wanted))
+
+
+def picked(rows: Iterable[OpenNeed], wanted: Wanted) -> Picked:
+    """Return which of the needs are asked for. This looks at all of them, and at nothing else: it holds up nobody."""
     text = wanted.text.casefold()
-    found = [
-        one
-        for one in _open_needs(coordination)
-        if wanted.agent in (None, one.need.agent)
-        and wanted.resource in (None, one.thing[1], one.need.name)
-        and wanted.tier in (None, one.tier_used)
-        and (not wanted.short_only or one.short_grains)
-        and (not text or text in one.need.ref.casefold() or text in one.thing[1].casefold())
-    ]
-    found.sort(key=lambda one: (not one.short_grains, one.tier_used, one.covered_grains / one.need.stated_grains, one.need.ref))
-    some = found[wanted.skip : wanted.skip + wanted.limit]
-    return {"total": len(found), "short": sum(one.short_grains > 0 for one in found), "items": [_need(network, one) for one in some]}
+    counts = Counter[bool]()  # is short -> needs
+
+    def found() -> Iterator[OpenNeed]:
+        for one in rows:
+            if (
+                wanted.agent in (None, one.need.agent)
+                and wanted.resource in (None, one.thing[1], one.need.name)
+                and wanted.tier in (None, one.tier_used)
+                and (not wanted.short_only or one.short_grains)
+                and (not text or text in one.need.ref.casefold() or text in one.thing[1].casefold())
+            ):
+                counts[one.short_grains > 0] += 1
+                yield one
+
+    first = nsmallest(wanted.skip + wanted.limit, found(), key=_most_urgent_first)
+    return Picked(counts.total(), counts[True], first[wanted.skip :])
 
 
-def _open_needs(coordination: Coordination) -> Iterator[_Open]:
-    network, book = coordination.network, coordination.book
-    for stance in network.living():
-        if not stance.is_supply:
-            yield _Open(stance, network.canonical(stance.thing), book.claim_of(stance)[2], covered_grains(book, stance))
+def _most_urgent_first(one: OpenNeed) -> tuple[bool, int, float, str]:
+    return not one.short_grains, one.tier_used, one.covered_grains / one.stated_grains, one.need.ref
 
 
-def _told(network: Network, stock: tuple[Thing, str], tiers: dict[int, _Sum]) -> Row:
+def told_needs(coordination: Coordination, chosen: Picked) -> Row:
+    """Return the rows of the needs that were picked."""
+    items = [_need(coordination.network, one) for one in chosen.needs]
+    return {"total": chosen.total, "short": chosen.short, "items": items}
+
+
+def _told(network: Network, stock: tuple[Thing, str], tiers: dict[int, Sum]) -> Row:
     (sort, name), _ = stock
     rows = []
     for tier, one in sorted(tiers.items()):
-        short_grains = one.asked_grains - one.covered_grains
         rows.append(
             {
                 "tier": tier,
                 "needs": one.needs,
                 "short_needs": one.short_needs,
-                "short_agents": len(one.agents),
+                "short_agents": len(one.short_of),
                 "asked": amount_of(network, stock, one.asked_grains).to_json(),
-                "short": amount_of(network, stock, short_grains).to_json(),
-                "share_short": round(short_grains / one.asked_grains, 4),
+                "short": amount_of(network, stock, one.short_grains).to_json(),
+                "share_short": round(one.short_grains / one.asked_grains, 4),
             }
         )
     return {
@@ -120,16 +110,16 @@ def _told(network: Network, stock: tuple[Thing, str], tiers: dict[int, _Sum]) ->
     }
 
 
-def _need(network: Network, one: _Open) -> Row:
+def _need(network: Network, one: OpenNeed) -> Row:
     need = one.need
     row: Row = {
         "ref": need.ref,
         "agent": need.agent,
         "label": network.agents[need.agent].name,
         "process" if one.thing[0] == PROCESS else "resource": one.thing[1],
-        "asked": network.quantity(need, need.stated_grains).to_json(),
+        "asked": network.quantity(need, one.stated_grains).to_json(),
         "short": network.quantity(need, one.short_grains).to_json(),
-        "share_covered": round(min(1.0, one.covered_grains / need.stated_grains), 4),
+        "share_covered": round(min(1.0, one.covered_grains / one.stated_grains), 4),
         "tier": need.tier,
         "tier_used": one.tier_used,
         "said": format_instant(need.said_us),

@@ -88,11 +88,14 @@ class _Coordination(msgspec.Struct):
 
 # What is not kept: it follows from the rest, is asked anew, or belongs to planning, which starts afresh after every start.
 DERIVED = {
-    Network: {"charter", "table", "_degrees", "_aliases", "_accepting", "_table_positions", "_in_order", "_names", "names_moved"},
-    Book: {"network", "_rests_us", "_by_party", "_in_order", "_unanswered", "moved"},
+    Network: {
+        *("charter", "table", "_degrees", "_aliases", "_accepting", "_table_positions", "_in_order", "_names", "names_moved"),
+        *("standing", "recount"),
+    },
+    Book: {"network", "_rests_us", "_by_party", "_in_order", "_unanswered", "moved", "dealings", "_ended_in_order"},
     Coordination: {
         *("charter", "source", "planner", "judging", "planning", "prompt", "answering", "outbox", "unsaid"),
-        *("production", "_made_us", "_made_of"),
+        *("production", "open_needs", "_made_us", "_made_of"),
         *("_late_us", "_cadence_us"),
     },
 }
@@ -175,10 +178,9 @@ def _thaw_network(kept: _Network, network: Network) -> None:
         stance.agent, stance.kind, stance.unit = intern(stance.agent), intern(stance.kind), intern(stance.unit)
         shelf = network._shelf(*stance.thing)
         stance.dimension, stance.thing = intern(stance.dimension), shelf.thing
+        shelf.count(stance)
         if stance.stands:
-            shelf.live[stance.ref] = stance
-            if stance.substitutes:
-                network._accepting[stance.ref] = stance
+            network._list(shelf, stance)
     network._names = Ordering(kept.agents)
     network.agents, network.stances, network.recipes, network.routes = kept.agents, kept.stances, kept.recipes, kept.routes
     network.changed = _changed(kept)

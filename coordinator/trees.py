@@ -6,7 +6,6 @@ Pressure is what one unit more would serve: a thing's own, as its market was pla
 from dataclasses import dataclass
 
 from coordinator.cycle import Coordination
-from coordinator.explaining import covered_grains
 from coordinator.graph import build_graph, free_now_grains
 from coordinator.network import PROCESS, RESOURCE, Network, Stance, Thing
 from coordinator.questions import amount_of, thing_named
@@ -102,7 +101,7 @@ class _Tree:
 
     def _asked(self, thing: Thing) -> tuple[int, int, float | None]:
         needs = [one for one in self._standing.get(thing, ()) if not one.is_supply]
-        missing = [max(0, one.stated_grains - covered_grains(self._book, one)) for one in needs]
+        missing = [max(0, one.stated_grains - self._book.covered_grains(one)) for one in needs]
         asked = sum(one.stated_grains for one in needs)
         return len(needs), sum(grains > 0 for grains in missing), round(sum(missing) / asked, 4) if asked else None
 
@@ -125,7 +124,7 @@ def _planned(coordination: Coordination, standing: dict[Thing, list[Stance]]) ->
                 thing, told = network.canonical(part.offer.thing), part.pressure[:2]
                 found[thing] = min(found.get(thing, told), told)
     for thing, stances in standing.items():
-        tiers = [book.claim_of(one)[2] for one in stances if not one.is_supply and covered_grains(book, one) < one.stated_grains]
+        tiers = [book.claim_of(one)[2] for one in stances if not one.is_supply and book.covered_grains(one) < one.stated_grains]
         if tiers and not any(one.is_supply for one in stances):
             found[thing] = (min(tiers), 0)
     return found

@@ -2,14 +2,12 @@
 
 import heapq
 import json
-from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
-from itertools import chain, takewhile
+from itertools import chain
 from typing import Any, TypeVar
 
-from coordinator.commitments import OPEN, Book, Deal
+from coordinator.commitments import Book, Deal
 from coordinator.cycle import BEGINNING, Coordination
 from coordinator.errors import Refused
 from coordinator.network import PROCESS, RESOURCE, Network, Stance, Thing
@@ -20,6 +18,8 @@ __all__ = ["LARGEST_PAGE", "LOOKED_AT", "Asked", "agents", "deal_named", "ledger
 
 LARGEST_PAGE = 1_000
 LOOKED_AT = 5_000  # rows for one page at most, so that no question keeps others waiting: a page may be short and have a next
+
+NAMED = 3  # ids that begin alike, where one was meant
 
 Row = dict[str, Any]
 Page = dict[str, Any]  # {"items": rows, "next": what to ask after for more, or None where there is no more}
@@ -42,17 +42,14 @@ class Asked:
 def overview(coordination: Coordination) -> Row:
     """Return counts, and for each resource what is offered, needed, proposed and committed."""
     network, book = coordination.network, coordination.book
-    standing = [stance for stance in network.stances.values() if stance.stands]
-    states = Counter(deal.state.value for deal in book.deals.values()) + Counter(state.value for state in book.ended.values())
     return {
         "coordinator": coordination.source,
         "charter": coordination.charter.version,
         "log_time": None if coordination.log_us == BEGINNING else format_instant(coordination.log_us),
         "agents": len(network.agents),
-        "offers": sum(stance.is_supply for stance in standing),
-        "needs": sum(not stance.is_supply for stance in standing),
+        **network.standing,
         "recipes": len(network.recipes),
-        "proposals": dict(sorted(states.items())),
+        "proposals": dict(sorted((state.value, count) for state, count in book.dealings.states.items() if count)),
         "ledger": len(coordination.ledger),
         "resources": resource_sums(network, book),
     }
@@ -85,7 +82,7 @@ def _refs(network: Network, asked: Asked, names: set[Thing] | None) -> Iterator[
         agents = iter(_one(asked.agent, network.agents))
     else:
         agents = chain(_one(first, network.agents), network.names_after(first))
-        things = [] if names is None else [thing for thing in network.live_things() if network.canonical(thing) in names]
+        things = [] if names is None else [said for name in names for said in network.called(name)]
         if names is not None and sum(map(network.live_count, things)) <= LOOKED_AT:
             marks = ((stance.agent, stance.ref) for thing in things for stance in network.live(thing))
             yield from (ref for _, ref in sorted(each for each in marks if each > mark))
@@ -120,11 +117,12 @@ def deal_named(coordination: Coordination, start: str) -> Row:
     book = coordination.book
     known = [start] if start in book.deals or start in book.ended else []
     if not known and start:
-        known = [*takewhile(partial(_begins, start), book.after(start)), *filter(partial(_begins, start), book.ended)]
+        known = book.beginning(start, NAMED + 1)
     if not known:
         raise Refused(f"there is no proposal {start!r}; look at the list of proposals for its id")
     if len(known) > 1:
-        raise Refused(f"{len(known)} proposals begin with {start!r} ({', '.join(sorted(known)[:3])} …); write more of the id")
+        count, more = (f"more than {NAMED}", " …") if len(known) > NAMED else (str(len(known)), "")
+        raise Refused(f"{count} proposals begin with {start!r} ({', '.join(known[:NAMED])}{more}); write more of the id")
     deal = book.deals.get(known[0])
     return _deal(deal) if deal is not None else {"proposal": known[0], "state": book.ended[known[0]].value}
 
@@ -173,10 +171,6 @@ def _one(name: str, among: Container[str], after: str = "") -> list[str]:
     return [name] if name in among and name > after else []
 
 
-def _begins(start: str, name: str) -> bool:
-    return name.startswith(start)
-
-
 def _same(network: Network, name: str | None) -> set[Thing] | None:
     """Return the things that a name asked for can mean, or None where none was asked for."""
     return None if name is None else {network.canonical((sort, name)) for sort in (RESOURCE, PROCESS)}
@@ -200,7 +194,6 @@ def _agent(network: Network, name: str) -> Row:
 
 
 def _stance(network: Network, book: Book, stance: Stance) -> Row:
-    proposed = sum(deal.asks(stance.agent, stance.ref) for deal in book.naming(stance.ref) if _is_open_to(deal, stance.agent))
     canonical = network.canonical(stance.thing)
     row: Row = {
         "ref": stance.ref,
@@ -208,7 +201,7 @@ def _stance(network: Network, book: Book, stance: Stance) -> Row:
         "process" if stance.is_hours else "resource": canonical[1],
         "stated": network.quantity(stance, stance.stated_grains).to_json(),
         "promised": network.quantity(stance, stance.taken_grains).to_json(),
-        "proposed": network.quantity(stance, proposed).to_json(),
+        "proposed": network.quantity(stance, book.asked_grains(stance.ref)).to_json(),
         "free": network.quantity(stance, stance.free_grains).to_json(),
         "basis": "total" if stance.total else "free",
         "said": format_instant(stance.said_us),
@@ -226,10 +219,6 @@ def _stance(network: Network, book: Book, stance: Stance) -> Row:
     if stance.within_m is not None:
         row["within_km"] = stance.within_m / 1000
     return row
-
-
-def _is_open_to(deal: Deal, agent: str) -> bool:
-    return deal.state in OPEN and agent not in deal.promised
 
 
 def _deal(deal: Deal) -> Row:

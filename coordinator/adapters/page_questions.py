@@ -9,7 +9,7 @@ import orjson
 from fastapi import FastAPI, Query, Request
 from fastapi.responses import Response
 
-from coordinator.accounts import account, find, newest
+from coordinator.accounts import account, found, names_now, newest
 from coordinator.adapters.comparing import Comparison
 from coordinator.adapters.network_questions import Missing, Show
 from coordinator.adapters.page import JSON, Packed, pack, send
@@ -23,7 +23,7 @@ from coordinator.layout import Drawing, draw
 from coordinator.network import Network
 from coordinator.places import Table
 from coordinator.routes import route_table
-from coordinator.shortage import Wanted, needs_by_urgency, shortage
+from coordinator.shortage import Wanted, picked, shortage, told_needs
 from coordinator.stream import PROPOSAL
 
 __all__ = ["add_questions"]
@@ -43,7 +43,7 @@ Name = Annotated[str | None, Query(max_length=128)]
 def add_questions(app: FastAPI, service: Service, show: Show, missing: Missing) -> None:
     """Add the routes that the page asks."""
     _add_shortage(app, service, show, missing)
-    _add_agents(app, show, missing)
+    _add_agents(app, service, show, missing)
     _add_charter(app, service, show)
     charts = _Charts(service)
 
@@ -73,8 +73,11 @@ def _add_shortage(app: FastAPI, service: Service, show: Show, missing: Missing) 
         q: Text = "",
     ) -> Response:
         """Needs that stand, the most urgent and least covered first."""
-        wanted = Wanted(limit, skip, agent, resource, tier, short, q)
-        return show(lambda coordination: needs_by_urgency(coordination, wanted))
+        with service.reading() as coordination:
+            rows = coordination.open_needs.rows()
+        # All are gone through while others read and write; what is shown of the few is read with their names and units of now.
+        chosen = picked(rows, Wanted(limit, skip, agent, resource, tier, short, q))
+        return show(lambda coordination: told_needs(coordination, chosen))
 
     @app.get("/history", response_class=Response)
     def history() -> Response:
@@ -92,7 +95,7 @@ def _add_shortage(app: FastAPI, service: Service, show: Show, missing: Missing) 
         return Response(orjson.dumps(past_of(service, ref)), media_type="application/json")
 
 
-def _add_agents(app: FastAPI, show: Show, missing: Missing) -> None:
+def _add_agents(app: FastAPI, service: Service, show: Show, missing: Missing) -> None:
     @app.get("/agents/newest", response_class=Response)
     def joined(limit: Annotated[int, Query(ge=1, le=LARGEST)] = 8) -> Response:
         """Who spoke for the first time last."""
@@ -109,7 +112,9 @@ def _add_agents(app: FastAPI, show: Show, missing: Missing) -> None:
     @app.get("/search", response_class=Response)
     def search(q: Text, limit: Annotated[int, Query(ge=1, le=LARGEST)] = 12) -> Response:
         """Agents, things, needs and proposals whose name holds a text."""
-        return show(lambda coordination: {"items": find(coordination, q, limit)})
+        with service.reading() as coordination:
+            names = names_now(coordination)
+        return Response(orjson.dumps({"items": found(names, q, limit)}), media_type=JSON)
 
 
 def _add_charter(app: FastAPI, service: Service, show: Show) -> None:

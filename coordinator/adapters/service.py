@@ -71,7 +71,6 @@ EXCERPT = 500  # characters kept of a line that was refused
 _TOO_FINE = re.compile(r"(-?\d{1,3}\.\d{2})\d+")  # what is refused is shown to all, and home workshops are people's homes
 CLOSE_S = 1.0  # on the way out, for the plan at hand
 SAMPLING = 0.03  # of the time at most, for noting how things stood
-COUNT_NEEDS_S = 10.0  # between two counts of what is open: with a million signals one takes a third of a second
 AHEAD_US = 300 * SECOND_US  # of the log: from here on a speaker is told that its clock is ahead
 
 RefusalCode = Literal["invalid", "speaker", "conflict", "late", "misplaced"]
@@ -105,7 +104,7 @@ class Status:
     planning_s: float  # all cycles together
     counts: Counter[str]
     folding_s: float = 0.0  # all that was taken, together
-    open_needs: Mapping[int, int] = field(default_factory=dict)  # by tier, at a cycle not long ago
+    open_needs: Mapping[int, int] = field(default_factory=dict)  # by tier, at the last cycle
     turns: Mapping[str, int] = field(default_factory=dict)  # on Kafka: the last number and epoch, what was void, what waits
 
 
@@ -147,8 +146,7 @@ class TimedCoordination(Coordination):
     def __init__(self, *given: Any, **named: Any) -> None:
         """Begin with nothing counted, and no sample taken."""
         super().__init__(*given, **named)
-        self.open_needs = Counter[int]()  # by tier, as they stood at a cycle not long ago
-        self._counted_s = 0.0
+        self.open_by_tier = Counter[int]()  # needs not promised in full, as they stood at the last cycle
         self.timeline = Timeline()
         self._began_s = time.monotonic()
 
@@ -179,9 +177,7 @@ class TimedCoordination(Coordination):
         self.cycle_ended_s = time.monotonic()
         self.planning_s += self.cycle_ended_s - began_s
         self.cycles += 1
-        if self.cycle_ended_s > self._counted_s + COUNT_NEEDS_S:
-            needs = (stance.tier for stance in self.network.stances.values() if not stance.is_supply and stance.free_grains)
-            self.open_needs, self._counted_s = Counter(needs), self.cycle_ended_s
+        self.open_by_tier = self.open_needs.unpromised()
         return revision
 
 
@@ -500,7 +496,7 @@ class Service:
             planning_s=coordination.planning_s,
             counts=Counter(self._counts),
             folding_s=coordination.folding_s,
-            open_needs=dict(coordination.open_needs),
+            open_needs=dict(coordination.open_by_tier),
         )
 
     def _why_not(self) -> str | None:

@@ -1,4 +1,4 @@
-"""What many open proposals cost: memory, and a page of them at the beginning, in the middle, at the end, and by what is asked for.
+"""What many open proposals cost: memory, a page of them at the beginning, in the middle, at the end, and by what is asked for, and counts.
 
     python tests/benchmarks/many_proposals.py [--proposals 1000000]
 
@@ -11,7 +11,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from coordinator.accounts import found, names_now
 from coordinator.adapters.memory import collect_rarely
+from coordinator.history import sample_of
+from coordinator.shortage import shortage
 from coordinator.signals import parse_event
 from coordinator.views import LARGEST_PAGE, LOOKED_AT, Asked, deal_named, overview, proposals
 from tests.support.desk import Desk
@@ -45,7 +48,20 @@ def main() -> None:
     told("of an agent with one", lambda: proposals(core, Asked(LARGEST_PAGE, agent="c")))
     told(f"in a state that none is in: {LOOKED_AT:,} looked at", lambda: proposals(core, Asked(LARGEST_PAGE, middle, state="broken")))
     told("one, by the beginning of its id", lambda: deal_named(core, "fe"))
-    told("all counted, for the overview", lambda: overview(core))
+    told("counts of all, for the overview", lambda: overview(core))
+    told("what is short, for the first time", lambda: shortage(core))
+    take_one(desk, count)
+    told("what is short, one proposal later", lambda: shortage(core))
+    take_one(desk, count + 1)
+    told("how short things are, one proposal later", lambda: {"items": [sample_of(core)]})
+    told("all names copied, to be searched while others go on", lambda: {"items": [names_now(core)]})
+    names = names_now(core)
+    told("a search through them, which holds up nobody", lambda: {"items": found(names, "p00001", 12)})
+
+
+def take_one(desk: Desk, number: int) -> None:
+    """Take in one more proposal of the kind."""
+    desk.take(proposal(f"p{number:07}", "a", "b", 1, at=1))
 
 
 def told(what: str, ask: Callable[[], dict[str, Any]]) -> None:

@@ -47,11 +47,11 @@ def test_a_sample_counts_needs_and_what_is_in_no_plan() -> None:
 @pytest.mark.parametrize("pressure", ["high", [], {"tier": 0}, {"tier": "urgent", "level": 1}, {"tier": {"a": 1}, "level": 1}])
 def test_what_others_gave_as_reasons_is_passed_over_where_it_tells_no_pressure(pressure: object) -> None:
     """Such a proposal may stand in a log that was imported: a coordinator samples whatever it folds."""
-    desk = Desk(offer("g", 4, **AT), need("r", 4, **AT), proposal("p", "g", "r", 4, at=0))
-    [deal] = desk.open
-    deal.data.reasons["lines"] = [{"pressure": pressure}]
+    told = [{"lines": [{"pressure": each}]} for each in (pressure, {"tier": 2, "level": 1})]
+    desk = Desk(offer("g", 4, **AT), need("r", 4, **AT), proposal("p", "g", "r", 2, at=0, reasons=told[0]))
+    assert len(desk.open) == 1
     assert sample_of(desk.core).pressures == {}
-    deal.data.reasons["lines"] = [{"pressure": {"tier": 2, "level": 1}}]
+    desk.take(proposal("q", "g", "r", 2, at=0, reasons=told[1]))
     assert sample_of(desk.core).pressures == {"mask": (2, 1)}
 
 

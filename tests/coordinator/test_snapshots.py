@@ -26,7 +26,7 @@ from tests.support.networks import random_network, recipe
 CHARTER = Charter.model_validate({"cycle_seconds": 1800, "proposal_seconds": 86_400, "default_life_days": 9, "fairness_memory_days": 2})
 GOOD = {"resource": "mask", "quantity": {"value": 1, "unit": "1"}}
 AFTER_IT = {
-    "network": {"_degrees", "_aliases", "_table_positions", "_in_order", "names_moved", "charter", "table"},
+    "network": {"_degrees", "_aliases", "_table_positions", "_in_order", "names_moved", "recount", "charter", "table"},
     "book": {"network", "_rests_us", "moved"},
 }
 
@@ -126,6 +126,10 @@ def parts(coordination: Coordination) -> dict[str, object]:
         told |= {f"{of}.{name}": plain(part) for name, part in vars(holder).items() if name not in AFTER_IT[of]}
     network: Any = coordination.network  # in which order things were spoken of, and signals came to stand, is asked by nobody
     told["network._shelves"] = sorted((shelf.thing, plain(shelf.first), sorted(shelf.live)) for shelf in network._all_shelves())
+    told["network.stated"] = sorted((*each[:2], network.first_said(*each[:2]), plain(each[2])) for each in list(network.stated()))
+    dealings = coordination.book.dealings
+    told["book.dealings"] = [sorted(map(repr, part.items())) for part in (dealings.moving, dealings.asked_grains, dealings.pressures)]
+    told["book.states"] = +dealings.states
     told["network._accepting"] = sorted(network._accepting)
     told["book._by_party"] = sorted((party, list(named)) for party, named in coordination.book._by_party.items())
     told["book._unanswered"] = sorted((pair, sorted(names)) for pair, names in coordination.book._unanswered.items())

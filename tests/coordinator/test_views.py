@@ -168,5 +168,8 @@ def test_a_proposal_is_found_by_how_its_id_begins_wherever_it_stands():
     desk.take(retracted("b", at=2))
     assert deal_named(desk.core, "aa")["proposal"] == "aa1"
     assert deal_named(desk.core, "b") == {"proposal": "b", "state": "retracted"}
-    with pytest.raises(Refused, match="2 proposals begin with 'ab'"):
+    with pytest.raises(Refused, match=r"2 proposals begin with 'ab' \(ab1, ab2\); write more"):
+        deal_named(desk.core, "ab")
+    desk.take(*(proposal(name, "a", "b", 1, at=2) for name in ("ab4", "ab3")), retracted("ab1", at=3))
+    with pytest.raises(Refused, match=r"more than 3 proposals begin with 'ab' \(ab1, ab2, ab3 …\); write more"):
         deal_named(desk.core, "ab")

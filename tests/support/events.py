@@ -155,6 +155,7 @@ def proposal(
     thing: str = "mask",
     distance_km: float = 1.0,
     unit: str = "1",
+    reasons: Data = None,
 ) -> bytes:
     """A proposal of one line, as some coordinator could have recorded it."""
     line = {
@@ -168,5 +169,5 @@ def proposal(
         "distance_km": distance_km,
         "effort": quantity * distance_km,
     }
-    data = {"proposal": name, "lines": [line], "expires": moment(expires), "charter": "c", "reasons": {}}
+    data = {"proposal": name, "lines": [line], "expires": moment(expires), "charter": "c", "reasons": reasons or {}}
     return event("proposal", "coordinator:main", name, at, data)

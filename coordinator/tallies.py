@@ -1,0 +1,124 @@
+"""What was said and what was made of it, added up as it comes and goes: whoever asks for counts and sums waits for no walk through all."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from coordinator.commitments import Deal, State
+    from coordinator.network import Stance, Thing
+
+__all__ = ["Dealings", "Moving", "Pressure", "Stated"]
+
+Pressure = tuple[int, int]  # the tier and level that one more unit would serve
+
+
+@dataclass(slots=True)
+class Stated:
+    """All signals of one thing, as said, in one dimension, whether or not they still stand."""
+
+    signals: int = 0
+    offered_grains: int = 0
+    needed_grains: int = 0
+    first: tuple[str, str] | None = None  # the least ref and its unit; None where that one went and nobody looked for the next
+
+    def add(self, stance: "Stance") -> None:
+        """Count one more."""
+        if not self.signals or (self.first is not None and stance.ref < self.first[0]):
+            self.first = stance.ref, stance.unit
+        self._count(stance, 1)
+
+    def remove(self, stance: "Stance") -> None:
+        """Count one less."""
+        if self.first is not None and self.first[0] == stance.ref:
+            self.first = None
+        self._count(stance, -1)
+
+    def exchange(self, old: "Stance", new: "Stance") -> None:
+        """Count what a signal says now in place of what it said of the same."""
+        if self.first is not None and self.first[0] == new.ref:
+            self.first = new.ref, new.unit
+        if old.stated_grains != new.stated_grains:
+            self._count(old, -1)
+            self._count(new, 1)
+
+    def _count(self, stance: "Stance", times: int) -> None:
+        self.signals += times
+        if stance.kind == "need":
+            self.needed_grains += times * stance.stated_grains
+        else:
+            self.offered_grains += times * stance.stated_grains
+
+
+@dataclass(slots=True)
+class Moving:
+    """All lines, of proposals that are open or became commitments, of one thing, as said, in one dimension."""
+
+    lines: int = 0
+    proposed_grains: int = 0
+    committed_grains: int = 0
+    grain_metres: int = 0
+
+
+@dataclass(slots=True)
+class Dealings:
+    """What all proposals come to. `count` takes a deal out before anything about it changes, and in again afterwards."""
+
+    states: Counter["State"] = field(default_factory=Counter)  # of all that were ever made
+    moving: dict[tuple["Thing", str], Moving] = field(default_factory=dict)
+    asked_grains: dict[str, int] = field(default_factory=dict)  # ref -> what open proposals ask of it that its agent has not answered
+    pressures: dict["Thing", Counter[Pressure]] = field(default_factory=dict)  # as open proposals give them for their reasons
+
+    def count(self, deal: "Deal", times: int) -> None:
+        """Count a deal `times`: 1 or -1."""
+        self.states[deal.state] += times
+        if deal.is_open:
+            for line in deal.lines:
+                grains = times * line.quantity.grains
+                if line.takes and line.provider not in deal.promised:
+                    self._ask(line.offer, grains)
+                if line.serves and line.receiver not in deal.promised:
+                    self._ask(line.need, grains)
+                self._moving(line.thing, line.quantity.dimension, times, grains, 0, grains * line.distance_m)
+            for thing, pressure in pressures_of(deal):
+                told = self.pressures.setdefault(thing, Counter())
+                told[pressure] += times
+                if not told[pressure]:
+                    del told[pressure]
+                    if not told:
+                        del self.pressures[thing]
+        elif deal.is_bound:
+            for line in deal.lines:
+                grains = times * line.quantity.grains
+                self._moving(line.thing, line.quantity.dimension, times, 0, grains, grains * line.distance_m)
+
+    def _ask(self, ref: str, grains: int) -> None:
+        asked = self.asked_grains.get(ref, 0) + grains
+        if asked:
+            self.asked_grains[ref] = asked
+        else:
+            self.asked_grains.pop(ref, None)
+
+    def _moving(self, thing: "Thing", dimension: str, lines: int, proposed_grains: int, committed_grains: int, grain_metres: int) -> None:
+        key = thing, dimension
+        moving = self.moving.get(key)
+        if moving is None:
+            moving = self.moving[key] = Moving()
+        moving.lines += lines
+        moving.proposed_grains += proposed_grains
+        moving.committed_grains += committed_grains
+        moving.grain_metres += grain_metres
+        if not moving.lines:
+            del self.moving[key]
+
+
+def pressures_of(deal: "Deal") -> Iterator[tuple["Thing", Pressure]]:
+    """Yield what a proposal says of the pressure where each of its lines takes from."""
+    reasons = deal.data.reasons.get("lines")
+    if isinstance(reasons, list | tuple):
+        for line, reason in zip(deal.lines, reasons, strict=False):
+            # Reasons are free in their form, and those of another coordinator, or of an imported file, may say anything.
+            match reason:
+                case {"pressure": {"tier": int(tier), "level": int(level)}}:
+                    yield line.thing, (tier, level)
