@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench fuzz torture simulate simulate-bugs pictures pins clean
+.PHONY: help demo test check bench fuzz torture simulate simulate-bugs shots pictures pins clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -49,6 +49,9 @@ simulate-bugs: $(VENV)/.for-test  ## show that the simulation finds every plante
 torture: $(VENV)/.for-test  ## kill, pause and cut off coordinators on Apache Kafka and on Tansu; judge the raw topics (EVENTS=100000 KILLS=100 BROKERS="apache tansu")
 	@set -e; for each in $(or $(BROKERS),apache tansu); do \
 		$(BIN)/python -m tests.torture --broker $$each --events $(or $(EVENTS),100000) --kills $(or $(KILLS),100); done
+
+shots: $(VENV)/.for-test  ## take pictures of every view of the page in every form, to look at (in the folder shots; needs Chromium)
+	$(BIN)/python -m tests.page.shots
 
 pictures: $(VENV)/.for-test  ## make the README's pictures of the page anew (needs Chromium)
 	$(BIN)/python -m tests.page.pictures

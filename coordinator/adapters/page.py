@@ -26,7 +26,7 @@ FILES = {
     "world.json": JSON,
     **{f"{name}.js": SCRIPT for name in SHELL},
     **{f"views/{name}.js": SCRIPT for name in VIEWS},
-    **{f"map/{name}.js": SCRIPT for name in ("canvas", "painter", "scene", "projection", "sheet")},
+    **{f"map/{name}.js": SCRIPT for name in ("canvas", "names", "painter", "scene", "projection", "sheet")},
 }
 POLICY = "; ".join(
     (

@@ -274,7 +274,7 @@ def ledger(
 
 @app.command()
 def refused(agent: OneAgent = None, url: Url = None, log: LogFile = None, as_json: AsJson = False) -> None:
-    """Show what was refused at the door, and why."""
+    """Show signals that were turned away at the door, and why; answers that came in and had no effect stand in the ledger."""
     from coordinator.cli.tables import run
 
     run("refused", url=url, log=log, charter=None, agent=agent, resource=None, as_json=as_json)

@@ -16,6 +16,11 @@ export function empty(text) {
   return h("p", { class: "nothing" }, text);
 }
 
+// What stands in place of a picture where there is no answer: a name that nobody here has, or nobody who has said anything.
+export function nothingOf(name, found) {
+  return found === null ? notice("quiet", t("network.unknown", { name })) : empty(t("network.nothing"));
+}
+
 // Returns a moment as told from now ("2 hours ago"), or as what is left until it ("2 h 5 min"); the moment itself is its title.
 export function when(text, form = "now") {
   if (!text) return h("span", { class: "none" }, "–");

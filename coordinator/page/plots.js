@@ -1,13 +1,14 @@
 // Small pictures of something over time, as shapes that scale; each stands beside the same as a table.
 
 import { h } from "./dom.js";
-import { inShort, moment, number, percent, t, tick as tickOf } from "./words.js";
+import { inShort, moment, roundMoments, t } from "./words.js";
 
 const NARROW = matchMedia("(max-width: 40rem)"); // there a picture is drawn as wide as it is shown, so that its letters stay as large
 const wide = () => (NARROW.matches ? 340 : 640);
 const HIGH = 190;
 const EDGE = { left: 34, right: 8, top: 10, bottom: 22 };
-const ticksIn = (width) => (width < 500 ? 3 : 4);
+const ticksIn = (width) => (width < 500 ? 4 : 7); // at most
+const TICK = 44; // pixels that the text of one takes
 const GAP = 0.6; // of the whole time: a stretch without any sample that is longer is drawn short
 const SHORTENED = 0.05; // of the rest, as long as it is drawn
 
@@ -44,10 +45,6 @@ export function asRows(times, cells, most = 40) {
   const every = Math.max(1, Math.ceil(times.length / most));
   const kept = [...times.keys()].filter((index) => (times.length - 1 - index) % every === 0).reverse();
   return kept.map((index) => [moment(times[index]), ...cells(index)]);
-}
-
-export function shareText(share) {
-  return share === 0 ? number(0) : percent(share);
 }
 
 // Returns where each moment lies on an axis from 0 to 1, and before which of them time is drawn short, so that the axis spans what there is.
@@ -90,17 +87,16 @@ function breaks({ gaps }, x) {
   return gaps.map((index) => h("line", { class: "break", x1: (x(index - 1) + x(index)) / 2, x2: (x(index - 1) + x(index)) / 2, y1: EDGE.top, y2: HIGH - EDGE.bottom }));
 }
 
-// The ends, and moments in between that are as far apart as they are drawn.
+// Round moments, where they stand apart: in a time that is drawn short they would not.
 function ticks({ shares }, at, width) {
-  if (at.length < 2 || at[0] === at.at(-1)) return [];
-  const whole = at.at(-1) - at[0];
-  const last = ticksIn(width) - 1;
-  return [...Array(last + 1).keys()].map((each) => {
-    const share = each / last;
-    const after = Math.max(1, shares.findIndex((one) => one >= share - 1e-9));
-    const part = (share - shares[after - 1]) / (shares[after] - shares[after - 1] || 1);
-    const time = at[after - 1] + (at[after] - at[after - 1]) * part;
-    return h("text", { class: "small", x: EDGE.left + share * (width - EDGE.left - EDGE.right), y: HIGH - 6, "text-anchor": each === 0 ? "start" : each === last ? "end" : "middle" }, tickOf(time, whole));
+  let free = EDGE.left;
+  return roundMoments(at[0], at.at(-1), ticksIn(width)).map(([ms, text]) => {
+    const after = Math.max(1, at.findIndex((each) => each >= ms));
+    const part = (ms - at[after - 1]) / (at[after] - at[after - 1] || 1);
+    const x = EDGE.left + (shares[after - 1] + (shares[after] - shares[after - 1]) * part) * (width - EDGE.left - EDGE.right);
+    if (x < free || x > width - TICK / 2) return null;
+    free = x + TICK;
+    return h("text", { class: "small", x: round(x), y: HIGH - 6, "text-anchor": "middle" }, text);
   });
 }
 

@@ -42,6 +42,12 @@ export async function ask(path, values = {}, signal = undefined) {
   }
 }
 
+// Stands for the answer where nobody here is called so; every other trouble stays one.
+export function unknownHere(trouble) {
+  if (trouble.status === 400 || trouble.status === 404) return null;
+  throw trouble;
+}
+
 // Has the server begin some work in the background; returns what it says of it.
 export async function begin(path) {
   return read(await reach(path, { method: "POST", headers: readingHeaders(), signal: limited() }));

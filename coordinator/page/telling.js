@@ -4,18 +4,28 @@ import { h } from "./dom.js";
 import { LANGUAGES, currentLanguage, kilometres, moment, quantity, t } from "./words.js";
 import { formOf } from "./words/said.js";
 
+const INSTANT = /\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z\b/g;
+const INSTANT_ALONE = new RegExp(`^${INSTANT.source}$`);
+
 // Returns a sentence of the server in the reader's language where its form is known, else as it was said, marked as English.
 export function inWords(sentence) {
-  return translated(sentence) ?? h("span", { lang: "en" }, sentence);
+  return translated(sentence) ?? h("span", { lang: "en" }, dated(sentence));
 }
+
+// Returns a sentence with its instants as the reader's clock and calendar have them.
+function dated(sentence) {
+  return sentence.replace(INSTANT, moment);
+}
+
+const FIGURE = /^\d{1,3}(,\d{3})*(\.\d+)?$/; // as the server writes one: that of another language looks otherwise
 
 export function translated(sentence) {
   const form = currentLanguage() === "en" ? undefined : formOf(sentence);
   if (!form) return undefined;
-  const { count, time, state, rule, ...values } = form.values;
-  if (count) values.count = Number(count.replaceAll(",", ""));
+  const { state, rule, dimension, ...values } = form.values;
+  for (const [name, value] of Object.entries(values)) values[name] = FIGURE.test(value) ? Number(value.replaceAll(",", "")) : value.replace(INSTANT_ALONE, moment);
   if (rule) values.rule = ruleText(rule);
-  if (time) values.time = moment(time);
+  if (dimension) values.dimension = `dimension.${dimension}` in LANGUAGES.en ? t(`dimension.${dimension}`) : dimension;
   if (state) values.state = `state.${state}` in LANGUAGES.en ? t(`state.${state}`) : state;
   return t(`said.${form.name}`, values);
 }
@@ -25,7 +35,7 @@ export const kindOf = (event) => event.type.split(".")[1];
 // Returns what a record says, in one line.
 export function told({ type, subject, data }) {
   const kind = type.split(".")[1];
-  if (data === null) return t("signals.withdraws", { what: subject });
+  if (data === null) return kind === "answer" ? t("signals.takes_back", { what: subject.slice(0, 8) }) : t("signals.withdraws", { what: kind === "proposal" ? subject.slice(0, 8) : subject });
   const amount = data.quantity ?? data.effort;
   if (kind === "answer") return [t(`answer.${data.answer}`), amount ? ` ${quantity(amount)}` : "", data.reason ? ` – ${data.reason}` : ""];
   if (kind === "proposal") return [`${data.lines[0].provider} → ${data.lines[0].receiver}: ${quantity(data.lines[0].quantity)} ${data.lines[0].resource}`];
@@ -60,7 +70,7 @@ export function ruleText(why) {
 
 // Returns why a need is short, as sentences: the server's own in English, in other languages made of what they are made of.
 export function reasonsOf(why) {
-  if (currentLanguage() === "en") return { lang: "en", said: why.reasons };
+  if (currentLanguage() === "en") return { lang: "en", said: why.reasons.map(dated) };
   if (!why.standing || why.short.value === 0) return why.standing ? { said: [t("why.all")] } : oneByOne(why.reasons);
   const said = [t("why.short", { short: quantity(why.short), asked: quantity(why.asked) })];
   if (!why.reachable_offers && !why.hidden.length) return oneByOne(why.reasons);
@@ -84,7 +94,7 @@ function byTier(users) {
 
 // Returns what alone would be enough to lift a need, as sentences.
 export function enoughOf(found) {
-  if (currentLanguage() === "en") return { lang: "en", said: found.enough.map((one) => one.sentence) };
+  if (currentLanguage() === "en") return { lang: "en", said: found.enough.map((one) => dated(one.sentence)) };
   return { said: found.enough.map((one) => `${changeOf(one)} ${t("enough.leads", { lift: quantity(one.lift), rise: one.others_rise, rise_by: quantity(one.others_rise_by), fall: one.others_fall, fall_by: quantity(one.others_fall_by) })}`) };
 }
 

@@ -8,6 +8,7 @@ export const LANGUAGES = { en: english, fr: french };
 const UNITS = { kg: "kilogram", g: "gram", h: "hour", min: "minute", L: "liter", mL: "milliliter", m: "meter", km: "kilometer", cm: "centimeter", mm: "millimeter" };
 const DAY_MS = 86_400_000;
 const LONG = [["year", 365 * DAY_MS], ["month", 30 * DAY_MS]];
+const ROUND_MS = [60_000, 300_000, 900_000, 1_800_000, 3_600_000, 3 * 3_600_000, 6 * 3_600_000, 12 * 3_600_000, DAY_MS, 2 * DAY_MS, 7 * DAY_MS, 14 * DAY_MS, 28 * DAY_MS, 91 * DAY_MS]; // between round moments
 const STEPS = [["day", DAY_MS], ["hour", 3_600_000], ["minute", 60_000], ["second", 1_000]];
 
 let language = chosen();
@@ -71,7 +72,7 @@ export function percent(share) {
 export function quantity({ value, unit }) {
   if (unit === "1") return number(value);
   if (unit in UNITS) return writer(Intl.NumberFormat, { style: "unit", unit: UNITS[unit], unitDisplay: "short", maximumFractionDigits: 2 }).format(value);
-  return `${number(value)}\u00a0${unit}`;
+  return `${number(value)}\u00a0${unit.replace(/[23]\b/g, (power) => (power === "2" ? "²" : "³"))}`;
 }
 
 export function kilometres(km) {
@@ -91,11 +92,25 @@ export function day(text) {
   return writer(Intl.DateTimeFormat, { day: "numeric", month: "short" }).format(new Date(text));
 }
 
-// Returns a moment as it stands under an axis that spans so many milliseconds.
-export function tick(ms, wholeMs) {
-  const hour = { hour: "2-digit", minute: "2-digit" };
-  const form = wholeMs < DAY_MS ? hour : wholeMs < 5 * DAY_MS ? { day: "numeric", month: "short", ...hour } : wholeMs < 300 * DAY_MS ? { day: "numeric", month: "short" } : { month: "short", year: "numeric" };
-  return writer(Intl.DateTimeFormat, form).format(new Date(ms));
+// Returns round moments of the reader's clock and calendar for an axis between two instants, at most so many, each as
+// [milliseconds, text]: a day begins with its date, other moments are told by the hour.
+export function roundMoments(fromMs, untilMs, most) {
+  const stepMs = ROUND_MS.find((each) => (untilMs - fromMs) / each <= most) ?? Math.ceil((untilMs - fromMs) / most / DAY_MS) * DAY_MS;
+  const found = [];
+  const at = new Date(fromMs);
+  at.setHours(0, 0, 0, 0);
+  while (at <= untilMs) {
+    if (at >= fromMs) found.push([at.getTime(), tick(at, stepMs)]);
+    if (stepMs < DAY_MS) at.setTime(at.getTime() + stepMs);
+    else at.setDate(at.getDate() + stepMs / DAY_MS); // days are longer or shorter where the clock is changed
+  }
+  return found;
+}
+
+function tick(at, stepMs) {
+  const isMidnight = at.getHours() === 0 && at.getMinutes() === 0;
+  const form = stepMs >= LONG[0][1] ? { month: "short", year: "numeric" } : isMidnight ? { day: "numeric", month: "short" } : { hour: "2-digit", minute: "2-digit" };
+  return writer(Intl.DateTimeFormat, form).format(at);
 }
 
 // Returns how far a moment lies from now, in the largest unit that fits: "in 3 days", "5 min. ago".

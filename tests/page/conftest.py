@@ -9,7 +9,7 @@ from typing import Any
 
 import axe_playwright_python
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from coordinator.times import DAY_US
 from tests.support.relief import relief
@@ -112,10 +112,21 @@ def axe() -> str:
 
 def visit(page: Page, address: str) -> None:
     """Go to another address on a page that is open, as a link does, and wait for what it shows."""
-    page.evaluate("address => { location.hash = address; }", f"#/{address}")
-    page.wait_for_timeout(50)
-    for waiting in ("main[aria-busy]", "main .loading"):
-        page.locator(waiting).first.wait_for(state="detached")
+    page.evaluate(
+        """address => new Promise(done => {
+          if (location.hash === address) return done();
+          addEventListener('hashchange', done, {once: true});  // the page listens too, and longer: it is told first
+          location.hash = address; })""",
+        f"#/{address}",
+    )
+    settle(page)
+
+
+def settle(page: Page) -> None:
+    """Wait until nothing in the view waits for an answer, a map is painted, and that was drawn."""
+    for waiting in ("main[aria-busy]", "main .loading", ".chart .sheet:not([style*=transform])"):
+        expect(page.locator(waiting)).to_have_count(0, timeout=20_000)
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 def keep_shot(page: Page, name: str) -> None:

@@ -21,19 +21,25 @@ LARGEST_BYTES = 200_000
 
 def main() -> None:
     """Write deploy/page/page-NAME.jpg, each below the size that a README bears."""
-    chromium = next(filter(None, map(shutil.which, NAMES)), None)
-    if chromium is None:
-        sys.exit("no Chromium on this machine; on Debian and Ubuntu: apt-get install chromium")
+    chromium = chromium_here()
     with tempfile.TemporaryDirectory() as folder, serve(Path(folder) / "log", clock=Hand(NOW_US - 2 * DAY_US), **RULES) as served:
         served.relive(relief(NOW_US), NOW_US)
         served.wait(2)
-        _answer(served)
+        let_some_accept(served)
         for name, (address, scheme) in PICTURES.items():
             _take(chromium, served, name, address, scheme)
 
 
-def _answer(served: Served) -> None:
-    """Let some parties accept, so that the pictures show every state."""
+def chromium_here() -> str:
+    """The browser of this machine; the program ends with a sentence where there is none."""
+    found = next(filter(None, map(shutil.which, NAMES)), None)
+    if found is None:
+        sys.exit("no Chromium on this machine; on Debian and Ubuntu: apt-get install chromium")
+    return found
+
+
+def let_some_accept(served: Served) -> None:
+    """Let some parties accept, so that pictures show every state."""
     for number, proposal in enumerate(served.get("/proposals?limit=1000")["items"]):
         if number % 3 == 0:
             for party in proposal["parties"][: 1 + (number % 6 == 0)]:

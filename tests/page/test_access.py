@@ -5,7 +5,7 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
-from tests.page.conftest import Opened, keep_shot, open_details, visit
+from tests.page.conftest import Opened, keep_shot, open_details, settle, visit
 from tests.support.serving import Served
 
 VIEWS = (
@@ -47,7 +47,7 @@ def test_axe_finds_nothing_serious_in_any_view_by_day_and_by_night(served: Serve
     for address in VIEWS:
         visit(page, address)
         open_details(page)
-        page.wait_for_timeout(400)
+        settle(page)
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
             found[address, scheme] = findings(page, axe)
@@ -72,7 +72,7 @@ def test_a_phone_shows_every_view_without_scrolling_sideways(served: Served, ope
     for address in VIEWS:
         visit(page, address)
         open_details(page)
-        page.wait_for_timeout(400)
+        settle(page)
         wide[address] = page.evaluate("document.documentElement.scrollWidth")
         keep_shot(page, "phone-" + re.sub(r"\W+", "-", address))
     assert {address: pixels for address, pixels in wide.items() if pixels > 360} == {}

@@ -177,14 +177,35 @@ def test_what_the_judge_refuses_is_told_in_its_words(live: Served, open_page: Op
 
 
 def test_one_answers_by_keyboard_alone(live: Served, open_page: Opened) -> None:
+    """From the first press of Tab on: to signing in, to the cards, to an acceptance and back."""
     page = open_page(live, "/proposals")
-    sign_in(page, "clinic", "ehpad")
-    page.locator(".pair").first.focus()
+
+    def tab_to(selector: str) -> None:
+        for _ in range(60):
+            page.keyboard.press("Tab")
+            if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+                return
+        pytest.fail(f"the Tab key never comes to {selector}")
+
+    page.locator("body").press("Tab")
+    tab_to("header .who")
+    page.keyboard.press("Enter")
+    for agent in ("clinic", "ehpad"):
+        tab_to("dialog input:not([type=checkbox])")
+        page.keyboard.type(agent)
+        page.keyboard.press("Enter")
+        expect(page.locator("dialog .speakers")).to_contain_text(agent)
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog")).to_have_count(0)
+    tab_to(".pair")
     page.keyboard.press("ArrowDown")
     expect(page.locator(".pair").nth(1)).to_be_focused()
     page.keyboard.press("ArrowUp")
     page.keyboard.press("a")
     expect(page.locator(".toast").last).to_contain_text("Accepted for clinic")
+    tab_to(".toast button")
+    page.keyboard.press("Enter")
+    expect(page.locator(".toast").last).to_contain_text("taken back")
 
 
 # -- for whom one may ----------------------------------------------------------------------------------------------------

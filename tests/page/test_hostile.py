@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from coordinator.signals import event_json
-from tests.page.conftest import NOW_US, Opened, open_details, visit
+from tests.page.conftest import NOW_US, Opened, open_details, settle, visit
 from tests.support.serving import Hand, Served, serve
 
 RUN = "window.ran=1"
@@ -101,11 +101,11 @@ def test_no_payload_runs_or_makes_an_element_in_any_view(poisoned: Served, open_
     for address in VIEWS:
         visit(page, address)
         open_details(page)
-        page.wait_for_timeout(400)
+        settle(page)
         page.evaluate(
             "[...document.querySelectorAll('main .acts button')].slice(0, 16).forEach(each => each.click())"
         )  # histories and the like
-        page.wait_for_timeout(600)
+        settle(page)
         assert page.evaluate("window.ran") is None, address
         made = page.evaluate(
             "[...document.querySelectorAll('script, iframe, img, style, object, embed, base, [onerror], [onload]')].map(e => e.outerHTML)"
@@ -128,7 +128,8 @@ def test_no_payload_in_the_address_or_the_search_runs(poisoned: Served, open_pag
     for payload in PAYLOADS:
         text = quote(payload, safe="")
         page.goto(f"{poisoned.url}/#/needs?q={text}&resource={text}&need={text}")
-        page.get_by_role("searchbox").first.fill(payload)
-        page.wait_for_timeout(300)
+        with page.expect_response("**/search?*"):
+            page.get_by_role("searchbox").first.fill(payload)
+        settle(page)
         assert page.evaluate("window.ran") is None
         assert page.locator("main script, main img, main iframe").count() == 0

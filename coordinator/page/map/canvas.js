@@ -4,9 +4,8 @@
 
 import { kilometresAt } from "./projection.js";
 import { boxOf } from "./scene.js";
-import { CLOSEST } from "./sheet.js";
+import { CLOSEST, MARGIN } from "./sheet.js";
 
-const MARGIN = 1.5; // the sheet is so many times as wide and high as the window
 const SETTLED_MS = 140; // without movement before a new sheet is drawn
 const PULSE_MS = 1_400;
 const PULSES = 160; // at once, the latest

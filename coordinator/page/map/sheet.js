@@ -1,12 +1,15 @@
 // Paints what changes seldom, land, field, flows and agents, on a sheet larger than the window. Where many agents are in sight they are
 // gathered in bubbles, and their flows in bundles.
 
+import { MIDDLE, placeNames } from "./names.js";
 import { OFFERS, QUIET, SHORT, VITAL } from "./scene.js";
 
 export const CLOSEST = 4_000_000; // pixels a unit
+export const MARGIN = 1.5; // a sheet is so many times as wide and high as the window that it is seen through
 
 const SOLO = 420; // agents in sight that are drawn one by one
 const NAMED = 100; // agents in sight whose names are written
+const LONGEST_NAME = 28; // letters
 const CELL = 46; // of bubbles, in pixels
 const BUNDLES = 300; // of flows, the largest
 const CROWDED = 0.4; // of its strength, what lies behind bubbles
@@ -170,29 +173,31 @@ export class Sheet {
         pen.strokeStyle = colours.short;
         pen.stroke();
       }
-      marks.push({ name: scene.names[agent], x: scene.x[agent], y: scene.y[agent], dx: px - this.#toX(scene.x[agent]), dy: py - this.#toY(scene.y[agent]), radius });
+      marks.push({ name: scene.names[agent], x: scene.x[agent], y: scene.y[agent], dx: px - this.#toX(scene.x[agent]), dy: py - this.#toY(scene.y[agent]), radius: radius + (status === VITAL ? 3.7 : 0.7) }); // with its ring
     }
-    if (inside.length <= NAMED) this.#drawNames(pen, inside, atX, atY);
+    if (inside.length <= NAMED) this.#drawNames(pen, [...marks].reverse(), [...inside].reverse());
     return marks;
   }
 
-  #drawNames(pen, inside, atX, atY) {
-    const { colours, scene } = this;
+  // Writes the names of agents beside their marks; those that come first have the first choice of place.
+  #drawNames(pen, marks, agents) {
+    const { colours, scene, size: [width, height] } = this;
     pen.font = `500 11.5px ${this.font}`;
     pen.textBaseline = "middle";
     pen.lineJoin = "round";
-    const taken = [];
-    for (const agent of [...inside].reverse()) {
-      const text = (scene.labels[agent] || scene.names[agent]).slice(0, 28);
-      const [left, middle, wide] = [atX(agent) + 9, atY(agent), pen.measureText(text).width];
-      if (taken.some((box) => left < box[0] + box[2] && left + wide > box[0] && Math.abs(middle - box[1]) < 14)) continue;
-      taken.push([left, middle, wide]);
+    const texts = agents.map((agent) => (scene.labels[agent] || scene.names[agent]).slice(0, LONGEST_NAME));
+    const dots = marks.map(({ x, y, dx, dy, radius }) => [this.#toX(x) + dx, this.#toY(y) + dy, radius]);
+    const [left, top] = [(width - width / MARGIN) / 2, (height - height / MARGIN) / 2];
+    const places = placeNames(dots, texts.map((text) => pen.measureText(text).width), [left, top, width - left, height - top]);
+    places.forEach((place, index) => {
+      if (!place) return;
+      const [text, x, y] = [texts[index], place[0], place[1] + MIDDLE];
       pen.lineWidth = 3;
       pen.strokeStyle = colours.land;
-      pen.strokeText(text, left, middle);
+      pen.strokeText(text, x, y);
       pen.fillStyle = colours.ink;
-      pen.fillText(text, left, middle);
-    }
+      pen.fillText(text, x, y);
+    });
   }
 
   #drawFlow(pen, x, y, u, v, bound, wide, faint = 1) {

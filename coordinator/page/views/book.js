@@ -2,7 +2,7 @@
 
 import { h } from "../dom.js";
 import { agentLink, button, choice, empty, notice, section, state, table, textFilter, when } from "../parts.js";
-import { all, ask, begin } from "../server.js";
+import { all, ask, begin, unknownHere } from "../server.js";
 import { inWords } from "../telling.js";
 import { kilometres, moment, number, percent, quantity, seconds, t } from "../words.js";
 
@@ -17,8 +17,8 @@ export const book = {
     const [charter, whole, compared] = await Promise.all([ask("charter", {}, signal), ask("network", { limit: 1 }, signal), ask("charter/compared", {}, signal)]);
     if (compared.running) watch(app);
     const wanted = PAGE * Number(more ?? 1);
-    const [one, account] = await Promise.all([all("ledger", { agent, kind, newest: "true" }, wanted, signal), agent ? ask(`agents/${encodeURIComponent(agent)}`, {}, signal).catch(noAgent) : null]);
-    return { charter, compared, account, unknown: agent && account === undefined, items: one.items, more: one.more, ledger: whole.ledger };
+    const [one, account] = await Promise.all([all("ledger", { agent, kind, newest: "true" }, wanted, signal), agent ? ask(`agents/${encodeURIComponent(agent)}`, {}, signal).catch(unknownHere) : undefined]);
+    return { charter, compared, account, unknown: account === null, items: one.items, more: one.more, ledger: whole.ledger };
   },
   draw(app, data) {
     const { agent, kind } = app.query;
@@ -44,11 +44,6 @@ export const book = {
     );
   },
 };
-
-function noAgent(trouble) {
-  if (trouble.status === 400 || trouble.status === 404) return undefined;
-  throw trouble;
-}
 
 function accountOf(app, account) {
   const columns = [t("column.thing"), t("column.way"), t("column.proposed"), t("column.promised"), t("column.committed"), t("column.moved")];
@@ -130,5 +125,11 @@ function ruleOf(name, value) {
   if (value === null) return t("rule.absent");
   if (name === "radius_km") return kilometres(value);
   if (typeof value === "number") return number(value);
-  return typeof value === "string" ? value : Object.keys(value).length ? h("code", {}, JSON.stringify(value)) : t("rule.empty");
+  return typeof value === "string" ? value : !Object.keys(value).length
+      ? t("rule.empty")
+      : Object.values(value).every((each) => typeof each === "number")
+        ? Object.entries(value)
+            .map(([thing, each]) => `${thing} ${number(each)}`)
+            .join(", ")
+        : h("code", {}, JSON.stringify(value));
 }

@@ -2,13 +2,14 @@
 
 import { h } from "../dom.js";
 import { agentLink, choice, empty, notice, state, table, textFilter } from "../parts.js";
-import { moment, number, quantity, t, tick } from "../words.js";
+import { moment, number, quantity, roundMoments, t } from "../words.js";
 
 const ROW = 38;
 const LABEL = 190;
 const WIDE = 760;
 const TOP = 26;
-const TICKS = 5;
+const TICKS = 8; // at most
+const LETTER = 6.4; // pixels, about, of what is written in a bar
 const DRAWN = 60;
 
 export function hours(app, { found, names, process, agent }) {
@@ -31,10 +32,9 @@ function legend() {
 function chart(now, rows) {
   const times = rows.flatMap((row) => [row.begin, row.end, ...row.booked.flatMap((one) => [one.begin, one.end])]).map((each) => Date.parse(each));
   const [from, until] = [Math.min(...times, Date.parse(now)), Math.max(...times, Date.parse(now) + 3_600_000)];
-  const x = (text) => LABEL + ((Date.parse(text) - from) / (until - from)) * WIDE;
+  const x = (time) => LABEL + ((new Date(time).getTime() - from) / (until - from)) * WIDE;
   const hour = (3_600_000 / (until - from)) * WIDE;
   const high = TOP + rows.length * ROW + 6;
-  const ticks = [...Array(TICKS).keys()].map((each) => from + ((until - from) * each) / (TICKS - 1));
   const label = t("hours.picture", { count: rows.length, from: moment(new Date(from).toISOString()), to: moment(new Date(until).toISOString()) });
   return h(
     "div",
@@ -42,7 +42,7 @@ function chart(now, rows) {
     h(
       "svg",
       { class: "gantt", viewBox: `0 0 ${LABEL + WIDE + 16} ${high}`, width: LABEL + WIDE + 16, height: high, role: "img", "aria-label": label },
-      ticks.map((ms, index) => [h("line", { class: "grid", x1: LABEL + (WIDE * index) / (TICKS - 1), x2: LABEL + (WIDE * index) / (TICKS - 1), y1: TOP - 6, y2: high }), h("text", { class: "small", x: LABEL + (WIDE * index) / (TICKS - 1), y: 14, "text-anchor": index === 0 ? "start" : index === TICKS - 1 ? "end" : "middle" }, tick(ms, until - from))]),
+      roundMoments(from, until, TICKS).map(([ms, text]) => [h("line", { class: "grid", x1: x(ms), x2: x(ms), y1: TOP - 6, y2: high }), h("text", { class: "small", x: x(ms), y: 14, "text-anchor": x(ms) > LABEL + WIDE - 16 ? "end" : "middle" }, text)]),
       rows.map((row, index) => line(row, TOP + index * ROW, x, hour)),
       h("line", { class: "now", x1: x(now), x2: x(now), y1: TOP - 6, y2: high }),
     ),
@@ -58,16 +58,21 @@ function line(row, y, x, hour) {
     const left = Math.max(begin, Math.min(free, end - wide));
     free = left + wide;
     const kind = one.state === "proposed" ? "proposed" : one.state === "promised" ? "promised" : "bound";
-    return h("g", {}, h("rect", { class: `booking booking-${kind}`, x: left, y: y + 5, width: wide, height: ROW - 14, rx: 4 }), wide > 70 ? h("text", { class: `small on-${kind}`, x: left + 6, y: y + ROW / 2 + 2 }, `${quantity(one.hours)} ${one.receiver}`.slice(0, Math.floor(wide / 7))) : null);
+    return h("g", {}, h("rect", { class: `booking booking-${kind}`, x: left, y: y + 5, width: wide, height: ROW - 14, rx: 4 }), h("text", { class: `small on-${kind}`, x: left + 6, y: y + ROW / 2 + 2 }, fitting(wide - 10, `${quantity(one.hours)} ${one.receiver}`, quantity(one.hours))));
   });
-  return h("g", {}, h("text", { x: 4, y: y + 15 }, cut(row.agent)), h("text", { class: "small", x: 4, y: y + 30 }, cut(row.process)), h("rect", { class: "booking booking-free", x: x(row.begin), y: y + 5, width: Math.max(2, x(row.end) - x(row.begin)), height: ROW - 14, rx: 4 }), bars);
+  return h("g", {}, h("text", { x: 14, y: y + 15 }, cut(row.agent)), h("text", { class: "small", x: 14, y: y + 30 }, cut(row.process)), h("rect", { class: "booking booking-free", x: x(row.begin), y: y + 5, width: Math.max(2, x(row.end) - x(row.begin)), height: ROW - 14, rx: 4 }), bars);
+}
+
+// Returns the first of some texts that fits into so many pixels, else nothing.
+function fitting(wide, ...texts) {
+  return texts.find((text) => text.length * LETTER <= wide) ?? "";
 }
 
 function asTable(app, rows) {
   const cells = rows.flatMap((row) => {
-    const head = [agentLink(app, row.agent), row.process, quantity(row.stated), quantity(row.free)];
-    if (!row.booked.length) return [Object.assign([...head, "–", "–", "–", "–"], { key: row.ref })];
-    return row.booked.map((one) => Object.assign([...head, agentLink(app, one.receiver), quantity(one.hours), [moment(one.begin), " – ", moment(one.end), one.is_set ? "" : ` (${t("hours.within")})`], [state(one.state), " ", h("a", { class: "ref", href: app.link("proposals", { id: one.proposal }) }, one.proposal.slice(0, 8))]], { key: `${row.ref} ${one.proposal} ${one.need}` }));
+    const head = () => [agentLink(app, row.agent), row.process, quantity(row.stated), quantity(row.free)]; // an element stands in one row only
+    if (!row.booked.length) return [Object.assign([...head(), "–", "–", "–", "–"], { key: row.ref })];
+    return row.booked.map((one) => Object.assign([...head(), agentLink(app, one.receiver), quantity(one.hours), [moment(one.begin), " – ", moment(one.end), one.is_set ? "" : ` (${t("hours.within")})`], [state(one.state), " ", h("a", { class: "ref", href: app.link("proposals", { id: one.proposal }) }, one.proposal.slice(0, 8))]], { key: `${row.ref} ${one.proposal} ${one.need}` }));
   });
   const columns = [t("column.agent"), t("sort.process"), t("hours.stated"), t("column.free"), t("hours.for"), t("column.quantity"), t("column.time"), t("column.state")];
   return table(t("hours.table", { count: number(rows.length) }), columns, cells, { figures: [2, 3, 5] });

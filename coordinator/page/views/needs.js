@@ -10,6 +10,7 @@ const AT_ONCE = 40;
 const TOLD_AHEAD = 6; // reasons that are asked for before anybody opens the need
 
 const reasons = new Map(); // need -> what the server said of it, or the trouble
+const underWay = new Map(); // need -> the question why, until it is answered
 const open = new Set();
 let round = 0; // of asking
 
@@ -161,7 +162,7 @@ function lifting(app, found) {
   return [
     sentences(t("needs.enough", { by: quantity(found.by) }), enoughOf(found)),
     blockers.length ? table(t("needs.blocked"), [t("column.need"), t("column.takes"), t("column.tier"), t("column.level")], blockers, { figures: [1, 3] }) : null,
-    sentences(t("needs.unsaid"), { lang: "en", said: found.unsaid }),
+    sentences(t("needs.unsaid"), { said: found.unsaid.map(inWords) }),
   ];
 }
 
@@ -177,20 +178,25 @@ async function tellAhead(app, items, signal) {
   round += 1; // what was said before stays until it is said anew
   const mine = round;
   const first = items.filter((need) => need.short.value > 0).slice(0, TOLD_AHEAD);
-  const changed = first.filter((need) => reasons.get(need.ref)?.short?.value !== need.short.value);
+  const stale = (need) => reasons.get(need.ref)?.short?.value !== need.short.value;
+  const changed = first.filter(stale);
   for (const need of items.filter((each) => open.has(each.ref) || changed.includes(each))) {
+    await underWay.get(need.ref); // what was asked a moment ago may be the answer
     if (mine !== round || signal.aborted || app.view !== needs) return;
-    await tell(app, need.ref);
+    if (open.has(need.ref) || stale(need)) await tell(app, need.ref);
   }
 }
 
 // What would lift it is asked for only when somebody wants to know: plans are tried for that, which takes a while.
 async function tell(app, ref, whole = false) {
   const known = reasons.get(ref);
-  if (known?.round === round && !(whole && known.lifting === undefined)) return app.redraw();
+  if (known?.round === round && !known.trouble && !(whole && known.lifting === undefined)) return app.redraw();
   const mine = round;
+  const asked = ask(`needs/${encodeURIComponent(ref)}/why`, { lift: whole ? "true" : "" });
+  const ended = asked.catch(() => undefined).finally(() => underWay.get(ref) === ended && underWay.delete(ref));
+  underWay.set(ref, ended);
   try {
-    const told = await ask(`needs/${encodeURIComponent(ref)}/why`, { lift: whole ? "true" : "" });
+    const told = await asked;
     const same = known?.short?.value === told.short.value ? { lifting: known.lifting } : {};
     reasons.set(ref, { ...same, ...told, round: mine });
   } catch (trouble) {

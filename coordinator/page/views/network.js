@@ -1,16 +1,16 @@
 // What feeds a thing, what hangs on an agent, where the network is weak, and what nothing can reach.
 
 import { h } from "../dom.js";
-import { agentLink, choice, empty, needLink, notice, section, table, textFilter, tier } from "../parts.js";
-import { ask } from "../server.js";
+import { agentLink, choice, empty, needLink, nothingOf, notice, section, table, textFilter, tier } from "../parts.js";
+import { ask, unknownHere } from "../server.js";
 import { inWords } from "../telling.js";
 import { number, quantity, t } from "../words.js";
 import { hours } from "./hours.js";
 import { trees } from "./trees.js";
 
 const SIDES = ["upstream", "tree", "hours", "downstream", "weak", "unreachable"];
-const IN_COLUMN = 24; // nodes of one level that are drawn; the table has them all
-const NODE = { width: 190, height: 44, between: 14, apart: 76 };
+const IN_COLUMN = 12; // nodes of one level that are drawn; the table has them all
+const NODE = { width: 190, height: 44, between: 14, apart: 56 };
 const ROWS = 200;
 
 export const network = {
@@ -24,11 +24,11 @@ export const network = {
     const names = things.map((each) => each.name);
     if (side === "upstream") {
       const name = thing ?? (things.find((each) => each.needs && each.sort === "resource") ?? things[0])?.name;
-      return { side, names, thing: name, found: name ? await ask(`network/upstream/${encodeURIComponent(name)}`, {}, signal) : { items: [], recipes: {} } };
+      return { side, names, thing: name, found: name ? await ask(`network/upstream/${encodeURIComponent(name)}`, {}, signal).catch(unknownHere) : undefined };
     }
     if (side === "tree") {
       const name = thing ?? (await firstMade(things, signal));
-      return { side, names, thing: name, found: name ? await ask(`network/tree/${encodeURIComponent(name)}`, {}, signal) : null };
+      return { side, names, thing: name, found: name ? await ask(`network/tree/${encodeURIComponent(name)}`, {}, signal).catch(unknownHere) : undefined };
     }
     if (side === "hours") {
       const { process } = app.query;
@@ -36,7 +36,7 @@ export const network = {
     }
     if (side === "downstream") {
       const first = agent ?? (await ask("agents/newest", { limit: 1 }, signal)).items[0]?.agent;
-      return { side, names, agent: first, found: first ? await ask(`network/downstream/${encodeURIComponent(first)}`, {}, signal) : { items: [] } };
+      return { side, names, agent: first, found: first ? await ask(`network/downstream/${encodeURIComponent(first)}`, {}, signal).catch(unknownHere) : undefined };
     }
     return { side, names, found: await ask(`network/${side === "weak" ? "weak-points" : "unreachable"}`, {}, signal) };
   },
@@ -64,10 +64,12 @@ function sideOf(app) {
 // -- what feeds a thing ----------------------------------------------------------------------------------------------------
 
 function upstream(app, { names, thing, found }) {
-  const rows = found.items.map((each) => [number(each.level), each.name, t(`sort.${each.sort}`), each.into.join(", ") || "–", each.free.map(quantity).join(", ") || "–", each.agents.length ? each.agents.slice(0, 6).map((name, index) => [index ? ", " : "", agentLink(app, name)]).concat(each.agents.length > 6 ? [` + ${number(each.agents.length - 6)}`] : []) : t("network.nobody")]);
+  const filters = h("div", { class: "filters" }, choice(t("filter.thing"), thing, [...names].sort().map((name) => [name, name]), (name) => app.filter({ show: "upstream", thing: name })));
+  if (!found?.items.length) return [filters, nothingOf(thing, found)];
+  const rows = found.items.map((each) => [number(each.level), each.name, t(`sort.${each.sort}`), each.into.join(", ") || "–", each.free.map(quantity).join(", ") || "–", each.agents.length ? each.agents.slice(0, 6).map((name, index) => [index ? ", " : "", agentLink(app, name)]).concat(each.agents.length > 6 ? [` +\u00a0${number(each.agents.length - 6)}`] : []) : t("network.nobody")]);
   return [
-    h("div", { class: "filters" }, choice(t("filter.thing"), thing, [...names].sort().map((name) => [name, name]), (name) => app.filter({ show: "upstream", thing: name }))),
-    found.items.length ? graph(...upstreamGraph(found), t("network.upstream_picture", { thing })) : empty(t("network.nothing")),
+    filters,
+    graph(...upstreamGraph(found), t("network.upstream_picture", { thing })),
     h("div", { class: "card" }, table(t("network.upstream_table", { thing }), [t("column.step"), t("column.thing"), t("column.kind"), t("column.into"), t("column.free"), t("column.offered_by")], rows, { figures: [0, 4] })),
   ];
 }
@@ -94,6 +96,8 @@ function upstreamGraph({ items, recipes }) {
 // -- what hangs on an agent ------------------------------------------------------------------------------------------------
 
 function downstream(app, { agent, found }) {
+  const filters = h("div", { class: "filters" }, textFilter(t("filter.agent"), agent, (name) => app.filter({ show: "downstream", agent: name })));
+  if (!found?.items.length) return [filters, nothingOf(agent, found)];
   const own = { id: `agent ${agent}`, column: 0, title: agent, small: "", kind: "goal" };
   const last = 1 + Math.max(0, ...found.items.filter((each) => each.sort !== "agent").map((each) => each.level)); // nothing hangs on those who need
   const nodes = found.items.map((each) => ({
@@ -106,9 +110,9 @@ function downstream(app, { agent, found }) {
   const edges = found.items.flatMap((each) => each.after.map(([sort, name]) => [`${sort} ${name}`, `${each.sort} ${each.name}`]));
   const rows = found.items.slice(0, ROWS).map((each) => [number(each.level), each.sort === "agent" ? agentLink(app, each.name) : each.name, t(`network.sort_${each.sort}`), each.sole ? t("network.sole") : "–", each.proposed.map(quantity).join(", ") || "–", each.committed.map(quantity).join(", ") || "–"]);
   return [
-    h("div", { class: "filters" }, textFilter(t("filter.agent"), agent, (name) => app.filter({ show: "downstream", agent: name }))),
-    found.items.length ? graph([own, ...nodes], edges, t("network.downstream_picture", { agent })) : empty(t("network.nothing")),
-    found.items.length ? h("div", { class: "card" }, table(t("network.downstream_table", { agent }), [t("column.step"), t("column.thing"), t("column.kind"), t("column.why"), t("column.proposed"), t("column.committed")], rows, { figures: [0, 4, 5] })) : null,
+    filters,
+    graph([own, ...nodes], edges, t("network.downstream_picture", { agent })),
+    h("div", { class: "card" }, table(t("network.downstream_table", { agent }), [t("column.step"), t("column.thing"), t("column.kind"), t("column.sole"), t("column.proposed"), t("column.committed")], rows, { figures: [0, 4, 5] })),
   ];
 }
 
@@ -137,7 +141,7 @@ function graph(nodes, edges, label) {
   });
   const lines = edges.filter(([from, to]) => at.has(from) && at.has(to)).map(([from, to]) => edge(at.get(from), at.get(to)));
   const width = 40 + used.length * (NODE.width + NODE.apart) - NODE.apart;
-  return h("div", { class: "layers", role: "region", tabindex: "0", "aria-label": label }, h("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label }, lines, shapes));
+  return h("div", { class: "layers", role: "region", tabindex: "0", "aria-label": label }, h("svg", { viewBox: `0 0 ${width} ${height}`, vars: { natural: `${width}px` }, role: "img", "aria-label": label }, lines, shapes));
 }
 
 // Returns the nodes of a column in the order of what leads to them in the columns before, so that few lines cross.
@@ -163,11 +167,11 @@ function edge([x, y], [u, v]) {
 
 function weak(app, { found }) {
   const hinges = found.hinges.slice(0, ROWS).map((one) => [agentLink(app, one.agent), number(one.needs.length), one.open.map((each) => `${quantity(each.quantity)} ${each.name}`).join(", "), one.needs.slice(0, 3).map((ref, index) => [index ? ", " : "", needLink(app, ref)])]);
-  const bottlenecks = found.bottlenecks.slice(0, ROWS).map((one) => [one.names.join(", "), quantity(one.asked), one.through ? quantity(one.through) : "–", one.short ? quantity(one.short) : "–", number(one.short_needs), one.scarce.slice(0, 4).map((each) => each.name).join(", ") + (one.scarce.length > 4 ? ` + ${number(one.scarce.length - 4)}` : "")]);
+  const bottlenecks = found.bottlenecks.slice(0, ROWS).map((one) => [one.names.join(", "), quantity(one.asked), one.through ? quantity(one.through) : "–", one.short ? quantity(one.short) : "–", number(one.short_needs), one.scarce.slice(0, 4).map((each) => each.name).join(", ") + (one.scarce.length > 4 ? ` +\u00a0${number(one.scarce.length - 4)}` : "")]);
   return [
     section(t("network.hinges"), h("p", { class: "note" }, t("network.hinges_note")), hinges.length ? table(t("network.hinges"), [t("column.agent"), t("column.needs"), t("column.open"), t("column.need")], hinges, { figures: [1], hidden: true }) : empty(t("network.no_hinges"))),
     section(t("network.bottlenecks"), h("p", { class: "note" }, t("network.bottlenecks_note")), bottlenecks.length ? table(t("network.bottlenecks"), [t("column.thing"), t("column.asked"), t("column.through"), t("overview.short_column"), t("column.short"), t("column.scarce")], bottlenecks, { figures: [1, 2, 3, 4], hidden: true }) : empty(t("network.no_bottlenecks"))),
-    notice("quiet", t("network.rest", { enough: found.enough, without: found.without_supply })),
+    notice("quiet", `${t("network.enough", { count: found.enough })} ${t("network.without", { count: found.without_supply })}`),
   ];
 }
 

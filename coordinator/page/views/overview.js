@@ -2,9 +2,9 @@
 
 import { h } from "../dom.js";
 import { agentLink, bar, empty, section, state, table, when } from "../parts.js";
-import { asRows, saidOf, shareText, shortened, spark, stacked } from "../plots.js";
+import { asRows, saidOf, shortened, spark, stacked } from "../plots.js";
 import { ask } from "../server.js";
-import { moment, number, quantity, seconds, t } from "../words.js";
+import { moment, number, percent, quantity, seconds, t } from "../words.js";
 
 const SHOWN = 12;
 const LAST = 6;
@@ -106,19 +106,20 @@ function overTime(app, past) {
   const drawn = [...TIERS].reverse(); // the most urgent on top
   const picture = saidOf(time, "past.picture", { first: short.reduce((sum, row) => sum + row[0], 0), last: short.reduce((sum, row) => sum + row.at(-1), 0) });
   const some = things.slice(0, LINES);
-  const lines = some.map((one) => h("li", { key: one.name }, h("a", { href: app.link("needs", { resource: one.name, short: 1 }) }, one.name), spark(time, one.share, saidOf(time, "past.spark", { name: one.name, first: shareText(one.share[0]), last: shareText(one.share.at(-1)) })), h("span", { class: "figure" }, shareText(one.share.at(-1))), h("span", { class: "muted" }, pressure(one.pressure.at(-1)))));
+  const lines = some.map((one) => h("li", { key: one.name }, h("a", { href: app.link("needs", { resource: one.name, short: 1 }) }, one.name), spark(time, one.share, saidOf(time, "past.spark", { name: one.name, first: percent(one.share[0]), last: percent(one.share.at(-1)) })), h("span", { class: "figure" }, percent(one.share.at(-1))), h("span", { class: "muted" }, pressure(one.pressure.at(-1)))));
   return section(
     title,
     h("p", { class: "legend" }, TIERS.map((tier) => h("span", { key: tier }, h("svg", { width: 14, height: 14, viewBox: "0 0 14 14", "aria-hidden": "true" }, h("rect", { class: `area area-${tier}`, width: 14, height: 14, rx: 3 })), t(`tier.${tier}`)))),
     stacked(time, drawn.map((tier) => short[tier]), drawn.map((tier) => `area-${tier}`), picture),
     shortened(time).map(([from, to]) => h("p", { class: "note" }, t("past.gap", { from: moment(from), to: moment(to) }))),
     h("h3", {}, t("past.things")),
+    h("p", { class: "note" }, t("past.things_note")),
     h("ul", { class: "sparks" }, lines),
     h(
       "details",
       { class: "more-why over-time" },
       h("summary", {}, t("past.table")),
-      table(t("past.title"), [t("column.time"), ...TIERS.map((tier) => t(`tier.${tier}`)), ...some.map((one) => one.name)], asRows(time, (index) => [...TIERS.map((tier) => number(short[tier][index])), ...some.map((one) => shareText(one.share[index]))]), { figures: [...TIERS, ...some.keys()].map((_, index) => index + 1), hidden: true, wide: true }),
+      table(t("past.title"), [t("column.time"), ...TIERS.map((tier) => t(`tier.${tier}`)), ...some.map((one) => one.name)], asRows(time, (index) => [...TIERS.map((tier) => number(short[tier][index])), ...some.map((one) => percent(one.share[index]))]), { figures: [...TIERS, ...some.keys()].map((_, index) => index + 1), hidden: true, wide: true }),
     ),
   );
 }
@@ -150,8 +151,8 @@ function happened(app, records) {
     t("overview.decided"),
     h(
       "ul",
-      { class: "plain" },
-      records.map((record) => h("li", { key: record.number }, state(record.kind), " ", agentLink(app, record.agent), " ", h("a", { class: "ref", href: app.link("proposals", { id: record.proposal }) }, record.proposal.slice(0, 8)), h("span", { class: "when" }, when(record.time)))),
+      { class: "news" },
+      records.map((record) => h("li", { key: record.number }, h("span", {}, state(record.kind)), h("span", { class: "when" }, when(record.time)), h("span", { class: "more-of" }, agentLink(app, record.agent), " ", h("a", { class: "ref", href: app.link("proposals", { id: record.proposal }) }, record.proposal.slice(0, 8))))),
     ),
   );
 }
@@ -160,7 +161,7 @@ function joined(app, agents) {
   if (!agents.length) return null;
   return section(
     t("overview.joined"),
-    h("ul", { class: "plain" }, agents.map((one) => h("li", { key: one.agent }, agentLink(app, one.agent, one.name), " ", h("span", { class: "muted" }, t("overview.says", { offers: one.says.offers, needs: one.says.needs })), h("span", { class: "when" }, when(one.joined))))),
+    h("ul", { class: "news" }, agents.map((one) => h("li", { key: one.agent }, agentLink(app, one.agent, one.name), h("span", { class: "when" }, when(one.joined)), h("span", { class: "more-of muted" }, t("overview.says", { offers: one.says.offers, needs: one.says.needs }))))),
   );
 }
 

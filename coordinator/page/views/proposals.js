@@ -142,13 +142,14 @@ function lineOf(app, line, one, index) {
   return h(
     "li",
     { key: index },
-    h("strong", {}, quantity(line.quantity)),
-    " ",
-    line.resource,
-    h("span", { class: "muted" }, ` · ${kilometres(line.distance_km)}`, line.due && !line.into ? ` · ${t("proposals.due", { day: day(line.due) })}${slack(line)}` : ""),
-    others ? h("span", { class: "muted" }, " · ", agentLink(app, line.provider), line.action === "use" ? null : [" → ", agentLink(app, line.receiver)], line.into ? `, ${t("proposals.into", { recipe: line.into.split("/").at(-1) })}` : null) : null,
-    reason?.tier_used === undefined ? null : [" ", tier(reason.tier_used, reason.tier_stated)],
-    reason?.late ? [" ", h("span", { class: "tier late" }, t("proposals.late"))] : null,
+    h("p", {}, h("strong", {}, quantity(line.quantity)), " ", line.resource, reason?.tier_used === undefined ? null : [" ", tier(reason.tier_used, reason.tier_stated)], reason?.late ? [" ", h("span", { class: "tier late" }, t("proposals.late"))] : null),
+    h(
+      "p",
+      { class: "note" },
+      kilometres(line.distance_km),
+      line.due && !line.into ? ` · ${t("proposals.due", { day: day(line.due) })}${slack(line)}` : "",
+      others ? [" · ", agentLink(app, line.provider), line.action === "use" ? null : [" → ", agentLink(app, line.receiver)], line.into ? `, ${t("proposals.into", { recipe: line.into.split("/").at(-1) })}` : null] : null,
+    ),
   );
 }
 

@@ -1,7 +1,7 @@
 // How a thing is made, as a tree: recipes, what each takes a run, what is free of it, and how urgently it is wanted at each level.
 
 import { h } from "../dom.js";
-import { choice, empty } from "../parts.js";
+import { choice, nothingOf } from "../parts.js";
 import { percent, quantity, t } from "../words.js";
 
 const OPEN_LEVELS = 2; // that are unfolded at first
@@ -9,7 +9,7 @@ const OPEN_LEVELS = 2; // that are unfolded at first
 export function trees(app, { names, thing, found }) {
   return [
     h("div", { class: "filters" }, choice(t("filter.thing"), thing, [...names].sort().map((name) => [name, name]), (name) => app.filter({ show: "tree", thing: name }))),
-    found ? h("ul", { class: "tree card", "aria-label": t("tree.label", { thing }) }, branch(app, found, "")) : empty(t("network.nothing")),
+    found ? h("ul", { class: "tree card", "aria-label": t("tree.label", { thing }) }, branch(app, found, "")) : nothingOf(thing, found),
   ];
 }
 

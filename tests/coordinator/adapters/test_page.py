@@ -159,6 +159,55 @@ def test_why_an_answer_was_refused_can_be_said_in_the_readers_language(tmp_path:
     assert known <= set(found.values())
 
 
+def test_why_a_signal_was_turned_away_can_be_said_in_the_readers_language(tmp_path: Path) -> None:
+    pieces = {"value": 20, "unit": "1"}
+    bad = (
+        *(b"", b"nonsense", b"[1]", b'{"id": 1, "id": 2}', b'{"specversion": "1.0"', b"{} {}", b'{"specversion": "1.0"}', b"{}"),
+        *(_with(quantity={"value": value, "unit": "1"}) for value in (-3, 2.5, 10**14, True, "20")),
+        *(_with(quantity={"value": 2, "unit": unit}) for unit in ("bags", 7)),
+        _with(quantity=pieces | {"value": 1e-10, "unit": "kg"}),
+        _with(quantity=None),
+        _with(quantity=7),
+        _with(resource=7),
+        _with(resource=""),
+        _with(resource="x" * 200),
+        _with(resource="face\u200bshield"),
+        _with(place={"lat": 148.1, "long": 0}),
+        _with(place={"lat": 48.1, "lonk": 0}),
+        _with(place={"lat": 48.1}),
+        _with(tier=9),
+        _with(begin="2026-03-02T08:00:00Z", end="2026-03-01T08:00:00Z"),
+        _with(end="2026-03-01"),
+        _with(end="2026-03-01T08:00:00"),
+        _with(end="2026-02-31T08:00:00Z"),
+        _with(process="sewing", effort={"value": 1, "unit": "kg"}),
+        _with(process="sewing", effort={"value": 1, "unit": "h"}),
+        _with(price=3),
+        _with().replace(b"agent:clinic", b"agent:x y"),
+        _with().replace(b"agent:clinic", b"clinic"),
+        _with().replace(b"agent:clinic", b"coordinator:other"),
+        _with().replace(b"need.v1", b"price.v1"),
+        _with().replace(b'"time":', b'"tine":'),
+        _with().replace(b'"id":', b'"it":'),
+        _with().replace(b'"data":', b'"date":'),
+        event_json("answer", "agent:clinic", "one", START_US, {"proposal": "other", "answer": "accept"}),
+        event_json("answer", "agent:clinic", "one", START_US, {"proposal": "one", "answer": "perhaps"}),
+    )
+    with serve(tmp_path / "log", late_seconds=3_600) as served:
+        for line in bad:
+            assert served.post(line).status != 200, line
+        served.post(signal("need", "clinic", 20, time_us=START_US - 2 * 3_600_000_000))
+        reasons = {row["reason"] for row in served.get("/refused?limit=1000")["items"]}
+    assert len(reasons) > 30
+    assert {reason for reason in reasons if form_of(reason) is None} == set()
+
+
+def _with(**changed: object) -> bytes:
+    """A need like any other, but for some fields."""
+    data = {"resource": "face-shield", "quantity": {"value": 20, "unit": "1"}} | changed
+    return event_json("need", "agent:clinic", "face-shield", START_US, data)
+
+
 def test_all_scripts_are_asked_for_at_once() -> None:
     """One that waits for another to name it would cost a way there and back."""
     html = (FOLDER / "index.html").read_text(encoding="utf-8")
