@@ -6,6 +6,7 @@ Those who read on from the same position are sent the same bytes, which are made
 import asyncio
 import contextlib
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -31,6 +32,7 @@ SEND_S = 15.0  # for a piece: a listener that is slower is let go; it comes back
 KEEP_ALIVE_S = 15.0
 REST_S = 0.00025  # after each sending, times how many listen: with a thousand, each hears at most every 0.25 s
 LOOK_S = 1.0  # between two looks whether a listener may still read, where reading takes a token
+TOGETHER = 8  # listeners that go on in one turn of the loop: each may wait for the interpreter's lock, and others wait for all of them
 READERS = 4  # threads that read for listeners, whom nobody keeps waiting who asks or speaks
 SHARED = 8  # positions from which many read on at once, whose bytes are kept until there is more
 
@@ -44,7 +46,8 @@ class Feed:
         self.let_go = 0  # listeners that took too little for too long, or asked for what is not at hand any more
         self.closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._more = asyncio.Event()
+        self._waiting: list[asyncio.Future[None]] = []  # for more than there is
+        self._turns: deque[asyncio.Future[None]] = deque()  # of those who may go on, in order
         self._shared: dict[int, asyncio.Task[tuple[bytes, int]]] = {}
         self._readers = ThreadPoolExecutor(READERS, "feed")
         service.listen(self._wake)
@@ -57,9 +60,17 @@ class Feed:
         self.close()
         self._loop = None
 
-    def next(self) -> asyncio.Event:
-        """Return what will be set when there is more than there is now. Take it before looking."""
-        return self._more
+    def next(self) -> "asyncio.Future[None]":
+        """Return what will be done when there is more than there is now. Take it before looking."""
+        more = asyncio.get_running_loop().create_future()
+        self._waiting.append(more)
+        return more
+
+    async def turn(self) -> None:
+        """Wait until it is one's turn to go on."""
+        turn = asyncio.get_running_loop().create_future()
+        self._queue([turn])
+        await turn
 
     async def after(self, position: int) -> tuple[bytes, int]:
         """Return what comes after a position, as frames, and the position to go on from."""
@@ -89,9 +100,23 @@ class Feed:
                 loop.call_soon_threadsafe(self._ring)
 
     def _ring(self) -> None:
-        rung, self._more = self._more, asyncio.Event()
+        waiting, self._waiting = self._waiting, []
         self._shared = {}
-        rung.set()
+        self._queue(waiting)
+
+    def _queue(self, some: "list[asyncio.Future[None]]") -> None:
+        are_going = bool(self._turns)
+        self._turns.extend(some)
+        if some and not are_going:
+            asyncio.get_running_loop().call_soon(self._let_some_go_on)
+
+    def _let_some_go_on(self) -> None:
+        for _ in range(min(TOGETHER, len(self._turns))):
+            one = self._turns.popleft()
+            if not one.done():
+                one.set_result(None)
+        if self._turns:
+            asyncio.get_running_loop().call_soon(self._let_some_go_on)
 
 
 class EventStream(Response):
@@ -134,11 +159,11 @@ class EventStream(Response):
         more = self._feed.next()
         body, position = await self._feed.after(self._position)
         if position == self._position:
-            waiting = asyncio.create_task(more.wait())
-            await asyncio.wait({waiting, gone}, timeout=KEEP_ALIVE_S, return_when=asyncio.FIRST_COMPLETED)
-            if waiting.done() or gone.done():
+            await asyncio.wait({more, gone}, timeout=KEEP_ALIVE_S, return_when=asyncio.FIRST_COMPLETED)
+            if more.done() or gone.done():
                 return
-            waiting.cancel()
+            more.cancel()
+        await self._feed.turn()
         body = body or b": still here\n\n"
         for begin in range(0, len(body), PIECE):
             async with asyncio.timeout(SEND_S):

@@ -4,6 +4,7 @@ Headers are bounded by h11, bodies and how long they take by `http_api`, and wha
 """
 
 import asyncio
+import socket
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -15,6 +16,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 __all__ = ["CONNECTIONS", "Server"]
 
 CONNECTIONS = 2_000
+ACCEPTED_TOGETHER = 4  # in one turn of the loop: when all come at once, as after a restart, those who are there already wait for each
 HEAD_S = 10.0  # for the head of a request to arrive
 STALL_S = 20.0  # after which a connection is broken off that meanwhile took less than ...
 STALL_BYTES = 64 << 10  # ... of what waits for it, where that is more than uvicorn lets wait
@@ -39,6 +41,7 @@ class Server(uvicorn.Server):
             log_config=None,
             access_log=False,
             server_header=False,
+            backlog=ACCEPTED_TOGETHER,
             timeout_keep_alive=IDLE_S,
             timeout_graceful_shutdown=GRACE_S,
             h11_max_incomplete_event_size=LARGEST_HEAD,
@@ -46,6 +49,12 @@ class Server(uvicorn.Server):
         )
         super().__init__(config)
         self._feed, self._when_told_to_stop = app.state.feed, when_told_to_stop
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen. How many are accepted in one turn (asyncio's `backlog`) is not how many may wait for that."""
+        await super().startup(sockets)
+        for one in sockets or ():
+            one.listen(CONNECTIONS)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop."""

@@ -1,0 +1,80 @@
+"""Those who follow the stream go on a few at a time, in order, and nobody is forgotten."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+from coordinator.adapters.feed import TOGETHER, Feed
+
+LISTENERS = 5 * TOGETHER + 3
+
+
+class NothingSaid:
+    """A service of which only news are wanted."""
+
+    def __init__(self) -> None:
+        self.tell: Callable[[], None] = lambda: None
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        self.tell = listener
+
+
+class Turns:
+    """Notes who went on in which turn of the loop."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.went_on: list[tuple[int, int]] = []  # turn, who
+
+    async def count(self) -> None:
+        while True:
+            await asyncio.sleep(0)
+            self.number += 1
+
+    def note(self, who: int) -> None:
+        self.went_on.append((self.number, who))
+
+
+async def in_turns(waiting: Callable[[int], asyncio.Future], begin: Callable[[], None], turns: Turns) -> None:
+    counting = asyncio.create_task(turns.count())
+    following = [asyncio.create_task(then(waiting(who), turns, who)) for who in range(LISTENERS)]
+    await asyncio.sleep(0)
+    begin()
+    await asyncio.wait_for(asyncio.gather(*following), 30)
+    counting.cancel()
+
+
+async def then(coming: asyncio.Future, turns: Turns, who: int) -> None:
+    await coming
+    turns.note(who)
+
+
+@pytest.mark.parametrize("wait", ["for more", "for a turn"])
+def test_listeners_go_on_a_few_in_each_turn_of_the_loop_and_in_order(wait):
+    turns = Turns()
+
+    async def follow() -> None:
+        service = NothingSaid()
+        feed = Feed(service)
+        async with feed.lifespan(None):
+            waiting = (lambda _: feed.next()) if wait == "for more" else (lambda _: asyncio.ensure_future(feed.turn()))
+            await in_turns(waiting, service.tell, turns)
+
+    asyncio.run(follow())
+    assert [who for _, who in turns.went_on] == list(range(LISTENERS))
+    assert max(Counter(turn for turn, _ in turns.went_on).values()) == TOGETHER
+
+
+def test_one_that_left_while_it_waited_takes_nobodys_turn():
+    async def follow() -> list[bool]:
+        feed = Feed(NothingSaid())
+        turns = [asyncio.ensure_future(feed.turn()) for _ in range(LISTENERS)]
+        await asyncio.sleep(0)
+        for one in turns[::2]:
+            one.cancel()
+        await asyncio.wait(turns, timeout=30)
+        return [one.cancelled() for one in turns]
+
+    assert asyncio.run(follow()) == [number % 2 == 0 for number in range(LISTENERS)]
