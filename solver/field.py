@@ -61,7 +61,8 @@ class Field:
     An event of q units takes at most q searches, each over the arcs of those nodes alone that lie nearer than the change
     matters, however large the network is. Reading `flow` or `pressures` is O(A). Building one is a cold solve. All of these run
     without the interpreter's lock: another thread goes on meanwhile. Whoever has none gives a ``budget`` and calls `go_on`; what
-    is asked before the field is at rest waits for that.
+    is asked before the field is at rest waits for that. Only laying the problem out, before the first node is visited, is not cut
+    up by a budget: O(A), half a second for a million arcs. A loop that cannot wait so long has a thread call the constructor.
 
     References
     ----------
