@@ -14,7 +14,7 @@ import networkx as nx
 from coordinator.cycle import Coordination
 from coordinator.explaining import need_named
 from coordinator.graph import free_now_grains
-from coordinator.limits import lacking
+from coordinator.limits import lacking, process_meant, processes_done
 from coordinator.loops import Stock, recipe_stocks
 from coordinator.network import PROCESS, Network, Stance
 from coordinator.opportunities import NOBODY, supply_at
@@ -23,7 +23,7 @@ from coordinator.production import Made
 from coordinator.questions import amount_of
 from coordinator.signals import Recipe, Step
 from coordinator.units import Quantity
-from coordinator.wording import amount, counted
+from coordinator.wording import amount, counted, shown
 from coordinator.workshops import accepted_stocks, relevant
 
 __all__ = ["Change", "Exploded", "Row", "Supplier", "explode"]
@@ -86,6 +86,7 @@ class Exploded:
     together: tuple[str, ...]  # what is short in all, where no one change is enough
     reasons: tuple[str, ...]  # what was left out of the plan, counted
     unused: tuple[str, ...]  # recipes that lead to it and are not used, each with why and what to do
+    taken_for: tuple[str, ...]  # names of processes that count as another, each with who says so
 
 
 def explode(coordination: Coordination, asked: str) -> Exploded:
@@ -118,6 +119,7 @@ def explode(coordination: Coordination, asked: str) -> Exploded:
         together=() if enough else tuple(f"{amount(row.short)} {row.name}" for row in rows if row.short is not None),
         reasons=tuple(f"{counted(count, 'time')}: {why}" for why, count in sorted((made.left_out + made.dropped).items())) if made else (),
         unused=tuple(unused[ref] for ref in leading if ref in unused),
+        taken_for=tuple(netting.taken_for(rows)),
     )
 
 
@@ -136,13 +138,33 @@ class _Netting:
         self.free: dict[Stock, dict[str, int]] = {}
         for ref, grains in free.items():
             stance = network.stances[ref]
-            by = self.free.setdefault((network.canonical(stance.thing), stance.dimension), {})
-            if grains:
-                by[ref] = grains
+            for stock in self._serves(stance):
+                by = self.free.setdefault(stock, {})
+                if grains:
+                    by[ref] = grains
         self.makers: dict[Stock, list[str]] = {}
         for ref, (_, gives) in self.flows.items():
             for stock in gives:
                 self.makers.setdefault(stock, []).append(ref)
+
+    def _serves(self, stance: Stance) -> list[Stock]:
+        """Return what a supply is of. Hours that can do several processes count in full with each: a plan tells what all take in sum."""
+        if not stance.is_hours:
+            return [(self.network.canonical(stance.thing), stance.dimension)]
+        return [((PROCESS, process), stance.dimension) for process in processes_done(self.network, stance.name)]
+
+    def taken_for(self, rows: Sequence[Row]) -> Iterator[str]:
+        """Yield, for every name of a process in these rows that counts as another, a sentence with who says so."""
+        shown_rows = {row.name: row for row in rows if row.sort == PROCESS}
+        said = {step.process for row in shown_rows.values() for ref in row.into for step in self.recipes[ref].steps}
+        said |= {self.network.stances[ref].name for process in shown_rows for ref in self.free.get(((PROCESS, process), "time"), {})}
+        for name in sorted(said):
+            meant, source = process_meant(self.network, name)
+            done = [process for process in processes_done(self.network, name) if process in shown_rows and process != name]
+            if done:
+                by = source or "the table of processes"
+                through = f" by way of {meant}" if meant not in (name, *done) else ""
+                yield f"{shown(name)} counts as {' and '.join(done)}{through} ({by})"
 
     def rows(self, need: Stance, open_grains: int) -> Iterator[Row]:
         """Yield a row for everything that the open part of a need takes, by level."""
@@ -166,7 +188,7 @@ class _Netting:
                     level[taken] = max(level.get(taken, 0), level[stock] + 1)
                     into.setdefault(taken, set()).add(chosen)
                 for step in self.recipes[chosen].steps:
-                    process = network.canonical((PROCESS, step.process))[1]
+                    process = process_meant(network, step.process)[0]
                     hours.setdefault(process, []).append((step, runs))
                     hour_level[process] = max(hour_level.get(process, 0), level[stock] + 1)
                     into.setdefault(((PROCESS, process), "time"), set()).add(chosen)
@@ -197,7 +219,7 @@ class _Netting:
 
     def processes(self, ref: str) -> list[str]:
         """Return the processes of a recipe's steps."""
-        return [self.network.canonical((PROCESS, step.process))[1] for step in self.recipes[ref].steps]
+        return [process_meant(self.network, step.process)[0] for step in self.recipes[ref].steps]
 
     def _runs(self, ref: str, stock: Stock, grains: int) -> int:
         batch = self.recipes[ref].batch
@@ -215,7 +237,7 @@ class _Netting:
         """Return the least that one run of any of these recipes takes of a thing or process."""
         taken = [self.flows[ref][0].get(stock, 0) for ref in refs]
         steps = [step for ref in refs for step in self.recipes[ref].steps]
-        taken += [step.effort.grains for step in steps if ((PROCESS, self.network.canonical((PROCESS, step.process))[1]), "time") == stock]
+        taken += [step.effort.grains for step in steps if ((PROCESS, process_meant(self.network, step.process)[0]), "time") == stock]
         return max(1, min((each for each in taken if each), default=1))
 
     def _row(self, stock: Stock, level: int, grains: int, short: int, chosen: str | None, into: set[str], able: int | None = None) -> Row:

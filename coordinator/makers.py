@@ -8,16 +8,22 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from coordinator.commitments import Book
 from coordinator.errors import Refused
+from coordinator.graph import free_now_grains
 from coordinator.limits import lacking, process_meant
+from coordinator.loops import Stock, recipe_stocks
 from coordinator.network import RESOURCE, Network, Stance
 from coordinator.places import Coordinates, great_circle_m, place_named
 from coordinator.processes import broader_of, term_of
+from coordinator.questions import amount_of
 from coordinator.signals import Recipe
-from coordinator.wording import counted, near
+from coordinator.units import Quantity
+from coordinator.wording import amount, counted, near
 
-__all__ = ["DesignMakers", "Maker", "Requirement", "makers", "place_meant", "recipes_named"]
+__all__ = ["DesignMakers", "Input", "Maker", "Requirement", "makers", "place_meant", "recipes_named"]
 
+MOST_SUPPLIERS = 3  # named of each input, those who have most; the rest is counted
 MOST_UNKNOWN = 10  # names that nobody's table knows, shown of each answer
 
 
@@ -38,6 +44,33 @@ class Requirement:
 
 
 @dataclass(frozen=True, slots=True)
+class Input:
+    """One thing that goes in, and who could supply it: who has some free, whichever way it is away, and which recipes make it."""
+
+    name: str
+    takes: Quantity  # one run
+    free: Quantity  # with everybody
+    suppliers: tuple[str, ...]  # agents, those who have most first
+    more_suppliers: int
+    made_by: tuple[str, ...]  # refs of recipes, drafts too
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether what there is would not do for a single run."""
+        return self.free.grains < self.takes.grains
+
+    @property
+    def told(self) -> str:
+        """What a run takes and where that is to be had, in words."""
+        run = f"{amount(self.takes)} of {self.name} a run"
+        more = f" and {self.more_suppliers:,} more" if self.more_suppliers else ""
+        having = f"{amount(self.free)} free with {', '.join(self.suppliers)}{more}" if self.suppliers else "nobody has any"
+        making = f"; {', '.join(self.made_by)} {'makes' if len(self.made_by) == 1 else 'make'} it" if self.made_by else ""
+        nowhere = "" if self.suppliers or self.made_by else " and no recipe makes it"
+        return f"{run}: {having}{making}{nowhere}"
+
+
+@dataclass(frozen=True, slots=True)
 class Maker:
     """One agent who has some or all of what a design takes."""
 
@@ -48,14 +81,16 @@ class Maker:
     with_hours: int  # requirements met by hours that stand, not by a mere capability
     near: int  # requirements lacking of which the process is there, and only the machine falls short or is not told of
     distance_m: int | None  # from the place asked about
+    inputs_missing: tuple[str, ...]  # things that go in, of which nobody has enough for a single run: the same for every maker
 
     @property
     def told(self) -> str:
         """What is missing, in words."""
-        if not self.lacks:
-            hours = "with free hours" if self.with_hours == self.of else f"hours stated for {self.with_hours} of {self.of}"
-            return f"has all {self.of}, {hours}" if self.of > 1 else f"has it, {hours}"
-        return f"missing {len(self.lacks)} of {self.of}: {'; '.join(self.lacks)}"
+        if self.lacks:
+            return f"missing {len(self.lacks)} of {self.of}: {'; '.join(self.lacks)}"
+        hours = "with free hours" if self.with_hours == self.of else f"hours stated for {self.with_hours} of {self.of}"
+        has = f"has all {self.of}, {hours}" if self.of > 1 else f"has it, {hours}"
+        return f"{has}; nobody has enough {' or '.join(self.inputs_missing)} for one run" if self.inputs_missing else has
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +101,7 @@ class DesignMakers:
     name: str
     draft: bool
     requirements: tuple[Requirement, ...]
+    inputs: tuple[Input, ...]
     unknown_quantities: tuple[str, ...]  # of a draft: what goes in, nobody said how much
     makers: tuple[Maker, ...]  # the most complete first; near misses after
     hidden: Mapping[str, int]  # agents not among them, by the reason
@@ -81,13 +117,16 @@ class _Able:
     unknown: tuple[str, ...]
 
 
-def makers(network: Network, name: str, *, near_to: Coordinates | None = None, within_m: int | None = None) -> tuple[DesignMakers, ...]:
+def makers(
+    network: Network, name: str, *, book: Book | None = None, near_to: Coordinates | None = None, within_m: int | None = None
+) -> tuple[DesignMakers, ...]:
     """Return, for every recipe of this name or that makes a resource of this name, drafts too, who could make it.
 
-    Raises `Refused` where no recipe is called so.
+    With a book, what others' unanswered promises keep aside is not free. Raises `Refused` where no recipe is called so.
     """
     able = {agent: _abilities(network, agent) for agent in sorted(network.agents)}
-    return tuple(_makers_of(network, ref, able, near_to, within_m) for ref in recipes_named(network, name))
+    stocked = _stocked(network, book)
+    return tuple(_makers_of(network, ref, able, stocked, near_to, within_m) for ref in recipes_named(network, name))
 
 
 def recipes_named(network: Network, name: str) -> list[str]:
@@ -122,15 +161,24 @@ def place_meant(network: Network, asked: str) -> Coordinates:
     return place
 
 
-def _makers_of(network: Network, ref: str, able: Mapping[str, _Able], near_to: Coordinates | None, within_m: int | None) -> DesignMakers:
+def _makers_of(
+    network: Network,
+    ref: str,
+    able: Mapping[str, _Able],
+    stocked: Mapping[Stock, Mapping[str, int]],
+    near_to: Coordinates | None,
+    within_m: int | None,
+) -> DesignMakers:
     recipe = network.recipes[ref]
+    inputs = tuple(_inputs(network, recipe, stocked))
+    missing = tuple(taken.name for taken in inputs if taken.is_missing)
     requirements = tuple(_requirements(network, recipe))
     found: list[Maker] = []
     hidden: Counter[str] = Counter()
     unknown: Counter[str] = Counter()
     for agent, abilities in able.items():
         unknown.update(abilities.unknown)
-        maker = _maker(agent, abilities, requirements, _distance_m(network, agent, near_to))
+        maker = _maker(agent, abilities, requirements, _distance_m(network, agent, near_to), missing)
         why = _why_hidden(maker, abilities, within_m)
         if why is None:
             found.append(maker)
@@ -139,13 +187,37 @@ def _makers_of(network: Network, ref: str, able: Mapping[str, _Able], near_to: C
     found.sort(key=lambda one: (len(one.lacks), -one.near, -one.with_hours, -1 if one.distance_m is None else one.distance_m, one.agent))
     names = tuple(name for name, _ in sorted(unknown.items(), key=lambda row: (-row[1], row[0]))[:MOST_UNKNOWN])
     reasons = dict(sorted(hidden.items()))
-    return DesignMakers(ref, recipe.recipe, recipe.draft, requirements, recipe.quantity_unknown, tuple(found), reasons, names)
+    return DesignMakers(ref, recipe.recipe, recipe.draft, requirements, inputs, recipe.quantity_unknown, tuple(found), reasons, names)
 
 
 def _requirements(network: Network, recipe: Recipe) -> Iterator[Requirement]:
     asked = [(step.process, step.requires) for step in recipe.steps]
     for process, requires in (*asked, *((demand.process, demand.requires) for demand in recipe.hours_unknown)):
         yield Requirement(process, *process_meant(network, process), requires)
+
+
+def _stocked(network: Network, book: Book | None) -> dict[Stock, dict[str, int]]:
+    """Return who has how much free of each thing that is no hours, in grains by agent."""
+    found: dict[Stock, dict[str, int]] = {}
+    for stance in network.living():
+        if stance.is_supply and not stance.is_hours and (grains := free_now_grains(stance, book)):
+            by = found.setdefault((network.canonical(stance.thing), stance.dimension), {})
+            by[stance.agent] = by.get(stance.agent, 0) + grains
+    return found
+
+
+def _inputs(network: Network, recipe: Recipe, stocked: Mapping[Stock, Mapping[str, int]]) -> Iterator[Input]:
+    takes, _ = recipe_stocks(network, recipe)
+    for stock, grains in takes.items():
+        having = sorted(stocked.get(stock, {}).items(), key=lambda row: (-row[1], row[0]))
+        yield Input(
+            name=stock[0][1],
+            takes=amount_of(network, stock, grains),
+            free=amount_of(network, stock, sum(each for _, each in having)),
+            suppliers=tuple(agent for agent, _ in having[:MOST_SUPPLIERS]),
+            more_suppliers=max(0, len(having) - MOST_SUPPLIERS),
+            made_by=tuple(ref for ref, other in sorted(network.recipes.items()) if stock in recipe_stocks(network, other)[1]),
+        )
 
 
 def _abilities(network: Network, agent: str) -> _Able:
@@ -171,7 +243,7 @@ def _capacities(network: Network, refs: list[str]) -> Iterator[Stance]:
             yield stance
 
 
-def _maker(agent: str, able: _Able, requirements: tuple[Requirement, ...], distance_m: int | None) -> Maker:
+def _maker(agent: str, able: _Able, requirements: tuple[Requirement, ...], distance_m: int | None, missing: tuple[str, ...]) -> Maker:
     lacks: list[str] = []
     with_hours = near_ones = 0
     for requirement in requirements:
@@ -187,7 +259,7 @@ def _maker(agent: str, able: _Able, requirements: tuple[Requirement, ...], dista
         elif requirement.requires:
             near_ones += 1
             lacks.append(f"{requirement.told}: it says it can do {requirement.process}, not with which machines")
-    return Maker(agent, len(requirements) - len(lacks), len(requirements), tuple(lacks), with_hours, near_ones, distance_m)
+    return Maker(agent, len(requirements) - len(lacks), len(requirements), tuple(lacks), with_hours, near_ones, distance_m, missing)
 
 
 def _why_hidden(maker: Maker, able: _Able, within_m: int | None) -> str | None:

@@ -121,7 +121,11 @@ def _add_making(app: FastAPI, tell: Tell) -> None:
         def told(coordination: Coordination) -> dict[str, Any]:
             network = coordination.network
             place = None if near is None else place_meant(network, near)
-            return {"items": makers(network, design, near_to=place, within_m=None if within_km is None else int(within_km * 1000))}
+            return {
+                "items": makers(
+                    network, design, book=coordination.book, near_to=place, within_m=None if within_km is None else int(within_km * 1000)
+                )
+            }
 
         return tell(told)
 

@@ -22,7 +22,7 @@ def show_makers(where: Where, design: str, place: str | None, within_km: float |
     coordination = load(where, quiet=to_json).coordination
     network, unused = coordination.network, coordination.production.unused()
     near_to = None if place is None else place_meant(network, place)
-    found = makers(network, design, near_to=near_to, within_m=None if within_km is None else int(within_km * 1000))
+    found = makers(network, design, book=coordination.book, near_to=near_to, within_m=None if within_km is None else int(within_km * 1000))
     if to_json:
         print_json(found)
         return
@@ -43,7 +43,7 @@ def show_exploded(where: Where, need: str, to_json: bool) -> None:
     if not found.rows:
         return
     table("what it takes, level by level", ["level", "name", "", "wanted", "free", "short", "made by", "who has it"], _levels(found))
-    for sentence in found.unused:
+    for sentence in (*found.taken_for, *found.unused):
         print(f"  {sentence}")
     if found.can_be_made is None:
         missing = "no recipe that is used makes it" if found.unused else "no recipe makes it"
@@ -107,6 +107,8 @@ def _show_design(found: DesignMakers) -> None:
         print(f"  takes {requirement.told}{meant}")
     if not found.requirements:
         print("  takes no process: anybody could")
+    for taken in found.inputs:
+        print(f"  takes {taken.told}")
     for name in found.unknown_quantities:
         print(f"  takes {name}, nobody said how much")
     whole = sum(not one.lacks for one in found.makers)

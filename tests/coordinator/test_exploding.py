@@ -101,6 +101,29 @@ def test_a_recipe_that_is_not_used_is_told_with_the_reason_instead_of_passed_ove
     assert explode(desk.core, "clinic/need/n").unused == ()
 
 
+def test_hours_count_by_the_table_of_processes_as_planning_counts_them_and_that_is_told():
+    lines = [
+        agent("maker", 48.0, 2.0),
+        agent("clinic", 48.5, 2.0),
+        recipe("designer", "visor", {"visor": 1}, {}, {"3D printer": 1}),
+        capacity("maker", 10, "FFF"),
+        need("clinic", 3, "visor"),
+    ]
+    found = explode(Desk(*lines).core, "clinic")
+    row = rows(found)["3d-printing"]
+    assert ([one.agent for one in row.suppliers], row.short, found.can_be_made.grains, found.bottleneck) == (["maker"], None, 3, None)
+    assert found.taken_for == (
+        '"3D printer" counts as 3d-printing (common in the trade)',
+        '"FFF" counts as 3d-printing by way of fdm (common in the trade)',
+    )
+
+
+def test_a_broad_process_does_not_count_as_a_finer_one():
+    lines = [recipe("designer", "visor", {"visor": 1}, {}, {"fdm": 1}), capacity("maker", 10, "3D printer"), need("clinic", 3, "visor")]
+    found = explode(Desk(*lines).core, "clinic")
+    assert (rows(found)["fdm"].suppliers, found.can_be_made.grains, found.taken_for) == ((), 0, ())
+
+
 def test_an_unknown_need_is_refused():
     with pytest.raises(Refused, match="there is no need"):
         explode(Desk(*SIMPLE).core, "nobody/need/x")

@@ -7,7 +7,8 @@ from coordinator.errors import Refused
 from coordinator.makers import makers, place_meant
 from coordinator.network import Network
 from coordinator.signals import parse_event
-from tests.support.events import agent, amount, capacity, event, moment_us
+from tests.coordinator.test_production import recipe
+from tests.support.events import agent, amount, capacity, event, moment_us, offer
 
 STAND = {
     "recipe": "stand",
@@ -46,6 +47,7 @@ def test_a_maker_with_the_right_machine_has_all_and_one_with_a_smaller_machine_i
         agent("thin", classified_as=ALL_BUT_LASER),
         laser("thin", material="acrylic", thickness_mm=3),
         agent("none", classified_as=ALL_BUT_LASER),
+        offer("hub", 2, "acrylic", unit="kg"),
     )
     assert [(one.agent, one.has, one.told) for one in found.makers] == [
         ("able", 4, "has all 4, hours stated for 1 of 4"),
@@ -97,6 +99,21 @@ def test_a_design_is_named_by_its_recipe_its_ref_or_what_it_makes_and_else_refus
         makers(told, "stant")
     with pytest.raises(Refused, match="1 recipe stand"):
         makers(told, "zzz")
+
+
+def test_what_goes_in_is_told_with_who_could_supply_it_and_what_nobody_has_is_named():
+    able = [agent("able", classified_as=ALL_BUT_LASER), laser("able", material="acrylic", thickness_mm=8)]
+    found = answer(*able)
+    assert [each.told for each in found.inputs] == ["2 kg of acrylic a run: nobody has any and no recipe makes it"]
+    assert found.makers[0].told == "has all 4, hours stated for 1 of 4; nobody has enough acrylic for one run"
+
+    little = answer(*able, offer("hub", 1, "acrylic", unit="kg"), recipe("mill", "sheet", {"acrylic": (1, "kg")}, {}, {"rolling": 1}))
+    assert [each.told for each in little.inputs] == ["2 kg of acrylic a run: 1 kg free with hub; mill/recipe/sheet makes it"]
+    assert little.makers[0].inputs_missing == ("acrylic",)
+
+    enough = answer(*able, *(offer(who, each, "acrylic", unit="kg") for who, each in (("a", 1), ("b", 3), ("c", 2), ("d", 4))))
+    assert [each.told for each in enough.inputs] == ["2 kg of acrylic a run: 10 kg free with d, b, c and 1 more"]
+    assert enough.makers[0].told == "has all 4, hours stated for 1 of 4"
 
 
 def test_a_draft_is_shown_as_one_and_its_unknown_hours_count_as_requirements():

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
 from importlib.resources import files
 from pathlib import Path
 from threading import Event
@@ -24,9 +25,14 @@ from coordinator.errors import Unavailable
 from coordinator.explaining import explain
 from coordinator.json_schemas import json_schemas
 from coordinator.layout import Drawing, draw
+from coordinator.loops import Ring
 from coordinator.matching import Hidden
+from coordinator.network import Network
 from coordinator.places import Table
-from coordinator.signals import event_json
+from coordinator.proportions import in_proportion
+from coordinator.signals import event_json, parse_event
+from tests.coordinator.test_production import recipe
+from tests.support.events import moment_us
 from tests.support.relief import relief
 from tests.support.serving import START_US, Served, serve, signal
 
@@ -121,6 +127,19 @@ def test_what_could_change_can_be_said_in_the_readers_language(told: Served) -> 
     sentences |= {each for row in told.get("/network/unreachable")["items"] for each in row["reasons"]}
     assert {each for each in sentences if form_of(each) is None} == set()
     assert len({form_of(each) for each in sentences}) >= 4
+
+
+def test_why_a_recipe_is_not_used_can_be_said_in_the_readers_language() -> None:
+    told = [Ring("a/recipe/r", ("pulp", "sheet", "pulp"), back).sentence for back in (Fraction(1), Fraction(1, 2))]
+    network = Network(Charter())
+    wide = recipe("a", "wide", {"part": 1}, {"wire": (1, "mm")}, {}), recipe("b", "wider", {"drum": 1}, {"wire": (10, "km")}, {})
+    levels = [recipe("c", f"level{each}", {f"good{each}": 1}, {f"good{each - 1}": 10**3}, {}) for each in range(1, 5)]
+    for line in (*wide, *levels):
+        network.apply(parse_event(line), moment_us(1))
+    _, odd = in_proportion(network, network.recipes)
+    told += [each.sentence for each in odd]
+    assert [form_of(each) for each in told[:2]] == ["recipe_loop_no_gain", "recipe_loop"]
+    assert {form_of(each) for each in told[2:]} == {"recipe_wide", "recipe_deep"}
 
 
 def test_why_an_answer_was_refused_can_be_said_in_the_readers_language(tmp_path: Path) -> None:
