@@ -344,11 +344,15 @@ def unfold(net: Net, left: Left, ways: Ways, found: Found, thing: int, place: in
         real = net.self_of[thing]
         flat = (real * net.places + place) * buckets + bucket
         room = lines < most and open_ < most and undone < most
-        if trail and room and left.over[real, place, bucket] >= units:  # Nobody planned for it, and it is here.
-            write(found.lines, lines, LEFTOVER, flat, real, units, bucket, bucket, feeds)
-            _, undone = take(left.over.ravel(), OVER, flat, units, found, undone, OVER, flat)
+        here = min(units, left.over[real, place, bucket])
+        if here and room:  # Nobody planned for it, and it is here.
+            write(found.lines, lines, LEFTOVER, flat, real, here, bucket, bucket, feeds)
+            _, undone = take(left.over.ravel(), OVER, flat, here, found, undone, OVER, flat)
             lines += 1
-            continue
+            units -= here
+            if not units:
+                continue
+            room = lines < most and undone < most
         way = strongest(net, left, thing, place, bucket) if trail else ways.via[thing, place, bucket]
         kind, what = way % 8, way // 8
         well = kind != NOWHERE and room

@@ -132,6 +132,17 @@ def test_scrap_is_ground_and_used_again_but_never_made_to_be_ground() -> None:
     assert Kind.LEFTOVER in plan.line_kind.tolist()
 
 
+def test_what_a_run_leaves_over_is_taken_even_where_it_is_not_enough() -> None:
+    problem = ProductionProblem.of(
+        places=1, things=1, outputs=[[(0, 10)]], activities=[(0, 0)], activity_effort=[50], uses=[[(0, 1, 0)]], pool_place=[0],
+        pool_grains=[3], needs=[(0, 0, 14, 0, 0, 1), (0, 0, 16, 0, 0, 1)], worth=[101, 100],
+    )  # fmt: skip
+    plan = plan_making(problem)
+    assert broken_rules(problem, plan) == []
+    # A tree each, of three runs in all: two give 20, of which 6 are left, and one 10.
+    assert plan.tree_units.tolist() == [14, 16]
+
+
 def test_lateness_is_taken_only_where_it_still_gains() -> None:
     said = {
         "places": 1, "things": 1, "buckets": 5, "outputs": [[(0, 1)]], "activities": [(0, 0)], "uses": [[(0, 1, 0)]],
