@@ -1,6 +1,7 @@
 """CloudEvents 1.0 in its two forms: structured JSON everywhere, binary (attributes as headers, data as value) on Kafka."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 import orjson
 
@@ -39,10 +40,8 @@ def from_binary(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> by
     Headers that are not CloudEvents' own (tracing, for one) are passed over. Numbers keep every digit. Refused when the headers
     contradict each other or the value is not JSON.
     """
-    texts = _texts(headers)
-    content_type = texts.get(_CONTENT_TYPE, _JSON)
-    media_type = content_type.partition(";")[0].strip().lower()
-    attributes = {name.removeprefix(_PREFIX): text for name, text in texts.items() if name.startswith(_PREFIX)}
+    attributes, content_type = _told(headers)
+    media_type = _JSON if content_type == _JSON else content_type.partition(";")[0].strip().lower()
     if attributes and value and media_type == _JSON and _is_json(value):
         # What it says is read once, strictly, by whoever takes the event; here it only has to be one value of JSON.
         return b'%s,"data":%s}' % (orjson.dumps(attributes)[:-1], value)
@@ -115,17 +114,27 @@ def _utf8(name: str, value: str) -> bytes:
         raise Refused(f"{name} is {shown(value)}, with half a surrogate pair; write the character itself.") from None
 
 
-def _texts(headers: Iterable[tuple[str, bytes]]) -> dict[str, str]:
-    """Headers by name in lower case. Refused when one of CloudEvents' own stands twice or is not UTF-8."""
-    texts: dict[str, str] = {}
+def _told(headers: Iterable[tuple[str, bytes]]) -> tuple[dict[str, str], str]:
+    """Attributes by name, and the content type. Refused when one of CloudEvents' own headers stands twice or is not UTF-8."""
+    attributes: dict[str, str] = {}
+    content_type: dict[str, str] = {}
     for header, raw in headers:
-        name = header.lower()
-        if not name.startswith(_PREFIX) and name != _CONTENT_TYPE:
+        name = _own_name(header)
+        if name is None:
             continue
-        if name in texts:
-            raise Refused(f"The header {shown(name)} stands twice; readers would disagree which one counts: send it once.")
+        told = content_type if name == _CONTENT_TYPE else attributes
+        name = name.removeprefix(_PREFIX)
+        if name in told:
+            raise Refused(f"The header {shown(header.lower())} stands twice; readers would disagree which one counts: send it once.")
         try:
-            texts[name] = raw.decode()
+            told[name] = raw.decode()
         except UnicodeDecodeError:
-            raise Refused(f"The header {shown(name)} is not UTF-8; send it as UTF-8.") from None
-    return texts
+            raise Refused(f"The header {shown(header.lower())} is not UTF-8; send it as UTF-8.") from None
+    return attributes, content_type.get(_CONTENT_TYPE, _JSON)
+
+
+@lru_cache(1 << 10)  # the same few headers come again and again
+def _own_name(header: str) -> str | None:
+    """The header in lower case; None for one that is not CloudEvents' own."""
+    name = header.lower()
+    return name if name == _CONTENT_TYPE or name.startswith(_PREFIX) else None

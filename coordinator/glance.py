@@ -4,10 +4,13 @@ The models in `signals.py` are the judge, and the only one who says what is wron
 each model's fields, without the care that sentences need. Whatever is not plain is `ValueError`, and left to the judge.
 """
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from functools import lru_cache
 from inspect import signature
+from itertools import repeat
+from operator import call
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -37,13 +40,13 @@ def glance_at(model: type[Model]) -> Callable[[object], Model]:
     parts = fields(model)  # type: ignore[arg-type]
     places = {wire_name(part.name, hints[part.name]): place for place, part in enumerate(parts)}
     rest = places.pop(REST, None)
-    found = {name: (place, _reader(hints[parts[place].name])) for name, place in places.items()}
-    readers = {name: (place, reader) for name, (place, reader) in found.items() if not isinstance(reader, _Dependent)}
-    dependent = {name: (place, reader.validator) for name, (place, reader) in found.items() if isinstance(reader, _Dependent)}
+    every = {name: (place, _reader(hints[parts[place].name])) for name, place in places.items()}
+    readers = {name: (place, reader) for name, (place, reader) in every.items() if not isinstance(reader, _Dependent)}
+    dependent = {name: (place, reader.validator) for name, (place, reader) in every.items() if isinstance(reader, _Dependent)}
     required = sum(part.default is MISSING and part.default_factory is MISSING for part in parts)  # they stand first in a dataclass
     absent = [None if part.default is MISSING else part.default for part in parts]
     made_anew = [(place, part.default_factory) for place, part in enumerate(parts) if part.default_factory is not MISSING]
-    # A frozen dataclass sets its fields by name, which is most of what it takes to make one.
+    # A frozen dataclass sets its fields by name, which is most of what it takes to make one; here no line of Python runs for any of them.
     setters = [getattr(model, part.name).__set__ for part in parts]
     names = [part.name for part in parts]
     check = getattr(model, "__post_init__", None)
@@ -57,9 +60,9 @@ def glance_at(model: type[Model]) -> Callable[[object], Model]:
         for place, make in made_anew:
             values[place] = make()
         for name, value in said.items():
-            if name in readers:
-                place, reader = readers[name]
-                values[place] = reader(value)
+            found = readers.get(name)
+            if found is not None:
+                values[found[0]] = found[1](value)
             elif name in dependent:
                 awaiting.append((*dependent[name], value))
             elif rest is not None:
@@ -72,8 +75,7 @@ def glance_at(model: type[Model]) -> Callable[[object], Model]:
             before = _Before(dict(zip(names, values, strict=True)))
             values[place] = validator(_exact(value), before)
         made = new(model)
-        for put, value in zip(setters, values, strict=True):
-            put(made, value)
+        deque(map(call, setters, repeat(made), values), 0)
         if check is not None:
             check(made)
         return made

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from coordinator.commitments import Book
 
 __all__ = [
+    "MOST_DEGREES",
     "PROCESS",
     "RESOURCE",
     "STANCE_MODELS",
@@ -55,8 +56,9 @@ def reference(agent: str, kind: str, subject: str) -> str:
 
 def never_counts(said: Signal | None, log_us: int) -> str | None:
     """Return why an offer, capacity or need that is said now can never be matched; None where it can be, and for all else."""
-    times = (("expires", said.expires_us), ("end", said.end_us)) if isinstance(said, STANCE_MODELS) else ()
-    for what, until_us in times:
+    if not isinstance(said, STANCE_MODELS) or (said.expires_us is None and said.end_us is None):
+        return None
+    for what, until_us in (("expires", said.expires_us), ("end", said.end_us)):
         if until_us is not None and until_us <= log_us:
             return f"{what} is {format_instant(until_us)}, which has passed, so this is never matched: say it again with a later time"
     return None

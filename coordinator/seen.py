@@ -29,7 +29,10 @@ class Seen(dict[str, dict[str, bytes]]):
 
     def digest(self, source: str, event_id: str) -> bytes | None:
         """Return the digest of an event's content, None where it is not known; asking about strangers leaves nothing behind."""
-        return self[source].get(event_id) if source in self or source in self._packed else None
+        known = self.get(source)
+        if known is None and source in self._packed:
+            known = self[source]
+        return None if known is None else known.get(event_id)
 
     def packed(self) -> dict[str, Packed]:
         """Return all of it, by source, in order of sources."""

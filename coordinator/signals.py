@@ -299,10 +299,10 @@ class Need(Signal):
         return amount
 
     def __post_init__(self) -> None:
-        goods, hours = (self.resource, self.quantity), (self.process, self.effort)
-        given = [part is not None for part in (*goods, *hours)]
-        if given not in ([True, True, False, False], [False, False, True, True]):
-            names = [name for name, there in zip(("resource", "quantity", "process", "effort"), given, strict=True) if there]
+        goods = (self.resource is not None) + (self.quantity is not None)
+        hours = (self.process is not None) + (self.effort is not None)
+        if goods + hours != 2 or goods == 1:
+            names = [name for name in ("resource", "quantity", "process", "effort") if getattr(self, name) is not None]
             raise ValueError(
                 f" has {' and '.join(names) or 'neither resource nor process'}; a need is for a resource with its quantity, or for a "
                 "process with its effort, not both: send one such pair."

@@ -9,6 +9,8 @@ from threading import Lock
 from types import MappingProxyType
 from typing import Protocol
 
+import msgspec
+
 from coordinator.errors import Refused
 
 __all__ = [
@@ -54,8 +56,7 @@ LARGEST_EVENT_BYTES = 1 << 20
 Clock = Callable[[], int]  # microseconds since 1970, UTC
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """What a writer hands to a log: one CloudEvents event in structured JSON, and where it belongs."""
 
     stream: str
@@ -99,8 +100,7 @@ class Place:
 START = Place()
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True, gc=False):
     """An entry as a log returns it, with the log's own stamp and position."""
 
     entry: Entry
@@ -191,13 +191,19 @@ def check_entries(entries: Sequence[Entry]) -> None:
 
 def position_of(entry: Entry, offset: int) -> str:
     """Return ``stream/partition/offset`` for an entry that stands in the partition of its key."""
-    return f"{entry.stream}/{partition_of(entry.key, PARTITIONS[entry.stream])}/{offset}"
+    return f"{_partition_named(entry.stream, entry.key)}{offset}"
 
 
 def misplaced(record: Record) -> bool:
     """Whether a record stands in another partition than its key's, where the order of its agent's words is not kept: readers refuse it."""
-    stream, partition, _ = record.position.split("/")
-    return int(partition) != partition_of(record.entry.key, PARTITIONS[stream])
+    entry = record.entry
+    return not record.position.startswith(_partition_named(entry.stream, entry.key))
+
+
+@lru_cache(maxsize=1 << 16)
+def _partition_named(stream: str, key: str) -> str:
+    """Return the partition of a key in a stream, as positions begin."""
+    return f"{stream}/{partition_of(key, PARTITIONS[stream])}/"
 
 
 def merged(records: Iterable[Record]) -> list[Record]:

@@ -2,8 +2,9 @@
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import takewhile
+
+import msgspec
 
 __all__ = ["AtHand", "Shown", "fitting"]
 
@@ -12,8 +13,7 @@ KEPT_BYTES = 64 << 20  # of their text: at 700 bytes a record, which is usual, n
 TOLD_BYTES = 256 << 10  # at once, unless one record alone has more: each of a thousand slow listeners may hold so much up
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(msgspec.Struct, frozen=True, gc=False):
     """One record as those who follow the stream get it."""
 
     position: int  # in the log

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from coordinator.adapters.memory import setting_aside
 from coordinator.cycle import Coordination
 from coordinator.errors import Refused
 from coordinator.signals import parse_event
@@ -33,17 +34,23 @@ def fold(log: EventLog, coordination: Coordination, letters: Callable[[Record], 
 
     What was refused at the door (`letters`) is no part of the state.
     """
-    place, parked, logtime_us, count = after, list[str](), 0, 0
+    with setting_aside():
+        return _fold(log, coordination, letters, after)
+
+
+def _fold(log: EventLog, coordination: Coordination, letters: Callable[[Record], None] | None, place: Place) -> Folded:
+    parked, logtime_us, count = list[str](), 0, 0
     while (batch := log.read(place, AT_ONCE)).records:
         place, logtime_us, count = batch.place, batch.records[-1].logtime_us, count + len(batch.records)
         if count // TOLD_EVERY > (count - len(batch.records)) // TOLD_EVERY:
             logger.info("folding the log", entries=count)  # some seconds of work each time, so that a long start is seen to go on
         for record in batch.records:
-            if record.entry.stream == DEAD_LETTER and letters is not None:
+            entry = record.entry
+            if entry.stream == DEAD_LETTER and letters is not None:
                 letters(record)
-            elif record.entry.stream in FOLLOWED:
+            elif entry.stream in FOLLOWED:
                 try:
-                    coordination.take(parse_event(record.entry.event, stamp_us=record.logtime_us), record.entry.event)
+                    coordination.take(parse_event(entry.event, stamp_us=record.logtime_us), entry.event)
                 except Refused as refusal:
                     parked.append(f"{record.position}: {refusal}")
     return Folded(place, parked, logtime_us)

@@ -291,7 +291,7 @@ def _listed(body: bytes) -> list[bytes]:
 
 def _told(outcomes: list[Outcome]) -> Response:
     """Return 200 when all was taken, 207 when some was, and else the problem of the first."""
-    results = [{name: value for name in Outcome.__slots__ if (value := getattr(one, name))} for one in outcomes]
+    results = [{name: value for name in Outcome.__struct_fields__ if (value := getattr(one, name))} for one in outcomes]
     first_refused = next((one for one in outcomes if one.status == "refused"), None)
     if first_refused is None or any(one.status != "refused" for one in outcomes):
         return _json({"results": results}, 200 if first_refused is None else 207)

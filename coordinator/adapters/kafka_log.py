@@ -125,17 +125,19 @@ class KafkaLog:
             self._go_to(after)
             self._fill(at_most)
             records: list[Record] = []
+            last: dict[TopicPartition, Record] = {}
             heads = [(rows[0].logtime_us, partition) for partition, rows in self._held.items() if rows]
             heapify(heads)
             while heads and len(records) < at_most:
                 _, partition = heappop(heads)
                 rows = self._held[partition]
                 records.append(rows.popleft())
-                self._next[partition] = _offset(records[-1]) + 1
+                last[partition] = records[-1]
                 if rows:
                     heappush(heads, (rows[0].logtime_us, partition))
                 elif not self._at_end(partition):
                     break  # what comes next there may be older than what the others hold
+            self._next.update((partition, _offset(record) + 1) for partition, record in last.items())
             return Batch(tuple(records), self._place())
 
     def ends(self) -> Place:
@@ -157,6 +159,8 @@ class KafkaLog:
     def commit(self, place: Place) -> None:
         """Have the broker remember a place for the group, where those who run it see how far its readers are. Nothing here goes by it."""
         offsets = {_partition(name): OffsetAndMetadata(offset, "", -1) for name, offset in place.offsets}
+        if not offsets:  # The beginning: nothing to remember, and librdkafka takes that for a mistake.
+            return
         with self._reading_lock, self._explained("remember a place"):
             self._consumer.commit(offsets, timeout_ms=self._patience_ms)
 

@@ -94,7 +94,7 @@ class Outbox:
 
 
 def _entry(line: bytes) -> Entry:
-    return replace(entry_of(parse_event(line), line), logtime_us=None)
+    return entry_of(parse_event(line), line)
 
 
 def _id(line: bytes) -> object:

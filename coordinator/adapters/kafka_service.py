@@ -5,7 +5,6 @@ but by a turn that stands in the stream of turns, whoever wrote it: so all who s
 streams again finds it, and a coordinator that was ended anywhere leaves nothing half said.
 """
 
-import json
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import structlog
+from msgspec import structs
 
 from coordinator.adapters.at_hand import Shown
 from coordinator.adapters.kafka_log import Lost
@@ -41,7 +41,7 @@ from coordinator.deciding import give_up, judged, obey, planned
 from coordinator.errors import Defect, Refused, Unavailable
 from coordinator.jsontext import read_json
 from coordinator.places import Table
-from coordinator.signals import event_json, parse_event
+from coordinator.signals import Event, event_json, parse_event
 from coordinator.stream import (
     DEAD_LETTER,
     PARTITIONS,
@@ -674,8 +674,7 @@ class KafkaService(Service):
             self._entries = self._position
         for statement in dict.fromkeys(step.judged):
             for position, outcome in self._unanswered.pop(statement, ()):
-                decided = tuple(json.loads(self._coordination.ledger[index])["data"] for index in self._verdicts.get(statement, ()))
-                step.told.append((statement, position, replace(outcome, decided=decided)))
+                step.told.append((statement, position, structs.replace(outcome, decided=self._decided_of(statement))))
         with self._told:
             for statement, position, outcome in step.told:
                 for waiter in self._waiters:
@@ -684,7 +683,7 @@ class KafkaService(Service):
             self._told.notify_all()
         self._tell_listeners()
 
-    def _keep(self, entry: Entry) -> None:
+    def _keep(self, event: Event, line: bytes) -> None:
         """Do nothing: what was taken stands in the stream already."""
 
     def _refuse(self, fault: Fault, stamp_us: int) -> Outcome:
@@ -729,7 +728,7 @@ def _heard(record: Record, place_decimals: int) -> Said | Fault:
     if not event.by_agent and event.kind != "tick":
         reason = f"source is {shown(event.source)}; in this stream agents speak, and coordinators only say the time: say it as agent:NAME."
         return Fault("speaker", reason, line, event.source, event, where)
-    return replace(kept_form(event, line, place_decimals, event.spoken_by), where=where)
+    return kept_form(event, line, place_decimals, event.spoken_by, where)
 
 
 def _partition_of(record: Record) -> str:

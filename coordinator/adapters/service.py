@@ -10,6 +10,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from threading import Event as Flag
 from threading import Lock, Thread
@@ -32,7 +33,7 @@ from coordinator.cycle import Coordination, Taken
 from coordinator.errors import Refused, Unavailable
 from coordinator.history import Timeline, sample_of
 from coordinator.jsontext import read_json, write_json
-from coordinator.network import never_counts
+from coordinator.network import MOST_DEGREES, never_counts
 from coordinator.places import Table
 from coordinator.planning import Mine
 from coordinator.production import Guides
@@ -79,8 +80,7 @@ REFUSAL_CODES: tuple[RefusalCode, ...] = ("invalid", "speaker", "conflict", "lat
 logger = structlog.get_logger("coordinator.service")
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """What became of one line that was published."""
 
     status: Literal["taken", "repeat", "refused"]
@@ -108,8 +108,7 @@ class Status:
     turns: Mapping[str, int] = field(default_factory=dict)  # on Kafka: the last number and epoch, what was void, what waits
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(msgspec.Struct, frozen=True):
     """An event that can be taken, and its line as the log keeps it."""
 
     event: Event
@@ -361,19 +360,24 @@ class Service:
             )
         else:
             if not taken.repeat:
-                self._keep(entry_of(event, said.line))
+                self._keep(event, said.line)
         finally:
             self._collect()  # Also what was decided before something failed: it was folded, so it has to be written.
         status: Literal["taken", "repeat"] = "repeat" if taken.repeat else "taken"
         if event.by_agent:
             self._counts[status] += 1
-        notes = [] if taken.repeat else [never_counts(event.data, stamp_us)]
+        note = None if taken.repeat else never_counts(event.data, stamp_us)
         if event.time_us - stamp_us > AHEAD_US:
-            notes.append(
+            ahead = (
                 f"time is {format_instant(event.time_us)}, ahead of the log's {format_instant(stamp_us)}, which counts: check this clock"
             )
-        decided = tuple(json.loads(coordination.ledger[index])["data"] for index in self._verdicts.get(statement_of(event), ()))
-        return Outcome(status, event.id, event.source, note="; ".join(filter(None, notes)) or None, decided=decided)
+            note = ahead if note is None else f"{note}; {ahead}"
+        return Outcome(status, event.id, event.source, note=note, decided=self._decided_of(statement_of(event)))
+
+    def _decided_of(self, statement: str) -> tuple[dict[str, Any], ...]:
+        """Return the ledger records that judge a word."""
+        indexes = self._verdicts.get(statement)
+        return () if indexes is None else tuple(json.loads(self._coordination.ledger[index])["data"] for index in indexes)
 
     def _refuse(self, fault: Fault, stamp_us: int) -> Outcome:
         letter = self._letter(fault, stamp_us)
@@ -408,9 +412,9 @@ class Service:
 
     # -- the log ------------------------------------------------------------------------------------------------------
 
-    def _keep(self, entry: Entry) -> None:
+    def _keep(self, event: Event, line: bytes) -> None:
         """See that what was taken stands in the log."""
-        self._pend(entry)
+        self._pend(entry_of(event, line))
 
     def _pend(self, entry: Entry, stamp_us: int | None = None) -> None:
         stamp_us = self._coordination.log_us if stamp_us is None else stamp_us
@@ -419,11 +423,14 @@ class Service:
 
     def _collect(self) -> None:
         """Queue the decisions for the log, and note which words they judge."""
-        decided, self._coordination.outbox = self._coordination.outbox, []
-        for entry in decided:
-            self._counts[f"decided:{entry.stream}"] += 1
-            self._pend(entry)
+        if self._coordination.outbox:
+            decided, self._coordination.outbox = self._coordination.outbox, []
+            for entry in decided:
+                self._counts[f"decided:{entry.stream}"] += 1
+                self._pend(entry)
         ledger = self._coordination.ledger
+        if self._judged == len(ledger):
+            return
         for index in range(self._judged, len(ledger)):
             data = json.loads(ledger[index])["data"]
             for statement in (data.get("statement"), *data.get("acceptances", {}).values()):
@@ -532,22 +539,28 @@ def _not_allowed(event: Event, speaker: Grant) -> str:
     return f"source is {shown(event.source)} and kind {event.kind!r}, but the token of {speaker.name!r} {speaker.told()}, and nothing else."
 
 
-def kept_form(event: Event, line: bytes, place_decimals: int, spoken_by: str | None = None) -> Said:
+def kept_form(event: Event, line: bytes, place_decimals: int, spoken_by: str | None = None, where: str = "") -> Said:
     """Return an event as it is taken and shown: in one line, without a log time, its place no finer than the charter allows.
 
-    Who spoke for its agent is what the door knows (`spoken_by`), whatever came in the line.
+    Who spoke for its agent is what the door knows (`spoken_by`), whatever came in the line. `where` is its position in the stream it
+    came from.
     """
     is_kept = event.logtime_us is None and event.spoken_by == spoken_by and b"\n" not in line and b"\r" not in line
     if not is_kept or _is_finer(event, place_decimals):
         line = _as_kept(line, place_decimals, spoken_by)
         event = parse_event(line)
-    return Said(event, line)
+    return Said(event, line, where)
 
 
 def _is_finer(event: Event, place_decimals: int) -> bool:
     """Whether an event tells a place more finely than the charter allows."""
     place = getattr(event.data, "place", None)
-    return place is not None and any(round(axis, place_decimals) != axis for axis in (place.lat, place.long))
+    return place is not None and not (_is_coarse(place.lat, place_decimals) and _is_coarse(place.long, place_decimals))
+
+
+@lru_cache(MOST_DEGREES)  # the same degrees come again and again, and to round a double rightly is slow
+def _is_coarse(degrees: float, decimals: int) -> bool:
+    return round(degrees, decimals) == degrees
 
 
 def _as_kept(line: bytes, place_decimals: int, spoken_by: str | None) -> bytes:

@@ -4,11 +4,12 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import structlog
+from msgspec import structs
 
 from coordinator.adapters.file_log import FileLog
 from coordinator.adapters.files import read_charter
@@ -114,7 +115,7 @@ class _ByLog:
 
     def publish(self, lines: Sequence[bytes]) -> list[Row]:
         with closing(Service(self.path, self.charter, planning=False)) as service:
-            return [asdict(outcome) for outcome in service.publish(lines)]
+            return [structs.asdict(outcome) for outcome in service.publish(lines)]
 
     def _refused(self, agent: str | None) -> Iterator[Row]:
         letters: list[Record] = []

@@ -2,8 +2,9 @@
 
     python tests/benchmarks/bench_kafka.py [--signals 30000] [--offers 300] [--per-second 500] [--seconds 10] [--cycle-seconds 0]
 
-Reading: the same records read by the raw client, by our log, and by a coordinator that folds them, writes its turns and publishes;
-by kafka-python and, where the extra `fast` is installed, by confluent-kafka. Writing: the same events, a thousand at a time. Both in CPU
+Reading: the same records read by the raw clients, by our log, and by a coordinator that folds them, writes its turns and publishes;
+by kafka-python and, where the extra `fast` is installed, by confluent-kafka. What of that is strict reading and what is folding is told
+of the same events in memory. Writing: the same events, a thousand at a time. Both in CPU
 seconds of this process, all threads of the clients counted, so that a busy machine does not blur them, and as the share of raw
 kafka-python's speed.
 
@@ -31,10 +32,13 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from coordinator.adapters.kafka_log import KafkaLog
 from coordinator.adapters.kafka_service import KafkaService
+from coordinator.adapters.memory import collect_rarely
 from coordinator.adapters.surroundings import Connect, Surroundings
 from coordinator.charter import Charter
 from coordinator.cloudevents import to_binary
-from coordinator.signals import event_json
+from coordinator.cycle import Coordination
+from coordinator.signals import Event as SignalEvent
+from coordinator.signals import event_json, parse_event
 from coordinator.stream import PROPOSAL, SIGNAL, START, Entry
 from solver import prepare
 from tests.support.apache import running_kafka
@@ -75,6 +79,34 @@ def read_raw(address: str, count: int) -> int:
         while read < count:
             read += sum(map(len, consumer.poll(timeout_ms=1_000).values()))
         return read
+
+
+def read_raw_confluent(address: str, count: int) -> int:
+    """Read with librdkafka as it is."""
+    from confluent_kafka import Consumer
+    from confluent_kafka import TopicPartition as Wanted
+
+    with closing(Consumer({"bootstrap.servers": address, "group.id": "raw", "enable.auto.commit": False})) as consumer:
+        consumer.assign([Wanted(SIGNAL, number, 0) for number in range(8)])
+        read = 0
+        while read < count:
+            read += len(consumer.consume(5_000, 0.1))
+        return read
+
+
+def read_strictly(lines: Sequence[bytes]) -> int:
+    """Read events as the coordinator does, from memory."""
+    for line in lines:
+        parse_event(line)
+    return len(lines)
+
+
+def fold_only(events: Sequence[tuple[SignalEvent, bytes]]) -> int:
+    """Take in events that are read already."""
+    core = Coordination(Charter(fairness="off"), judging=False, planning=False)
+    for event, line in events:
+        core.take(event, line)
+    return len(events)
 
 
 def read_log(address: str, count: int, opened: Connect) -> int:
@@ -141,6 +173,10 @@ def reading(folder: Path, count: int) -> None:
         tasks: list[tuple[str, Callable[[], int]]] = [("raw kafka-python", lambda: read_raw(address, count))]
         tasks += [(f"our log, {name}", partial(read_log, address, count, opened)) for name, opened in logs]
         tasks += [(f"consume, fold, publish, {name}", partial(take_all, address, folder, count, opened)) for name, opened in logs]
+        tasks += [("raw confluent", lambda: read_raw_confluent(address, count))] if len(logs) > 1 else []
+        lines = [line for _, line in words(count, 50, 5_000)]
+        events = [(parse_event(line), line) for line in lines]
+        tasks += [("strict reading alone", lambda: read_strictly(lines)), ("folding alone", lambda: fold_only(events))]
         tasks += [("raw kafka-python again", lambda: read_raw(address, count))]
         compare(f"reading {count:,} signals", tasks)
         entries = [Entry(SIGNAL, agent, line) for agent, line in words(count, 50, 5_000, seed=8)]
@@ -235,6 +271,7 @@ def main() -> None:
     parser.add_argument("--cycle-seconds", type=int, default=0, help="the charter's cadence; 0: a cycle whenever something was said")
     asked = parser.parse_args()
     prepare()
+    collect_rarely()  # as every command does
     with tempfile.TemporaryDirectory() as folder:
         try:
             if asked.signals:

@@ -1,4 +1,4 @@
-"""Garbage is looked for among what is new, and in all there is where memory in use has doubled: it is still found."""
+"""Garbage is looked for among what is new, and in all there is where memory in use has doubled: it is still found. Folding makes none."""
 
 import gc
 import sys
@@ -8,7 +8,11 @@ from collections.abc import Iterator
 import pytest
 
 from coordinator.adapters import memory
-from coordinator.adapters.memory import collect_rarely
+from coordinator.adapters.folding import fold
+from coordinator.adapters.memory import collect_rarely, setting_aside
+from coordinator.cycle import Coordination
+from coordinator.stream import SIGNAL, Entry, MemoryLog
+from tests.coordinator.test_snapshots import CHARTER, words_of
 
 
 class Ring:
@@ -66,3 +70,32 @@ def test_a_ring_that_dies_when_it_was_set_aside_goes_where_memory_in_use_has_dou
         if dead() is None:
             break
     assert dead() is None
+
+
+def test_what_is_made_while_all_is_set_aside_is_not_looked_at_and_python_looks_again_afterwards() -> None:
+    before = gc.get_freeze_count()
+    with setting_aside():
+        assert not gc.isenabled()
+        kept = many()
+    assert gc.isenabled()
+    assert gc.get_freeze_count() >= before + len(kept)
+
+
+def test_a_folded_log_leaves_no_rings_behind_though_some_of_it_is_refused() -> None:
+    """Else they would pile up in `fold`, which looks for none."""
+    log = MemoryLog(lambda: 0)
+    good = list(words_of(0))
+    bad = [b"no JSON", b"{}", good[0].replace(b"stigmergy.", b"x."), *(line.replace(b'"value": ', b'"value": -') for line in good[:50])]
+    for line in [*good, *bad, *good[:9]]:
+        log.append([Entry(SIGNAL, "anybody", line, logtime_us=0)])
+    core = Coordination(CHARTER, judging=False, planning=False)
+    gc.unfreeze()
+    gc.collect()
+    gc.disable()
+    try:
+        folded = fold(log, core)
+        assert len(folded.parked) > len(bad) // 2
+        gc.unfreeze()
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
