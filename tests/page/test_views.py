@@ -467,6 +467,25 @@ def test_several_at_one_place_lie_side_by_side_and_each_is_reached_by_the_keys(l
     expect(page.locator("main")).to_contain_text(f"Ledger of {seen[-2]}")
 
 
+def test_nothing_is_painted_in_the_middle_of_a_movement_however_late_the_machine_is(live: Served, open_page: Opened) -> None:
+    say(live, "need", "clinic", 40)
+    count = """window.painted = 0; const send = Worker.prototype.postMessage;
+      Worker.prototype.postMessage = function (told) { window.painted += told.way === "paint"; send.call(this, told); };"""
+    page = open_page(live, "/map", prepare=lambda page: page.add_init_script(count))
+    expect(page.locator(".chart .ruler")).not_to_be_empty()
+    settle(page)
+    before, after = page.evaluate("""async () => {
+      const frame = () => new Promise(requestAnimationFrame), canvas = document.querySelector('.chart .window'), before = window.painted;
+      for (let turn = 0; turn < 6; turn += 1) {
+        canvas.dispatchEvent(new WheelEvent('wheel', {deltaY: -20, bubbles: true, cancelable: true}));
+        for (const until = performance.now() + 250; performance.now() < until;);  // longer than it takes to be at rest
+        await frame();
+      }
+      return [before, window.painted]; }""")
+    assert after == before
+    page.wait_for_function("before => window.painted > before", arg=before)  # at rest
+
+
 def test_no_name_on_the_map_covers_a_dot_or_another_name(served: Served, open_page: Opened) -> None:
     """Held against plain arithmetic, for dots strewn by chance, some of them on the edge of what is seen."""
     page = open_page(served)

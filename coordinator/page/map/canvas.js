@@ -87,12 +87,23 @@ export class Chart {
   #look(x, y, scale) {
     this.view = { x, y, scale };
     if (this.marked) this.#forget();
-    clearTimeout(this.settling);
-    this.settling = setTimeout(() => {
-      this.renew();
-      this.moved?.(this.view);
-    }, SETTLED_MS);
+    this.#settle();
     this.#ask();
+  }
+
+  // Draws a new sheet once nothing moves any more. On a machine that is late a wheel's next turn may wait while that time passes: it is
+  // taken in before the second frame, and nothing is painted in the middle of a movement, which would make the machine later still.
+  #settle() {
+    clearTimeout(this.settling);
+    const { view } = this;
+    this.moving = true;
+    const rested = () => {
+      if (this.view !== view) return;
+      this.moving = false;
+      this.renew();
+      this.moved?.(view);
+    };
+    this.settling = setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(rested)), SETTLED_MS);
   }
 
   #ask() {
@@ -169,6 +180,7 @@ export class Chart {
   #release(event) {
     const held = this.pointers.delete(event.pointerId);
     if (event.type === "pointerleave") this.point?.(null);
+    if (held) this.#ask(); // what waited for the hand to let go is painted now
     if (!held || event.type !== "pointerup" || !this.pressed) return;
     const [x, y] = this.pressed;
     if (Math.hypot(event.offsetX - x, event.offsetY - y) > 5) return;
@@ -246,7 +258,7 @@ export class Chart {
 
   #frame() {
     if (!this.view || !this.scene || !this.size) return;
-    if (this.stale && !this.painting && (!this.sheetView || !this.pointers.size)) this.#paintAnew();
+    if (this.stale && !this.painting && (!this.sheetView || !(this.moving || this.pointers.size))) this.#paintAnew();
     this.#placeSheet();
     if (this.#drawPulses()) this.#ask();
   }
