@@ -167,7 +167,7 @@ export const english = {
   "filter.state": "State",
   "filter.agent": "Agent",
   "filter.all": "all",
-  "filter.open": "waiting for answers",
+  "filter.open": "open",
 
   "column.from": "From",
   "column.quantity": "How much",

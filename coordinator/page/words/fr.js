@@ -161,7 +161,7 @@ export const french = {
   "filter.state": "État",
   "filter.agent": "Agent",
   "filter.all": "tout",
-  "filter.open": "en attente de réponse",
+  "filter.open": "ouvertes",
   "column.from": "De",
   "column.quantity": "Combien",
   "column.state": "État",
