@@ -2,7 +2,7 @@
 
 import { h, show } from "./dom.js";
 import { button, notice } from "./parts.js";
-import { ask } from "./server.js";
+import { Trouble, ask } from "./server.js";
 import { Session } from "./session.js";
 import { Stream } from "./stream.js";
 import { LANGUAGES, currentLanguage, fromNow, left, number, seconds, t, useLanguage } from "./words.js";
@@ -165,7 +165,7 @@ function skip(event) {
 }
 
 function health() {
-  const label = t(`stream.${stream.state}`);
+  const label = t(loaded.trouble?.status === 401 && stream.state !== "live" ? "stream.closed" : `stream.${stream.state}`);
   const since = stream.heardMs && stream.state !== "live" ? t("stream.since", { age: seconds(Math.round((Date.now() - stream.heardMs) / 1000)) }) : "";
   return h("p", { class: `health ${stream.state}`, role: "status" }, h("span", { class: "dot", "aria-hidden": "true" }), `${label}${since}`);
 }
@@ -258,7 +258,8 @@ function content() {
 
 function troubled(trouble) {
   if (trouble.status === 401) return h("p", { class: "notice quiet" }, t("signin.read_first"), " ", button(t("sign_in"), app.signIn, { class: "quiet" }));
-  return notice("trouble", trouble.message || t(`trouble.${trouble.code === "unreachable" ? "unreachable" : "other"}`));
+  const said = trouble instanceof Trouble ? trouble.message : ""; // what else went wrong is of this page, and no sentence for its readers
+  return notice("trouble", said || t(`trouble.${trouble.code === "unreachable" ? "unreachable" : "other"}`));
 }
 
 // A fault in one view, as a message that is missing, leaves the frame and the other views as they are.

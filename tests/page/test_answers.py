@@ -253,6 +253,7 @@ def test_who_coordinates_reads_and_answers_for_those_who_let_them_and_is_named(t
         network(server, tokens)
         page = open_page(server, "/proposals", expected=("401",))
         expect(page.locator("main")).to_contain_text("Reading takes a token here")
+        expect(page.locator(".health")).to_have_text("Waiting for a token")
         page.get_by_role("main").get_by_role("button", name="Sign in").click()
         dialog = page.get_by_role("dialog")
         dialog.get_by_label("Token").fill(maria)

@@ -36,6 +36,9 @@ VIEWS = {
 }
 
 
+NETWORK_SIDES = tuple(f"network?show={side}" for side in ("tree", "hours", "downstream", "weak", "unreachable"))
+
+
 def test_a_view_opens_by_its_address_and_shows_what_there_is(served: Served, open_page: Opened) -> None:
     page = open_page(served)
     for address, text in VIEWS.items():
@@ -253,6 +256,18 @@ def say(server: Served, kind: str, agent: str, quantity: int) -> None:
     place = {"lat": 48.1, "long": -1.7}
     data = {"resource": "gown", "quantity": {"value": quantity, "unit": "1"}, "place": place}
     assert server.post(event_json(kind, f"agent:{agent}", "gown", server.clock.now_us, data)).status == 200
+
+
+def test_every_view_opens_where_nothing_was_said_yet(live: Served, open_page: Opened) -> None:
+    page = open_page(live)
+    for address in ("map", "needs", "proposals", "network", *NETWORK_SIDES, "opportunities", "signals", "book", "refused"):
+        visit(page, address)
+        expect(page.locator("main .trouble")).to_have_count(0)
+    visit(page, "opportunities")
+    expect(page.locator("main")).to_contain_text("Nobody has said anything yet.")
+    visit(page, "map")
+    say(live, "need", "clinic", 40)
+    expect(page.locator("details.card summary")).to_contain_text("1 agent", timeout=20_000)
 
 
 def test_what_is_said_appears_without_a_reload(live: Served, open_page: Opened) -> None:

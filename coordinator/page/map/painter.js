@@ -9,7 +9,7 @@ import { Sheet } from "./sheet.js";
 const sheet = new Sheet();
 let data = null; // as it was read last
 let scene = null; // what is drawn of it
-let sent = { name: [], label: [] }; // names that the page has: they change seldom, and are most of what there is
+let sent = null; // whose names the page has, once it has any: they change seldom, and are most of what there is
 let reading = null; // the question under way; a newer one ends it
 
 const ways = {
@@ -25,7 +25,7 @@ const ways = {
       data = told;
     }
     scene = sceneOf(data, options);
-    const known = same(sent.name, scene.names) && same(sent.label, scene.labels);
+    const known = sent !== null && same(sent.name, scene.names) && same(sent.label, scene.labels);
     sent = data.agents;
     return { ...scene, things: data.things, drawing: data.drawing, drawnShare: data.drawn_share ?? null, ...(known ? { names: null, labels: null } : {}) };
   },

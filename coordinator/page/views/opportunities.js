@@ -26,6 +26,7 @@ export const opportunities = {
       h("div", { class: "filters" }, textFilter(t("filter.agent"), agent, (name) => app.filter({ agent: name }))),
       unknown ? notice("quiet", unknown) : null,
       others.length ? [h("p", { class: "note" }, t("opportunities.choose")), h("ul", { class: "chips" }, others.map((one) => h("li", { key: one.agent }, h("a", { href: app.link("opportunities", { agent: one.agent }) }, one.name ?? one.agent))))] : null,
+      !agent && !others.length ? empty(t("opportunities.nobody")) : null,
       agent && !unknown ? [h("p", { class: "note" }, t("opportunities.of"), " ", agentLink(app, agent)), items.length ? h("ol", { class: "cards" }, items.map((one) => card(app, one))) : empty(t("opportunities.none"))] : null,
     );
   },

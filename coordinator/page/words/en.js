@@ -45,6 +45,7 @@ export const english = {
   "stream.connecting": "Connecting …",
   "stream.live": "Live",
   "stream.lost": "Not connected, trying again",
+  "stream.closed": "Waiting for a token",
   "stream.stale": "Silent, reconnecting",
   "stream.since": " · last heard {age} ago",
   "trouble.unreachable": "The server cannot be reached. What is shown may be old; it is tried again as soon as something changes.",
@@ -543,6 +544,7 @@ export const english = {
   "opportunities.goes": "It would go to",
   "opportunities.relieves": "and, by others passing on, relieves",
   "opportunities.short": "All needs within reach are short of {short}.",
+  "opportunities.nobody": "Nobody has said anything yet.",
   "opportunities.by": "It would be made by",
   "opportunities.words": "In words",
 };

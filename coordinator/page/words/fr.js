@@ -43,6 +43,7 @@ export const french = {
   "stream.connecting": "Connexion …",
   "stream.live": "En direct",
   "stream.lost": "Déconnecté, nouvel essai",
+  "stream.closed": "En attente d’un jeton",
   "stream.stale": "Silence, reconnexion",
   "stream.since": " · dernier signe il y a {age}",
   "trouble.unreachable": "Le serveur est injoignable. Ce qui est affiché peut être ancien ; un nouvel essai suivra.",
@@ -530,6 +531,7 @@ export const french = {
   "opportunities.goes": "Cela irait à",
   "opportunities.relieves": "et, de proche en proche, soulage",
   "opportunities.short": "À tous les besoins à portée, il manque {short}.",
+  "opportunities.nobody": "Personne n’a encore rien dit.",
   "opportunities.by": "Il le ferait par",
   "opportunities.words": "En toutes lettres",
 
