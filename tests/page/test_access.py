@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.page.conftest import Opened, keep_shot, open_details, settle, visit
@@ -41,8 +42,11 @@ def findings(page: Page, axe: str) -> list[str]:
     ]
 
 
-def test_axe_finds_nothing_serious_in_any_view_by_day_and_by_night(served: Served, open_page: Opened, axe: str) -> None:
-    page = open_page(served, reduced_motion="reduce")
+@pytest.mark.parametrize("form", [pytest.param({}, id="desktop"), pytest.param(PHONE, id="phone")])
+def test_axe_finds_nothing_serious_in_any_view_by_day_and_by_night(
+    served: Served, open_page: Opened, axe: str, form: dict[str, Any]
+) -> None:
+    page = open_page(served, reduced_motion="reduce", **form)
     found = {}
     for address in VIEWS:
         visit(page, address)
