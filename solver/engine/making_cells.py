@@ -1,4 +1,4 @@
-"""Unsplit lots on one cell, by OR-Tools: a linear program for pressures, then CP-SAT on what these leave open."""
+"""Unsplit lots on one cell: a linear program for pressures, HiGHS on the nearest pairs, then CP-SAT on what these leave open."""
 
 import math
 from typing import Any
@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from ortools.linear_solver.python import model_builder_helper
 from ortools.sat.python import cp_model
+from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_matrix
 
 from solver.errors import EngineFault
@@ -19,10 +20,13 @@ __all__ = ["assign", "sequence"]
 
 Floats = NDArray[np.float64]
 NO_ANSWER = 2**62  # dearer than any
-NEAREST = 3  # makers of each lot that a search looks at first
-SHARES = (0.1, 0.4, 0.5)  # of the limit: the nearest makers, some makers at a time, then all that is left open
-SLICE = 0.4  # of work for one search among some makers
-FEW = 5  # makers at a time
+NEAREST = 3  # makers of each lot, those of least regret, that a search looks at first
+SHARES = (0.1, 0.5, 0.1)  # of the limit: the nearest makers where HiGHS found nothing, some makers at a time, then all that is left open
+NODES = 125  # of HiGHS's tree, for a limit of 1 and one maker: with twice as many makers a node takes twice as long or more
+NEARLY = 0.001  # of the best on the nearest pairs: HiGHS stops there, since other pairs may gain as much
+SLICE = 0.3  # of work for one search among some makers
+LEAST_WORK = 0.01  # that laying out a search takes beside
+LOTS = (20, 60)  # about so many are shared anew at a time: CP-SAT proves the best of most such parts within a slice
 
 
 def assign(asked: UnsplitLots, limit: float, seed: int) -> AssignedLots:
@@ -31,52 +35,87 @@ def assign(asked: UnsplitLots, limit: float, seed: int) -> AssignedLots:
     bound = bound_of_lots(asked, pressure, scale)
     reduced = asked.effort + pressure[:, None] * asked.hours / scale
     regret = reduced - reduced.min(axis=0)
-    near = np.zeros(regret.shape, dtype=bool)
-    np.put_along_axis(near, np.argsort(regret, axis=0, kind="stable")[:NEAREST], True, axis=0)
-    best = _better(asked, _start(asked, regret, whole), near | bool(asked.setup.any()), limit * SHARES[0], seed)[0]
+    near = _nearest(regret)
+    opens = bool(asked.setup.any())
+    best = _start(asked, regret, whole)
+    if not opens and _effort(asked, best) > bound:
+        best = min(best, _branched(asked, near, int(limit * NODES / len(pressure))), key=lambda maker: _effort(asked, maker))
+    if best[0] < 0 or opens:
+        best, _, _ = _better(asked, best, near | opens, limit * SHARES[0], seed)
     if best[0] < 0:
-        best = _better(asked, best, np.ones_like(near), limit * SHARES[0], seed)[0]
-    elif not asked.setup.any() and _effort(asked, best) > bound:
+        best, _, _ = _better(asked, best, np.ones_like(near), limit * SHARES[0], seed)
+    elif not opens:
         best = _among_few(asked, best, regret, bound, limit * SHARES[1], seed)
     # What takes more than the gap by itself is in no better answer. (One unit of slack for the rounding of floats.)
     open_ = regret <= _effort(asked, best) - bound + 1
     proven = _effort(asked, best) == bound
     if not proven:
-        best, proven = _better(asked, best, open_, limit * SHARES[2 if not asked.setup.any() else 1], seed)
+        best, proven, _ = _better(asked, best, open_, limit * SHARES[1 if opens else 2], seed)
     if best[0] < 0:
         return AssignedLots(best, None, bound, pressure, scale, proven)
     effort = _effort(asked, best)
     return AssignedLots(best, effort, effort if proven else bound, pressure, scale, proven)
 
 
-def _better(asked: UnsplitLots, best: Ints, looked_at: NDArray[np.bool_], limit: float, seed: int) -> tuple[Ints, bool]:
-    """Return an answer no worse than ``best`` on the pairs looked at and its own, and whether there is none better on them."""
+def _nearest(regret: Floats) -> NDArray[np.bool_]:
+    near = np.zeros(regret.shape, dtype=bool)
+    np.put_along_axis(near, np.argsort(regret, axis=0, kind="stable")[:NEAREST], True, axis=0)
+    return near
+
+
+def _branched(asked: UnsplitLots, looked_at: NDArray[np.bool_], nodes: int) -> Ints:
+    """Return an answer on the pairs looked at, from a tree of at most so many nodes; all -1 where it held none. No maker is set up."""
+    makers, lots = asked.effort.shape
+    maker, lot = np.nonzero(looked_at)
+    pairs = np.arange(len(maker))
+    entries = np.concatenate([np.ones(len(pairs)), asked.hours[looked_at]])
+    matrix = coo_matrix((entries, (np.concatenate([lot, lots + maker]), np.concatenate([pairs, pairs]))), shape=(lots + makers, len(pairs)))
+    once = np.ones(lots)
+    limits = LinearConstraint(
+        matrix.tocsr(), np.concatenate([once, np.full(makers, -np.inf)]), np.concatenate([once, asked.capacity.astype(float)])
+    )
+    # No time is given, for the clock would make answers differ.
+    options = {"node_limit": max(nodes, 1), "mip_rel_gap": NEARLY}
+    result = milp(asked.effort[looked_at], constraints=limits, integrality=np.ones(len(pairs)), bounds=Bounds(0, 1), options=options)
+    nothing = np.full(lots, -1, dtype=np.int64)
+    if result.x is None:
+        return nothing
+    found, chosen = nothing.copy(), result.x > 0.5  # of 0 and 1, as floats
+    found[lot[chosen]] = maker[chosen]
+    # HiGHS keeps capacities as closely as floats do, which is not quite.
+    used = np.bincount(maker[chosen], weights=asked.hours[looked_at][chosen], minlength=makers)
+    return found if (found >= 0).all() and (used <= asked.capacity).all() else nothing
+
+
+def _better(asked: UnsplitLots, best: Ints, looked_at: NDArray[np.bool_], limit: float, seed: int) -> tuple[Ints, bool, float]:
+    """Return an answer no worse than ``best`` on the pairs looked at and its own, whether there is none better on them, and the work."""
     looked_at = looked_at.copy()
     if best[0] >= 0:
         looked_at[best, np.arange(len(best))] = True
-    found, everywhere = _search(asked, looked_at, best, limit, seed)
+    found, everywhere, work = _search(asked, looked_at, best, limit, seed)
     if found is not None and (best[0] < 0 or _effort(asked, found) <= _effort(asked, best)):
         best = found
-    return best, everywhere
+    return best, everywhere, work
 
 
 def _among_few(asked: UnsplitLots, best: Ints, regret: Floats, bound: int, limit: float, seed: int) -> Ints:
     """Let a few makers at a time share their lots anew, in turn, until the work is used up or nothing is left to gain."""
-    makers = len(asked.capacity)
+    makers, lots = asked.effort.shape
     draw = Draw(seed)
-    few = min(FEW, makers)
-    for _ in range(int(limit / SLICE)):
-        if _effort(asked, best) == bound or few == makers:
+    while limit > 0 and _effort(asked, best) > bound:
+        few = min(makers, max(2, round(draw.between(*LOTS) * makers / lots)))
+        if few == makers:
             break
-        chosen = draw.some(few, makers)
+        chosen = np.array(draw.some(few, makers))
         mine = np.flatnonzero(np.isin(best, chosen))
-        here = np.ix_(np.array(chosen), mine)
+        here = np.ix_(chosen, mine)
         part = UnsplitLots(asked.effort[here], asked.hours[here], asked.capacity[chosen], asked.setup[chosen])
         hint = np.searchsorted(chosen, best[mine])
         gap = _effort(asked, best) - bound + 1
-        shared, _ = _better(part, hint, regret[here] <= gap, SLICE, seed)
+        shared, _, work = _better(part, hint, _nearest(regret[here]) & (regret[here] <= gap), SLICE, seed)
         best = best.copy()
-        best[mine] = np.array(chosen)[shared]
+        best[mine] = chosen[shared]
+        limit -= max(work, LEAST_WORK)
     return best
 
 
@@ -132,8 +171,8 @@ def _pressures(asked: UnsplitLots) -> tuple[Ints, int, Ints]:
     return np.rint(dual * scale).astype(np.int64), scale, whole
 
 
-def _search(asked: UnsplitLots, looked_at: NDArray[np.bool_], hint: Ints, limit: float, seed: int) -> tuple[Ints | None, bool]:
-    """Return the best answer on the pairs looked at, and whether nothing better is among them."""
+def _search(asked: UnsplitLots, looked_at: NDArray[np.bool_], hint: Ints, limit: float, seed: int) -> tuple[Ints | None, bool, float]:
+    """Return the best answer on the pairs looked at, whether nothing better is among them, and the work it took."""
     makers, lots = asked.effort.shape
     model = cp_model.CpModel()
     pairs = {(int(maker), int(lot)): model.new_bool_var("") for maker, lot in np.argwhere(looked_at)}
@@ -157,15 +196,16 @@ def _search(asked: UnsplitLots, looked_at: NDArray[np.bool_], hint: Ints, limit:
             model.add_hint(chosen, int(hint[lot] == maker))
     solver = deterministic(limit, seed)
     status = solver.solve(model)
+    work = float(solver.response_proto.deterministic_time)
     if status == cp_model.MODEL_INVALID:
         raise EngineFault(f"CP-SAT calls a model of {len(pairs)} pairs invalid: {model.validate()}")
     if status not in {cp_model.OPTIMAL, cp_model.FEASIBLE}:
-        return None, status == cp_model.INFEASIBLE
+        return None, status == cp_model.INFEASIBLE, work
     found = np.full(lots, -1, dtype=np.int64)
     for (maker, lot), chosen in pairs.items():
         if solver.value(chosen):
             found[lot] = maker
-    return found, status == cp_model.OPTIMAL
+    return found, status == cp_model.OPTIMAL, work
 
 
 def deterministic(limit: float, seed: int) -> cp_model.CpSolver:

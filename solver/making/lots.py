@@ -58,7 +58,8 @@ class AssignedLots:
 def assign_lots(asked: UnsplitLots, limit: float = 10.0, seed: int = 1) -> AssignedLots:
     """Return the best answer found within a deterministic ``limit`` (about seconds of one core), the same one each time.
 
-    A linear program gives pressures and a bound; what their reduced effort rules out is left out exactly; CP-SAT searches the rest.
+    A linear program gives pressures and a bound. HiGHS branches on the pairs nearest by these, CP-SAT lets a few makers at a time share
+    their lots anew; last, CP-SAT searches all pairs but those that their reduced effort rules out exactly.
     """
     makers, lots = asked.effort.shape
     if not lots:

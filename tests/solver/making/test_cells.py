@@ -1,6 +1,7 @@
 """What CP-SAT does on one cell: lots that cannot be split, and jobs in sequence; against all answers there are, and known optima."""
 
 from dataclasses import replace
+from fractions import Fraction
 from itertools import permutations, product
 from pathlib import Path
 
@@ -38,6 +39,29 @@ def test_lots_go_where_the_least_effort_of_all_answers_is(seed: int) -> None:
     else:
         assert broken_assignment(asked, answer) == []
         assert (answer.effort, answer.proven or answer.bound == best) == (best, True)
+
+
+def crowded(seed: int) -> UnsplitLots:
+    """Forty lots of eight makers, whose hours are short and cost what they spare."""
+    draw = Draw(seed)
+    hours = table(draw, 8, 40, 1, 100)
+    effort = 111 - hours + table(draw, 8, 40, 0, 20)
+    return UnsplitLots(effort, hours, np.full(8, int(hours.sum() * 0.8 / 64), dtype=np.int64), np.zeros(8, dtype=np.int64))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_same_lots_get_the_same_answer_within_its_gap(seed: int) -> None:
+    asked = crowded(seed)
+    answer, again = assign_lots(asked, 1.0), assign_lots(asked, 1.0)
+    assert broken_assignment(asked, answer) == []
+    assert (again.maker.tolist(), again.effort, again.bound, again.proven) == (
+        answer.maker.tolist(),
+        answer.effort,
+        answer.bound,
+        answer.proven,
+    )
+    assert answer.gap is not None
+    assert answer.gap < Fraction(3, 100)
 
 
 def test_no_lots_are_assigned_at_no_effort() -> None:
