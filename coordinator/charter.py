@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, StrictStr, ValidationError, field_validator
 
 from coordinator.errors import Refused
+from coordinator.processes import process_of
 from coordinator.units import UNITS
 from coordinator.wording import near, shown
 
@@ -116,6 +117,14 @@ class Charter(Rules):
     def process_names(self) -> dict[str, str]:
         """Every name and alias of the catalogue's processes -> the process's name."""
         return {alias: name for name, entry in self.processes.items() for alias in (name, *entry.aliases)}
+
+    @cached_property
+    def processes_agreed(self) -> dict[str, str]:
+        """What a process of the table of processes is called in the catalogue, where that calls one by it or by another of its names."""
+        called: dict[str, set[str]] = {}
+        for said, name in self.process_names.items():
+            called.setdefault(process_of(said), set()).add(name)
+        return {process: names.pop() for process, names in called.items() if len(names) == 1}
 
     def tier_used(self, stated: int, agent: str, classes: tuple[str, ...]) -> int:
         """Return the tier that counts for this agent: the stated one where the charter lets it claim that, else 1."""

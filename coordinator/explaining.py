@@ -11,6 +11,7 @@ from coordinator.commitments import BOUND, ENDED, OPEN, Book, Deal
 from coordinator.cycle import Coordination
 from coordinator.errors import Refused
 from coordinator.graph import build_graph, free_now_grains
+from coordinator.limits import process_meant
 from coordinator.making import makings, runnable, suppliers
 from coordinator.matching import Hidden
 from coordinator.names import NameIndex, Names, NearName
@@ -19,7 +20,7 @@ from coordinator.questions import accepted_things, nothing_there
 from coordinator.reach import first_obstacles
 from coordinator.times import format_instant
 from coordinator.units import Quantity
-from coordinator.wording import amount, counted
+from coordinator.wording import amount, counted, shown
 
 __all__ = ["Explanation", "HiddenOffers", "Served", "User", "explain", "need_named"]
 
@@ -258,8 +259,10 @@ def _reasons(view: _View, short: int, names: Sequence[NearName], unused: Mapping
     if need.end_us is not None and need.end_us <= log_us:
         yield f"its window closed at {format_instant(need.end_us)}, and now is {format_instant(log_us)}"
     if not short:
+        yield from _taken_for(view)
         yield "all that it asks for is proposed, promised or committed"
         return
+    yield from _taken_for(view)
     yield f"{_told(view, short)} of {_told(view, need.stated_grains)} is in no proposal and no commitment"
     if not view.offers:
         yield from _nobody(view, names, unused)
@@ -270,6 +273,14 @@ def _reasons(view: _View, short: int, names: Sequence[NearName], unused: Mapping
         yield f"{counted(kept.offers, 'offer')} with {amount(kept.free)} free: {kept.why}"
     if view.reached:
         yield from _used_up(view)
+
+
+def _taken_for(view: _View) -> Iterable[str]:
+    """Yield, for every name of a process here that counts as another, who says so."""
+    for name in sorted({one.name for one in (view.need, *view.offers) if one.is_hours}):
+        meant, source = process_meant(view.network, name)
+        if source:
+            yield f"{shown(name)} counts as {meant} ({source})"
 
 
 def _nobody(view: _View, names: Sequence[NearName], unused: Mapping[str, str]) -> Iterable[str]:

@@ -10,7 +10,7 @@ broader one, never the other way round. A name that neither knows stands for its
 from collections.abc import Mapping
 
 from coordinator.network import PROCESS, Network
-from coordinator.processes import broader_of, term_of
+from coordinator.processes import broader_of, process_of, term_of
 from coordinator.wording import shown
 
 __all__ = ["lacking", "process_meant", "processes_done"]
@@ -18,16 +18,17 @@ __all__ = ["lacking", "process_meant", "processes_done"]
 
 def process_meant(network: Network, name: str) -> tuple[str, str]:
     """Return the process that a name stands for, and who says so ("" where it is used as it is)."""
-    agreed = network.canonical((PROCESS, name))[1]
-    if agreed != name:
-        return agreed, "the charter's catalogue"
-    term = term_of(name)
-    return (name, "") if term is None or term.process == name else (term.process, term.source)
+    meant, term = network.canonical((PROCESS, name))[1], term_of(name)
+    if meant == name:
+        return name, ""
+    return meant, "the charter's catalogue" if term is None or name in network.charter.process_names else term.source
 
 
 def processes_done(network: Network, name: str) -> tuple[str, ...]:
     """Return the processes that hours of this name can do, its own first."""
-    return broader_of(process_meant(network, name)[0])
+    meant = process_meant(network, name)[0]
+    _, *broader = broader_of(process_of(meant))
+    return (meant, *(network.canonical((PROCESS, process))[1] for process in broader))
 
 
 def lacking(requires: Mapping[str, float | str], limits: Mapping[str, float | str]) -> list[str]:

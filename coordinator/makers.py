@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from coordinator.commitments import Book
 from coordinator.errors import Refused
 from coordinator.graph import free_now_grains
-from coordinator.limits import lacking, process_meant
+from coordinator.limits import lacking, process_meant, processes_done
 from coordinator.loops import Stock, recipe_stocks
 from coordinator.network import RESOURCE, Network, Stance
 from coordinator.places import Coordinates, great_circle_m, place_named
-from coordinator.processes import broader_of, term_of
+from coordinator.processes import term_of
 from coordinator.questions import amount_of
 from coordinator.signals import Recipe
 from coordinator.units import Quantity
@@ -224,7 +224,7 @@ def _abilities(network: Network, agent: str) -> _Able:
     facts = network.agents[agent]
     hours: dict[str, list[Mapping[str, float | str]]] = {}
     for stance in _capacities(network, facts.refs):
-        for process in broader_of(process_meant(network, stance.name)[0]):
+        for process in processes_done(network, stance.name):
             hours.setdefault(process, []).append(stance.limits or {})
     known: set[str] = set()
     unknown: list[str] = []
@@ -232,7 +232,7 @@ def _abilities(network: Network, agent: str) -> _Able:
         meant = process_meant(network, said)[0]
         if term_of(said) is None and meant not in network.charter.process_names.values():
             unknown.append(said)
-        known.update(broader_of(meant))
+        known.update(processes_done(network, said))
     return _Able(hours, frozenset(known), tuple(unknown))
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from coordinator.charter import Charter
 from coordinator.ordering import Ordering
 from coordinator.places import Coordinates, Table, great_circle_m
+from coordinator.processes import process_of
 from coordinator.signals import Agent, Capacity, Event, Need, Offer, Place, Recipe, Resource, Route, Signal
 from coordinator.tallies import Stated
 from coordinator.times import DAY_US, format_instant
@@ -495,10 +496,14 @@ class Network:
     # -- what a name means --------------------------------------------------------------------------------------------
 
     def canonical(self, thing: Thing) -> Thing:
-        """Return the one thing meant: the catalogue's name, else that of a stated alias, else itself. Never a guess."""
+        """Return the one thing meant: the catalogue's name, else that of a stated alias or of the table of processes, else itself.
+
+        Never a guess. A finer process is not a broader one here: hours of each are a market of their own.
+        """
         sort, name = thing
         if sort == PROCESS:
-            return sort, self.charter.process_names.get(name, name)
+            agreed, process = self.charter.process_names.get(name), process_of(name)
+            return sort, agreed or self.charter.processes_agreed.get(process, process)
         if name in self.charter.resource_names:
             return sort, self.charter.resource_names[name]
         if self._aliases is None:

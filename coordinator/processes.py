@@ -9,9 +9,12 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
-__all__ = ["NAMES", "PROCESSES", "Process", "Term", "broader_of", "processes_in", "term_of"]
+__all__ = ["NAMES", "PROCESSES", "Process", "Term", "broader_of", "process_of", "processes_in", "term_of"]
+
+MOST_REMEMBERED = 10_000  # names that were looked up: whoever speaks may make up any number of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,13 @@ class Term:
 def term_of(name: str) -> Term | None:
     """Return what a name of a process or machine stands for, None where the table does not know it."""
     return NAMES.get(_folded(name))
+
+
+@lru_cache(MOST_REMEMBERED)
+def process_of(name: str) -> str:
+    """Return the process that a name stands for; one that the table does not know stands for itself."""
+    term = term_of(name)
+    return name if term is None else term.process
 
 
 def broader_of(process: str) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from coordinator.matching import Hidden
 from coordinator.times import format_instant
 from tests.coordinator.test_production import recipe as making
 from tests.support.desk import Desk
-from tests.support.events import agent, answer, moment, moment_us, need, offer, resource, tick, withdraw
+from tests.support.events import agent, amount, answer, capacity, event, moment, moment_us, need, offer, resource, tick, withdraw
 from tests.support.networks import recipe
 
 HERE = {"lat": 1.0, "long": 1.0}
@@ -136,6 +136,51 @@ def test_a_recipe_that_is_not_used_is_told_with_the_reason_and_not_as_ready():
     desk = planned(need("clinic", 3), offer("mill", 1, "sheet", unit="kg"), *usual, vast)
     assert "recipe maker/recipe/mask-v1 is not used" in told(desk)
     assert "everything it takes is offered by somebody" not in told(desk)
+
+
+def hours_wanted(process: str) -> bytes:
+    return event("need", "agent:clinic", "n", 0, {"process": process, "effort": amount(4, "h")})
+
+
+def test_hours_of_one_process_meet_under_the_names_that_the_table_has_for_it_and_that_is_told():
+    desk = planned(hours_wanted("Laser Cutting"), capacity("maker", 10, "lasercutter"), agent("maker", 48.0), agent("clinic", 48.1))
+    found = why(desk)
+    assert (found.name, found.proposed.grains) == ("laser-cutting", 4 * 3_600_000)
+    assert found.reasons[:2] == (
+        '"Laser Cutting" counts as laser-cutting (common in the trade)',
+        '"lasercutter" counts as laser-cutting (common in the trade)',
+    )
+
+
+@pytest.mark.parametrize(
+    ("wanted", "offered"),
+    [
+        pytest.param("laser-cutting", "laser engraver of stone", id="a name that no table knows"),
+        pytest.param("fdm", "3d-printing", id="a broader process"),
+        pytest.param("3d-printing", "fdm", id="a finer process"),
+    ],
+)
+def test_hours_of_other_processes_meet_only_where_a_recipe_asks_for_them(wanted: str, offered: str):
+    desk = planned(hours_wanted(wanted), capacity("maker", 10, offered), agent("maker", 48.0), agent("clinic", 48.1))
+    assert why(desk).proposed.grains == 0
+
+
+@pytest.mark.parametrize(
+    ("offered", "source"), [("lasercutter", "the charter's catalogue"), ("laser_cut", "common in the trade"), ("laser", None)]
+)
+def test_what_the_charter_calls_a_process_it_is_called(offered: str, source: str | None):
+    agreed = {"processes": {"laser": {"aliases": ["lasercutter"]}}}
+    desk = planned(hours_wanted("laser"), capacity("maker", 10, offered), agent("maker", 48.0), agent("clinic", 48.1), **agreed)
+    found = why(desk)
+    assert (found.name, found.proposed.grains) == ("laser", 4 * 3_600_000)
+    told_of = f'"{offered}" counts as laser ({source})' if source else "all that it asks for is proposed, promised or committed"
+    assert found.reasons[0] == told_of
+
+
+def test_processes_that_the_charter_tells_apart_stay_apart_whatever_the_table_says():
+    agreed = {"processes": {"laser": {}, "lasercutter": {}}}
+    desk = planned(hours_wanted("laser"), capacity("maker", 10, "lasercutter"), agent("maker", 48.0), agent("clinic", 48.1), **agreed)
+    assert why(desk).proposed.grains == 0
 
 
 def test_a_name_offered_in_another_dimension_is_told():

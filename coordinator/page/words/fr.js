@@ -564,6 +564,7 @@ export const french = {
   "said.need_dimension": "offert seulement en {offered}, demandé en {wanted}",
   "said.need_recipe_lacks": "{recipe} en fait, mais personne n’a {missing}",
   "said.need_recipe_ready": "la recette {recipe} en fait et tout ce qu’elle prend est offert ; personne n’offre ce qu’elle fait",
+  "said.process_counts": "{name} compte comme {process} ({source})",
   "said.recipe_loop": "la recette {recipe} n’est pas utilisée : elle ferme la boucle {loop}, dont il ne revient que {share} et dont rien d’autre ne sort ; retirez-la",
   "said.recipe_loop_no_gain": "la recette {recipe} n’est pas utilisée : elle ferme la boucle {loop}, dont il ne revient pas plus et dont rien d’autre ne sort ; retirez-la",
   "said.recipe_wide": "la recette {recipe} n’est pas utilisée : sa quantité de {thing} et celles d’autres recettes sont dans un rapport de {apart}, trop loin pour être planifiées ensemble ; vérifiez ses quantités et redites-la",

@@ -38,6 +38,7 @@ const FORMS = {
   need_dimension: "only offered in (?<offered>.+), needed in (?<wanted>.+)",
   need_recipe_lacks: "(?<recipe>\\S+) makes it, but nobody has (?<missing>.+)",
   need_recipe_ready: "the recipe (?<recipe>\\S+) makes it, and everything it takes is offered by somebody; nobody offers what it makes",
+  process_counts: "(?<name>.+) counts as (?<process>.+) \\((?<source>[^()]+)\\)",
   recipe_loop: "recipe (?<recipe>\\S+) is not used: it closes the loop (?<loop>.+), in which (?<share>\\S+) of it comes back and nothing else comes out; withdraw it",
   recipe_loop_no_gain: "recipe (?<recipe>\\S+) is not used: it closes the loop (?<loop>.+), in which no more of it comes back and nothing else comes out; withdraw it",
   recipe_wide: "recipe (?<recipe>\\S+) is not used: its amount of (?<thing>.+) and other recipes' are (?<apart>\\S+) times apart, too far to be planned together; check its amounts and say it anew",
