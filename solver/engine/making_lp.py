@@ -59,17 +59,18 @@ class _Columns:
         self.entry.append(value.ravel())
 
 
-def relax(problem: ProductionProblem, engine: str = "glop") -> Relaxed:
+def relax(problem: ProductionProblem, lot_effort: Floats | None = None, *, engine: str = "glop") -> Relaxed:
     """Return the optimum of the linear program and its duals; `EngineFault` where the engine ends without one.
 
-    Rows are one balance for each thing, place and bucket and one for each pool and bucket.
+    Rows are one balance for each thing, place and bucket and one for each pool and bucket. ``lot_effort`` (K,) is the effort of a unit of
+    each lot that is taken, none where left out.
     """
     things, places, buckets = problem.things, problem.places, problem.buckets
     nodes = things * places * buckets
     columns = _Columns()
     runs = _runs(problem, columns, nodes)
     moves = _moves(problem, columns)
-    taken = columns.add(np.zeros(len(problem.stock_units)), problem.stock_units)
+    taken = columns.add(-(np.zeros(len(problem.stock_units)) if lot_effort is None else lot_effort), problem.stock_units)
     columns.put(_node(problem, problem.stock_thing, problem.stock_place, problem.stock_bucket), taken, 1.0)
     all_nodes = np.arange(nodes).reshape(things, places, buckets)
     waits = columns.add(np.zeros(all_nodes[:, :, :-1].size))

@@ -2,7 +2,7 @@
 
 Two needs interact where some lot, hours or run could serve either, through any levels and ways. Parts between which there is nothing of
 the kind are planned apart without loss. A part with too many variables is cut in two by distance, again and again; each cell then looks
-beyond its border as far as there is room for it, and what it says of others' places is not used.
+beyond its border as far as there is room for it and no earlier cell speaks, and what it would do at others' places is not used.
 """
 
 from collections.abc import Iterator
@@ -45,18 +45,22 @@ def variables(problem: ProductionProblem) -> int:
 def cells_of(problem: ProductionProblem, most: int) -> list[Cell]:
     """Return cells that between them speak for all that could serve a need, none with more than ``most`` variables unless at one place.
 
-    A part that is cut, is cut until a cell's own variables are at most half of that: the rest is for what lies around it.
+    A part that is cut, is cut until a cell's own variables are at most half of that: the rest is for what lies around it, as far as no
+    earlier cell speaks for that.
     """
     found: list[Cell] = []
     for part in _apart(problem):
         waiting = [part]
         limit = most if _variables(problem, part) <= most else most // 2
+        rest = part  # what no cell speaks for yet
         while waiting:
             cell = waiting.pop()
             if len(cell.places) > 1 and _variables(problem, cell) > limit:
                 waiting += _halves(problem, cell)
             else:
-                found.append(_widened(problem, part, cell, most))
+                found.append(_widened(problem, rest, cell, most))
+                left = rest.own & ~cell.own
+                rest = _at(problem, rest, left, left)
     return found
 
 
@@ -250,7 +254,7 @@ def _halves(problem: ProductionProblem, cell: Cell) -> list[Cell]:
 
 
 def _widened(problem: ProductionProblem, part: Cell, cell: Cell, most: int) -> Cell:
-    """Return a cell with all of its part that is so many ways away, as long as that makes no more than ``most`` variables."""
+    """Return a cell with all of a part that is so many ways away, as long as that makes no more than ``most`` variables."""
     widest = cell
     while len(widest.places) < len(part.places):
         here = np.zeros(problem.places, dtype=bool)

@@ -1,14 +1,14 @@
 """What walkers are led by: the pressures and trails of linear programs, one for each cell, put together for the whole problem."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from solver.errors import EngineFault
+from solver.errors import EngineFault, TooLarge
 from solver.making.cells import Cell, cells_of, part_of, to_be_had, variables
-from solver.making.problem import ProductionProblem
+from solver.making.problem import LARGEST, ProductionProblem
 from solver.making.walkers import Pressures, Trails, settled
 from solver.problem import Ints
 
@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
 __all__ = ["MOST_A_CELL", "Guide", "guide_of", "led_by"]
 
+Flags = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 MOST_MULTIPLIED = 64  # times the greatest worth, of any pressure
 MOST_A_CELL = 64_000  # variables of one linear program: GLOP takes some seconds for them
+FIRM = 1.25  # what an earlier cell decided of a way between two stands as long as nothing else is so many times better
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,24 +44,21 @@ def guide_of(problem: ProductionProblem, engine: str = "glop", most: int = MOST_
     """Return a guide for all of a problem, by linear programs of at most ``most`` variables each."""
     from solver.engine.making_lp import relax  # noqa: PLC0415 - loading OR-Tools takes half a second
 
-    thing = _unheard_of(problem)
-    pool = np.zeros(problem.pool_grains.shape)
-    trails = Trails.none(problem)
-    wanted = np.zeros((len(problem.need_units), problem.buckets))
+    heard = _Heard(problem)
     cells = cells_of(problem, most)
     largest, without = 0, []
     for cell in cells:
         part = part_of(problem, cell)
         largest = max(largest, variables(part))
         try:
-            relaxed = relax(part, engine)
-        except EngineFault as fault:
+            relaxed = relax(*heard.with_borders(part, cell), engine=engine)
+        except (EngineFault, TooLarge) as fault:  # the latter where what was decided of its ways makes numbers too long
             without.append(str(fault))
             continue
-        _take(problem, cell, relaxed, thing, pool, trails, wanted)
+        heard.take(cell, relaxed)
     # What nobody asks for costs the program nothing to deliver where it lies, so it may tell of far more than that.
-    whole: Ints = np.rint(np.minimum(wanted, problem.need_units[:, None])).astype(np.int64)
-    return Guide(settled(problem, thing, pool), trails, whole, len(cells), largest, tuple(without))
+    whole: Ints = np.rint(np.minimum(heard.wanted, problem.need_units[:, None])).astype(np.int64)
+    return Guide(settled(problem, heard.thing, heard.pool), heard.trails, whole, len(cells), largest, tuple(without))
 
 
 def led_by(problem: ProductionProblem, thing: Floats, pool: Floats) -> Guide:
@@ -78,22 +77,108 @@ def _unheard_of(problem: ProductionProblem) -> Floats:
     return np.repeat(np.where(to_be_had(problem)[0], 0.0, hard)[:, :, None], problem.buckets, axis=2)
 
 
-def _take(problem: ProductionProblem, cell: Cell, relaxed: "Relaxed", thing: Floats, pool: Floats, trails: Trails, wanted: Floats) -> None:
-    """Write down what a program says of its cell's own places; of a way between two cells, each says half."""
-    own = cell.own
-    mine = own[cell.places]
-    here = np.ix_(cell.things, cell.places[mine])
-    thing[here], trails.wait[here] = relaxed.thing_dual[:, mine], relaxed.waits[:, mine]
-    for target, rows, said, place in (
-        (pool, cell.pools, relaxed.pool_dual, problem.pool_place),
-        (trails.lot, cell.lots, relaxed.taken, problem.stock_place),
-        (trails.run, cell.activities, relaxed.runs, problem.activity_place),
-        (wanted, cell.needs, relaxed.covered, problem.need_place),
-    ):
-        kept = own[place[rows]]
-        target[rows[kept]] = said[kept]
-    share = (own[problem.arc_from[cell.arcs]].astype(np.float64) + own[problem.arc_to[cell.arcs]]) / 2
-    trails.move[np.ix_(cell.arcs, cell.things)] += relaxed.moves * share[:, None, None]
+@dataclass(slots=True, eq=False)
+class _Heard:
+    """What the programs solved so far say of the whole problem.
+
+    Trails are those of the cell that speaks for a place. Pressures are those of the cell that sees farthest around it: where a cell
+    ends, others' stock and hours that it does not see would take part in them.
+    """
+
+    problem: ProductionProblem
+    thing: Floats = field(init=False)  # (S, P, T)
+    pool: Floats = field(init=False)  # (H, T)
+    trails: Trails = field(init=False)
+    wanted: Floats = field(init=False)  # (N, T)
+    decided: Flags = field(init=False)  # (P,) places that a solved cell speaks for
+    sight: Ints = field(init=False)  # (P,) how far around each the cell sees whose pressures it has
+
+    def __post_init__(self) -> None:
+        """Begin with nothing heard."""
+        problem = self.problem
+        self.thing, self.pool = _unheard_of(problem), np.zeros(problem.pool_grains.shape)
+        self.trails = Trails.none(problem)
+        self.wanted = np.zeros((len(problem.need_units), problem.buckets))
+        self.decided = np.zeros(problem.places, dtype=bool)
+        self.sight = np.zeros(problem.places, dtype=np.int64)
+
+    def with_borders(self, part: ProductionProblem, cell: Cell) -> tuple[ProductionProblem, Floats]:
+        """Return a cell's problem with what was decided of ways into and out of it, and (K,) the effort of taking a unit of each lot.
+
+        What comes in is stock, at less than what it is worth to those who decided it; what goes out is needed, at more: so of several
+        ways that are equally good, the one that was decided is taken.
+        """
+        problem = self.problem
+        seen = _flags(problem.places, cell.places)
+        position = np.zeros(problem.places, dtype=np.int64)
+        position[cell.places] = np.arange(len(cell.places))
+        comes, arc, bucket, units = self._decided(cell, self.decided[problem.arc_from] & seen[problem.arc_to])
+        takes = self._pressed(cell, comes, arc, bucket) + problem.arc_effort[arc] * problem.load[cell.things[comes]]
+        then = bucket + problem.arc_lead[arc]
+        stock = {"thing": comes, "place": position[problem.arc_to[arc]], "bucket": then, "units": units}
+        goes, arc, bucket, units = self._decided(cell, seen[problem.arc_from] & self.decided[problem.arc_to])
+        worth = np.ceil(self._pressed(cell, goes, arc, bucket) * FIRM).astype(np.int64) + 1
+        room = (LARGEST - sum((part.need_worth * part.need_units).tolist())) // max(int(units.sum()), 1)
+        none = np.zeros_like(arc)
+        need = {"thing": goes, "place": position[problem.arc_from[arc]], "due": bucket, "until": bucket, "units": units, "tier": none}
+        need |= {"worth": np.minimum(worth, room), "step": none, "late": none}
+        rows: dict[str, Any] = {
+            f"{kind}_{name}": np.concatenate((getattr(part, f"{kind}_{name}"), values))
+            for kind, said in (("stock", stock), ("need", need))
+            for name, values in said.items()
+        }
+        return replace(part, **rows), np.concatenate((np.zeros(len(part.stock_units)), np.floor(takes / FIRM)))
+
+    def _decided(self, cell: Cell, ways: Flags) -> tuple[Ints, Ints, Ints, Ints]:
+        """Return thing (by position in the cell), arc, bucket and units of all that was decided to leave along some ways."""
+        arcs = np.flatnonzero(ways)
+        units = np.rint(self.trails.move[np.ix_(arcs, cell.things)]).astype(np.int64)
+        way, thing, bucket = np.nonzero(units)
+        return thing, arcs[way], bucket, units[way, thing, bucket]
+
+    def _pressed(self, cell: Cell, thing: Ints, arc: Ints, bucket: Ints) -> Floats:
+        pressed: Floats = self.thing[cell.things[thing], self.problem.arc_from[arc], bucket]
+        return pressed
+
+    def take(self, cell: Cell, relaxed: "Relaxed") -> None:
+        """Write down what a program says: what to do at the cell's own places and on all ways from and to them, and pressures."""
+        problem, own = self.problem, cell.own
+        mine = own[cell.places]
+        self.trails.wait[np.ix_(cell.things, cell.places[mine])] = relaxed.waits[:, mine]
+        for target, rows, said, place in (
+            (self.trails.lot, cell.lots, relaxed.taken, problem.stock_place),
+            (self.trails.run, cell.activities, relaxed.runs, problem.activity_place),
+            (self.wanted, cell.needs, relaxed.covered, problem.need_place),
+        ):
+            kept = own[place[rows]]
+            target[rows[kept]] = said[: len(rows)][kept]
+        ways = own[problem.arc_from[cell.arcs]] | own[problem.arc_to[cell.arcs]]
+        self.trails.move[np.ix_(cell.arcs[ways], cell.things)] = relaxed.moves[ways]
+        self.decided |= own
+        sight = _sight(problem, cell)
+        farther = sight > self.sight[cell.places]
+        self.sight[cell.places[farther]] = sight[farther]
+        self.thing[np.ix_(cell.things, cell.places[farther])] = relaxed.thing_dual[:, farther]
+        pools = _flags(problem.places, cell.places[farther])[problem.pool_place[cell.pools]]
+        self.pool[cell.pools[pools]] = relaxed.pool_dual[pools]
+
+
+def _sight(problem: ProductionProblem, cell: Cell) -> Ints:
+    """Return how many ways each of a cell's places lies from the nearest place that the cell does not look at."""
+    sight = np.where(_flags(problem.places, cell.places), problem.places, 0)
+    before = np.zeros_like(sight)
+    while not np.array_equal(before, sight):
+        before = sight.copy()
+        np.minimum.at(sight, problem.arc_from, before[problem.arc_to] + 1)
+        np.minimum.at(sight, problem.arc_to, before[problem.arc_from] + 1)
+    found: Ints = sight[cell.places]
+    return found
+
+
+def _flags(count: int, positions: Ints) -> Flags:
+    flags = np.zeros(count, dtype=bool)
+    flags[positions] = True
+    return flags
 
 
 def _most_of_one(problem: ProductionProblem) -> int:

@@ -60,7 +60,7 @@ def main() -> None:
         spent = {}
         for engine in ("glop", *(("pdlp",) if said.pdlp else ())):
             start = time.process_time()
-            relaxed = relax(problem, engine)
+            relaxed = relax(problem, engine=engine)
             spent[engine] = time.process_time() - start
         linear = min(spent.values())
         start = time.process_time()

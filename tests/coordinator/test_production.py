@@ -394,7 +394,7 @@ def test_who_needs_what_it_makes_itself_does_not_stop_the_plan_of_others():
 
 
 def test_an_engine_that_fails_is_told_and_walkers_plan_all_the_same(monkeypatch):
-    def fails(*_):
+    def fails(*_, **__):
         raise EngineFault("it ended without an optimum")
 
     monkeypatch.setattr("solver.engine.making_lp.relax", fails)
