@@ -5,7 +5,8 @@
 Of each day's tables: what a plant made that day, all products together, is what it can make that day; what was ordered comes as needs
 that stay open until they are served. Walkers know the orders stated so far and nothing of later days, and make only what is ordered.
 Hindsight knows all days: the most that could be delivered up to each day, as a greatest flow by scipy. It makes to order, as walkers do;
-beside it stands what making ahead of any order, with all later orders known, could have delivered. A row a month; then the worst day.
+beside it stands what making ahead of any order, with all later orders known, could have delivered, and how far one hindsight comes up to
+the other. A row a month; then the worst day.
 """
 
 import csv
@@ -114,6 +115,9 @@ def main() -> None:
         print(
             f"day {day + 1:3}: delivered {ours:8}, hindsight to order {to_order:8} {ours / to_order:.4f}, ahead {ahead} {ours / ahead:.4f}"
         )
+    # What no planner can pass that begins nothing before its order, however well it knows the days to come.
+    at_most = [to_order / ahead for _, to_order, ahead, _ in told if ahead]
+    print(f"hindsight to order, of hindsight ahead: worst {min(at_most):.4f}, mean {np.mean(at_most):.4f}")
     for name, at in (("to order", 1), ("ahead", 2)):
         ratios = [row[0] / row[at] for row in told if row[at]]
         print(f"{len(told)} days, hindsight {name}: worst {min(ratios):.4f}, mean {np.mean(ratios):.4f}, last {ratios[-1]:.4f}")
