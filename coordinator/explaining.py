@@ -12,7 +12,7 @@ from coordinator.cycle import Coordination
 from coordinator.errors import Refused
 from coordinator.graph import build_graph, free_now_grains
 from coordinator.limits import process_meant
-from coordinator.making import makings, runnable, suppliers
+from coordinator.making import makings, runnable, suppliers, with_broader
 from coordinator.matching import Hidden
 from coordinator.names import NameIndex, Names, NearName
 from coordinator.network import Network, Stance
@@ -286,7 +286,7 @@ def _taken_for(view: _View) -> Iterable[str]:
 def _nobody(view: _View, names: Sequence[NearName], unused: Mapping[str, str]) -> Iterable[str]:
     graph = build_graph(view.network, view.book)
     recipes = makings(graph)
-    stocked = suppliers(graph, promised_too=True).keys()
+    stocked = with_broader(view.network, suppliers(graph, promised_too=True))
     able = runnable(stocked, recipes)
     yield from nothing_there(view.accepted, stocked, recipes, able)
     for recipe in recipes:

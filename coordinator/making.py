@@ -7,9 +7,11 @@ from typing import Any
 import networkx as nx
 
 from coordinator.graph import RECIPE
+from coordinator.limits import processes_done
 from coordinator.loops import Stock
+from coordinator.network import PROCESS, Network
 
-__all__ = ["Making", "Most", "Stock", "made_by", "makings", "most_runs", "runnable", "suppliers"]
+__all__ = ["Making", "Most", "Stock", "made_by", "makings", "most_runs", "runnable", "suppliers", "with_broader"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,15 @@ def suppliers(graph: Any, *, promised_too: bool = False) -> dict[Stock, dict[str
             by = found.setdefault((thing, said["dimension"]), {})
             by[agent[1]] = by.get(agent[1], 0) + said[counted]
     return found
+
+
+def with_broader(network: Network, stocked: Iterable[Stock]) -> set[Stock]:
+    """Return these stocks, and for hours of a process those of each broader one too, which the same machines can do."""
+    return {
+        ((sort, able), dimension)
+        for (sort, name), dimension in stocked
+        for able in (processes_done(network, name) if sort == PROCESS else (name,))
+    }
 
 
 def runnable(stocked: Iterable[Stock], recipes: Sequence[Making]) -> set[str]:

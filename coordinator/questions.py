@@ -12,7 +12,7 @@ from typing import Any
 from coordinator.commitments import Book
 from coordinator.errors import Refused
 from coordinator.graph import AGENT, RECIPE, build_graph, free_now_grains
-from coordinator.making import Making, Stock, made_by, makings, runnable, suppliers
+from coordinator.making import Making, Stock, made_by, makings, runnable, suppliers, with_broader
 from coordinator.matching import Hidden
 from coordinator.names import LonelyName, Names, NearName
 from coordinator.network import PROCESS, RESOURCE, Network, Stance, Thing
@@ -320,7 +320,7 @@ def unreachable(network: Network, book: Book, log_us: int) -> tuple[Unreachable,
     """
     graph = build_graph(network, book)
     recipes = makings(graph)
-    stocked = suppliers(graph, promised_too=True).keys()
+    stocked = with_broader(network, suppliers(graph, promised_too=True))
     able = runnable(stocked, recipes)
     made = made_by(able, recipes)
     names = Names(network)
@@ -357,7 +357,7 @@ def accepted_things(network: Network, need: Stance) -> list[Thing]:
 def nothing_there(accepted: frozenset[Stock], had: Set[Stock], recipes: list[Making], able: set[str]) -> tuple[str, ...]:
     """Return why nobody offers any of these stocks: the name in another dimension, nobody at all, recipes that lack something."""
     things = {thing for thing, _ in accepted}
-    other = sorted({dimension for thing, dimension in had if thing in things})
+    other = sorted({dimension for thing, dimension in had - accepted if thing in things})
     wanted = " or ".join(sorted({dimension for _, dimension in accepted}))
     reasons = [f"only offered in {' and '.join(other)}, needed in {wanted}" if other else "nobody offers it"]
     for recipe in recipes:

@@ -113,8 +113,10 @@ def _show_design(found: DesignMakers) -> None:
         print(f"  takes {name}, nobody said how much")
     whole = sum(not one.lacks for one in found.makers)
     rows = [[one.agent, f"{one.has} of {one.of}", one.told, _km(one.distance_m)] for one in found.makers[:ROWS]]
+    missing = [taken.name for taken in found.inputs if taken.is_missing]
+    once = f" once there is enough {' and '.join(missing)}" if missing else ""
     table(
-        f"{counted(whole, 'maker')} could, {len(found.makers) - whole:,} come near",
+        f"{counted(whole, 'maker')} could{once}, {len(found.makers) - whole:,} come near",
         ["maker", "has", "what is missing", "km"],
         rows,
     )

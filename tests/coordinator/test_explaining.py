@@ -138,6 +138,16 @@ def test_a_recipe_that_is_not_used_is_told_with_the_reason_and_not_as_ready():
     assert "everything it takes is offered by somebody" not in told(desk)
 
 
+def test_hours_of_a_finer_process_do_for_a_recipe_that_asks_for_a_broader_one_and_never_the_other_way_round():
+    by_printing = making("maker", "visor", {"visor": 1}, {"film": 1}, {"3D printer": 1})
+    by_fdm = making("maker", "clip", {"clip": 1}, {"film": 1}, {"FFF": 1})
+    wanted = need("clinic", 3, "visor"), need("clinic", 3, "clip", subject="clip")
+    desk = planned(*wanted, by_printing, by_fdm, capacity("maker", 10, "fdm"))
+    assert "visor makes it, but nobody has film" in told(desk).splitlines()
+    desk.take(withdraw("capacity", "maker", "c", at=0.5), capacity("maker", 10, "additive manufacturing", subject="other", at=0.5))
+    assert "clip makes it, but nobody has fdm, film" in told(desk, "clinic/need/clip").splitlines()
+
+
 def hours_wanted(process: str) -> bytes:
     return event("need", "agent:clinic", "n", 0, {"process": process, "effort": amount(4, "h")})
 
@@ -163,6 +173,7 @@ def test_hours_of_one_process_meet_under_the_names_that_the_table_has_for_it_and
 def test_hours_of_other_processes_meet_only_where_a_recipe_asks_for_them(wanted: str, offered: str):
     desk = planned(hours_wanted(wanted), capacity("maker", 10, offered), agent("maker", 48.0), agent("clinic", 48.1))
     assert why(desk).proposed.grains == 0
+    assert "nobody offers it" in why(desk).reasons
 
 
 @pytest.mark.parametrize(
