@@ -5,6 +5,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import sync_playwright
 
@@ -14,20 +15,20 @@ from tests.support.relief import relief
 from tests.support.serving import Hand, Served, serve
 
 FOLDER = Path(__file__).resolve().parents[2] / "deploy/page"
-PICTURES = {"overview": ("/overview", "light"), "map": ("/map", "dark")}
-SIZE = {"width": 1200, "height": 820}
+PICTURES = {"overview": ("/overview", "light", 820), "map": ("/map", "dark", 960)}  # pixels high, so that the map is whole
+WIDE = 1200
 LARGEST_BYTES = 200_000
 
 
 def main() -> None:
     """Write deploy/page/page-NAME.jpg, each below the size that a README bears."""
     chromium = chromium_here()
-    with tempfile.TemporaryDirectory() as folder, serve(Path(folder) / "log", clock=Hand(NOW_US - 2 * DAY_US), **RULES) as served:
+    with tempfile.TemporaryDirectory() as folder, serve(Path(folder) / "log", clock=Hand(NOW_US - DAY_US), **RULES) as served:
         served.relive(relief(NOW_US), NOW_US)
         served.wait(2)
         let_some_accept(served)
-        for name, (address, scheme) in PICTURES.items():
-            _take(chromium, served, name, address, scheme)
+        for name, (address, scheme, high) in PICTURES.items():
+            _take(chromium, served, name, address, scheme, high)
 
 
 def chromium_here() -> str:
@@ -47,10 +48,11 @@ def let_some_accept(served: Served) -> None:
     served.wait(2)
 
 
-def _take(chromium: str, served: Served, name: str, address: str, scheme: str) -> None:
+def _take(chromium: str, served: Served, name: str, address: str, scheme: str, high: int) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page(viewport=SIZE, color_scheme="dark" if scheme == "dark" else "light", locale="en-GB", timezone_id="UTC")
+        facts: dict[str, Any] = {"viewport": {"width": WIDE, "height": high}, "color_scheme": scheme}
+        page = browser.new_page(**facts, locale="en-GB", timezone_id="UTC")
         page.clock.install(time=served.clock.now_us / 1e6)
         page.clock.resume()
         page.goto(f"{served.url}/#{address}")
