@@ -369,10 +369,9 @@ def unfold(net: Net, left: Left, ways: Ways, found: Found, thing: int, place: in
             if well:
                 well, undone = take(left.lot, HARD_LOT, what, units, found, undone, TRAIL_LOT, what)
             lines += 1
-        elif kind == LEFTOVER:
-            write(found.lines, lines, LEFTOVER, flat, real, units, bucket, bucket, feeds)
-            well, undone = take(left.over.ravel(), OVER, flat, units, found, undone, OVER, flat)
-            lines += 1
+        elif kind == LEFTOVER:  # All that is here was taken above.
+            tell(found, here, here + units, OVER, flat)
+            well = False
         elif kind == MOVE:
             begin = bucket - net.arc_lead[what]
             write(found.lines, lines, MOVE, what, real, units, begin, bucket, feeds)

@@ -91,7 +91,8 @@ class _Heard:
     trails: Trails = field(init=False)
     wanted: Floats = field(init=False)  # (N, T)
     decided: Flags = field(init=False)  # (P,) places that a solved cell speaks for
-    sight: Ints = field(init=False)  # (P,) how far around each the cell sees whose pressures it has
+    sight: Ints = field(init=False)  # (S, P) how far around each the cell sees whose pressures it has
+    sight_of_pool: Ints = field(init=False)  # (H,) likewise
 
     def __post_init__(self) -> None:
         """Begin with nothing heard."""
@@ -100,7 +101,8 @@ class _Heard:
         self.trails = Trails.none(problem)
         self.wanted = np.zeros((len(problem.need_units), problem.buckets))
         self.decided = np.zeros(problem.places, dtype=bool)
-        self.sight = np.zeros(problem.places, dtype=np.int64)
+        self.sight = np.zeros((problem.things, problem.places), dtype=np.int64)
+        self.sight_of_pool = np.zeros(len(problem.pool_place), dtype=np.int64)
 
     def with_borders(self, part: ProductionProblem, cell: Cell) -> tuple[ProductionProblem, Floats]:
         """Return a cell's problem with what was decided of ways into and out of it, and (K,) the effort of taking a unit of each lot.
@@ -110,13 +112,14 @@ class _Heard:
         """
         problem = self.problem
         seen = _flags(problem.places, cell.places)
+        beyond = self.decided & ~seen
         position = np.zeros(problem.places, dtype=np.int64)
         position[cell.places] = np.arange(len(cell.places))
-        comes, arc, bucket, units = self._decided(cell, self.decided[problem.arc_from] & seen[problem.arc_to])
+        comes, arc, bucket, units = self._decided(cell, beyond[problem.arc_from] & seen[problem.arc_to])
         takes = self._pressed(cell, comes, arc, bucket) + problem.arc_effort[arc] * problem.load[cell.things[comes]]
         then = bucket + problem.arc_lead[arc]
         stock = {"thing": comes, "place": position[problem.arc_to[arc]], "bucket": then, "units": units}
-        goes, arc, bucket, units = self._decided(cell, seen[problem.arc_from] & self.decided[problem.arc_to])
+        goes, arc, bucket, units = self._decided(cell, seen[problem.arc_from] & beyond[problem.arc_to])
         worth = np.ceil(self._pressed(cell, goes, arc, bucket) * FIRM).astype(np.int64) + 1
         room = (LARGEST - sum((part.need_worth * part.need_units).tolist())) // max(int(units.sum()), 1)
         none = np.zeros_like(arc)
@@ -156,23 +159,22 @@ class _Heard:
         self.trails.move[np.ix_(cell.arcs[ways], cell.things)] = relaxed.moves[ways]
         self.decided |= own
         sight = _sight(problem, cell)
-        farther = sight > self.sight[cell.places]
-        self.sight[cell.places[farther]] = sight[farther]
-        self.thing[np.ix_(cell.things, cell.places[farther])] = relaxed.thing_dual[:, farther]
-        pools = _flags(problem.places, cell.places[farther])[problem.pool_place[cell.pools]]
-        self.pool[cell.pools[pools]] = relaxed.pool_dual[pools]
+        here, hours = np.ix_(cell.things, cell.places), sight[problem.pool_place[cell.pools]]
+        farther, longer = sight[cell.places] > self.sight[here], hours > self.sight_of_pool[cell.pools]
+        self.thing[here] = np.where(farther[:, :, None], relaxed.thing_dual, self.thing[here])
+        self.sight[here] = np.maximum(self.sight[here], sight[cell.places])
+        self.pool[cell.pools[longer]], self.sight_of_pool[cell.pools[longer]] = relaxed.pool_dual[longer], hours[longer]
 
 
 def _sight(problem: ProductionProblem, cell: Cell) -> Ints:
-    """Return how many ways each of a cell's places lies from the nearest place that the cell does not look at."""
+    """Return (P,) how many ways each place lies from the nearest that a cell does not look at."""
     sight = np.where(_flags(problem.places, cell.places), problem.places, 0)
     before = np.zeros_like(sight)
     while not np.array_equal(before, sight):
         before = sight.copy()
         np.minimum.at(sight, problem.arc_from, before[problem.arc_to] + 1)
         np.minimum.at(sight, problem.arc_to, before[problem.arc_from] + 1)
-    found: Ints = sight[cell.places]
-    return found
+    return sight
 
 
 def _flags(count: int, positions: Ints) -> Flags:

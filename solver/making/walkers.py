@@ -198,16 +198,23 @@ class Walkers:
         asked, covered = int(problem.need_units[need]), int(self._covered[need])
         sip = min(missing, max(1, -(-(covered * parts // asked + 1) * asked // parts) - covered))
         thing, place = int(problem.need_thing[need]), int(problem.need_place[need])
+        fewer = 0  # units that what others left over is enough for, where that is all there is
         while True:
             self._freshen(thing)
             bucket, pressed, late = self._when(need, self._ways.toll[thing, place])
             worth = self._worth_of_next(need) - late
             if bucket < 0 or worth <= 0 or (strict and pressed > worth * self._net.scale):
-                return False
+                if not fewer:
+                    return False
+                self._open()
+                sip, fewer = fewer, 0
+                continue
             lines = kernel.unfold(self._net, self._left, self._ways, found, thing, place, bucket, sip, False)
             if lines < 0:
                 have, want, which, flat = found.told[: kernel.UNDONE].tolist()
-                if have * CRUMB < want or sip == 1:
+                if which == kernel.OVER and fewer < sip * have // want < sip:
+                    fewer = sip * have // want
+                if which == kernel.OVER or have * CRUMB < want or sip == 1:
                     if not self._close(which, flat):
                         return False
                 else:

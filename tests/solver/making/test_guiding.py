@@ -38,6 +38,31 @@ def test_what_has_nothing_in_common_is_planned_apart_without_loss(seed: int) -> 
     assert worth_of_plan(both, plan) == 2 * worth_of_plan(one, alone)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_parts_at_the_same_places_do_not_take_each_others_pressures(seed: int) -> None:
+    both = side_by_side(reference(places=10, demand=6, seed=seed).problem)
+    apart = plan_making(both)
+    recipes, things = both.recipes, both.things
+    twice = {f"{name}_{what}": np.tile(getattr(both, f"{name}_{what}"), 2) for name in ("output", "input") for what in ("thing", "units")}
+    for name in ("output", "input"):
+        start = getattr(both, f"{name}_start")
+        twice[f"{name}_start"] = np.concatenate((start, start[1:] + start[-1]))
+        twice[f"{name}_thing"][start[-1] :] += things
+    twice |= {name: np.tile(getattr(both, name), 2) for name in ("yield_good", "yield_of", "batch_least", "batch_multiple", "load")}
+    for name, count in (("activity_recipe", recipes), ("stock_thing", things), ("need_thing", things)):
+        twice[name] = getattr(both, name).copy()
+        twice[name][len(twice[name]) // 2 :] += count
+    ways = len(both.arc_from) // 2
+    twice |= {name: getattr(both, name)[:ways] for name in ("arc_from", "arc_to", "arc_effort", "arc_lead")}
+    for name in ("activity_place", "pool_place", "stock_place", "need_place"):
+        twice[name] = np.tile(np.split(getattr(both, name), 2)[0], 2)
+    together = replace(both, places=both.places // 2, things=2 * things, **twice)
+    plan = plan_making(together)
+    assert guide_of(together).cells == guide_of(both).cells
+    assert broken_rules(together, plan) == []
+    assert (plan.bound, worth_of_plan(together, plan)) == (apart.bound, worth_of_plan(both, apart))
+
+
 @pytest.mark.parametrize("shape", [{"demand": 1}, {"demand": 8}, {"demand": 3, "buckets": 4, "batches": True}])
 def test_a_network_of_any_size_is_planned_in_cells_within_a_bound_that_is_never_beaten(shape: dict[str, int]) -> None:
     problem = reference(places=40, **shape).problem

@@ -143,6 +143,18 @@ def test_what_a_run_leaves_over_is_taken_even_where_it_is_not_enough() -> None:
     assert plan.tree_units.tolist() == [14, 16]
 
 
+def test_who_wants_more_of_a_by_product_than_there_is_gets_what_there_is() -> None:
+    problem = ProductionProblem.of(
+        places=1, things=2, outputs=[[(0, 1), (1, 4)]], activities=[(0, 0)], uses=[[(0, 1, 0)]], pool_place=[0], pool_grains=[1],
+        needs=[(0, 0, 1, 0, 0, 0), (1, 0, 100, 0, 0, 3)], worth=[1_000, 1],
+    )  # fmt: skip
+    walkers = Walkers(problem, settled(problem, np.zeros((2, 1, 1)), np.zeros((1, 1))))
+    walkers.fill()
+    plan = walkers.plan()
+    assert broken_rules(problem, plan) == []
+    assert coverage_of(problem, plan).tolist() == [1, 4]
+
+
 def test_lateness_is_taken_only_where_it_still_gains() -> None:
     said = {
         "places": 1, "things": 1, "buckets": 5, "outputs": [[(0, 1)]], "activities": [(0, 0)], "uses": [[(0, 1, 0)]],
