@@ -27,6 +27,7 @@ from coordinator.adapters.disk import DISK, Disk, write_whole
 from coordinator.adapters.file_log import FileLog, Known
 from coordinator.adapters.folding import Folded, fold
 from coordinator.adapters.log_frames import Mark
+from coordinator.adapters.memory import setting_aside
 from coordinator.charter import Charter
 from coordinator.cycle import Coordination
 from coordinator.errors import Refused, Unavailable
@@ -100,7 +101,8 @@ def recover(log: FileLog, coordination: Coordination, snapshot: Snapshot | None)
     before = Folded(START, [], 0)
     if snapshot is not None and log.trusted:
         try:
-            before = snapshot.restore(coordination, letters)
+            with setting_aside():
+                before = snapshot.restore(coordination, letters)
         except Refused as refusal:
             logger.warning("a snapshot is passed over", reason=str(refusal))
     elif snapshot is not None:

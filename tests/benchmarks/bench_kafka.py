@@ -1,6 +1,7 @@
 """How fast the coordinator takes in what stands on Apache Kafka, next to the raw client, and how soon a word becomes a proposal.
 
-    python tests/benchmarks/bench_kafka.py [--signals 30000] [--offers 300] [--per-second 500] [--seconds 10] [--cycle-seconds 0]
+    python tests/benchmarks/bench_kafka.py [--signals 30000] [--offers 300] [--things 1] [--per-second 500] [--seconds 10]
+                                           [--cycle-seconds 0]
 
 Reading: the same records read by the raw clients, by our log, and by a coordinator that folds them, writes its turns and publishes;
 by kafka-python and, where the extra `fast` is installed, by confluent-kafka. What of that is strict reading and what is folding is told
@@ -8,10 +9,11 @@ of the same events in memory. Writing: the same events, a thousand at a time. Bo
 seconds of this process, all threads of the clients counted, so that a busy machine does not blur them, and as the share of raw
 kafka-python's speed.
 
-Latency: offers and needs of one market, said at a steady pace straight into Kafka; from the moment each was said to the
-moment another client reads the first proposal that draws on it; a third more is needed than there is. The market grows by what is
-said: with `--offers 250 --seconds 4` to a million pairs that could meet and more. The charter's cadence of whole seconds is left out,
-unless it is given: a cycle runs whenever something was said. Wall time: it means something only on a machine that has nothing else to do.
+Latency: offers and needs of one market, or of several, said at a steady pace straight into Kafka; from the moment each was said to the
+moment another client reads the first proposal that draws on it; a third more is needed than there is. The markets grow by what is
+said: with `--offers 250 --seconds 4` one market to a million pairs that could meet and more. The charter's cadence of whole seconds is
+left out, unless it is given: a cycle runs whenever something was said. Wall time: it means something only on a machine that has nothing
+else to do.
 """
 
 import argparse
@@ -55,7 +57,7 @@ def words(count: int, things: int, agents: int, seed: int = 7) -> Iterator[tuple
         place = {"lat": round(random.uniform(46, 50), 2), "long": round(random.uniform(-2, 3), 2)}
         amount = {"value": random.randint(1, 52 if number % 2 else 40), "unit": "1"}
         kind, agent = ("need", f"clinic-{number % agents}") if number % 2 else ("offer", f"maker-{number % agents}")
-        data = {"resource": f"thing-{number % things}", "quantity": amount, "place": place}
+        data = {"resource": f"thing-{number // 2 % things}", "quantity": amount, "place": place}
         yield agent, event_json(kind, f"agent:{agent}", f"s-{number // (2 * agents)}", now_us, data)
 
 
@@ -206,13 +208,13 @@ def compare(title: str, tasks: Sequence[tuple[str, Callable[[], int]]]) -> None:
         print(f"{name:40} {cpu_s / done * 1e6:10.1f} {done / cpu_s:12,.0f} {raw / cpu_s:8.2f}", flush=True)
 
 
-def latency(folder: Path, offers: int, per_second: int, seconds: float, cycle_seconds: int) -> None:
+def latency(folder: Path, offers: int, things: int, per_second: int, seconds: float, cycle_seconds: int) -> None:
     with (
         running_kafka(folder / "latency", "the benchmark") as broker,
         closing(service_on(broker.address, folder, planning=True, cycle_seconds=cycle_seconds)) as service,
     ):
         producer = KafkaProducer(bootstrap_servers=broker.address, linger_ms=0, acks="all")
-        for agent, line in words(2 * offers, 1, offers):
+        for agent, line in words(2 * offers, things, offers):
             say(producer, agent, line)
         producer.flush()
         until(lambda: service.status().counts["taken"] >= 2 * offers and service.status().why_not is None, service)
@@ -223,7 +225,7 @@ def latency(folder: Path, offers: int, per_second: int, seconds: float, cycle_se
         said = dict[str, float]()
         began_s = time.monotonic()
         count = int(per_second * seconds)
-        for number, (agent, line) in enumerate(words(count, 1, offers, seed=11)):
+        for number, (agent, line) in enumerate(words(count, things, offers, seed=11)):
             time.sleep(max(0.0, began_s + number / per_second - time.monotonic()))
             event = json.loads(line)
             subject = f"live-{number}"
@@ -238,7 +240,8 @@ def latency(folder: Path, offers: int, per_second: int, seconds: float, cycle_se
         times_ms = np.array([1000 * (seen[ref] - at_s) for ref, at_s in said.items() if ref in seen])
         status = service.status()
         live = 2 * offers + count
-        print(f"\n{offers:,} offers and as many needs at first, {live // 2:,} and {live - live // 2:,} at last, one market, all can meet")
+        markets = f"{things:,} markets, in each of which all can meet" if things > 1 else "one market, all can meet"
+        print(f"\n{offers:,} offers and as many needs at first, {live // 2:,} and {live - live // 2:,} at last, {markets}")
         print(f"said {count:,} at {count / paced_s:,.0f} a second; {len(times_ms):,} of them in a proposal; {status.cycles:,} cycles")
         if len(times_ms):
             p50, p99 = np.percentile(times_ms, [50, 99])
@@ -265,7 +268,8 @@ def main() -> None:
     """Measure what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--signals", type=int, default=30_000)
-    parser.add_argument("--offers", type=int, default=300, help="of the market, and as many needs")
+    parser.add_argument("--offers", type=int, default=300, help="of all markets together, and as many needs")
+    parser.add_argument("--things", type=int, default=1, help="each of them a market of its own")
     parser.add_argument("--per-second", type=int, default=500)
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--cycle-seconds", type=int, default=0, help="the charter's cadence; 0: a cycle whenever something was said")
@@ -277,7 +281,7 @@ def main() -> None:
             if asked.signals:
                 reading(Path(folder), asked.signals)
             if asked.seconds:
-                latency(Path(folder), asked.offers, asked.per_second, asked.seconds, asked.cycle_seconds)
+                latency(Path(folder), asked.offers, asked.things, asked.per_second, asked.seconds, asked.cycle_seconds)
         except pytest.skip.Exception as missing:  # where tests would be skipped
             print(f"not measured: {missing}")
 
