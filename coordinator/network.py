@@ -322,7 +322,7 @@ class Network:
             shelf.count(new)
             ceased = False
         else:
-            ceased = self._replace(old, new)
+            ceased = self._replace(old, new, shelf)
         if new.expires_us is not None:
             if new.expires_us <= log_us:
                 new.stands = False
@@ -346,14 +346,14 @@ class Network:
     def _all_shelves(self) -> Iterator[_Shelf]:
         return chain.from_iterable(shelves.values() for shelves in self._shelves.values())
 
-    def _replace(self, old: Stance, new: Stance) -> bool:
+    def _replace(self, old: Stance, new: Stance, shelf: _Shelf) -> bool:
         """Carry over what was promised of a count that is said again; return whether what stood before ceased by this word."""
         same_thing = (old.thing, old.dimension) == (new.thing, new.dimension)
         if same_thing:
-            self._shelf(*new.thing).stated[new.dimension].exchange(old, new)
+            shelf.stated[new.dimension].exchange(old, new)
         else:
             self._shelf(*old.thing).discount(old)
-            self._shelf(*new.thing).count(new)
+            shelf.count(new)
         same_thing_stands = same_thing and not old.withdrawn
         if same_thing_stands and (old.stated_grains, old.total) == (new.stated_grains, new.total):
             new.count, new.taken_grains = old.count, old.taken_grains
@@ -416,7 +416,7 @@ class Network:
     def _list(self, shelf: _Shelf, stance: Stance) -> None:
         """Have at hand what stands."""
         shelf.live[stance.ref] = stance
-        self.standing["offers" if stance.is_supply else "needs"] += 1
+        self.standing["needs" if stance.kind == "need" else "offers"] += 1
         if stance.substitutes:
             self._accepting[stance.ref] = stance
 
@@ -425,7 +425,7 @@ class Network:
             self.names_moved += 1
         sort, name = stance.thing
         if self._shelves[sort][name].live.pop(stance.ref, None) is not None:
-            self.standing["offers" if stance.is_supply else "needs"] -= 1
+            self.standing["needs" if stance.kind == "need" else "offers"] -= 1
             self.touch(stance)
 
     def _describe(self, facts: AgentFacts, said: Agent, said_us: int) -> None:

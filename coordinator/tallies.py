@@ -39,9 +39,11 @@ class Stated:
         """Count what a signal says now in place of what it said of the same."""
         if self.first is not None and self.first[0] == new.ref:
             self.first = new.ref, new.unit
-        if old.stated_grains != new.stated_grains:
-            self._count(old, -1)
-            self._count(new, 1)
+        more_grains = new.stated_grains - old.stated_grains
+        if new.kind == "need":
+            self.needed_grains += more_grains
+        else:
+            self.offered_grains += more_grains
 
     def _count(self, stance: "Stance", times: int) -> None:
         self.signals += times
