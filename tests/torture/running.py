@@ -21,7 +21,7 @@ from tests.support.chaos import ChaosProxy
 from tests.support.processes import CHARTER
 from tests.support.tansu import running_broker
 from tests.torture.judging import PROPOSAL, SIGNAL, Findings, Topics, examine
-from tests.torture.starting import TOLD, begin
+from tests.torture.starting import LOG, TOLD, begin
 
 __all__ = ["Outcome", "Plan", "torture"]
 
@@ -30,6 +30,7 @@ PER_THING = 100  # signals: markets stay small, for what is tried here is not th
 SPEAKERS, BATCH = 2, 100
 AHEAD = 500  # events that may be said before the blow that comes after them
 PAUSE_S, CUT_S = 3.0, 4.0
+LINES_TOLD = 10  # of a coordinator's log, where it did not come to what was waited for
 START_S, SETTLE_S = 300.0, 600.0  # the latter since something was last settled
 
 
@@ -135,6 +136,11 @@ class Worker:
             told: dict[str, object] = json.load(answer)
             return told
         return None
+
+    def stands(self) -> str:
+        """Return how it does, and what it logged last."""
+        log = (self.folder / LOG).read_text().splitlines()[-LINES_TOLD:]
+        return "\n  ".join([f"{self.folder.name}: {self.ask('/readyz')}", *log])
 
 
 @dataclass
@@ -324,7 +330,9 @@ def _until(condition: Callable[[], bool], seconds: float, what: str, workers: li
     while not condition():
         for worker in workers or ():
             worker.ensure()
-        assert time.monotonic() < deadline_s, f"waited {seconds:.0f} s in vain until {what}"
+        if time.monotonic() > deadline_s:
+            stands = "\n".join(each.stands() for each in workers or ())
+            raise AssertionError(f"waited {seconds:.0f} s in vain until {what}\n{stands}")
         time.sleep(0.1)
 
 
