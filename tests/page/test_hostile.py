@@ -124,9 +124,18 @@ def test_the_payloads_are_there_to_be_read(poisoned: Served, open_page: Opened) 
 
 
 def test_no_payload_in_the_address_or_the_search_runs(poisoned: Served, open_page: Opened) -> None:
-    page = open_page(poisoned)
+    page = open_page(poisoned, expected=("400", "404"))
     for payload in PAYLOADS:
         text = quote(payload, safe="")
+        for address in (
+            f"network?thing={text}",
+            f"network?show=downstream&agent={text}",
+            f"opportunities?agent={text}",
+            f"book?agent={text}",
+        ):
+            visit(page, address)
+            assert page.evaluate("window.ran") is None
+            assert page.locator("main script, main img, main iframe").count() == 0
         page.goto(f"{poisoned.url}/#/needs?q={text}&resource={text}&need={text}")
         with page.expect_response("**/search?*"):
             page.get_by_role("searchbox").first.fill(payload)
