@@ -211,7 +211,8 @@ class Coordination:
         """Plan now, only the markets that are `mine` where that is told; return how the unanswered proposals in them have to change."""
         making = self.production.is_wanted and (mine is None or mine(MAKING))
         # Where others plan too, what they proposed or took back changes what is left to make.
-        making = making and (self._may_be_made_anew() or (mine is not None and (bool(self.book.moved) or self.production.has_unsaid())))
+        anew = self._is_to_be_made_anew() or (mine is not None and (bool(self.book.moved) or self.production.has_unsaid()))
+        making = making and (anew or self.production.has_news)
         planner = self.planner
         moved = planner.plan(self.log_us, mine)
         self._cycle_us = self.log_us
@@ -219,15 +220,15 @@ class Coordination:
             return Revision([], [])
         made = None
         if making:
-            made = self.production.plan(planner.parts(), self.log_us, others_plan=mine is not None)
+            made = self.production.plan(planner.parts(), self.log_us, others_plan=mine is not None, anew=anew)
             self._made_us, self._made_of = self.log_us, self.network.recipes_said
         return revise(self.network, self.book, planner.partners, planner.told, self.log_us, speaking_of(self.network, mine), made)
 
-    def _may_be_made_anew(self) -> bool:
+    def _is_to_be_made_anew(self) -> bool:
         """Whether anything moved that a plan of making rests on, or a day passed since the last."""
         network = self.network
         moved = bool(network.changed) or network.changed_everywhere or self._made_of != network.recipes_said
-        return moved or self.production.has_news or self.log_us - self._made_us >= DAY_US
+        return moved or self.log_us - self._made_us >= DAY_US
 
     def cycle_is_due(self, since_us: int | None) -> bool:
         """Whether a cadence has passed in log time since then; by default, since a cycle ran as far as recorded proposals tell."""

@@ -1,7 +1,8 @@
 """Plans of making between cycles: what stands in unanswered trees stays where it still holds; the rest of the needs is planned anew.
 
 Walkers plan, led by what linear programs said. Those take seconds, so a driver may have them solved beside (`Guides`): until one has
-ended, walkers go by the pressures of the last. Only what is proposed depends on when that was, and proposals are written down.
+ended, walkers go by what the last said. Only what is proposed depends on when that was, and proposals are written down. Where they are
+solved beside, somebody waits for the cycle: it then plans one round, and the next cycle goes on.
 
 Goods on hand are matched first; making is asked for what they leave short. Where a more urgent need stays short while less urgent ones
 wait for an answer, all is planned from nothing: waiting in a proposal holds hours as a forecast, not as a promise.
@@ -24,7 +25,7 @@ from coordinator.problems import Part
 from coordinator.proportions import Odd, in_proportion
 from coordinator.signals import Recipe
 from coordinator.workshops import Layout, carried, lay_out, relevant, shared_out, without_time
-from solver import TooLarge
+from solver import EngineFault, TooLarge
 from solver.making import ProductionPlan, ProductionProblem, broken_rules, guided, plan_making, pool_use, worth_of_plan
 
 if TYPE_CHECKING:
@@ -45,6 +46,9 @@ class Guides(Protocol):
     def known(self, problem: ProductionProblem) -> "Guide | None":
         """Return the same if it was found already; nothing is begun for it."""
 
+    def awaits(self, problem: ProductionProblem) -> bool:
+        """Whether it is being found."""
+
     def has_news(self) -> bool:
         """Whether one was found since the last plan began."""
 
@@ -62,6 +66,10 @@ class _AtOnce:
     def known(self, _: ProductionProblem) -> "Guide | None":
         """Nothing is kept."""
         return None
+
+    def awaits(self, _: ProductionProblem) -> bool:
+        """Nobody ever waits."""
+        return False
 
     def has_news(self) -> bool:
         """Nobody ever asks in vain."""
@@ -116,24 +124,30 @@ class Production:
     _recipes: dict[str, Recipe] = field(default_factory=dict)
     _recipes_said: int = -1
     _last: "tuple[Layout, Guide] | None" = None  # the latest linear program and what it was of
-    _awaited: "tuple[Layout, ProductionProblem] | None" = None  # what is being solved beside
+    _awaited: list[tuple[Layout, ProductionProblem]] = field(default_factory=list)  # what is being solved beside, the oldest first
+    _goes_on: bool = False  # the last plan left rounds to the next
+    _turns: int = 0  # plans that came to anything since anything changed
+    _asks: bool = True  # for linear programs
+    _stood: set[str] = field(default_factory=set)  # proposals that waited when anything last changed
 
     @property
     def has_news(self) -> bool:
-        """Whether a plan made now would be led better than the last."""
-        return self.guides.has_news() and self.is_wanted
+        """Whether a plan made now would be led better than the last, or go on with it."""
+        return (self.guides.has_news() or self._goes_on) and self.is_wanted
 
     @property
     def is_wanted(self) -> bool:
         """Whether anything can be made at all, or was when it was last planned."""
         return bool(self._standing() or self.latest.trees or self.latest.kept)
 
-    def plan(self, parts: Sequence[Part], log_us: int, *, others_plan: bool = False) -> Made:
+    def plan(self, parts: Sequence[Part], log_us: int, *, others_plan: bool = False, anew: bool = True) -> Made:
         """Return the plan of making for what `parts`, the plan of goods and hours, leaves short and free.
 
-        Where others plan a share of the markets, what they propose counts as it stands in the book.
+        Where others plan a share of the markets, what they propose counts as it stands in the book. Unless `anew`, nothing changed since
+        the last plan but what linear programs say and the time: no further ones are solved.
         """
         self.guides.plan_begins()
+        self._asks, self._goes_on, self._turns = anew, False, 0 if anew else self._turns
         recipes = self._standing()
         taken = Counter[str]()
         for deal in self.book.deals.values() if others_plan else ():
@@ -145,8 +159,11 @@ class Production:
         free = {one.ref: left for one in self.network.living() if (left := self._available(one) - taken[one.ref]) > 0}
         waiting = [deal for deal in self.book.deals.values() if deal.state is State.PROPOSED and deal.is_tree]
         kept, rest = self._still_good(waiting, free, recipes)
-        made = self._planned(recipes, rest, log_us)
-        if kept and self._is_pressing(kept, made, rest):
+        made = self._planned(recipes, rest, log_us, by_turns=self.guides is not AT_ONCE)
+        if anew:
+            self._stood = {deal.proposal for deal in kept}
+        stood = [deal for deal in kept if deal.proposal in self._stood]  # what this plan's earlier turns made is no less urgent
+        if stood and not self._goes_on and self._is_pressing(stood, made, rest):
             kept, made = [], self._planned(recipes, free, log_us)
         made.kept = {deal.proposal for deal in kept}
         self.latest = made
@@ -225,19 +242,28 @@ class Production:
 
     # -- one plan -------------------------------------------------------------------------------------------------------
 
-    def _planned(self, recipes: Mapping[str, Recipe], free: Mapping[str, int], log_us: int) -> Made:
-        """Plan all needs that recipes could meet: first those that nobody declined a part of, then each of the others without that."""
+    def _planned(self, recipes: Mapping[str, Recipe], free: Mapping[str, int], log_us: int, *, by_turns: bool = False) -> Made:
+        """Plan all needs that recipes could meet: first those that nobody declined a part of, then each of the others without that.
+
+        Where it goes `by_turns`, the first round that comes to anything is the last of this plan.
+        """
         made = Made()
         needs = [one for one in self.network.living() if not one.is_supply and not one.is_hours and free.get(one.ref)]
         used, wanted = relevant(self.network, recipes, sorted(needs, key=lambda one: one.ref))
         made.wanted = [need for need in wanted if need.end_us is None or need.end_us > log_us]
         left = {ref: grains for ref, grains in free.items() if self._is_open(ref, log_us)}
-        for closed, some in self._by_what_is_closed(made.wanted):
+        groups = self._by_what_is_closed(made.wanted)
+        for closed, some in groups:
             for _ in range(MOST_ROUNDS):
                 before, resting = len(made.trees), made.dropped[RESTING]
                 still = [need for need in some if left.get(need.ref)]
                 self._plan_some(made, used, still, {ref: grains for ref, grains in left.items() if ref not in closed}, log_us)
                 left = _without(left, made.trees[before:])
+                if by_turns and len(made.trees) > before:
+                    self._turns += 1
+                    more = made.dropped[RESTING] > resting or len(groups) > 1
+                    self._goes_on = more and self._turns < MOST_ROUNDS * len(groups)
+                    return made
                 if made.dropped[RESTING] == resting or len(made.trees) == before:
                     break
         return made
@@ -273,7 +299,7 @@ class Production:
                 made.layout = layout
                 made.left_out.update(layout.left_out)
             plan, bound = self._solved(made, layout, guides or self.guides)
-        except TooLarge as error:  # One agent's numbers must not stop what else there is to do: it is told.
+        except (TooLarge, EngineFault) as error:  # One agent's numbers, or a fault, must not stop what else there is to do: it is told.
             made.failed = str(error)
             return
         if plan is None:
@@ -301,9 +327,11 @@ class Production:
             for line, pool, grains in pool_use(layout.problem, plan):
                 used[pool, plan.line_begin[line]] += grains
             layout.problem = shared_out(layout, used)
-            plan = _checked(layout.problem, guides.of(layout.problem) or guide)
+            # Beside the cycle time goes on, and with it the hours: what was solved for these would never be asked for again.
+            exact = guides.of(layout.problem) if guides is AT_ONCE else None
+            plan = _checked(layout.problem, exact or guide)
             timeless = without_time(layout)
-            without = guides.of(timeless)
+            without = _unless_faulty(guides, timeless)
             if without is not None:
                 bound = min(bound, _checked(timeless, without).bound)
         return plan, bound
@@ -313,31 +341,46 @@ class Production:
 
         Linear programs are asked for once a plan; what it leaves for further rounds goes by the same pressures.
         """
-        self._take_found(guides)
-        if made.layout is not layout and self._last is not None:
+        self._take_found()
+        if self._last is not None and (made.layout is not layout or (guides is self.guides is not AT_ONCE and not self._asks)):
             return carried(*self._last, layout)
-        guide = guides.of(layout.problem)
+        try:
+            guide = guides.of(layout.problem)
+        except EngineFault as fault:
+            if self._last is None:
+                raise
+            made.left_out[f"plans led by an older linear program, because {fault}"] += 1
+            return carried(*self._last, layout)
         if guide is None:
-            self._awaited = layout, layout.problem
+            self._awaited.append((layout, layout.problem))
             return None if self._last is None else carried(*self._last, layout)
         if guides is self.guides:
             self._last = layout, guide
+            self._awaited.clear()  # All of it was asked before.
         made.cells = made.cells or guide.cells
         made.left_out.update({f"cells planned without a linear program: {why}": 1 for why in guide.without})
         return guide
 
-    def _take_found(self, guides: Guides) -> None:
-        """Go by what was solved beside, once it was; what proved too large then says nothing of the problem of now."""
-        if self._awaited is None:
-            return
-        layout, problem = self._awaited
-        try:
-            found = guides.known(problem)
-        except TooLarge:
-            self._awaited = None
-            return
-        if found is not None:
-            self._last, self._awaited = (layout, found), None
+    def _take_found(self) -> None:
+        """Go by the newest of what was solved beside, once it was; what proved too large, or faulty, says nothing of the problem of now."""
+        still: list[tuple[Layout, ProductionProblem]] = []
+        for layout, problem in self._awaited:
+            try:
+                found = self.guides.known(problem)
+            except (TooLarge, EngineFault):
+                continue
+            if found is not None:
+                self._last, still = (layout, found), []
+            elif self.guides.awaits(problem):
+                still.append((layout, problem))
+        self._awaited = still
+
+
+def _unless_faulty(guides: Guides, problem: ProductionProblem) -> "Guide | None":
+    try:
+        return guides.of(problem)
+    except EngineFault:  # Told in the log; there is a bound without it.
+        return None
 
 
 def _checked(problem: ProductionProblem, guide: "Guide") -> ProductionPlan:

@@ -4,7 +4,7 @@ import math
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
 from itertools import pairwise, product
 from typing import TYPE_CHECKING
@@ -561,11 +561,14 @@ def without_time(layout: Layout) -> ProductionProblem:
 def carried(before: Layout, guide: "Guide", now: Layout) -> "Guide":
     """Return the pressures that a guide found for one layout as far as they say anything of another; things, places and spans may differ.
 
-    Where a place is new, its things are pressed as hard as anywhere, and then no harder than ways and recipes allow. The bound that
-    follows is true whatever was carried over; only how near it lies depends on that.
+    Where there is only more or less of everything, as when nothing happened but time passed, the guide leads all the same: no amount
+    takes part in what undercuts what. Where a place is new, its things are pressed as hard as anywhere, and then no harder than ways
+    and recipes allow. The bound that follows is true whatever was carried over; only how near it lies depends on that.
     """
     from solver.making.guiding import led_by  # noqa: PLC0415 - loading the compiled code takes half a second
 
+    if _differ_in_amounts_alone(before, now):
+        return guide
     thing_then = {stock: position for position, stock in reversed(list(enumerate(before.stocks)))}
     spot_then = {spot: position for position, spot in enumerate(before.spots)}
     pool_then = {pool.ref: position for position, pool in enumerate(before.pools)}
@@ -584,6 +587,18 @@ def carried(before: Layout, guide: "Guide", now: Layout) -> "Guide":
     return led_by(now.problem, thing, pool)
 
 
+def _differ_in_amounts_alone(before: Layout, now: Layout) -> bool:
+    """Whether all positions mean the same in two layouts, and all is the same but how much there is and how much is needed."""
+    one, other = before.problem, now.problem
+    names = ("stocks", "spots", "recipes", "steps")
+    refs = ("needs", "lots", "pools")
+    return (
+        all(getattr(before, name) == getattr(now, name) for name in names)
+        and all([each.ref for each in getattr(before, name)] == [each.ref for each in getattr(now, name)] for name in refs)
+        and all(np.array_equal(getattr(one, each.name), getattr(other, each.name)) for each in fields(one) if each.name not in _AMOUNTS)
+    )
+
+
 def _buckets_then(before: Layout, now: Layout) -> Ints:
     """Return for each span of time the one of an earlier layout in which it begins, the nearest where none is."""
     if len(before.edges_us) == 1 or len(now.edges_us) == 1:
@@ -593,6 +608,7 @@ def _buckets_then(before: Layout, now: Layout) -> Ints:
     return found
 
 
+_AMOUNTS = ("pool_grains", "stock_units", "need_units")
 _TIMES = ("activity_lead", "stock_bucket", "arc_lead", "need_due", "need_until", "need_late")
 
 

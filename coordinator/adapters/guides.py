@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import structlog
 
-from solver import TooLarge
+from solver import EngineFault, TooLarge
 from solver.making import ProductionProblem, guided
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class GuidesBeside:
     """Says at once what is known of a problem, and finds out the rest in the meantime."""
 
     def __init__(self) -> None:
-        self._found: OrderedDict[bytes, Guide | TooLarge] = OrderedDict()
+        self._found: OrderedDict[bytes, Guide | TooLarge | EngineFault] = OrderedDict()
         self._asked: OrderedDict[bytes, ProductionProblem] = OrderedDict()
         self._begun: bytes | None = None  # of what is asked
         self._news = False
@@ -41,7 +41,7 @@ class GuidesBeside:
         self.let_go = 0  # problems that newer ones took the place of
 
     def of(self, problem: ProductionProblem) -> "Guide | None":
-        """Return what leads walkers through a problem; None where that is only now being found. Raises `TooLarge` as solving it did."""
+        """Return what leads walkers through a problem; None where that is only now being found. Raises as solving it did."""
         key = _content(problem)
         with self._changed:
             if key not in self._found and not self._stopped:
@@ -49,14 +49,20 @@ class GuidesBeside:
             return self._told(key)
 
     def known(self, problem: ProductionProblem) -> "Guide | None":
-        """Return what leads walkers through a problem if that was found already, without asking for it. Raises `TooLarge` likewise."""
+        """Return what leads walkers through a problem if that was found already, without asking for it. Raises likewise."""
         key = _content(problem)
         with self._changed:
             return self._told(key)
 
+    def awaits(self, problem: ProductionProblem) -> bool:
+        """Whether what leads through a problem was asked for and not found yet."""
+        key = _content(problem)
+        with self._changed:
+            return key in self._asked
+
     def _told(self, key: bytes) -> "Guide | None":
         found = self._found.get(key)
-        if isinstance(found, TooLarge):
+        if isinstance(found, TooLarge | EngineFault):
             raise found
         return found
 
@@ -104,23 +110,23 @@ class GuidesBeside:
             with self._changed:
                 self._asked.pop(key, None)
                 self._begun = None
-                if found is not None:
-                    self._found[key] = found
-                    self._news = True
-                    self.solved += 1
+                self._found[key] = found
+                self._news = True
+                self.solved += 1
                 while len(self._found) > KEPT:
                     self._found.popitem(last=False)
                 self._changed.notify_all()
 
 
-def _guide_or_why(problem: ProductionProblem) -> "Guide | TooLarge | None":
+def _guide_or_why(problem: ProductionProblem) -> "Guide | TooLarge | EngineFault":
+    """Return what leads through a problem, or why nothing does: whoever asks for it again is told, and it is not solved again."""
     try:
         return guided(problem)
     except TooLarge as error:
         return error
-    except Exception:  # A thread that ended silently would leave all making without a guide: it is said, and the next problem is tried.
+    except Exception as error:  # A thread that ended silently would leave all making without a guide: it is said, and the next is tried.
         logger.exception("what leads a plan of making was not found; please report this")
-        return None
+        return EngineFault(f"the linear program that leads it was not solved, please report: {type(error).__name__}: {error}")
 
 
 def _content(problem: ProductionProblem) -> bytes:

@@ -84,7 +84,7 @@ class HastyPlanner:
 class HastyProduction(Production):
     """The product's own, which keeps what waits where it holds; what is new is one piece a need, by the first who could make it."""
 
-    def _planned(self, recipes: Mapping[str, Recipe], free: Mapping[str, int], log_us: int) -> Made:
+    def _planned(self, recipes: Mapping[str, Recipe], free: Mapping[str, int], log_us: int, *, by_turns: bool = False) -> Made:
         made, left = Made(), dict(free)
         needs = [one for one in self.network.living() if not one.is_supply and not one.is_hours]
         for need in sorted(needs, key=lambda one: one.ref):

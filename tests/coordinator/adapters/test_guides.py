@@ -9,14 +9,14 @@ import pytest
 from coordinator.adapters.guides import GuidesBeside
 from coordinator.adapters.service import Service
 from coordinator.charter import Charter
-from coordinator.production import prepare
+from coordinator.production import Production, prepare
 from coordinator.times import SECOND_US
 from solver import TooLarge
 from solver.making import guided
 from solver.making.reference import reference
-from tests.coordinator.test_production import SHIELDS, lines_of
+from tests.coordinator.test_production import SHIELDS, lines_of, recipe
 from tests.support.desk import Desk
-from tests.support.events import agent, moment_us, need
+from tests.support.events import agent, capacity, moment_us, need, offer
 from tests.support.serving import Hand
 
 LONG_S = 60.0
@@ -86,6 +86,24 @@ def test_what_changes_is_planned_at_once_by_the_last_pressures(guides: GuidesBes
     assert made.worth <= made.bound
 
 
+def test_a_cycle_that_somebody_waits_for_plans_one_round_and_the_next_goes_on(
+    guides: GuidesBeside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Production, "_by_what_is_closed", lambda _, needs: [(frozenset(), [each]) for each in needs])
+    desk = desk_led_by(guides)
+    desk.take(agent("ward", 48.6, 2.3), need("ward", 7, "shield", due=90, end=150))
+    desk.cycle()
+    planned = []
+    for _ in range(4):
+        assert guides.wait(LONG_S)
+        desk.cycle()
+        planned.append(sum(deal.is_tree for deal in desk.core.book.deals.values()))
+    assert planned == [1, 2, 2, 2]
+    assert guides.wait(LONG_S)
+    desk.cycle()
+    assert not desk.core.production.has_news
+
+
 def test_nothing_is_planned_anew_without_news(guides: GuidesBeside) -> None:
     desk = desk_led_by(guides)
     for _ in range(4):  # As many as one plan has problems, and the first.
@@ -109,20 +127,65 @@ def test_problems_of_an_older_plan_give_way_unless_one_was_begun(guides: GuidesB
     assert guides.known(problems[2]) is None
 
 
-def test_a_fault_is_told_and_the_next_problem_is_solved(guides: GuidesBeside, monkeypatch: pytest.MonkeyPatch) -> None:
-    one, other = (reference(places=3, demand=demand).problem for demand in (1, 2))
+def test_a_fault_is_told_and_not_tried_again_and_the_next_problem_is_solved(guides: GuidesBeside, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
 
     def fails_once(problem):
-        if problem is one:
+        asked.append(problem)
+        if len(asked) == 1:
             raise ValueError("something nobody thought of")
         return guided(problem)
 
     monkeypatch.setattr("coordinator.adapters.guides.guided", fails_once)
-    assert guides.of(one) is None
+    desk = desk_led_by(guides)
+    desk.cycle()
+    for _ in range(3):
+        assert guides.wait(LONG_S)
+        desk.core.network.changed_everywhere = True  # The same problem is asked for anew.
+        assert desk.cycle() == []
+        assert "something nobody thought of" in desk.core.production.troubles()[0]
+    assert len(asked) == 1
+    desk.take(agent("ward", 48.6, 2.3), need("ward", 7, "shield", due=90, end=150))
+    desk.cycle()
     assert guides.wait(LONG_S)
-    assert guides.of(other) is None
+    assert any(deal.is_tree for deal in desk.cycle())
+
+
+def test_an_older_linear_program_that_ends_late_takes_the_place_of_no_newer_one(guides: GuidesBeside, held: Event) -> None:
+    desk = desk_led_by(guides)
+    desk.cycle()
+    desk.take(agent("ward", 48.6, 2.3), need("ward", 7, "shield", due=90, end=150))
+    desk.cycle()  # while the first is being solved, which nobody wants any more once the second is
+    held.set()
     assert guides.wait(LONG_S)
-    assert (guides.known(one), guides.known(other) is not None) == (None, True)
+    deals = desk.cycle()
+    assert {"clinic", "ward"} <= {party for deal in deals for party in deal.parties}
+    assert desk.core.production._last is not None
+    assert len(desk.core.production._last[0].needs) == 2
+    assert desk.core.production._awaited == []
+
+
+def test_time_alone_asks_for_no_linear_program(tmp_path: Path, guides: GuidesBeside) -> None:
+    clock = Hand(moment_us(1))
+    service = Service(tmp_path / "stream.log", Charter.model_validate({"cycle_seconds": 1, "late_seconds": 10**9}), clock=clock)
+    service.lead_by(guides)
+    try:
+        some = [line for line in SHIELDS if b"filament" not in line or b"offer" not in line]
+        fine = recipe("designer", "visor", {"shield": 1}, {"frame": 1}, {"assembly": 0.10025})  # Of hours any second counts.
+        idle = [agent("second", 48.3, 2.0), capacity("second", 40, "printing", end=40)]  # less and less, for want of filament
+        service.publish([*some, offer("supplier", 0.9, "filament", unit="kg"), fine, *idle])
+        for _ in range(6):
+            clock.now_us += 2 * SECOND_US
+            service.tick()
+            assert guides.wait(LONG_S)
+        solved = guides.solved
+        for _ in range(6):
+            clock.now_us += 2 * SECOND_US
+            service.tick()
+            assert guides.wait(LONG_S)
+        assert guides.solved == solved
+    finally:
+        service.close()
 
 
 def test_a_problem_that_proved_too_large_holds_up_none_after_it(guides: GuidesBeside, monkeypatch: pytest.MonkeyPatch) -> None:
