@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from heapq import heapify, heappop, heappush
 from threading import Lock
 from time import monotonic
+from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
@@ -298,7 +299,7 @@ class KafkaLog:
 
     def _new_consumer(self) -> KafkaConsumer:
         """Return a consumer of all partitions that keeps no place of its own: places are the reader's."""
-        return KafkaConsumer(
+        return _Consumer(
             bootstrap_servers=self._bootstrap.split(","),
             client_id="coordinator",
             group_id=self._group,
@@ -360,6 +361,46 @@ class KafkaLog:
             raise Unavailable(
                 f"Kafka at {self._bootstrap} did not {task}: {error or type(error).__name__}. Check the brokers, then try again."
             ) from error
+
+
+class _Consumer(KafkaConsumer):  # type: ignore[misc]  # it comes without types
+    """A consumer that lets go of a partition while it is paused.
+
+    What kafka-python 3.0 has fetched of a paused partition it keeps, and hands on only if just before nothing else was left to hand
+    on; until then it fetches nothing more of it. Where several are paused in turn, as in any long history, that may be never.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._paused_at: dict[TopicPartition, tuple[int | None, int | None]] = {}  # where to go on, and the end as it was known then
+
+    def paused(self) -> set[TopicPartition]:
+        return set(self._paused_at)
+
+    def pause(self, partition: TopicPartition) -> None:
+        self._paused_at[partition] = self.position(partition), self.highwater(partition)
+        self.assign(self.assignment() - {partition})
+
+    def resume(self, partition: TopicPartition) -> None:
+        offset, _ = self._paused_at.pop(partition)
+        self.assign(self.assignment() | {partition})
+        self.seek(partition, offset)
+
+    def highwater(self, partition: TopicPartition) -> int | None:
+        if partition in self._paused_at:
+            return self._paused_at[partition][1]
+        end: int | None = super().highwater(partition)
+        return end
+
+    def position(self, partition: TopicPartition, timeout_ms: float | None = None) -> int | None:
+        if partition in self._paused_at:
+            return self._paused_at[partition][0]
+        offset: int | None = super().position(partition, timeout_ms=timeout_ms)
+        return offset
+
+    def unsubscribe(self) -> None:
+        self._paused_at.clear()
+        super().unsubscribe()
 
 
 def check_topics(admin: KafkaAdminClient, replicas: int) -> list[str]:

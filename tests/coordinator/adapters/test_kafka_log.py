@@ -145,6 +145,17 @@ def test_partitions_are_merged_by_log_time(log, stranger):
     assert read_all(log) == with_bites
 
 
+def test_partitions_that_run_far_ahead_wait_for_the_others_and_come_back(log, stranger, monkeypatch):
+    monkeypatch.setattr("coordinator.adapters.kafka_log._HELD_RECORDS", 40)
+    for number in range(2_000):
+        # Now one partition holds all that is next, now another, now each some: a history longer than what is held of any.
+        block = number // 200
+        partition = (block % 3, 5, number % 8)[block % 3]
+        stranger.send(SIGNAL, key=b"x", value=b"%d" % number, partition=partition, timestamp_ms=1_772_000_000_000 + 1_000 * number)
+    stranger.flush(timeout=10)
+    assert [record.entry.event for record in read_all(log, at_most=150)] == [b"%d" % number for number in range(2_000)]
+
+
 def test_without_a_broker_opening_fails_with_a_sentence_and_in_time():
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
