@@ -610,7 +610,7 @@ class Book:
         """Whether a signal still speaks of what a line moves, or accepts it instead."""
         sort, canonical = stance.thing[0], self.network.canonical
         names = {canonical((sort, name))[1] for name in (stance.name, *stance.substitutes)}
-        return line.resource in names and stance.dimension == line.quantity.dimension
+        return canonical((sort, line.resource))[1] in names and stance.dimension == line.quantity.dimension
 
     def limit_grains(self, offer: Stance, need: Stance) -> int | None:
         """Return how much more this pair said it would exchange (0 after a decline), or None; a new count on either side wipes it."""

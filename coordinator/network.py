@@ -567,11 +567,14 @@ class Network:
         return self._names.after(agent)
 
     def called(self, thing: Thing) -> list[Thing]:
-        """Return a canonical thing under every name, as said, that means it."""
+        """Return a canonical thing under every name that means it: of a process, every one that was said."""
         sort, name = thing
-        agreed = self.charter.process_names if sort == PROCESS else self.charter.resource_names
-        stated = {} if sort == PROCESS else self._stated_aliases() if self._aliases is None else self._aliases
-        names = {name, *(other for aliases in (agreed, stated) for other, meant in aliases.items() if meant == name)}
+        if sort == PROCESS:  # The table takes it however it is written, so the ways are without number; few are ever said.
+            names = set(self._shelves[sort])
+        else:
+            stated = self._stated_aliases() if self._aliases is None else self._aliases
+            told = chain(self.charter.resource_names.items(), stated.items())
+            names = {name, *(other for other, meant in told if meant == name)}
         return [(sort, other) for other in sorted(names) if self.canonical((sort, other)) == thing]
 
     def stated(self) -> Iterator[tuple[Thing, str, Stated]]:

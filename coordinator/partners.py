@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from coordinator.commitments import Book, Pair
+from coordinator.network import Thing
 from coordinator.problems import Part
 
 __all__ = ["Partners"]
@@ -27,7 +28,7 @@ class Partners:
             refs = part.offer.ref, part.need.ref
             known = gone.pop(refs, None)
             mine = self._parts.setdefault((part.offer.agent, part.need.agent), {})
-            if known is None or (known.grains, known.distance_m) != (part.grains, part.distance_m):
+            if known is None or _terms_of(known) != _terms_of(part):
                 self._note(part)
             mine[refs] = part
         for refs, part in gone.items():
@@ -59,3 +60,7 @@ class Partners:
     def _note(self, part: Part) -> None:
         if self._moved is not None:
             self._moved.add((part.offer.agent, part.need.agent))
+
+
+def _terms_of(part: Part) -> tuple[Thing, int, int]:
+    return part.offer.thing, part.grains, part.distance_m

@@ -86,8 +86,8 @@ class Planner:
             if gone or not self.solved.keys() >= set(stale):
                 self.partners.look_everywhere()  # Others may have proposed something in markets that come or go here.
             self._is_shared = mine is not None
-        for key in gone:
-            self.partners.replace(self.solved.pop(key).standing(), ())
+        before = [part for key in gone for part in self.solved.pop(key).standing()]
+        after: list[Part] = []
         for key in stale:
             known = self.solved.get(key)
             times = known.times if known else 0
@@ -95,14 +95,16 @@ class Planner:
                 answer = self._follow(key, moved, log_us) or self._solve_group(self._markets[key], log_us, times)
             except TooLarge as error:  # One market's numbers must not stop the others: it is named, and nothing is proposed in it.
                 answer = Solved([], None, failed=str(error), times=times)
-            moved_parts = answer.kept.moved() if answer.kept is not None else ([], answer.found)
+            left, came = answer.kept.moved() if answer.kept is not None else ([], answer.found)
+            before += left
+            after += came
             if known is not None and (answer.kept is None or answer.kept is not known.kept):
-                moved_parts[0].extend(known.standing())
+                before += known.standing()
             self.solved[key] = answer
-            self.partners.replace(*moved_parts)
             self._due.discard(key)
             if answer.again_us is not None and (known is None or known.again_us != answer.again_us):
                 heapq.heappush(self._again, (answer.again_us, key))
+        self.partners.replace(before, after)  # At once: a pair may have gone from one market to another.
         if len(self._again) > 2 * len(self.solved) + 64:  # Most of them were put off since.
             self._again = sorted((each.again_us, key) for key, each in self.solved.items() if each.again_us is not None)
         if self.book.has_limits:

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -46,7 +46,8 @@ class Feed:
         self.let_go = 0  # listeners that took too little for too long, or asked for what is not at hand any more
         self.closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._waiting: list[asyncio.Future[None]] = []  # for more than there is
+        self.rings = 0  # how often there was more
+        self._waiting: dict[asyncio.Future[None], None] = {}  # for more than there is, in order
         self._turns: deque[asyncio.Future[None]] = deque()  # of those who may go on, in order
         self._shared: dict[int, asyncio.Task[tuple[bytes, int]]] = {}
         self._readers = ThreadPoolExecutor(READERS, "feed")
@@ -60,11 +61,17 @@ class Feed:
         self.close()
         self._loop = None
 
-    def next(self) -> "asyncio.Future[None]":
-        """Return what will be done when there is more than there is now. Take it before looking."""
-        more = asyncio.get_running_loop().create_future()
-        self._waiting.append(more)
-        return more
+    async def hear(self, rings: int, gone: "asyncio.Task[None]") -> bool:
+        """Wait for more than there was after so many rings, or until a listener is gone; False where neither came in `KEEP_ALIVE_S`."""
+        if self.rings == rings:
+            more = asyncio.get_running_loop().create_future()
+            self._waiting[more] = None
+            try:
+                await asyncio.wait({more, gone}, timeout=KEEP_ALIVE_S, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                self._waiting.pop(more, None)
+                more.cancel()
+        return self.rings != rings or gone.done()
 
     async def turn(self) -> None:
         """Wait until it is one's turn to go on."""
@@ -100,21 +107,24 @@ class Feed:
                 loop.call_soon_threadsafe(self._ring)
 
     def _ring(self) -> None:
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting = self._waiting, {}
         self._shared = {}
+        self.rings += 1
         self._queue(waiting)
 
-    def _queue(self, some: "list[asyncio.Future[None]]") -> None:
+    def _queue(self, some: "Collection[asyncio.Future[None]]") -> None:
         are_going = bool(self._turns)
         self._turns.extend(some)
         if some and not are_going:
             asyncio.get_running_loop().call_soon(self._let_some_go_on)
 
     def _let_some_go_on(self) -> None:
-        for _ in range(min(TOGETHER, len(self._turns))):
+        going = 0
+        while self._turns and going < TOGETHER:
             one = self._turns.popleft()
-            if not one.done():
+            if not one.done():  # else whoever waited has left
                 one.set_result(None)
+                going += 1
         if self._turns:
             asyncio.get_running_loop().call_soon(self._let_some_go_on)
 
@@ -156,13 +166,10 @@ class EventStream(Response):
         return await run_in_threadpool(self._may_read)
 
     async def _go_on(self, gone: "asyncio.Task[None]", send: Send) -> None:
-        more = self._feed.next()
+        rings = self._feed.rings
         body, position = await self._feed.after(self._position)
-        if position == self._position:
-            await asyncio.wait({more, gone}, timeout=KEEP_ALIVE_S, return_when=asyncio.FIRST_COMPLETED)
-            if more.done() or gone.done():
-                return
-            more.cancel()
+        if position == self._position and await self._feed.hear(rings, gone):
+            return
         await self._feed.turn()
         body = body or b": still here\n\n"
         for begin in range(0, len(body), PIECE):

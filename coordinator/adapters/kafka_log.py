@@ -129,16 +129,18 @@ class KafkaLog:
             last: dict[TopicPartition, Record] = {}
             heads = [(rows[0].logtime_us, partition) for partition, rows in self._held.items() if rows]
             heapify(heads)
-            while heads and len(records) < at_most:
-                _, partition = heappop(heads)
-                rows = self._held[partition]
-                records.append(rows.popleft())
-                last[partition] = records[-1]
-                if rows:
-                    heappush(heads, (rows[0].logtime_us, partition))
-                elif not self._at_end(partition):
-                    break  # what comes next there may be older than what the others hold
-            self._next.update((partition, _offset(record) + 1) for partition, record in last.items())
+            try:
+                while heads and len(records) < at_most:
+                    _, partition = heappop(heads)
+                    rows = self._held[partition]
+                    records.append(rows.popleft())
+                    last[partition] = records[-1]
+                    if rows:
+                        heappush(heads, (rows[0].logtime_us, partition))
+                    elif not self._at_end(partition):
+                        break  # what comes next there may be older than what the others hold
+            finally:  # Where the client fails here, the next read finds that it has to go back.
+                self._next.update((partition, _offset(record) + 1) for partition, record in last.items())
             return Batch(tuple(records), self._place())
 
     def ends(self) -> Place:

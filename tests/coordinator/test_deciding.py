@@ -17,7 +17,7 @@ from coordinator.replaying import digest, standing_proposals
 from coordinator.signals import parse_event
 from coordinator.stream import partition_of
 from tests.coordinator.test_production import SHIELDS
-from tests.support.events import answer, event, moment_us, need, offer, report, route, take_back, tick, withdraw
+from tests.support.events import answer, event, moment_us, need, offer, report, resource, route, take_back, tick, withdraw
 
 CHARTER = Charter.model_validate({"cycle_seconds": 3600, "fairness": "off", "proposal_seconds": 36_000})
 
@@ -201,6 +201,16 @@ def test_others_promises_keep_nothing_aside_of_a_need_that_speaks_of_another_thi
     worker.fold()
     assert kinds(worker.core) == ["promised"], "the end of the old plan is not written yet"
     assert book.held_grains(book.network.stances["b/need/n"]) == 0
+
+
+def test_others_promises_keep_aside_what_goes_by_another_name_by_now():
+    worker = started()
+    worker.write([], [answer("a", only(worker), at=1)])
+    worker.fold().write(judged(worker.core, anyone), [])
+    worker.write([], [resource("c", "face mask", at=2, aliases=["mask"])])
+    book = worker.fold().core.book
+    assert worker.core.network.canonical(("resource", "mask")) == ("resource", "face mask")
+    assert book.held_grains(book.network.stances["b/need/n"]) == 5
 
 
 def test_a_promise_to_what_was_declined_meanwhile_is_void_and_the_word_is_refused_in_its_turn():

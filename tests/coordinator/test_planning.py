@@ -534,3 +534,13 @@ def test_a_thing_first_said_in_a_small_unit_is_proposed_in_one_that_holds_it():
     desk.cycle()
     assert desk.parties["p", "q"] == 5
     assert sum(grains for (_, receiver), grains in desk.parties.items() if receiver == "v") == 2_000_000 * 10**9
+
+
+def test_a_pair_that_turns_to_another_market_which_others_stay_in_is_planned_there_and_can_leave_it():
+    straps = [offer("giver", 4, "strap"), need("taker", 4, "strap"), offer("stays", 1, "strap")]
+    desk = Desk(*(agent(name, 45.0) for name in ("giver", "taker", "stays")), *straps)
+    assert [deal.lines[0].resource for deal in desk.cycle()] == ["strap"]
+    desk.take(offer("giver", 4, "mask", at=1), need("taker", 4, "mask", at=1))
+    assert [deal.lines[0].resource for deal in desk.cycle()] == ["mask"]
+    desk.take(withdraw("offer", "giver", "o", at=2))
+    assert desk.cycle() == []

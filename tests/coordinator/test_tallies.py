@@ -52,6 +52,9 @@ def restless(seed: int) -> Iterator[bytes]:
                 yield say.agent(who, 45.0, at=at, classified_as=random.sample(["hospital", "school"], random.randint(0, 2)))
             case 5:
                 yield say.withdraw(random.choice(["offer", "need"]), who, subject, at=at)
+            case 6:
+                process = random.choice(["Laser Cutting", "lasercutter", "laser-cutting", "sewing"])
+                yield random.choice([say.capacity, say.hours])(who, random.randint(1, 9), process, at=at, subject=subject)
 
 
 def assert_as_walked(core: Coordination) -> None:

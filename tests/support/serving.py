@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -121,15 +122,15 @@ def serve(
     service = Service(path, Charter.model_validate({"cycle_seconds": 1} | rules), clock=clock)
     proofs = Proofs(service)
     app = build_app(service, Tokens(tokens, clock) if tokens else None, only_loopback=True, proofs=proofs, reading=reading)
-    server = Server(app, host="127.0.0.1", port=0)
-    thread = threading.Thread(target=server.run, daemon=True)
+    server, listening = Server(app), socket.create_server(("127.0.0.1", 0))
+    thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
     thread.start()
     try:
         for _ in range(1_000):
             if server.started:
                 break
             time.sleep(0.01)
-        host, port = server.servers[0].sockets[0].getsockname()
+        host, port = listening.getsockname()
         service.tick()
         yield Served(service, clock, host, port, proofs, app, server, reading)
     finally:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -37,16 +37,16 @@ class Turns:
         self.went_on.append((self.number, who))
 
 
-async def in_turns(waiting: Callable[[int], asyncio.Future], begin: Callable[[], None], turns: Turns) -> None:
+async def in_turns(wait: Callable[[], Awaitable[object]], begin: Callable[[], None], turns: Turns) -> None:
     counting = asyncio.create_task(turns.count())
-    following = [asyncio.create_task(then(waiting(who), turns, who)) for who in range(LISTENERS)]
+    following = [asyncio.create_task(then(wait(), turns, who)) for who in range(LISTENERS)]
     await asyncio.sleep(0)
     begin()
     await asyncio.wait_for(asyncio.gather(*following), 30)
     counting.cancel()
 
 
-async def then(coming: asyncio.Future, turns: Turns, who: int) -> None:
+async def then(coming: Awaitable[object], turns: Turns, who: int) -> None:
     await coming
     turns.note(who)
 
@@ -59,12 +59,41 @@ def test_listeners_go_on_a_few_in_each_turn_of_the_loop_and_in_order(wait):
         service = NothingSaid()
         feed = Feed(service)
         async with feed.lifespan(None):
-            waiting = (lambda _: feed.next()) if wait == "for more" else (lambda _: asyncio.ensure_future(feed.turn()))
-            await in_turns(waiting, service.tell, turns)
+            here = asyncio.create_task(asyncio.sleep(60))
+            await in_turns(lambda: feed.hear(0, here) if wait == "for more" else feed.turn(), service.tell, turns)
+            here.cancel()
 
     asyncio.run(follow())
     assert [who for _, who in turns.went_on] == list(range(LISTENERS))
     assert max(Counter(turn for turn, _ in turns.went_on).values()) == TOGETHER
+
+
+def test_whoever_only_is_kept_alive_leaves_nothing_behind(monkeypatch):
+    monkeypatch.setattr("coordinator.adapters.feed.KEEP_ALIVE_S", 0.001)
+
+    async def wait() -> tuple[list[bool], int]:
+        feed = Feed(NothingSaid())
+        here = asyncio.create_task(asyncio.sleep(60))
+        heard = [await feed.hear(feed.rings, here) for _ in range(20)]
+        here.cancel()
+        return heard, len(feed._waiting)
+
+    assert asyncio.run(wait()) == ([False] * 20, 0)
+
+
+def test_more_that_came_before_one_waits_for_it_is_heard_at_once():
+    async def wait() -> bool:
+        service = NothingSaid()
+        feed = Feed(service)
+        async with feed.lifespan(None):
+            rings, here = feed.rings, asyncio.create_task(asyncio.sleep(60))
+            service.tell()
+            await asyncio.sleep(0)
+            heard = await asyncio.wait_for(feed.hear(rings, here), 1)
+            here.cancel()
+            return heard
+
+    assert asyncio.run(wait())
 
 
 def test_one_that_left_while_it_waited_takes_nobodys_turn():

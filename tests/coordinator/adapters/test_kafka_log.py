@@ -156,6 +156,25 @@ def test_partitions_that_run_far_ahead_wait_for_the_others_and_come_back(log, st
     assert [record.entry.event for record in read_all(log, at_most=150)] == [b"%d" % number for number in range(2_000)]
 
 
+def test_a_read_that_fails_half_way_gives_all_of_it_the_next_time(log, monkeypatch):
+    log.append([entry(number) for number in range(6)])
+    fill = log._fill
+
+    def fail(_: TopicPartition) -> bool:
+        raise KafkaError("the client fails while records are merged")
+
+    def fill_and_fail_then(at_most: int) -> None:
+        fill(at_most)
+        monkeypatch.setattr(log, "_at_end", fail)
+
+    monkeypatch.setattr(log, "_fill", fill_and_fail_then)
+    with pytest.raises(Unavailable, match="while records are merged"):
+        log.read(START, 100)
+    monkeypatch.undo()
+    told = [said(entry(number)) for number in range(6)]
+    assert sorted(map(said, read_all(log)), key=repr) == sorted(told, key=repr)
+
+
 def test_without_a_broker_opening_fails_with_a_sentence_and_in_time():
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
