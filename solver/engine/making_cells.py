@@ -74,7 +74,7 @@ def _branched(asked: UnsplitLots, looked_at: NDArray[np.bool_], nodes: int) -> I
     limits = LinearConstraint(
         matrix.tocsr(), np.concatenate([once, np.full(makers, -np.inf)]), np.concatenate([once, asked.capacity.astype(float)])
     )
-    # No time is given, for the clock would make answers differ.
+    # No time is given, for the clock would make answers differ. SciPy takes no number of workers; HiGHS counts nodes the same with any.
     options = {"node_limit": max(nodes, 1), "mip_rel_gap": NEARLY}
     result = milp(asked.effort[looked_at], constraints=limits, integrality=np.ones(len(pairs)), bounds=Bounds(0, 1), options=options)
     nothing = np.full(lots, -1, dtype=np.int64)
@@ -100,14 +100,17 @@ def _better(asked: UnsplitLots, best: Ints, looked_at: NDArray[np.bool_], limit:
 
 def _among_few(asked: UnsplitLots, best: Ints, regret: Floats, bound: int, limit: float, seed: int) -> Ints:
     """Let a few makers at a time share their lots anew, in turn, until the work is used up or nothing is left to gain."""
-    makers, lots = asked.effort.shape
+    able = np.flatnonzero((asked.hours <= asked.capacity[:, None]).any(axis=1))  # makers that some lot fits into
     draw = Draw(seed)
     while limit > 0 and _effort(asked, best) > bound:
-        few = min(makers, max(2, round(draw.between(*LOTS) * makers / lots)))
-        if few == makers:
+        few = min(len(able), max(2, round(draw.between(*LOTS) * len(able) / len(best))))
+        if few == len(able):
             break
-        chosen = np.array(draw.some(few, makers))
+        chosen = able[draw.some(few, len(able))]
         mine = np.flatnonzero(np.isin(best, chosen))
+        if not len(mine):  # all of them are idle
+            limit -= LEAST_WORK
+            continue
         here = np.ix_(chosen, mine)
         part = UnsplitLots(asked.effort[here], asked.hours[here], asked.capacity[chosen], asked.setup[chosen])
         hint = np.searchsorted(chosen, best[mine])

@@ -64,6 +64,8 @@ def assign_lots(asked: UnsplitLots, limit: float = 10.0, seed: int = 1) -> Assig
     makers, lots = asked.effort.shape
     if not lots:
         return AssignedLots(np.zeros(0, dtype=np.int64), 0, 0, np.zeros(makers, dtype=np.int64), 1, True)
+    if not makers:
+        return AssignedLots(np.full(lots, -1, dtype=np.int64), None, 0, np.zeros(0, dtype=np.int64), 1, True)
     from solver.engine.making_cells import assign  # noqa: PLC0415 - loading OR-Tools takes half a second
 
     return assign(asked, limit, seed)

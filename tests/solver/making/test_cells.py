@@ -64,11 +64,35 @@ def test_the_same_lots_get_the_same_answer_within_its_gap(seed: int) -> None:
     assert answer.gap < Fraction(3, 100)
 
 
+@pytest.mark.parametrize("idle", ["without hours", "too dear"])
+def test_lots_are_shared_among_a_few_of_many_makers_most_of_whom_get_none(idle: str) -> None:
+    draw = Draw(2)
+    hours = table(draw, 20, 120, 5, 25)
+    effort, capacity = 111 - hours + table(draw, 20, 120, 0, 20), np.full(20, int(0.85 * hours[:4].sum() / 16), dtype=np.int64)
+    if idle == "without hours":
+        capacity[4:] = 0
+    else:
+        effort[4:] += 10_000
+    asked = UnsplitLots(effort, hours, capacity, np.zeros(20, dtype=np.int64))
+    answer = assign_lots(asked, 0.5)
+    assert broken_assignment(asked, answer) == []
+    assert set(answer.maker.tolist()) <= set(range(4))
+    assert answer.gap is not None
+    assert answer.gap < Fraction(1, 100)
+
+
 def test_no_lots_are_assigned_at_no_effort() -> None:
     nothing = np.zeros((2, 0), dtype=np.int64)
     asked = UnsplitLots(nothing, nothing, np.array([5, 5]), np.array([1, 1]))
     answer = assign_lots(asked)
     assert (answer.effort, answer.proven, broken_assignment(asked, answer)) == (0, True, [])
+
+
+def test_lots_without_makers_have_no_answer_and_that_is_proven() -> None:
+    nobody, nothing = np.zeros((0, 3), dtype=np.int64), np.zeros(0, dtype=np.int64)
+    asked = UnsplitLots(nobody, nobody, nothing, nothing)
+    answer = assign_lots(asked)
+    assert (answer.maker.tolist(), answer.effort, answer.proven, broken_assignment(asked, answer)) == ([-1] * 3, None, True, [])
 
 
 def test_a_wrong_assignment_is_told() -> None:
