@@ -1,14 +1,14 @@
 // Small pictures of something over time, as shapes that scale; each stands beside the same as a table.
 
 import { h } from "./dom.js";
-import { inShort, moment, roundMoments, t } from "./words.js";
+import { ends, inShort, moment, roundMoments, t } from "./words.js";
 
 const NARROW = matchMedia("(max-width: 40rem)"); // there a picture is drawn as wide as it is shown, so that its letters stay as large
 const wide = () => (NARROW.matches ? 340 : 640);
 const HIGH = 190;
 const EDGE = { left: 34, right: 8, top: 10, bottom: 22 };
 const ticksIn = (width) => (width < 500 ? 4 : 7); // at most
-const TICK = 44; // pixels that the text of one takes
+const TICK = 56; // pixels that the text of one takes
 const GAP = 0.6; // of the whole time: a stretch without any sample that is longer is drawn short
 const SHORTENED = 0.05; // of the rest, as long as it is drawn
 
@@ -87,17 +87,27 @@ function breaks({ gaps }, x) {
   return gaps.map((index) => h("line", { class: "break", x1: (x(index - 1) + x(index)) / 2, x2: (x(index - 1) + x(index)) / 2, y1: EDGE.top, y2: HIGH - EDGE.bottom }));
 }
 
-// Round moments, where they stand apart: in a time that is drawn short they would not.
-function ticks({ shares }, at, width) {
+// Round moments, where they stand apart, none of them within a time that is drawn short; where that leaves fewer than two, both ends.
+function ticks({ shares, gaps }, at, width) {
+  const across = (share) => EDGE.left + share * (width - EDGE.left - EDGE.right);
+  const told = [];
   let free = EDGE.left;
-  return roundMoments(at[0], at.at(-1), ticksIn(width)).map(([ms, text]) => {
+  for (const [ms, text] of roundMoments(at[0], at.at(-1), ticksIn(width))) {
     const after = Math.max(1, at.findIndex((each) => each >= ms));
+    if (gaps.includes(after) && ms < at[after]) continue;
     const part = (ms - at[after - 1]) / (at[after] - at[after - 1] || 1);
-    const x = EDGE.left + (shares[after - 1] + (shares[after] - shares[after - 1]) * part) * (width - EDGE.left - EDGE.right);
-    if (x < free || x > width - TICK / 2) return null;
+    const x = across(shares[after - 1] + (shares[after] - shares[after - 1]) * part);
+    if (x < free || x > width - TICK / 2) continue;
     free = x + TICK;
-    return h("text", { class: "small", x: round(x), y: HIGH - 6, "text-anchor": "middle" }, text);
-  });
+    told.push(tick(x, "middle", text));
+  }
+  if (told.length > 1) return told;
+  const [[, first], [, last]] = ends(at[0], at.at(-1));
+  return [at[0] < at.at(-1) ? tick(across(0), "start", first) : null, tick(across(1), "end", last)];
+}
+
+function tick(x, anchor, text) {
+  return h("text", { class: "small", x: round(x), y: HIGH - 6, "text-anchor": anchor }, text);
 }
 
 function niceAbove(value) {

@@ -1,33 +1,77 @@
 // Records and reasons in words, in the reader's language where their parts are known. What only the server can say stays in English.
 
 import { h } from "./dom.js";
-import { LANGUAGES, currentLanguage, kilometres, moment, quantity, t } from "./words.js";
+import { LANGUAGES, currentLanguage, kilometres, moment, number, quantity, severalOf, t } from "./words.js";
 import { formOf } from "./words/said.js";
 
-const INSTANT = /\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z\b/g;
+const INSTANT = /\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g;
 const INSTANT_ALONE = new RegExp(`^${INSTANT.source}$`);
+const FIGURE = /^\d{1,3}(,\d{3})*(\.(?<decimals>\d+))?$/; // as the server writes one
+
+// How what the server itself wrote into a sentence is told, by its name in the form. All else came from somebody, and stays as it came.
+const TOLD = {
+  count: (said) => Number(said.replaceAll(",", "")), // a number still: the form of the message goes with it
+  offers: figure,
+  tried: figure,
+  far: figure,
+  share: figure,
+  asked: figure,
+  free: figure,
+  open: figure,
+  held: figure,
+  time: instant,
+  now: instant,
+  rule: ruleText,
+  state: (said) => named("state", said),
+  dimension: (said) => anyOf(said, (each) => named("dimension", each)),
+  dimensions: (said) => severalOf(said.split(" and ").map((each) => named("dimension", each)), "conjunction"),
+  tiers: (said) => anyOf(said),
+  known: (said) => anyOf(said),
+};
+const INSTANTS = Object.keys(TOLD).filter((name) => TOLD[name] === instant);
 
 // Returns a sentence of the server in the reader's language where its form is known, else as it was said, marked as English.
 export function inWords(sentence) {
   return translated(sentence) ?? h("span", { lang: "en" }, dated(sentence));
 }
 
-// Returns a sentence with its instants as the reader's clock and calendar have them.
+// Returns a sentence with the instants that the server wrote into it as the reader's clock and calendar have them. Those in a name or
+// in an advice stay: what is to be written or looked for has to be read as it is.
 function dated(sentence) {
-  return sentence.replace(INSTANT, moment);
+  const form = formOf(sentence);
+  if (!form) return sentence;
+  const spans = INSTANTS.flatMap((name) => (form.at[name] ? [form.at[name]] : [])).sort(([one], [other]) => other - one); // the last first
+  return spans.reduce((said, [from, until]) => said.slice(0, from) + instant(said.slice(from, until)) + said.slice(until), sentence);
 }
 
-const FIGURE = /^\d{1,3}(,\d{3})*(\.\d+)?$/; // as the server writes one: that of another language looks otherwise
+// Returns an instant as the reader's clock and calendar have it; what is none, such as a 30 February, as it came.
+function instant(said) {
+  const ms = INSTANT_ALONE.test(said) ? Date.parse(said) : NaN;
+  const seconds = "YYYY-MM-DDTHH:MM:SS".length;
+  return !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(said.slice(0, seconds)) ? moment(said) : said;
+}
+
+// Returns a figure of the server with all its decimals; an amount with a unit as it came.
+function figure(said) {
+  const found = FIGURE.exec(said);
+  return found ? number(Number(said.replaceAll(",", "")), found.groups.decimals?.length ?? 0) : said;
+}
+
+// Returns the reader's word for one of a list of the server's, such as its states; one that is not on it as it came.
+function named(list, word) {
+  return `${list}.${word}` in LANGUAGES.en ? t(`${list}.${word}`) : word;
+}
+
+// Returns "a, b or c" of the server in the reader's language.
+function anyOf(said, tell = (each) => each) {
+  return severalOf(said.split(/, | or /).map(tell), "disjunction");
+}
 
 export function translated(sentence) {
   const form = currentLanguage() === "en" ? undefined : formOf(sentence);
   if (!form) return undefined;
-  const { state, rule, dimension, ...values } = form.values;
-  for (const [name, value] of Object.entries(values)) values[name] = FIGURE.test(value) ? Number(value.replaceAll(",", "")) : value.replace(INSTANT_ALONE, moment);
-  if (rule) values.rule = ruleText(rule);
-  if (dimension) values.dimension = `dimension.${dimension}` in LANGUAGES.en ? t(`dimension.${dimension}`) : dimension;
-  if (state) values.state = `state.${state}` in LANGUAGES.en ? t(`state.${state}`) : state;
-  return t(`said.${form.name}`, values);
+  const values = Object.entries(form.values).map(([name, said]) => [name, name in TOLD ? TOLD[name](said) : said]);
+  return t(`said.${form.name}`, Object.fromEntries(values));
 }
 
 export const kindOf = (event) => event.type.split(".")[1];
@@ -94,7 +138,7 @@ function byTier(users) {
 
 // Returns what alone would be enough to lift a need, as sentences.
 export function enoughOf(found) {
-  if (currentLanguage() === "en") return { lang: "en", said: found.enough.map((one) => dated(one.sentence)) };
+  if (currentLanguage() === "en") return { lang: "en", said: found.enough.map((one) => (one.end || one.begin ? one.sentence.replace(INSTANT, instant) : one.sentence)) };
   return { said: found.enough.map((one) => `${changeOf(one)} ${t("enough.leads", { lift: quantity(one.lift), rise: one.others_rise, rise_by: quantity(one.others_rise_by), fall: one.others_fall, fall_by: quantity(one.others_fall_by) })}`) };
 }
 

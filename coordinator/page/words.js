@@ -7,8 +7,11 @@ export const LANGUAGES = { en: english, fr: french };
 
 const UNITS = { kg: "kilogram", g: "gram", h: "hour", min: "minute", L: "liter", mL: "milliliter", m: "meter", km: "kilometer", cm: "centimeter", mm: "millimeter" };
 const DAY_MS = 86_400_000;
-const LONG = [["year", 365 * DAY_MS], ["month", 30 * DAY_MS]];
+const MONTH_MS = 30 * DAY_MS; // about
+const LONG = [["year", 365 * DAY_MS], ["month", MONTH_MS]];
 const ROUND_MS = [60_000, 300_000, 900_000, 1_800_000, 3_600_000, 3 * 3_600_000, 6 * 3_600_000, 12 * 3_600_000, DAY_MS, 2 * DAY_MS, 7 * DAY_MS, 14 * DAY_MS, 28 * DAY_MS, 91 * DAY_MS]; // between round moments
+const YEARS_MS = 300 * DAY_MS; // in so long a time a day and month alone would leave open of which year
+const ROUND_MONTHS = [3, 6, 12, 24, 60, 120]; // between round moments then
 const STEPS = [["day", DAY_MS], ["hour", 3_600_000], ["minute", 60_000], ["second", 1_000]];
 
 let language = chosen();
@@ -59,6 +62,11 @@ export function number(value, digits = 2) {
   return writer(Intl.NumberFormat, { maximumFractionDigits: digits }).format(value);
 }
 
+// Returns several words as one: "a, b and c" as a conjunction, "a, b or c" as a disjunction.
+export function severalOf(words, type) {
+  return writer(Intl.ListFormat, { type }).format(words);
+}
+
 // Returns a number as it fits beside an axis: "60K".
 export function inShort(value) {
   return writer(Intl.NumberFormat, { notation: "compact" }).format(value);
@@ -93,24 +101,44 @@ export function day(text) {
 }
 
 // Returns round moments of the reader's clock and calendar for an axis between two instants, at most so many, each as
-// [milliseconds, text]: a day begins with its date, other moments are told by the hour.
+// [milliseconds, text]: a day begins with its date, other moments are told by the hour; where years matter, months by their year.
 export function roundMoments(fromMs, untilMs, most) {
-  const stepMs = ROUND_MS.find((each) => (untilMs - fromMs) / each <= most) ?? Math.ceil((untilMs - fromMs) / most / DAY_MS) * DAY_MS;
+  const spanMs = untilMs - fromMs;
+  const first = new Date(fromMs);
+  const [year, month, date] = [first.getFullYear(), first.getMonth(), first.getDate()];
+  if (spanMs < YEARS_MS) {
+    const minutes = (ROUND_MS.find((each) => spanMs / each <= most) ?? ROUND_MS.at(-1)) / 60_000;
+    return momentsBetween(fromMs, untilMs, (turn) => new Date(year, month, date, 0, turn * minutes), tick); // by the wall clock, also where it is changed
+  }
+  const months = ROUND_MONTHS.find((each) => spanMs / (each * MONTH_MS) <= most) ?? 12 * Math.ceil(spanMs / most / (12 * MONTH_MS));
+  return momentsBetween(fromMs, untilMs, (turn) => new Date(year, month - (month % Math.min(months, 12)) + turn * months), monthOfYear);
+}
+
+function momentsBetween(fromMs, untilMs, momentOf, textOf) {
   const found = [];
-  const at = new Date(fromMs);
-  at.setHours(0, 0, 0, 0);
-  while (at <= untilMs) {
-    if (at >= fromMs) found.push([at.getTime(), tick(at, stepMs)]);
-    if (stepMs < DAY_MS) at.setTime(at.getTime() + stepMs);
-    else at.setDate(at.getDate() + stepMs / DAY_MS); // days are longer or shorter where the clock is changed
+  let lastMs = -Infinity;
+  for (let turn = 0; momentOf(turn) <= untilMs; turn += 1) {
+    const at = momentOf(turn);
+    if (at < fromMs || at <= lastMs) continue; // an hour that a clock leaves out is the next one once more
+    lastMs = at.getTime();
+    found.push([lastMs, textOf(at)]);
   }
   return found;
 }
 
-function tick(at, stepMs) {
+function tick(at) {
   const isMidnight = at.getHours() === 0 && at.getMinutes() === 0;
-  const form = stepMs >= LONG[0][1] ? { month: "short", year: "numeric" } : isMidnight ? { day: "numeric", month: "short" } : { hour: "2-digit", minute: "2-digit" };
-  return writer(Intl.DateTimeFormat, form).format(at);
+  return writer(Intl.DateTimeFormat, isMidnight ? { day: "numeric", month: "short" } : { hour: "2-digit", minute: "2-digit" }).format(at);
+}
+
+function monthOfYear(at) {
+  return writer(Intl.DateTimeFormat, { month: "short", year: "numeric" }).format(at);
+}
+
+// Returns both ends of an axis, each as [milliseconds, text].
+export function ends(fromMs, untilMs) {
+  const text = untilMs - fromMs < 60_000 ? clock : moment; // which tells no seconds
+  return [[fromMs, text(fromMs)], [untilMs, text(untilMs)]];
 }
 
 // Returns how far a moment lies from now, in the largest unit that fits: "in 3 days", "5 min. ago".

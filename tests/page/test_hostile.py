@@ -22,6 +22,7 @@ PAYLOADS = (
     "{{constructor.constructor('window.ran=1')()}}",
     "</style><style>*{display:none}</style>",
     f"<a href=javascript:{RUN}>x</a>",
+    "9999-99-99T99:99:99Z",  # shaped like an instant: a page that would tell it by the reader's clock breaks
 )
 VIEWS = (
     "overview",

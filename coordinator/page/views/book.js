@@ -125,11 +125,9 @@ function ruleOf(name, value) {
   if (value === null) return t("rule.absent");
   if (name === "radius_km") return kilometres(value);
   if (typeof value === "number") return number(value);
-  return typeof value === "string" ? value : !Object.keys(value).length
-      ? t("rule.empty")
-      : Object.values(value).every((each) => typeof each === "number")
-        ? Object.entries(value)
-            .map(([thing, each]) => `${thing} ${number(each)}`)
-            .join(", ")
-        : h("code", {}, JSON.stringify(value));
+  if (typeof value === "string") return value;
+  const parts = Object.entries(value);
+  if (!parts.length) return t("rule.empty");
+  if (parts.every(([, each]) => typeof each === "number")) return parts.map(([thing, each]) => `${thing} ${number(each)}`).join(", ");
+  return h("code", {}, JSON.stringify(value));
 }

@@ -171,8 +171,16 @@ function weak(app, { found }) {
   return [
     section(t("network.hinges"), h("p", { class: "note" }, t("network.hinges_note")), hinges.length ? table(t("network.hinges"), [t("column.agent"), t("column.needs"), t("column.open"), t("column.need")], hinges, { figures: [1], hidden: true }) : empty(t("network.no_hinges"))),
     section(t("network.bottlenecks"), h("p", { class: "note" }, t("network.bottlenecks_note")), bottlenecks.length ? table(t("network.bottlenecks"), [t("column.thing"), t("column.asked"), t("column.through"), t("overview.short_column"), t("column.short"), t("column.scarce")], bottlenecks, { figures: [1, 2, 3, 4], hidden: true }) : empty(t("network.no_bottlenecks"))),
-    notice("quiet", `${t("network.enough", { count: found.enough })} ${t("network.without", { count: found.without_supply })}`),
+    theRest(found),
   ];
+}
+
+// Of what is no bottleneck only the number is told; a sentence about none of it is left out.
+function theRest({ bottlenecks, enough, without_supply: without }) {
+  const said = [];
+  if (enough) said.push(t(bottlenecks.length ? "network.enough_other_than_these" : "network.enough", { count: enough }));
+  if (without) said.push(t("network.without", { count: without }));
+  return said.length ? notice("quiet", said.join(" ")) : null;
 }
 
 function unreachable(app, { found }) {

@@ -3,7 +3,7 @@
 import { h } from "../dom.js";
 import { agentLink, empty, needLink, notice, textFilter, tier } from "../parts.js";
 import { ask } from "../server.js";
-import { currentLanguage, kilometres, quantity, t } from "../words.js";
+import { kilometres, quantity, t } from "../words.js";
 
 export const opportunities = {
   name: "opportunities",
@@ -34,7 +34,11 @@ export const opportunities = {
 
 const HOW = { "offers it": "offers", "could make it": "makes", "does not offer it": "lacks", there: "there" };
 
-const agentOf = (ref) => ref.split("/")[0];
+// Returns whose need it is and what they call it: an agent may have several.
+function calledOf(ref) {
+  const [agent, , ...subject] = ref.split("/");
+  return `${agent} (${subject.join("/")})`;
+}
 
 function card(app, one) {
   return h(
@@ -42,9 +46,8 @@ function card(app, one) {
     { key: `${one.sort} ${one.name} ${one.through}`, class: "card pair" },
     h("h2", {}, t("opportunities.one_more", { unit: quantity(one.unit), name: one.name })),
     h("p", {}, tier(one.pressure.tier), " ", h("span", { class: `state how-${HOW[one.how]}` }, t(`opportunities.${HOW[one.how]}`))),
-    h("p", {}, t("opportunities.goes"), " ", needLink(app, one.need, agentOf(one.need)), ` · ${kilometres(one.distance_km)}`),
-    one.relieves === one.need ? null : h("p", {}, t("opportunities.relieves"), " ", needLink(app, one.relieves, agentOf(one.relieves))),
+    h("p", {}, t("opportunities.goes"), " ", needLink(app, one.need, calledOf(one.need)), ` · ${kilometres(one.distance_km)}`),
+    one.relieves === one.need ? null : h("p", {}, t("opportunities.relieves"), " ", needLink(app, one.relieves, calledOf(one.relieves))),
     h("p", { class: "note" }, t("opportunities.short", { short: quantity(one.short) }), one.how === "could make it" ? [" ", t("opportunities.by"), " ", h("code", {}, one.through)] : null),
-    currentLanguage() === "en" ? h("details", { class: "more-why" }, h("summary", {}, t("opportunities.words")), h("p", { class: "note" }, one.sentence)) : null, // which says nothing else
   );
 }

@@ -25,7 +25,7 @@ export const refused = {
       { class: "stack" },
       h("dl", { class: "figures" }, CODES.map((name) => h("div", { key: name }, h("dt", {}, t(`code.${name}`)), h("dd", {}, number(counts[name] ?? 0))))),
       h("div", { class: "filters" }, textFilter(t("filter.text"), q, (value) => app.filter({ q: value })), choice(t("refused.code"), code, [["", t("filter.all")], ...CODES.map((name) => [name, t(`code.${name}`)])], (name) => app.filter({ code: name }))),
-      shown.length ? h("ol", { class: "log turned-away" }, shown.slice(0, 200).map(row)) : empty(t("refused.none")),
+      shown.length ? h("ol", { class: "log turned-away" }, shown.slice(0, 200).map(row)) : empty(t(code || q ? "refused.none_fits" : "refused.none")),
     );
   },
 };

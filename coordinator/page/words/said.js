@@ -30,12 +30,12 @@ const FORMS = {
   // why a need is short, where its figures do not tell
   need_expired: "it expired at (?<time>\\S+)",
   need_withdrawn: "it was withdrawn",
-  need_closed: "its window closed at (?<time>\\S+), and now is \\S+",
+  need_closed: "its window closed at (?<time>\\S+), and now is (?<now>\\S+)",
   need_open: "(?<open>.+) of (?<asked>.+) is in no proposal and no commitment",
   need_only_offer: "the only offer is ruled out",
   need_none_reach: "all (?<offers>[\\d,]+) offers are ruled out",
   need_nobody: "nobody offers it",
-  need_dimension: "only offered in (?<offered>.+), needed in (?<wanted>.+)",
+  need_dimension: "only offered in (?<dimensions>.+), needed in (?<dimension>.+)",
   need_recipe_lacks: "(?<recipe>\\S+) makes it, but nobody has (?<missing>.+)",
   need_recipe_ready: "the recipe (?<recipe>\\S+) makes it, and everything it takes is offered by somebody; nobody offers what it makes",
   process_counts: "(?<name>.+) counts as (?<process>.+) \\((?<source>[^()]+)\\)",
@@ -62,7 +62,8 @@ const FORMS = {
   unsaid_free: "planning again gives it that much already: something came free since the last plan",
   unsaid_minimum: "with minimum parts a smaller change of the same kind may be enough, although one step less is not",
   unsaid_place: "how much more supply would be enough: it has no place, and no offer reaches it",
-  unsaid_supply: "no amount of supply (?<where>.+) is enough: packs or minimum parts keep it from taking all",
+  unsaid_supply_there: "no amount of supply at its place is enough: packs or minimum parts keep it from taking all",
+  unsaid_supply: "no amount of supply in (?<offer>.+), the nearest offer is enough: packs or minimum parts keep it from taking all",
   unsaid_tier: "tier (?<tiers>.+): the charter does not let (?<agent>.+) claim it",
   unsaid_radius: "whether a wider radius of one offer alone is enough: of (?<offers>\\d+), the nearest (?<tried>\\d+) are not",
   unsaid_charter: "whether a wider radius in the charter is enough: the market is too large to try that",
@@ -72,7 +73,8 @@ const FORMS = {
   door_between: `${CAME}; .+ from (?<low>\\S+) to (?<high>\\S+) was expected: check it\\.`,
   door_unit: `${CAME}; a UCUM code (?:in quotes )?was expected: .+`,
   door_offset: "(?<field>\\S+) is (?<came>.+) without an offset; a time and its offset were expected: .+",
-  door_time: `${CAME}; an RFC 3339 time (?:in quotes )?was expected: .+`,
+  door_no_time: "(?<field>\\S+) is missing; an RFC 3339 time was expected: .+",
+  door_time: "(?<field>\\S+) is (?!missing;)(?<came>.+); an RFC 3339 time (?:in quotes )?was expected: .+",
   door_day: `${CAME}; no such day exists: check year, month and day\\.`,
   door_window: "(?<field>\\S+) is (?<end>\\S+), not after its begin, (?<begin>\\S+); a window ends after it begins: check both\\.",
   door_hours: `${CAME}, of (?<dimension>\\w+); hours are a time: send h, min or another time unit\\.`,
@@ -98,7 +100,6 @@ const FORMS = {
   door_version: "specversion is (?<came>.+); .+ was expected: send CloudEvents 1\\.0\\.",
   door_no_data: "data .+; every event has data, or null to withdraw: add it\\.",
   door_lacks: "(?<field>\\S+) is missing; every event has one: add a text of 1 to 128 characters\\.",
-  door_no_time: "(?<field>\\S+) is missing; an RFC 3339 time was expected: .+",
   door_missing: "(?<field>\\S+) is missing; it is required: add it\\.",
   door_meant: "(?<field>\\S+) is missing; did you mean it by (?<other>.+)\\?",
   door_stranger: "(?<field>\\S+) is not a known field; leave it out, or use one of (?<known>.+)\\.",
@@ -111,16 +112,16 @@ const FORMS = {
   door_token: "source is (?<came>.+), but the token is that of '(?<name>.+)': everybody speaks for itself alone\\.",
   door_subject: "subject is (?<came>.+) and data\\.proposal (?<proposal>.+); an answer's subject is its proposal: make them equal\\.",
   door_twice_said: "the event '(?<id>.+)' of (?<source>\\S+) was said before with other content; the first stands: use a new id",
-  door_late: "time is (?<time>\\S+), (?<late>\\d+) s before the log's \\S+; at most (?<most>\\d+) s late was expected: say it anew with the time of now",
+  door_late: "time is (?<came>\\S+), (?<late>\\d+) s before the log's \\S+; at most (?<most>\\d+) s late was expected: say it anew with the time of now",
 };
 
-const KNOWN = Object.entries(FORMS).map(([name, form]) => [name, new RegExp(`^${form}$`)]);
+const KNOWN = Object.entries(FORMS).map(([name, form]) => [name, new RegExp(`^${form}$`, "d")]);
 
-// Returns which message a sentence is, with its values; undefined where it is none of these.
+// Returns which message a sentence is, with its values and where each stands in it; undefined where it is none of these.
 export function formOf(sentence) {
   for (const [name, form] of KNOWN) {
     const found = form.exec(sentence);
-    if (found) return { name, values: { ...found.groups } };
+    if (found) return { name, values: { ...found.groups }, at: { ...found.indices.groups } };
   }
   return undefined;
 }
