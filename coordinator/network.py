@@ -445,7 +445,7 @@ class Network:
         self._forget_aliases()
 
     def _forget_aliases(self) -> None:
-        self._aliases = self.recount = None
+        self._aliases = None
         self.names_moved += 1
         self.changed_everywhere = True
 
@@ -506,9 +506,14 @@ class Network:
             return sort, agreed or self.charter.processes_agreed.get(process, process)
         if name in self.charter.resource_names:
             return sort, self.charter.resource_names[name]
+        aliases = self.aliases() if self._aliases is None else self._aliases
+        return sort, aliases.get(name, name)
+
+    def aliases(self) -> Mapping[str, str]:
+        """Return every name of a resource that a definition states as an alias, with the name it stands for."""
         if self._aliases is None:
             self._aliases = self._stated_aliases()
-        return sort, self._aliases.get(name, name)
+        return self._aliases
 
     def _stated_aliases(self) -> dict[str, str]:
         aliases: dict[str, str] = {}

@@ -1,16 +1,16 @@
 """Needs that stand, with what of each is in no plan or promise, and their sums: followed as they change, so that no question walks."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import msgspec
 
 from coordinator.commitments import Book
-from coordinator.network import Network, Stance, Thing
+from coordinator.loops import Stock
+from coordinator.network import RESOURCE, Network, Stance, Thing
 
 __all__ = ["OpenNeed", "OpenNeeds", "Sum"]
-
-Stock = tuple[Thing, str]  # a canonical thing, in one dimension
 
 
 class OpenNeed(msgspec.Struct, frozen=True, eq=False, gc=False):
@@ -48,16 +48,18 @@ class OpenNeeds:
         self._rows: dict[str, OpenNeed] = {}
         self._sums: dict[Stock, dict[int, Sum]] = {}
         self._unpromised: Counter[int] = Counter()
+        self._aliases: Mapping[str, str] = {}  # by which the needs were counted
 
     def refresh(self) -> None:
         """Look at every need that may stand otherwise than when it was last looked at."""
-        network = self._network
+        network, aliases = self._network, self._network.aliases()
         if network.recount is None:
             self._rows, self._sums, self._unpromised = {}, {}, Counter()
             moved = network.standing_refs()
         else:
-            moved = list(network.recount)
-        network.recount = set()
+            renamed = {name for name, _ in aliases.items() ^ self._aliases.items()} if aliases is not self._aliases else set()
+            moved = [*network.recount, *(need.ref for name in renamed for need in network.live((RESOURCE, name)))]
+        network.recount, self._aliases = set(), aliases
         for ref in moved:
             row = self._rows.pop(ref, None)
             if row is not None:

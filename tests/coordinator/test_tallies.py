@@ -1,5 +1,6 @@
 """Counts and sums that are kept as things change are what a walk through all of them finds, whatever was said and whenever one asks."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from random import Random
@@ -8,10 +9,11 @@ import pytest
 
 from coordinator.accounts import find
 from coordinator.adapters.service import TimedCoordination
-from coordinator.commitments import BOUND, OPEN
+from coordinator.commitments import BOUND, OPEN, Book, Claim
 from coordinator.cycle import Coordination
 from coordinator.errors import Refused
 from coordinator.history import sample_of
+from coordinator.network import Stance
 from coordinator.replaying import in_other_dimensions, resource_sums
 from coordinator.shortage import Wanted, needs_by_urgency, shortage
 from coordinator.signals import parse_event
@@ -75,7 +77,7 @@ def assert_as_walked(core: Coordination) -> None:
         for (sort, name), (unit, sums) in walked.items()
     }
     left_out = sum(UNITS[walked[network.canonical(one.thing)][0]].dimension != one.dimension for one in network.stances.values())
-    assert bool(in_other_dimensions(network)) == bool(left_out)
+    assert sum(int(re.search(r"([\d,]+) signals? of it", told)[1].replace(",", "")) for told in in_other_dimensions(network)) == left_out
     for stance in network.stances.values():
         assert book.asked_grains(stance.ref) == asked_by(book, stance)
         assert stance.is_supply or book.covered_grains(stance) == covered_by(book, stance)
@@ -184,3 +186,29 @@ def test_a_proposal_that_is_made_again_counts_once():
     desk.take(say.proposal("p", "g", "r", 4, at=2))
     assert overview(desk.core)["proposals"] == {"proposed": 1}
     assert_as_walked(desk.core)
+
+
+def test_a_definition_has_only_those_needs_looked_at_whose_name_means_another_thing_now(monkeypatch):
+    desk, looked_at = Desk(*(say.need("r", 1 + number, f"thing-{number}", subject=f"{number}") for number in range(9))), []
+
+    def looking(book: Book, need: Stance) -> Claim:
+        looked_at.append(need.name)
+        return claim_of(book, need)
+
+    def looked_at_after(*lines: bytes) -> list[str]:
+        desk.take(*lines)
+        looked_at.clear()
+        desk.core.open_needs.refresh()
+        found = sorted(looked_at)
+        assert_as_walked(desk.core)
+        return found
+
+    claim_of = Book.claim_of
+    monkeypatch.setattr(Book, "claim_of", looking)
+    assert len(looked_at_after()) == 9
+    assert looked_at_after(say.resource("z", "another", at=1)) == []
+    assert looked_at_after(say.resource("z", "another", at=2, mass_kg=2)) == []
+    assert looked_at_after(say.resource("z", "another", at=3, aliases=["thing-3", "nobody's"])) == ["thing-3"]
+    assert looked_at_after(say.resource("y", "thing-7", at=4, aliases=["thing-1", "thing-2"])) == ["thing-1", "thing-2"]
+    assert looked_at_after(say.withdraw("resource", "z", "another", at=5)) == ["thing-3"]
+    assert looked_at_after(say.resource("x", "thing-1", at=6), say.need("r", 9, "thing-5", subject="5", at=6)) == ["thing-1", "thing-5"]
