@@ -1,7 +1,8 @@
 """Who could make a design: what each maker has of what it takes, what each lacks, and how many are not shown and why.
 
 A maker has what it says: hours of a process (a capacity, with its limits) or a capability (what it is classified as, without hours or
-limits). Names count as the table of processes and the charter's catalogue have them; a name that neither knows is counted, never guessed.
+limits). Hours and goods whose window has closed count for nothing. Names count as the table of processes and the charter's catalogue have
+them; a name that neither knows is counted, never guessed.
 """
 
 from collections import Counter
@@ -13,7 +14,7 @@ from coordinator.errors import Refused
 from coordinator.graph import free_now_grains
 from coordinator.limits import lacking, process_meant, processes_done
 from coordinator.loops import Stock, recipe_stocks
-from coordinator.network import RESOURCE, Network, Stance
+from coordinator.network import PROCESS, RESOURCE, Network, Stance
 from coordinator.places import Coordinates, great_circle_m, place_named
 from coordinator.processes import term_of
 from coordinator.questions import amount_of
@@ -81,16 +82,14 @@ class Maker:
     with_hours: int  # requirements met by hours that stand, not by a mere capability
     near: int  # requirements lacking of which the process is there, and only the machine falls short or is not told of
     distance_m: int | None  # from the place asked about
-    inputs_missing: tuple[str, ...]  # things that go in, of which nobody has enough for a single run: the same for every maker
 
     @property
     def told(self) -> str:
-        """What is missing, in words."""
+        """What is missing, in words; of what goes in, the design tells."""
         if self.lacks:
             return f"missing {len(self.lacks)} of {self.of}: {'; '.join(self.lacks)}"
         hours = "with free hours" if self.with_hours == self.of else f"hours stated for {self.with_hours} of {self.of}"
-        has = f"has all {self.of}, {hours}" if self.of > 1 else f"has it, {hours}"
-        return f"{has}; nobody has enough {' or '.join(self.inputs_missing)} for one run" if self.inputs_missing else has
+        return f"has all {self.of}, {hours}" if self.of > 1 else f"has it, {hours}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +101,7 @@ class DesignMakers:
     draft: bool
     requirements: tuple[Requirement, ...]
     inputs: tuple[Input, ...]
+    inputs_missing: tuple[str, ...]  # of which nobody has enough for a single run, whoever makes it
     unknown_quantities: tuple[str, ...]  # of a draft: what goes in, nobody said how much
     makers: tuple[Maker, ...]  # the most complete first; near misses after
     hidden: Mapping[str, int]  # agents not among them, by the reason
@@ -118,15 +118,23 @@ class _Able:
 
 
 def makers(
-    network: Network, name: str, *, book: Book | None = None, near_to: Coordinates | None = None, within_m: int | None = None
+    network: Network,
+    name: str,
+    *,
+    log_us: int,
+    book: Book | None = None,
+    near_to: Coordinates | None = None,
+    within_m: int | None = None,
 ) -> tuple[DesignMakers, ...]:
     """Return, for every recipe of this name or that makes a resource of this name, drafts too, who could make it.
 
     With a book, what others' unanswered promises keep aside is not free. Raises `Refused` where no recipe is called so.
     """
-    able = {agent: _abilities(network, agent) for agent in sorted(network.agents)}
-    stocked = _stocked(network, book)
-    return tuple(_makers_of(network, ref, able, stocked, near_to, within_m) for ref in recipes_named(network, name))
+    refs = recipes_named(network, name)
+    able = {agent: _abilities(network, agent, log_us) for agent in sorted(network.agents)}
+    stocked, made_by = _stocked(network, book, log_us), _made_by(network)
+    inputs = {ref: tuple(_inputs(network, network.recipes[ref], stocked, made_by)) for ref in refs}
+    return tuple(_makers_of(network, ref, inputs[ref], able, near_to, within_m) for ref in refs)
 
 
 def recipes_named(network: Network, name: str) -> list[str]:
@@ -164,13 +172,12 @@ def place_meant(network: Network, asked: str) -> Coordinates:
 def _makers_of(
     network: Network,
     ref: str,
+    inputs: tuple[Input, ...],
     able: Mapping[str, _Able],
-    stocked: Mapping[Stock, Mapping[str, int]],
     near_to: Coordinates | None,
     within_m: int | None,
 ) -> DesignMakers:
     recipe = network.recipes[ref]
-    inputs = tuple(_inputs(network, recipe, stocked))
     missing = tuple(taken.name for taken in inputs if taken.is_missing)
     requirements = tuple(_requirements(network, recipe))
     found: list[Maker] = []
@@ -178,7 +185,7 @@ def _makers_of(
     unknown: Counter[str] = Counter()
     for agent, abilities in able.items():
         unknown.update(abilities.unknown)
-        maker = _maker(agent, abilities, requirements, _distance_m(network, agent, near_to), missing)
+        maker = _maker(agent, abilities, requirements, _distance_m(network, agent, near_to))
         why = _why_hidden(maker, abilities, within_m)
         if why is None:
             found.append(maker)
@@ -186,8 +193,18 @@ def _makers_of(
             hidden[why] += 1
     found.sort(key=lambda one: (len(one.lacks), -one.near, -one.with_hours, -1 if one.distance_m is None else one.distance_m, one.agent))
     names = tuple(name for name, _ in sorted(unknown.items(), key=lambda row: (-row[1], row[0]))[:MOST_UNKNOWN])
-    reasons = dict(sorted(hidden.items()))
-    return DesignMakers(ref, recipe.recipe, recipe.draft, requirements, inputs, recipe.quantity_unknown, tuple(found), reasons, names)
+    return DesignMakers(
+        recipe=ref,
+        name=recipe.recipe,
+        draft=recipe.draft,
+        requirements=requirements,
+        inputs=inputs,
+        inputs_missing=missing,
+        unknown_quantities=recipe.quantity_unknown,
+        makers=tuple(found),
+        hidden=dict(sorted(hidden.items())),
+        names_not_known=names,
+    )
 
 
 def _requirements(network: Network, recipe: Recipe) -> Iterator[Requirement]:
@@ -196,17 +213,28 @@ def _requirements(network: Network, recipe: Recipe) -> Iterator[Requirement]:
         yield Requirement(process, *process_meant(network, process), requires)
 
 
-def _stocked(network: Network, book: Book | None) -> dict[Stock, dict[str, int]]:
+def _stocked(network: Network, book: Book | None, log_us: int) -> dict[Stock, dict[str, int]]:
     """Return who has how much free of each thing that is no hours, in grains by agent."""
     found: dict[Stock, dict[str, int]] = {}
     for stance in network.living():
-        if stance.is_supply and not stance.is_hours and (grains := free_now_grains(stance, book)):
+        if stance.is_supply and not stance.is_hours and not stance.is_over(log_us) and (grains := free_now_grains(stance, book)):
             by = found.setdefault((network.canonical(stance.thing), stance.dimension), {})
             by[stance.agent] = by.get(stance.agent, 0) + grains
     return found
 
 
-def _inputs(network: Network, recipe: Recipe, stocked: Mapping[Stock, Mapping[str, int]]) -> Iterator[Input]:
+def _made_by(network: Network) -> dict[Stock, list[str]]:
+    """Return the refs of the recipes that make each thing, drafts too, in order."""
+    found: dict[Stock, list[str]] = {}
+    for ref, recipe in sorted(network.recipes.items()):
+        for stock in recipe_stocks(network, recipe)[1]:
+            found.setdefault(stock, []).append(ref)
+    return found
+
+
+def _inputs(
+    network: Network, recipe: Recipe, stocked: Mapping[Stock, Mapping[str, int]], made_by: Mapping[Stock, list[str]]
+) -> Iterator[Input]:
     takes, _ = recipe_stocks(network, recipe)
     for stock, grains in takes.items():
         having = sorted(stocked.get(stock, {}).items(), key=lambda row: (-row[1], row[0]))
@@ -216,34 +244,34 @@ def _inputs(network: Network, recipe: Recipe, stocked: Mapping[Stock, Mapping[st
             free=amount_of(network, stock, sum(each for _, each in having)),
             suppliers=tuple(agent for agent, _ in having[:MOST_SUPPLIERS]),
             more_suppliers=max(0, len(having) - MOST_SUPPLIERS),
-            made_by=tuple(ref for ref, other in sorted(network.recipes.items()) if stock in recipe_stocks(network, other)[1]),
+            made_by=tuple(made_by.get(stock, ())),
         )
 
 
-def _abilities(network: Network, agent: str) -> _Able:
+def _abilities(network: Network, agent: str, log_us: int) -> _Able:
     facts = network.agents[agent]
     hours: dict[str, list[Mapping[str, float | str]]] = {}
-    for stance in _capacities(network, facts.refs):
+    for stance in _capacities(network, facts.refs, log_us):
         for process in processes_done(network, stance.name):
             hours.setdefault(process, []).append(stance.limits or {})
     known: set[str] = set()
     unknown: list[str] = []
     for said in facts.classes:
-        meant = process_meant(network, said)[0]
+        meant = network.canonical((PROCESS, said))[1]
         if term_of(said) is None and meant not in network.charter.process_names.values():
             unknown.append(said)
         known.update(processes_done(network, said))
     return _Able(hours, frozenset(known), tuple(unknown))
 
 
-def _capacities(network: Network, refs: list[str]) -> Iterator[Stance]:
+def _capacities(network: Network, refs: list[str], log_us: int) -> Iterator[Stance]:
     for ref in refs:
         stance = network.stances[ref]
-        if stance.kind == "capacity" and stance.stands:
+        if stance.kind == "capacity" and stance.stands and not stance.is_over(log_us):
             yield stance
 
 
-def _maker(agent: str, able: _Able, requirements: tuple[Requirement, ...], distance_m: int | None, missing: tuple[str, ...]) -> Maker:
+def _maker(agent: str, able: _Able, requirements: tuple[Requirement, ...], distance_m: int | None) -> Maker:
     lacks: list[str] = []
     with_hours = near_ones = 0
     for requirement in requirements:
@@ -259,12 +287,12 @@ def _maker(agent: str, able: _Able, requirements: tuple[Requirement, ...], dista
         elif requirement.requires:
             near_ones += 1
             lacks.append(f"{requirement.told}: it says it can do {requirement.process}, not with which machines")
-    return Maker(agent, len(requirements) - len(lacks), len(requirements), tuple(lacks), with_hours, near_ones, distance_m, missing)
+    return Maker(agent, len(requirements) - len(lacks), len(requirements), tuple(lacks), with_hours, near_ones, distance_m)
 
 
 def _why_hidden(maker: Maker, able: _Able, within_m: int | None) -> str | None:
     if not able.hours and not able.capabilities:
-        return "say nothing of what they can do"
+        return "say nothing that counts now of what they can do"
     if within_m is not None and maker.distance_m is None:
         return "state no place"
     if within_m is not None and maker.distance_m is not None and maker.distance_m > within_m:

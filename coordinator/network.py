@@ -114,6 +114,10 @@ class Stance:
         """Whether it gives (an offer, a capacity) rather than takes."""
         return self.kind != "need"
 
+    def is_over(self, log_us: int) -> bool:
+        """Whether its window has closed: it may still stand, and can never be matched."""
+        return self.end_us is not None and self.end_us <= log_us
+
     @property
     def free_grains(self) -> int:
         """What its agent has not promised yet; 0 where it no longer stands."""

@@ -123,7 +123,12 @@ def _add_making(app: FastAPI, tell: Tell) -> None:
             place = None if near is None else place_meant(network, near)
             return {
                 "items": makers(
-                    network, design, book=coordination.book, near_to=place, within_m=None if within_km is None else int(within_km * 1000)
+                    network,
+                    design,
+                    log_us=coordination.log_us,
+                    book=coordination.book,
+                    near_to=place,
+                    within_m=None if within_km is None else int(within_km * 1000),
                 )
             }
 

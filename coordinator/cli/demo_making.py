@@ -14,7 +14,6 @@ from coordinator.adapters.making_plot import Bar, Way, plot_gantt, plot_map
 from coordinator.adapters.making_world import BEGIN_US, World, has_files, real_world, town_world
 from coordinator.charter import Charter
 from coordinator.cli.output import Progress, table
-from coordinator.commitments import BOUND
 from coordinator.cycle import Coordination
 from coordinator.errors import Refused
 from coordinator.makers import makers
@@ -109,7 +108,7 @@ def _makeable(world: World) -> list[dict[str, Any]]:
     names = sorted({recipe.recipe for recipe in network.recipes.values() if recipe.draft})
     rows: list[dict[str, Any]] = []
     for name in names:
-        for found in makers(network, name):
+        for found in makers(network, name, log_us=coordination.log_us):
             if found.draft:
                 whole = sum(not one.lacks for one in found.makers) if found.requirements else 0
                 rows.append({"design": name, "takes": len(found.requirements), "could": whole, "near": len(found.makers) - whole})
@@ -128,7 +127,7 @@ def _accepted_by_all(proposal: Proposal, log_us: int) -> Iterator[bytes]:
 
 def _figures(coordination: Coordination, world: World, designs: list[dict[str, Any]] | None, refused: int) -> dict[str, Any]:
     made = coordination.production.latest
-    deals = [deal for deal in coordination.book.deals.values() if deal.is_tree and deal.state in BOUND]
+    deals = [deal for deal in coordination.book.deals.values() if deal.is_tree and deal.is_bound]
     footprint = sum((tree.footprint for tree in made.trees), Footprint())
     needs = [one for one in coordination.network.stances.values() if not one.is_supply]
     met = Counter(one.tier for one in needs if not one.free_grains)

@@ -22,7 +22,14 @@ def show_makers(where: Where, design: str, place: str | None, within_km: float |
     coordination = load(where, quiet=to_json).coordination
     network, unused = coordination.network, coordination.production.unused()
     near_to = None if place is None else place_meant(network, place)
-    found = makers(network, design, book=coordination.book, near_to=near_to, within_m=None if within_km is None else int(within_km * 1000))
+    found = makers(
+        network,
+        design,
+        log_us=coordination.log_us,
+        book=coordination.book,
+        near_to=near_to,
+        within_m=None if within_km is None else int(within_km * 1000),
+    )
     if to_json:
         print_json(found)
         return
@@ -113,8 +120,7 @@ def _show_design(found: DesignMakers) -> None:
         print(f"  takes {name}, nobody said how much")
     whole = sum(not one.lacks for one in found.makers)
     rows = [[one.agent, f"{one.has} of {one.of}", one.told, _km(one.distance_m)] for one in found.makers[:ROWS]]
-    missing = [taken.name for taken in found.inputs if taken.is_missing]
-    once = f" once there is enough {' and '.join(missing)}" if missing else ""
+    once = f" once there is enough {' and '.join(found.inputs_missing)}" if found.inputs_missing else ""
     table(
         f"{counted(whole, 'maker')} could{once}, {len(found.makers) - whole:,} come near",
         ["maker", "has", "what is missing", "km"],

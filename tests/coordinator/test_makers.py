@@ -2,8 +2,10 @@
 
 import pytest
 
+import coordinator.makers
 from coordinator.charter import Charter
 from coordinator.errors import Refused
+from coordinator.loops import recipe_stocks
 from coordinator.makers import makers, place_meant
 from coordinator.network import Network
 from coordinator.signals import parse_event
@@ -21,13 +23,14 @@ STAND = {
         {"process": "assembly", "effort": amount(1, "h")},
     ],
 }
+NOW_US = moment_us(1)
 ALL_BUT_LASER = ["three_d_printing", "soldering", "assembly"]
 
 
 def network(*lines, **rules):
     told = Network(Charter.model_validate(rules))
     for line in (event("recipe", "agent:designer", "stand", 0, STAND), *lines):
-        told.apply(parse_event(line), moment_us(1))
+        told.apply(parse_event(line), NOW_US)
     return told
 
 
@@ -36,7 +39,7 @@ def laser(who, **limits):
 
 
 def answer(*lines, name="stand", **asked):
-    [found] = makers(network(*lines), name, **asked)
+    [found] = makers(network(*lines), name, log_us=NOW_US, **asked)
     return found
 
 
@@ -66,7 +69,7 @@ def test_a_capability_without_machines_is_not_taken_for_the_right_machine():
 def test_who_is_hidden_is_counted_by_the_reason_and_unknown_names_are_listed():
     found = answer(agent("sewer", classified_as=["sewing"]), agent("odd", classified_as=["woodshop"]), agent("silent"))
     assert found.makers == ()
-    assert found.hidden == {"have none of what it takes": 2, "say nothing of what they can do": 2}  # the designer says nothing either
+    assert found.hidden == {"have none of what it takes": 2, "say nothing that counts now of what they can do": 2}
     assert found.names_not_known == ("woodshop",)
 
 
@@ -74,14 +77,14 @@ def test_the_nearest_come_first_and_those_too_far_are_counted():
     lines = [agent(name, 48.0 + far, classified_as=ALL_BUT_LASER) for name, far in (("far", 3.0), ("near", 0.1), ("nowhere", None)) if far]
     lines.append(agent("nowhere", classified_as=ALL_BUT_LASER))
     told = network(*lines)
-    [found] = makers(told, "stand", near_to=place_meant(told, "48.0,0.0"), within_m=100_000)
+    [found] = makers(told, "stand", log_us=NOW_US, near_to=place_meant(told, "48.0,0.0"), within_m=100_000)
     assert [(one.agent, one.distance_m) for one in found.makers] == [("near", 11_120)]
-    assert found.hidden == {"farther away than asked": 1, "say nothing of what they can do": 1, "state no place": 1}
+    assert found.hidden == {"farther away than asked": 1, "say nothing that counts now of what they can do": 1, "state no place": 1}
 
 
 def test_the_charters_catalogue_binds_over_the_table():
     told = network(agent("a", classified_as=["Blech"]), processes={"soldering": {"aliases": ["Blech"]}})
-    [found] = makers(told, "stand")
+    [found] = makers(told, "stand", log_us=NOW_US)
     assert [(one.agent, one.has) for one in found.makers] == [("a", 1)]
     assert found.names_not_known == ()
 
@@ -94,26 +97,61 @@ def test_what_a_name_was_taken_for_and_who_says_so_is_told():
 
 def test_a_design_is_named_by_its_recipe_its_ref_or_what_it_makes_and_else_refused():
     told = network()
-    assert makers(told, "designer/recipe/stand") == makers(told, "stand")
+    assert makers(told, "designer/recipe/stand", log_us=NOW_US) == makers(told, "stand", log_us=NOW_US)
     with pytest.raises(Refused, match="did you mean stand"):
-        makers(told, "stant")
+        makers(told, "stant", log_us=NOW_US)
     with pytest.raises(Refused, match="1 recipe stand"):
-        makers(told, "zzz")
+        makers(told, "zzz", log_us=NOW_US)
 
 
 def test_what_goes_in_is_told_with_who_could_supply_it_and_what_nobody_has_is_named():
     able = [agent("able", classified_as=ALL_BUT_LASER), laser("able", material="acrylic", thickness_mm=8)]
     found = answer(*able)
     assert [each.told for each in found.inputs] == ["2 kg of acrylic a run: nobody has any and no recipe makes it"]
-    assert found.makers[0].told == "has all 4, hours stated for 1 of 4; nobody has enough acrylic for one run"
+    assert found.inputs_missing == ("acrylic",)
+    assert found.makers[0].told == "has all 4, hours stated for 1 of 4"
 
     little = answer(*able, offer("hub", 1, "acrylic", unit="kg"), recipe("mill", "sheet", {"acrylic": (1, "kg")}, {}, {"rolling": 1}))
     assert [each.told for each in little.inputs] == ["2 kg of acrylic a run: 1 kg free with hub; mill/recipe/sheet makes it"]
-    assert little.makers[0].inputs_missing == ("acrylic",)
+    assert little.inputs_missing == ("acrylic",)
 
     enough = answer(*able, *(offer(who, each, "acrylic", unit="kg") for who, each in (("a", 1), ("b", 3), ("c", 2), ("d", 4))))
     assert [each.told for each in enough.inputs] == ["2 kg of acrylic a run: 10 kg free with d, b, c and 1 more"]
-    assert enough.makers[0].told == "has all 4, hours stated for 1 of 4"
+    assert enough.inputs_missing == ()
+
+
+def test_what_makes_an_input_is_told_of_every_input_and_the_recipes_are_gone_through_once(monkeypatch):
+    gone_through = []
+
+    def going_through(network, recipe):
+        gone_through.append(recipe.recipe)
+        return recipe_stocks(network, recipe)
+
+    monkeypatch.setattr(coordinator.makers, "recipe_stocks", going_through)
+    inputs = dict.fromkeys(("flour", "salt", "yeast"), (1, "kg"))
+    mills = [recipe(who, f"by-{who}", {"flour": (1, "kg"), "salt": (2, "kg")}, {}, {"milling": 1}) for who in ("b", "a")]
+    found = answer(recipe("baker", "bread", {"bread": 1}, inputs, {"baking": 1}), *mills, name="bread")
+    both = ("a/recipe/by-a", "b/recipe/by-b")
+    assert {each.name: each.made_by for each in found.inputs} == {"flour": both, "salt": both, "yeast": ()}
+    assert sorted(gone_through) == ["bread", "bread", "by-a", "by-b", "stand"]  # each that stands, and what the one asked for takes
+
+
+def test_goods_and_hours_whose_window_has_closed_count_for_nothing():
+    machine = {"limits": {"material": "acrylic", "thickness_mm": 8}}
+    over = answer(
+        agent("able", classified_as=ALL_BUT_LASER),
+        capacity("able", 10, "laser", end=0.9, **machine),
+        offer("hub", 5, "acrylic", unit="kg", end=0.9),
+        capacity("past", 10, "laser", end=1, **machine),
+    )
+    assert [(each.told, each.free.grains) for each in over.inputs] == [("2 kg of acrylic a run: nobody has any and no recipe makes it", 0)]
+    assert over.inputs_missing == ("acrylic",)
+    assert [(one.agent, one.has) for one in over.makers] == [("able", 3)]
+    assert over.hidden == {"say nothing that counts now of what they can do": 3}  # with the designer and the hub
+
+    still = answer(capacity("able", 10, "laser", end=1.1, **machine), offer("hub", 5, "acrylic", unit="kg", end=1.1))
+    assert [each.told for each in still.inputs] == ["2 kg of acrylic a run: 5 kg free with hub"]
+    assert [(one.agent, one.has) for one in still.makers] == [("able", 1)]
 
 
 def test_a_draft_is_shown_as_one_and_its_unknown_hours_count_as_requirements():
