@@ -188,7 +188,7 @@ class _Netting:
                     level[taken] = max(level.get(taken, 0), level[stock] + 1)
                     into.setdefault(taken, set()).add(chosen)
                 for step in self.recipes[chosen].steps:
-                    process = process_meant(network, step.process)[0]
+                    process = network.canonical((PROCESS, step.process))[1]
                     hours.setdefault(process, []).append((step, runs))
                     hour_level[process] = max(hour_level.get(process, 0), level[stock] + 1)
                     into.setdefault(((PROCESS, process), "time"), set()).add(chosen)
@@ -219,7 +219,7 @@ class _Netting:
 
     def processes(self, ref: str) -> list[str]:
         """Return the processes of a recipe's steps."""
-        return [process_meant(self.network, step.process)[0] for step in self.recipes[ref].steps]
+        return [self.network.canonical((PROCESS, step.process))[1] for step in self.recipes[ref].steps]
 
     def _runs(self, ref: str, stock: Stock, grains: int) -> int:
         batch = self.recipes[ref].batch
@@ -237,7 +237,7 @@ class _Netting:
         """Return the least that one run of any of these recipes takes of a thing or process."""
         taken = [self.flows[ref][0].get(stock, 0) for ref in refs]
         steps = [step for ref in refs for step in self.recipes[ref].steps]
-        taken += [step.effort.grains for step in steps if ((PROCESS, process_meant(self.network, step.process)[0]), "time") == stock]
+        taken += [step.effort.grains for step in steps if (self.network.canonical((PROCESS, step.process)), "time") == stock]
         return max(1, min((each for each in taken if each), default=1))
 
     def _row(self, stock: Stock, level: int, grains: int, short: int, chosen: str | None, into: set[str], able: int | None = None) -> Row:

@@ -13,12 +13,12 @@ import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
-from coordinator.commitments import OPEN, Deal, State
+from coordinator.commitments import Deal, State
 from coordinator.cycle import Coordination
 from coordinator.errors import Defect, Refused
-from coordinator.limits import lacking, process_meant, processes_done
+from coordinator.limits import lacking, processes_done
 from coordinator.loops import recipe_stocks
-from coordinator.network import Limits, Network, Stance
+from coordinator.network import PROCESS, Limits, Network, Stance
 from coordinator.orders import HOUR_MS
 from coordinator.signals import Line, Step
 from coordinator.units import Quantity
@@ -116,7 +116,7 @@ def floor(coordination: Coordination, agent: str, *, searches: bool = False) -> 
 
 
 def _only_waits(deal: Deal, agent: str) -> bool:
-    return deal.state in OPEN and agent not in deal.promised
+    return deal.is_open and agent not in deal.promised
 
 
 def _works(coordination: Coordination, deal: Deal, agent: str) -> Iterator[_Work]:
@@ -130,7 +130,7 @@ def _works(coordination: Coordination, deal: Deal, agent: str) -> Iterator[_Work
         if line.provider == agent and line.action in ("use", "work") and left > 0:
             recipe = network.recipes.get(line.into or "")
             done = processes_done(network, line.resource)
-            steps = [step for step in recipe.steps if process_meant(network, step.process)[0] in done] if recipe else []
+            steps = [step for step in recipe.steps if network.canonical((PROCESS, step.process))[1] in done] if recipe else []
             step = steps[0] if steps else None
             requires = step.requires if step else (need.limits if need is not None and need.is_hours else None) or {}
             tier = coordination.book.claim_of(need)[2] if need is not None else 3
@@ -139,7 +139,7 @@ def _works(coordination: Coordination, deal: Deal, agent: str) -> Iterator[_Work
 
 def _is_able(network: Network, work: _Work, machine: Stance) -> bool:
     wanted = work.step.process if work.step else work.line.resource
-    able = process_meant(network, wanted)[0] in processes_done(network, machine.name)
+    able = network.canonical((PROCESS, wanted))[1] in processes_done(network, machine.name)
     return able and not lacking(work.requires, machine.limits or {})
 
 

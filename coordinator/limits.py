@@ -10,7 +10,7 @@ broader one, never the other way round. A name that neither knows stands for its
 from collections.abc import Mapping
 
 from coordinator.network import PROCESS, Network
-from coordinator.processes import broader_of, process_of, term_of
+from coordinator.processes import PROCESSES, broader_of, process_of, term_of
 from coordinator.wording import shown
 
 __all__ = ["lacking", "process_meant", "processes_done"]
@@ -21,14 +21,23 @@ def process_meant(network: Network, name: str) -> tuple[str, str]:
     meant, term = network.canonical((PROCESS, name))[1], term_of(name)
     if meant == name:
         return name, ""
-    return meant, "the charter's catalogue" if term is None or name in network.charter.process_names else term.source
+    if term is None or term.process != meant or name in network.charter.process_names:
+        return meant, "the charter's catalogue"
+    return meant, term.source
 
 
 def processes_done(network: Network, name: str) -> tuple[str, ...]:
     """Return the processes that hours of this name can do, its own first."""
-    meant = process_meant(network, name)[0]
-    _, *broader = broader_of(process_of(meant))
-    return (meant, *(network.canonical((PROCESS, process))[1] for process in broader))
+    meant = network.canonical((PROCESS, name))[1]
+    first, *others = [broader_of(process)[1:] for process in _in_the_table(network, name, meant)] or [()]
+    broader = [process for process in first if all(process in other for other in others)]
+    return tuple(dict.fromkeys((meant, *(network.canonical((PROCESS, process))[1] for process in broader))))
+
+
+def _in_the_table(network: Network, name: str, meant: str) -> list[str]:
+    """Return the processes of the table that a name stands for: by itself, else by what it means, else all that the catalogue calls so."""
+    own = [process for process in (process_of(name), process_of(meant)) if process in PROCESSES]
+    return own[:1] or [process for process, called in network.charter.processes_agreed.items() if called == meant and process in PROCESSES]
 
 
 def lacking(requires: Mapping[str, float | str], limits: Mapping[str, float | str]) -> list[str]:

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.commitments import Book
-from coordinator.limits import lacking, process_meant, processes_done
+from coordinator.limits import lacking, processes_done
 from coordinator.loops import Stock, recipe_stocks
-from coordinator.network import RESOURCE, UNKNOWN_MASS_UG, Network, Stance
+from coordinator.network import PROCESS, RESOURCE, UNKNOWN_MASS_UG, Network, Stance
 from coordinator.places import UNCONNECTED, Coordinates, great_circles_m
 from coordinator.signals import Recipe, Step
 from coordinator.times import DAY_US, SECOND_US
@@ -151,7 +151,7 @@ class _Builder:
         standing = [one for one in (*self.network.living(), *self.extra) if one.is_supply and self.free.get(one.ref, 0)]
         supply = sorted(standing, key=lambda one: one.ref)
         lots = [one for one in supply if not one.is_hours and (self.network.canonical(one.thing), one.dimension) in taken]
-        processes = {process_meant(self.network, step.process)[0] for recipe in self.recipes for step in recipe.steps}
+        processes = {self.network.canonical((PROCESS, step.process))[1] for recipe in self.recipes for step in recipe.steps}
         pools = [one for one in supply if one.is_hours and not processes.isdisjoint(processes_done(self.network, one.name))]
         self._ms = math.gcd(*(each.grains for recipe in self.recipes for step in recipe.steps for each in _times(step))) or 1
         activities = list(self._activities(pools))
@@ -275,7 +275,7 @@ class _Builder:
                     yield index, spot, self._uses(recipe, chosen)
 
     def _able(self, step: Step, by_process: Mapping[str, list[int]], pools: Sequence[Stance]) -> list[int]:
-        machines = by_process.get(process_meant(self.network, step.process)[0], [])
+        machines = by_process.get(self.network.canonical((PROCESS, step.process))[1], [])
         able = [each for each in machines if not lacking(step.requires, pools[each].limits or {})]
         if len(able) < len(machines):
             self.left_out["machines without what a recipe's step requires"] += len(machines) - len(able)
