@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from heapq import nsmallest
 from typing import Any
 
-from coordinator.commitments import BOUND, OPEN, Deal
+from coordinator.commitments import Deal
 from coordinator.cycle import Coordination
 from coordinator.errors import Refused
 from coordinator.network import AgentFacts, Stance, Thing
@@ -35,14 +35,14 @@ def account(coordination: Coordination, agent: str) -> Row:
         raise Refused(f"nobody here is called {agent!r}; {f'did you mean {hint}?' if hint else 'somebody who said something was expected'}")
     sides: dict[tuple[str, tuple[str, str], str], _Side] = {}
     for deal in map(book.deals.__getitem__, book.of_party(agent)):
-        if deal.state not in OPEN | BOUND:
+        if not (deal.is_open or deal.is_bound):
             continue
         for index, line in enumerate(deal.lines):
             thing = network.canonical(line.thing)
             for way, party in (("gives", line.provider), ("receives", line.receiver)):
                 if party == agent:
                     side = sides.setdefault((way, thing, line.quantity.dimension), _Side())
-                    if deal.state in BOUND:
+                    if deal.is_bound:
                         side.committed += line.quantity.grains
                         side.moved += deal.delivered(index)
                     elif agent in deal.promised:

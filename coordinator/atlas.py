@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from coordinator.commitments import BOUND, OPEN
 from coordinator.cycle import Coordination
 from coordinator.graph import free_now_grains
 from coordinator.network import Network, Stance
@@ -36,7 +35,7 @@ def atlas(coordination: Coordination) -> Row:
         signals["life"].append(_life_left(stance, coordination.log_us))
     flows: dict[str, list[Any]] = {key: [] for key in ("from", "to", "thing", "bound", "proposal")}
     for deal in coordination.book.deals.values():
-        if deal.state in OPEN or deal.state in BOUND:
+        if deal.is_open or deal.is_bound:
             for line in deal.lines:
                 if line.provider not in agent_at or line.receiver not in agent_at:
                     continue  # A recorded plan may name agents that never spoke here.
@@ -44,7 +43,7 @@ def atlas(coordination: Coordination) -> Row:
                 flows["from"].append(agent_at[line.provider])
                 flows["to"].append(agent_at[line.receiver])
                 flows["thing"].append(things.setdefault(thing, len(things)))
-                flows["bound"].append(int(deal.state in BOUND))
+                flows["bound"].append(int(deal.is_bound))
                 flows["proposal"].append(deal.proposal)
     return {
         "log_time": format_instant(max(0, coordination.log_us)),
@@ -72,7 +71,7 @@ def _open_share(coordination: Coordination, stance: Stance) -> int:
         open_grains = stance.stated_grains - coordination.book.covered_grains(stance)
     else:
         deals = coordination.book.naming(stance.ref)
-        asked = sum(deal.asks(stance.agent, stance.ref) for deal in deals if deal.state in OPEN and not deal.promised)
+        asked = sum(deal.asks(stance.agent, stance.ref) for deal in deals if deal.is_open and not deal.promised)
         open_grains = free_now_grains(stance, coordination.book) - asked
     return min(1000, max(0, -(-open_grains * 1000 // stance.stated_grains)))
 

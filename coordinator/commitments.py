@@ -173,7 +173,7 @@ class Deal:
 
     @property
     def is_bound(self) -> bool:
-        """Whether it became a commitment."""
+        """Whether it became a commitment, whatever came of that: broken ones too."""
         return self.state in BOUND
 
     @property
@@ -276,7 +276,7 @@ class Book:
         deal = self.deals.get(proposal)
         if deal is None:
             return self.ended.get(proposal, State.RETRACTED) is State.RETRACTED
-        return agent in deal.parties and (word == "report" or deal.state not in BOUND)
+        return agent in deal.parties and (word == "report" or not deal.is_bound)
 
     def record(self, ledger: Ledger, log_us: int) -> str | None:
         """Obey one ledger record; return why it can not be obeyed, or None when it was."""
@@ -520,7 +520,7 @@ class Book:
                 words.pop(statement, None)
                 if not words:
                     self.heard.pop(proposal, None)
-            elif deal.state not in BOUND and statement in words:  # It may still be retracted.
+            elif not deal.is_bound and statement in words:  # It may still be retracted.
                 self._words.append((log_us, proposal, statement))
 
     def overdue(self, log_us: int) -> list[Deal]:
@@ -581,7 +581,7 @@ class Book:
 
     def promised(self) -> list[Deal]:
         """Return the plans that somebody promised to and that are not committed; also those that ended with promises still held."""
-        return [deal for deal in self.deals.values() if deal.promised and deal.state not in BOUND]
+        return [deal for deal in self.deals.values() if deal.promised and not deal.is_bound]
 
     def asked_grains(self, ref: str) -> int:
         """Return what open proposals ask of a signal that its agent has not answered yet."""

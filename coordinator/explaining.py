@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from coordinator.commitments import BOUND, ENDED, OPEN, Book, Deal
+from coordinator.commitments import ENDED, OPEN, Book, Deal
 from coordinator.cycle import Coordination
 from coordinator.errors import Refused
 from coordinator.graph import build_graph, free_now_grains
@@ -135,8 +135,8 @@ def explain(coordination: Coordination, asked: str) -> Explanation:
         name=network.canonical(need.thing)[1],
         standing=need.stands,
         asked=network.quantity(need, need.stated_grains),
-        proposed=network.quantity(need, sum(line.quantity.grains for deal, line in lines if deal.state in OPEN)),
-        committed=network.quantity(need, sum(line.quantity.grains for deal, line in lines if deal.state in BOUND)),
+        proposed=network.quantity(need, sum(line.quantity.grains for deal, line in lines if deal.is_open)),
+        committed=network.quantity(need, sum(line.quantity.grains for deal, line in lines if deal.is_bound)),
         short=network.quantity(need, short),
         tier_stated=need.tier,
         tier_used=view.tier_used,
@@ -239,7 +239,7 @@ class _View:
 
     def _proposed(self, offer: Stance) -> int:
         """Return what unanswered proposals suggest of an offer; promises have left `free_grains` already."""
-        open_deals = (deal for deal in self.book.naming(offer.ref) if deal.state in OPEN and offer.agent not in deal.promised)
+        open_deals = (deal for deal in self.book.naming(offer.ref) if deal.is_open and offer.agent not in deal.promised)
         return sum(deal.asks(offer.agent, offer.ref) for deal in open_deals if not deal.promised)
 
 
@@ -258,11 +258,10 @@ def _reasons(view: _View, short: int, names: Sequence[NearName], unused: Mapping
         return
     if need.end_us is not None and need.end_us <= log_us:
         yield f"its window closed at {format_instant(need.end_us)}, and now is {format_instant(log_us)}"
+    yield from _taken_for(view)
     if not short:
-        yield from _taken_for(view)
         yield "all that it asks for is proposed, promised or committed"
         return
-    yield from _taken_for(view)
     yield f"{_told(view, short)} of {_told(view, need.stated_grains)} is in no proposal and no commitment"
     if not view.offers:
         yield from _nobody(view, names, unused)
@@ -342,13 +341,13 @@ def _could_change(view: _View, short: int, names: Sequence[NearName]) -> Iterabl
         return
     if view.tier_used != need.tier:
         yield f"it says tier {need.tier} and counts as tier {view.tier_used}: the charter does not let {need.agent} claim tier {need.tier}"
-    if need.end_us is not None and need.end_us <= view.log_us:
+    if need.is_over(view.log_us):
         yield "only a new window, said by its agent: nothing arrives in one that has closed"
         return
     waiting = [user for user in view.users if user.state in OPEN]
     if waiting:
         refs = {offer.ref for offer in view.reached}
-        deals = [deal for deal in view.book.deals.values() if deal.state in OPEN and any(line.offer in refs for line in deal.lines)]
+        deals = [deal for deal in view.book.deals.values() if deal.is_open and any(line.offer in refs for line in deal.lines)]
         first_us = min(deal.data.expires_us for deal in deals)
         held = _told(view, sum(user.quantity.grains for user in waiting))
         yield (

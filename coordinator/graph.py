@@ -7,7 +7,7 @@ from typing import Any
 
 import networkx as nx
 
-from coordinator.commitments import ENDED, OPEN, Book
+from coordinator.commitments import ENDED, Book
 from coordinator.network import PROCESS, RESOURCE, Network, Stance, Thing
 from coordinator.signals import Recipe
 
@@ -105,7 +105,7 @@ def _add_flows(graph: Any, network: Network, book: Book) -> None:
         for line in deal.lines:
             thing = network.canonical(line.thing)
             sums = flows.setdefault((line.provider, line.receiver, thing, line.quantity.dimension), Counter())
-            sums["proposed" if deal.state in OPEN else "committed"] += line.quantity.grains
+            sums["proposed" if deal.is_open else "committed"] += line.quantity.grains
     for (provider, receiver, thing, dimension), sums in flows.items():
         kept: Mapping[str, Any] = {"kind": "flow", "thing": thing, "dimension": dimension}
         grains = {"proposed_grains": sums["proposed"], "committed_grains": sums["committed"]}

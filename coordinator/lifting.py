@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.charter import Charter
-from coordinator.commitments import OPEN
 from coordinator.cycle import Coordination
 from coordinator.explaining import need_named
 from coordinator.matching import Market
@@ -128,7 +127,7 @@ class _Search:
         self.target = self.available[self.need.ref] - self.short + self.by
         packed = any(self.network.definition(self.network.canonical(offer.thing)).multiple_grains for offer in market.offers)
         self.base = self._laid_out(market, self.base.step if packed else gcd(self.base.step, self.target))
-        self.likely = {(line.offer, line.need) for deal in book.deals.values() if deal.state in OPEN for line in deal.lines}
+        self.likely = {(line.offer, line.need) for deal in book.deals.values() if deal.is_open for line in deal.lines}
         self.trial = Trial(self.base, self.need, self.likely)
         self.before = self.trial.covered_grains()
 

@@ -6,7 +6,7 @@ A verdict only reads. It takes effect when the book folds the record, whoever wr
 from collections.abc import Mapping
 from typing import Any
 
-from coordinator.commitments import OPEN, Book, Deal, State, amount_text, statement_of
+from coordinator.commitments import Book, Deal, State, amount_text, statement_of
 from coordinator.network import Stance
 from coordinator.signals import Answer, Event, Report
 from coordinator.times import format_instant
@@ -117,7 +117,7 @@ def _not_answerable(book: Book, deal: Deal | None, proposal: str, agent: str, lo
         return f"proposal {proposal!r} has ended: {ended}" if ended else f"there is no proposal {proposal!r}; check the id"
     if agent not in deal.parties:
         return f"{agent!r} is not a party of proposal {proposal!r}; only {' and '.join(deal.parties)} may answer it"
-    if deal.state not in OPEN:
+    if not deal.is_open:
         return f"proposal {proposal!r} is {deal.state}; it can no longer be answered"
     if log_us >= deal.data.expires_us:
         return f"proposal {proposal!r} expired at {format_instant(deal.data.expires_us)}; look for a newer one"
@@ -178,7 +178,7 @@ def _judge_withdrawal(book: Book, event: Event, proposal: str) -> Verdict:
 def _judge_report(book: Book, event: Event, report: Report) -> Verdict:
     deal = book.deals.get(report.commitment)
     agent = event.name
-    if deal is None or deal.state in OPEN or not deal.may("delivered"):
+    if deal is None or deal.is_open or not deal.may("delivered"):
         return _refused(event, report.commitment, f"there is no commitment {report.commitment!r} to report on; check the id")
     if agent not in deal.parties:
         why = f"{agent!r} is not a party of {report.commitment!r}; only {' and '.join(deal.parties)} may report on it"

@@ -31,7 +31,8 @@ def setting_aside() -> Iterator[None]:
     """Let Python look for no garbage in what is made meanwhile, and set it aside afterwards.
 
     For work that leaves no rings behind and makes millions of objects that stay: to look at each of them twice takes a tenth of the time
-    in which a log is folded (tests/benchmarks/bench_log.py).
+    in which a log is folded (tests/benchmarks/bench_log.py). Not where planning runs, which leaves rings, and not beside other threads,
+    whose rings would be set aside with the rest.
     """
     was_enabled = gc.isenabled()
     gc.disable()

@@ -12,7 +12,6 @@ from coordinator.adapters.recorder import Recorder
 from coordinator.charter import Charter
 from coordinator.cli.demo_files import write_demo_files
 from coordinator.cli.output import Progress, table
-from coordinator.commitments import BOUND
 from coordinator.cycle import Coordination
 from coordinator.demo_rates import MATCHES, OUTCOMES, Side, outcome_of
 from coordinator.errors import Refused, Unavailable
@@ -169,7 +168,7 @@ class _Agreement:
 
 def _shipments(coordination: Coordination) -> Iterator[Shipment]:
     for deal in coordination.book.deals.values():
-        if deal.state not in BOUND:
+        if not deal.is_bound:
             continue
         for line in deal.lines:
             waited_us = deal.committed_us - coordination.network.stances[line.offer].said_us
