@@ -664,6 +664,21 @@ class Network:
         fits = unit.dimension == stance.dimension and grains <= LARGEST_VALUE * unit.grains
         return Quantity(grains, unit.code if fits else stance.unit)
 
+    def counted_apart(self, said: Signal | None) -> str | None:
+        """Return why what is said meets none of those who speak of the same: it is counted in what theirs does not convert to."""
+        match said:
+            case Offer() | Need() if said.resource is not None and said.quantity is not None:
+                name, amount = said.resource, said.quantity
+            case _:
+                return None
+        unit = self.definition(self.canonical((RESOURCE, name))).unit
+        if UNITS[unit].dimension == amount.dimension:
+            return None
+        return (
+            f"{name} is counted in {amount.unit!r} here, and by others in {unit!r}, which does not convert: "
+            "those are never matched with this"
+        )
+
     def graph(self, book: "Book | None" = None) -> Any:
         """Return a `networkx.MultiDiGraph` of agents, resources, processes, recipes, routes and, with a book, flows.
 

@@ -366,7 +366,7 @@ class Service:
         status: Literal["taken", "repeat"] = "repeat" if taken.repeat else "taken"
         if event.by_agent:
             self._counts[status] += 1
-        note = None if taken.repeat else never_counts(event.data, stamp_us)
+        note = None if taken.repeat else never_counts(event.data, stamp_us) or coordination.network.counted_apart(event.data)
         if event.time_us - stamp_us > AHEAD_US:
             ahead = (
                 f"time is {format_instant(event.time_us)}, ahead of the log's {format_instant(stamp_us)}, which counts: check this clock"

@@ -140,7 +140,9 @@ def serve(
         service.close()
 
 
-def signal(kind: str, agent: str, quantity: float, *, resource: str = "face-shield", time_us: int = START_US, **more: Any) -> bytes:
-    """An offer or need of pieces in Rennes, as one line."""
-    data = {"resource": resource, "quantity": {"value": quantity, "unit": "1"}, "place": RENNES, **more}
+def signal(
+    kind: str, agent: str, quantity: float, *, resource: str = "face-shield", unit: str = "1", time_us: int = START_US, **more: Any
+) -> bytes:
+    """An offer or need in Rennes, of pieces where nothing else is said, as one line."""
+    data = {"resource": resource, "quantity": {"value": quantity, "unit": unit}, "place": RENNES, **more}
     return event_json(kind, f"agent:{agent}", resource, time_us, data)

@@ -137,6 +137,17 @@ def test_words_from_a_clock_that_is_ahead_are_taken_with_a_note(tmp_path: Path) 
     assert "check this clock" in str(told.note)
 
 
+def test_what_is_counted_otherwise_than_by_all_others_is_taken_with_a_note(tmp_path: Path) -> None:
+    with closing(service_at(tmp_path / "log")) as service:
+        first, alike, apart = service.publish(
+            [signal("need", "clinique-ouest", 1), signal("offer", "atelier-nord", 2), signal("offer", "atelier-sud", 5, unit="kg")]
+        )
+    assert (first.note, alike.note, apart.status) == (None, None, "taken")
+    assert apart.note == (
+        "face-shield is counted in 'kg' here, and by others in '1', which does not convert: those are never matched with this"
+    )
+
+
 def test_nothing_is_acknowledged_or_shown_that_the_disk_did_not_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "log"
 
