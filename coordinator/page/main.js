@@ -287,7 +287,6 @@ function foot() {
 function changeLanguage(name) {
   useLanguage(name);
   document.title = `${t(`nav.${app.view.name}`)} · Stigmergic Coordinator`;
-  app.view.forget?.();
   draw();
 }
 

@@ -1,6 +1,6 @@
 """What many open proposals cost: memory, a page of them at the beginning, in the middle, at the end, and by what is asked for, and counts.
 
-    python tests/benchmarks/many_proposals.py [--proposals 1000000]
+    python -m tests.benchmarks.many_proposals [--proposals 1000000]
 
 One offer and one need, drawn on by so many proposals of one piece each, taken in as they stand in a log. CPU time of this process.
 """

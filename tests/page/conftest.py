@@ -20,6 +20,30 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 NOW_US = 1_795_000_000_000_000  # 2026-11-18: what the browser is told the time is, too
 RULES = {"portion": {"face-shield": 50, "gown": 40, "mask-ffp2": 60, "ventilator-valve": 20}, "radius_km": 450, "late_seconds": 10**6}
 
+# Counts the questions that are not answered whole yet; the stream of events, which never is, is none of them.
+COUNT = """window.unanswered = 0;
+const ask = window.fetch;
+window.fetch = async (...asked) => {
+  if (String(asked[0]).startsWith("events")) return ask(...asked);
+  window.unanswered += 1;
+  try {
+    const response = await ask(...asked);
+    await response.clone().arrayBuffer();
+    return response;
+  } finally {
+    window.unanswered -= 1;
+  }
+};"""
+# An answer may lead to the next question, within a frame.
+ANSWERED = """async () => {
+  const frame = () => new Promise(requestAnimationFrame);
+  for (let [frames, still] = [0, 0]; still < 3; frames += 1) {
+    if (frames > 3_000) throw new Error(`${window.unanswered} questions are not answered`);
+    await frame();
+    still = window.unanswered ? 0 : still + 1;
+  }
+}"""
+
 Opened = Callable[..., Page]
 
 
@@ -86,6 +110,7 @@ def open_page(browser: Browser) -> Iterator[Opened]:
         **facts: Any,
     ) -> Page:
         context = browser.new_context(**({"viewport": {"width": 1280, "height": 900}, "locale": "en-GB", "timezone_id": "UTC"} | facts))
+        context.add_init_script(COUNT)
         page = context.new_page()
         page.set_default_timeout(20_000)
         page.clock.install(time=server.clock.now_us / 1e6)
@@ -123,7 +148,8 @@ def visit(page: Page, address: str) -> None:
 
 
 def settle(page: Page) -> None:
-    """Wait until nothing in the view waits for an answer, a map is painted, and that was drawn."""
+    """Wait until every question is answered, nothing in the view waits, a map is painted, and that was drawn."""
+    page.evaluate(ANSWERED)
     for waiting in ("main[aria-busy]", "main .loading", ".chart .sheet:not([style*=transform])"):
         expect(page.locator(waiting)).to_have_count(0, timeout=20_000)
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")

@@ -222,7 +222,7 @@ def guarded(tmp_path: Path) -> Iterator[tuple[Served, dict[str, str]]]:
 
 def test_a_token_speaks_for_its_agent_and_stays_in_the_tab(guarded: tuple[Served, dict[str, str]], open_page: Opened) -> None:
     server, tokens = guarded
-    page = open_page(server, "/proposals", expected=("401",))
+    page = open_page(server, "/proposals", expected=("status of 401",))
     page.locator("header .who").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Token").fill("stig_wrong")
@@ -251,7 +251,7 @@ def test_who_coordinates_reads_and_answers_for_those_who_let_them_and_is_named(t
     maria = create_token(path, name="maria", answers=["atelier", "clinic"])
     with serve(tmp_path / "log", path, Hand(NOW_US), reading="tokens") as server:
         network(server, tokens)
-        page = open_page(server, "/proposals", expected=("401",))
+        page = open_page(server, "/proposals", expected=("status of 401",))
         expect(page.locator("main")).to_contain_text("Reading takes a token here")
         expect(page.locator(".health")).to_have_text("Waiting for a token")
         page.get_by_role("main").get_by_role("button", name="Sign in").click()
@@ -275,7 +275,7 @@ def test_of_several_tokens_one_that_may_still_read_is_used(tmp_path: Path, open_
     tokens = {agent: create_token(path, agent) for agent in ("atelier", "clinic", "ehpad")}
     with serve(tmp_path / "log", path, Hand(NOW_US), reading="tokens") as server:
         network(server, tokens)
-        page = open_page(server, "/proposals", expected=("401",))
+        page = open_page(server, "/proposals", expected=("status of 401",))
         page.locator("header .who").click()
         dialog = page.get_by_role("dialog")
         for name in ("atelier", "clinic"):

@@ -303,9 +303,11 @@ def test_the_tail_can_be_filtered_and_held(live: Served, open_page: Opened) -> N
     expect(page.locator(".log > li")).to_have_count(1)
     page.get_by_role("button", name="Pause").click()
     say(live, "need", "ehpad", 5)
-    while "3 records" not in page.locator("main .note").first.inner_text():
-        page.evaluate("dispatchEvent(new Event('hashchange'))")  # which draws the view anew
-        page.wait_for_timeout(50)
+    page.wait_for_function(
+        """() => { dispatchEvent(new Event('hashchange'));  // which draws the view anew
+          return document.querySelector('main .note').textContent.includes('3 records'); }""",
+        polling=50,
+    )
     expect(page.locator(".log > li")).to_have_count(1)
     page.get_by_role("button", name="Go on").click()
     expect(page.locator(".log > li")).to_have_count(2)
@@ -347,7 +349,7 @@ def test_a_server_that_is_not_ready_at_first_is_followed_once_it_is(
     monkeypatch.setattr(live.service, "_failure", "the history is being read")
     with monkeypatch.context() as meanwhile:
         meanwhile.setattr(live.service, "_entries", 0)
-        page = open_page(live, "/signals", expected=("503",))
+        page = open_page(live, "/signals", expected=("status of 503",))
         page.wait_for_function("document.querySelector('.health').classList.contains('lost')")
     monkeypatch.setattr(live.service, "_failure", None)
     page.locator(".health.live").wait_for()
@@ -490,10 +492,11 @@ def test_nothing_is_painted_in_the_middle_of_a_movement_however_late_the_machine
     expect(page.locator(".chart .ruler")).not_to_be_empty()
     settle(page)
     before, after = page.evaluate("""async () => {
+      const {SETTLED_MS} = await import('/page/map/canvas.js');
       const frame = () => new Promise(requestAnimationFrame), canvas = document.querySelector('.chart .window'), before = window.painted;
       for (let turn = 0; turn < 6; turn += 1) {
         canvas.dispatchEvent(new WheelEvent('wheel', {deltaY: -20, bubbles: true, cancelable: true}));
-        for (const until = performance.now() + 250; performance.now() < until;);  // longer than it takes to be at rest
+        for (const until = performance.now() + 2 * SETTLED_MS; performance.now() < until;);  // longer than it takes to be at rest
         await frame();
       }
       return [before, window.painted]; }""")
@@ -508,10 +511,12 @@ def test_no_name_on_the_map_covers_a_dot_or_another_name(served: Served, open_pa
     window = [100, 100, 500, 400]
     dots = [[chance.uniform(80, 520), chance.uniform(80, 420), chance.choice([3.7, 5.2, 9.2])] for _ in range(60)]
     wide = [chance.uniform(20, 110) for _ in dots]
-    placed = page.evaluate(
-        "async ([dots, wide, window]) => (await import('/page/map/names.js')).placeNames(dots, wide, window)", [dots, wide, window]
+    placed, high = page.evaluate(
+        """async ([dots, wide, window]) => { const {HIGH, placeNames} = await import('/page/map/names.js');
+          return [placeNames(dots, wide, window), HIGH]; }""",
+        [dots, wide, window],
     )
-    boxes = [(at[0], at[1], at[0] + width, at[1] + 14) if at else None for at, width in zip(placed, wide, strict=True)]
+    boxes = [(at[0], at[1], at[0] + width, at[1] + high) if at else None for at, width in zip(placed, wide, strict=True)]
     written = [box for box in boxes if box]
     assert 20 < len(written) < len(dots)  # crowded: some names find no place
     for box in written:
@@ -530,7 +535,7 @@ def test_no_name_on_the_map_covers_a_dot_or_another_name(served: Served, open_pa
 
 @pytest.mark.parametrize("address", ["network?thing=no-such", "network?show=tree&thing=no-such", "network?show=downstream&agent=no-such"])
 def test_a_name_that_nobody_has_is_said_to_be_one_and_the_view_stays_of_use(served: Served, open_page: Opened, address: str) -> None:
-    page = open_page(served, f"/{address}", expected=("404", "400"))
+    page = open_page(served, f"/{address}", expected=("status of 404", "status of 400"))
     expect(page.locator("main .notice")).to_have_text("Nothing and nobody here is called no-such.")
     page.get_by_role("link", name="What feeds a thing").click()
     expect(page.locator("main")).to_contain_text("What feeds face-shield")
@@ -551,6 +556,16 @@ def test_what_was_turned_away_is_told_in_the_readers_language(live: Served, open
     page = open_page(live, "/refused", locale="fr-FR")
     expect(page.locator(".log .why").first).to_contain_text("data.quantity.value vaut -4 ; une quantité est au-dessus de zéro")
     expect(page.locator(".log .why").last).to_contain_text("la ligne n’est pas du JSON au caractère 1")
+
+
+def test_where_only_a_filter_finds_nothing_that_is_what_is_said(live: Served, open_page: Opened) -> None:
+    live.post(b"nonsense")
+    page = open_page(live, "/refused?code=late")
+    expect(page.locator("main .nothing")).to_have_text("Nothing of what was turned away fits these filters.")
+    visit(page, "refused?q=somebody")
+    expect(page.locator("main .nothing")).to_have_text("Nothing of what was turned away fits these filters.")
+    visit(page, "refused")
+    expect(page.locator("main .log > li")).to_have_count(1)
 
 
 def test_a_mark_means_whom_it_was_drawn_for_also_where_others_joined_since(live: Served, open_page: Opened) -> None:
@@ -592,6 +607,34 @@ def test_reasons_are_asked_again_only_where_they_may_have_changed(live: Served, 
     expect(page.locator(".need .why")).to_have_count(3)
     whys = [url.partition("/needs/")[2].partition("%2F")[0] for url in asked if url.endswith("/why")]
     assert (whys.count("ehpad"), whys.count("hospice")) == (1, 1)
+
+
+def test_what_one_asked_for_of_a_need_stays_also_where_an_older_answer_comes_late(live: Served, open_page: Opened) -> None:
+    say(live, "need", "clinic", 40)
+    page = open_page(live, "/needs?need=clinic/need/gown")
+    page.get_by_role("button", name="History").click()
+    expect(page.locator(".past > li")).to_have_count(1)
+    held: list[Route] = []
+    page.route("**/why", lambda route: route.continue_() if held else held.append(route))
+    with page.expect_request("**/why"):
+        say(live, "need", "ehpad", 10)
+    enough = page.get_by_role("button", name="What would be enough?")
+    enough.click()
+    expect(enough).to_have_count(0)
+    held[0].continue_()
+    settle(page)
+    expect(enough).to_have_count(0)
+    expect(page.locator(".past > li")).to_have_count(1)
+    say(live, "need", "clinic", 30)
+    expect(page.locator(".past > li")).to_have_count(2)  # read anew, and open still
+
+
+def test_a_need_that_is_open_stays_so_in_another_language(live: Served, open_page: Opened) -> None:
+    say(live, "need", "clinic", 40)
+    page = open_page(live, "/needs?need=clinic/need/gown")
+    expect(page.locator(".inside")).to_be_visible()
+    page.get_by_label("Language, langue").select_option("fr")
+    expect(page.locator(".inside")).to_contain_text("Pourquoi")
 
 
 def test_a_view_at_rest_draws_nothing(served: Served, open_page: Opened) -> None:

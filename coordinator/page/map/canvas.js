@@ -6,7 +6,7 @@ import { kilometresAt } from "./projection.js";
 import { boxOf } from "./scene.js";
 import { CLOSEST, MARGIN } from "./sheet.js";
 
-const SETTLED_MS = 140; // without movement before a new sheet is drawn
+export const SETTLED_MS = 140; // without movement before a new sheet is drawn
 const PULSE_MS = 1_400;
 const PULSES = 160; // at once, the latest
 const AGES = 28; // of a ring that are drawn beforehand; in between nothing changes

@@ -1,7 +1,7 @@
 // Paints what changes seldom, land, field, flows and agents, on a sheet larger than the window. Where many agents are in sight they are
 // gathered in bubbles, and their flows in bundles.
 
-import { MIDDLE, placeNames } from "./names.js";
+import { HIGH, placeNames } from "./names.js";
 import { OFFERS, QUIET, SHORT, VITAL } from "./scene.js";
 
 export const CLOSEST = 4_000_000; // pixels a unit
@@ -16,6 +16,8 @@ const CROWDED = 0.4; // of its strength, what lies behind bubbles
 const FIELD_CELL = 26; // of the field of pressure
 const HAZE = 4; // the field is drawn so many times smaller: it is soft anyway
 const APART = 9; // pixels between agents of one place
+const OUTLINE = 1.4; // pixels, of a mark; half of it lies outside
+const RING = 3; // pixels from a mark to the middle of the ring around it, where what is vital is short
 const GOLDEN = 2.399963; // the angle between one and the next
 
 export class Sheet {
@@ -164,16 +166,16 @@ export class Sheet {
       pen.fillStyle = status >= SHORT ? colours.short : status === OFFERS ? colours.accent : colours.muted;
       pen.fill();
       pen.globalAlpha = 1;
-      pen.lineWidth = 1.4;
+      pen.lineWidth = OUTLINE;
       pen.strokeStyle = colours.surface;
       pen.stroke();
       if (status === VITAL) {
         pen.beginPath();
-        pen.arc(px, py, radius + 3, 0, 7);
+        pen.arc(px, py, radius + RING, 0, 7);
         pen.strokeStyle = colours.short;
         pen.stroke();
       }
-      marks.push({ name: scene.names[agent], x: scene.x[agent], y: scene.y[agent], dx: px - this.#toX(scene.x[agent]), dy: py - this.#toY(scene.y[agent]), radius: radius + (status === VITAL ? 3.7 : 0.7) }); // with its ring
+      marks.push({ name: scene.names[agent], x: scene.x[agent], y: scene.y[agent], dx: px - this.#toX(scene.x[agent]), dy: py - this.#toY(scene.y[agent]), radius: radius + (status === VITAL ? RING : 0) + OUTLINE / 2 });
     }
     if (inside.length <= NAMED) this.#drawNames(pen, [...marks].reverse(), [...inside].reverse());
     return marks;
@@ -191,7 +193,7 @@ export class Sheet {
     const places = placeNames(dots, texts.map((text) => pen.measureText(text).width), [left, top, width - left, height - top]);
     places.forEach((place, index) => {
       if (!place) return;
-      const [text, x, y] = [texts[index], place[0], place[1] + MIDDLE];
+      const [text, x, y] = [texts[index], place[0], place[1] + HIGH / 2];
       pen.lineWidth = 3;
       pen.strokeStyle = colours.land;
       pen.strokeText(text, x, y);

@@ -17,7 +17,6 @@ let round = 0; // of asking
 export const needs = {
   name: "needs",
   moves: () => true,
-  forget: () => reasons.clear(),
   async load(app, signal) {
     const { resource, tier: urgency, short, q, need, more } = app.query;
     const limit = AT_ONCE * Number(more ?? 1);
@@ -100,7 +99,7 @@ function sentence(said) {
 function inside(app, need, told) {
   if (told === undefined) return h("p", { class: "loading" }, t("loading"));
   const head = h("p", { class: "note" }, h("code", {}, need.ref), " · ", t("needs.by"), " ", agentLink(app, need.agent, need.label), " · ", t("needs.said"), " ", when(need.said));
-  if (told.trouble) return [head, notice("trouble", told.trouble)];
+  if (told.trouble) return [head, notice("trouble", told.trouble.message || t("trouble.unreachable"))];
   return h("div", { class: "inside" }, head, sentences(t("needs.why"), reasonsOf(told)), served(app, told.served), enough(app, need, told), sentences(t("needs.change"), { said: told.could_change.map(inWords) }), misses(told), users(app, told.users), history(app, need.ref, told));
 }
 
@@ -128,7 +127,8 @@ function history(app, ref, told) {
 
 async function askPast(app, ref) {
   try {
-    reasons.set(ref, { ...reasons.get(ref), past: await ask(`needs/${encodeURIComponent(ref)}/history`) });
+    const past = await ask(`needs/${encodeURIComponent(ref)}/history`);
+    reasons.set(ref, { ...reasons.get(ref), past });
   } catch (trouble) {
     app.tell(trouble.message || t("trouble.unreachable"), { bad: true });
   }
@@ -197,10 +197,12 @@ async function tell(app, ref, whole = false) {
   underWay.set(ref, ended);
   try {
     const told = await asked;
-    const same = known?.short?.value === told.short.value ? { lifting: known.lifting } : {};
-    reasons.set(ref, { ...same, ...told, round: mine });
+    const before = reasons.get(ref); // another answer may have come meanwhile: what only that one told stays
+    const kept = before?.short?.value === told.short.value ? { lifting: before.lifting } : {};
+    reasons.set(ref, { ...kept, past: before?.past, ...told, round: mine });
+    if (before?.past) await askPast(app, ref);
   } catch (trouble) {
-    reasons.set(ref, { trouble: trouble.message || t("trouble.unreachable"), round: mine });
+    reasons.set(ref, { past: reasons.get(ref)?.past, trouble, round: mine });
   }
   if (app.view === needs) app.redraw();
   return undefined;
