@@ -22,6 +22,7 @@ Floats = NDArray[np.float64]
 MOST_MULTIPLIED = 64  # times the greatest worth, of any pressure
 MOST_A_CELL = 64_000  # variables of one linear program: GLOP takes some seconds for them
 FIRM = 1.25  # what an earlier cell decided of a way between two stands as long as nothing else is so many times better
+NOISE = 1e-6  # an engine's numbers differ by less between machines, in their last bits, and from the whole numbers they stand for
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,13 +52,17 @@ def guide_of(problem: ProductionProblem, engine: str = "glop", most: int = MOST_
         part = part_of(problem, cell)
         largest = max(largest, variables(part))
         try:
-            relaxed = relax(*heard.with_borders(part, cell), engine=engine)
-        except (EngineFault, TooLarge) as fault:  # the latter where what was decided of its ways makes numbers too long
+            asked, lot_effort = heard.with_borders(part, cell)
+        except TooLarge:  # Only what was decided of its ways is: it is planned as if nothing was, and walkers see what fits together.
+            asked, lot_effort = part, None
+        try:
+            relaxed = relax(asked, lot_effort, engine=engine)
+        except EngineFault as fault:
             without.append(str(fault))
             continue
         heard.take(cell, relaxed)
     # What nobody asks for costs the program nothing to deliver where it lies, so it may tell of far more than that.
-    whole: Ints = np.rint(np.minimum(heard.wanted, problem.need_units[:, None])).astype(np.int64)
+    whole = _nearest(np.minimum(heard.wanted, problem.need_units[:, None]))
     return Guide(settled(problem, heard.thing, heard.pool), heard.trails, whole, len(cells), largest, tuple(without))
 
 
@@ -107,41 +112,65 @@ class _Heard:
     def with_borders(self, part: ProductionProblem, cell: Cell) -> tuple[ProductionProblem, Floats]:
         """Return a cell's problem with what was decided of ways into and out of it, and (K,) the effort of taking a unit of each lot.
 
-        What comes in is stock, at less than what it is worth to those who decided it; what goes out is needed, at more: so of several
-        ways that are equally good, the one that was decided is taken.
+        `TooLarge` where that makes totals which no problem may have.
+        """
+        stock, stock_effort = self._stock_from_beyond(cell)
+        needs = self._needs_from_beyond(part, cell)
+        rows: dict[str, Any] = {name: np.concatenate((getattr(part, name), added)) for name, added in (stock | needs).items()}
+        return replace(part, **rows), np.concatenate((np.zeros(len(part.stock_units)), stock_effort))
+
+    def _stock_from_beyond(self, cell: Cell) -> tuple[dict[str, Ints], Ints]:
+        """Return columns of stock for what was decided to come into a cell, and the effort of taking a unit of each lot.
+
+        It is had for less than it is worth to those who decided it: of several ways equally good, the one that was decided is taken.
         """
         problem = self.problem
-        seen = _flags(problem.places, cell.places)
-        beyond = self.decided & ~seen
-        position = np.zeros(problem.places, dtype=np.int64)
-        position[cell.places] = np.arange(len(cell.places))
-        comes, arc, bucket, units = self._decided(cell, beyond[problem.arc_from] & seen[problem.arc_to])
-        takes = self._pressed(cell, comes, arc, bucket) + problem.arc_effort[arc] * problem.load[cell.things[comes]]
-        then = bucket + problem.arc_lead[arc]
-        stock = {"thing": comes, "place": position[problem.arc_to[arc]], "bucket": then, "units": units}
-        goes, arc, bucket, units = self._decided(cell, seen[problem.arc_from] & beyond[problem.arc_to])
-        worth = np.ceil(self._pressed(cell, goes, arc, bucket) * FIRM).astype(np.int64) + 1
-        room = (LARGEST - sum((part.need_worth * part.need_units).tolist())) // max(int(units.sum()), 1)
-        none = np.zeros_like(arc)
-        need = {"thing": goes, "place": position[problem.arc_from[arc]], "due": bucket, "until": bucket, "units": units, "tier": none}
-        need |= {"worth": np.minimum(worth, room), "step": none, "late": none}
-        rows: dict[str, Any] = {
-            f"{kind}_{name}": np.concatenate((getattr(part, f"{kind}_{name}"), values))
-            for kind, said in (("stock", stock), ("need", need))
-            for name, values in said.items()
+        within, beyond = self._sides(cell)
+        thing, arc, leaves, units = self._decided(cell, beyond[problem.arc_from] & within[problem.arc_to])
+        effort = self._pressure_at_start(cell, thing, arc, leaves) + problem.arc_effort[arc] * problem.load[cell.things[thing]]
+        stock = {
+            "stock_thing": thing,
+            "stock_place": np.searchsorted(cell.places, problem.arc_to[arc]),
+            "stock_bucket": leaves + problem.arc_lead[arc],
+            "stock_units": units,
         }
-        return replace(part, **rows), np.concatenate((np.zeros(len(part.stock_units)), np.floor(takes / FIRM)))
+        return stock, _down(effort / FIRM)
+
+    def _needs_from_beyond(self, part: ProductionProblem, cell: Cell) -> dict[str, Ints]:
+        """Return columns of needs for what was decided to go out of a cell, worth more than it is to those who decided it."""
+        problem = self.problem
+        within, beyond = self._sides(cell)
+        thing, arc, leaves, units = self._decided(cell, within[problem.arc_from] & beyond[problem.arc_to])
+        worth = _up(self._pressure_at_start(cell, thing, arc, leaves) * FIRM) + 1
+        most = (LARGEST - sum((part.need_worth * part.need_units).tolist())) // max(int(units.sum()), 1)
+        zeros = np.zeros_like(units)
+        return {
+            "need_thing": thing,
+            "need_place": np.searchsorted(cell.places, problem.arc_from[arc]),
+            "need_units": units,
+            "need_due": leaves,
+            "need_until": leaves,
+            "need_tier": zeros,
+            "need_worth": np.minimum(worth, most),
+            "need_step": zeros,
+            "need_late": zeros,
+        }
+
+    def _sides(self, cell: Cell) -> tuple[Flags, Flags]:
+        """Return (P,) which places a cell looks at, and which others are decided already."""
+        within = _flags(self.problem.places, cell.places)
+        return within, self.decided & ~within
 
     def _decided(self, cell: Cell, ways: Flags) -> tuple[Ints, Ints, Ints, Ints]:
         """Return thing (by position in the cell), arc, bucket and units of all that was decided to leave along some ways."""
         arcs = np.flatnonzero(ways)
-        units = np.rint(self.trails.move[np.ix_(arcs, cell.things)]).astype(np.int64)
+        units = _nearest(self.trails.move[np.ix_(arcs, cell.things)])
         way, thing, bucket = np.nonzero(units)
         return thing, arcs[way], bucket, units[way, thing, bucket]
 
-    def _pressed(self, cell: Cell, thing: Ints, arc: Ints, bucket: Ints) -> Floats:
-        pressed: Floats = self.thing[cell.things[thing], self.problem.arc_from[arc], bucket]
-        return pressed
+    def _pressure_at_start(self, cell: Cell, thing: Ints, arc: Ints, bucket: Ints) -> Floats:
+        pressure: Floats = self.thing[cell.things[thing], self.problem.arc_from[arc], bucket]
+        return pressure
 
     def take(self, cell: Cell, relaxed: "Relaxed") -> None:
         """Write down what a program says: what to do at the cell's own places and on all ways from and to them, and pressures."""
@@ -175,6 +204,22 @@ def _sight(problem: ProductionProblem, cell: Cell) -> Ints:
         np.minimum.at(sight, problem.arc_from, before[problem.arc_to] + 1)
         np.minimum.at(sight, problem.arc_to, before[problem.arc_from] + 1)
     return sight
+
+
+# What was decided of ways becomes whole numbers of the next cell's program. Where its last bits decided, two machines would plan
+# differently: so what lies within `NOISE` of a whole number is that number, and what lies as near above a half goes down with it.
+
+
+def _down(values: Floats) -> Ints:
+    return np.floor(values + NOISE).astype(np.int64)
+
+
+def _up(values: Floats) -> Ints:
+    return np.ceil(values - NOISE).astype(np.int64)
+
+
+def _nearest(values: Floats) -> Ints:
+    return _up(values - 0.5)
 
 
 def _flags(count: int, positions: Ints) -> Flags:

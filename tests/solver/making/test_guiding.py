@@ -5,10 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from solver.engine.making_lp import Relaxed, relax
 from solver.errors import EngineFault
-from solver.making import ProductionProblem, broken_rules, plan_making, worth_of_plan
+from solver.making import ProductionProblem, broken_rules, coverage_of, plan_making, worth_of_plan
 from solver.making.cells import cells_of, part_of, variables
 from solver.making.guiding import guide_of, led_by
+from solver.making.problem import LARGEST
 from solver.making.reference import Draw, reference
 
 
@@ -102,7 +104,7 @@ def test_what_cells_say_of_the_ways_between_them_can_be_done_together(parts: int
 
 def test_the_same_question_has_the_same_guide() -> None:
     problem = reference(places=20, demand=4).problem
-    one, other = (guide_of(problem, most=8_000) for _ in range(2))
+    one, other = (guide_of(problem, most=4_000) for _ in range(2))
     assert np.array_equal(one.pressures.thing, other.pressures.thing)
     assert np.array_equal(one.trails.run, other.trails.run)
 
@@ -119,6 +121,42 @@ def test_a_cell_whose_engine_fails_is_told_and_walked_all_the_same(monkeypatch: 
     assert guide.without == ("it ended without an optimum",)
     assert broken_rules(problem, plan) == []
     assert worth_of_plan(problem, plan) > 0
+
+
+def test_a_cell_that_what_was_decided_of_its_ways_makes_too_large_is_planned_without_that() -> None:
+    ways = [(start, start + step, 1, 0) for step in (1, -1) for start in range(6) if 0 <= start + step < 6]
+    problem = ProductionProblem.of(
+        places=6, things=2, outputs=[[(1, 1)]], inputs=[[(0, 1_000)]], activities=[(0, 2)], uses=[[]],
+        stock=[(0, 3, 0, 10_005)], arcs=ways,
+        # The first cell decides that 10 000 come from the place of the others; these ask for nearly as much as can be counted.
+        needs=[(1, 2, 10, 0, 0, 0), (0, 3, 5, 0, 0, 0), (0, 3, LARGEST - 5_000, 0, 0, 0)], worth=[10**6, 500, 0],
+    )  # fmt: skip
+    guide = guide_of(problem, most=variables(problem) // 2)
+    assert guide.trails.move.sum() == pytest.approx(10_000)
+    assert (guide.without, guide.wanted[:2, 0].tolist()) == ((), [10, 5])
+    plan = plan_making(problem, guide)
+    assert (broken_rules(problem, plan), coverage_of(problem, plan).tolist()) == ([], [10, 5, 0])
+
+
+def test_the_last_bits_of_an_engine_do_not_decide_what_the_next_cell_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = reference(places=20, demand=4).problem
+
+    def asked_with(noise: float) -> list[list[float]]:
+        rows: list[list[float]] = []
+
+        def noisy(part: ProductionProblem, lot_effort: np.ndarray, *, engine: str) -> Relaxed:
+            rows.append([*part.stock_units, *lot_effort, *part.need_units, *part.need_worth])
+            said = relax(part, lot_effort, engine=engine)
+            # Halves are where moves turn to the next whole number, and multiples of twenty where pressures do.
+            moves, pressures = np.rint(2 * said.moves) / 2, 20 * np.rint(said.thing_dual / 20)
+            return replace(said, moves=moves + noise, thing_dual=pressures + noise, covered=np.rint(2 * said.covered) / 2 + noise)
+
+        monkeypatch.setattr("solver.engine.making_lp.relax", noisy)
+        guide = guide_of(problem, most=4_000)
+        assert guide.cells > 1
+        return [*rows, *guide.wanted.tolist()]
+
+    assert asked_with(-1e-9) == asked_with(1e-9)
 
 
 @pytest.mark.parametrize("seed", range(4))
