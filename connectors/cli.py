@@ -37,7 +37,9 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line."""
-    app()
+    from coordinator.ending import run_to_end  # noqa: PLC0415 - loaded when it runs, not with the module
+
+    run_to_end(app, "connector")
 
 
 @app.command("list")
@@ -74,7 +76,8 @@ def read(
     An agent known by a text is called by it in lower case, without marks on letters, every run of all else one “-”; where
     several would be called the same, each gets its id at the end.
 
-    Exits 0 when the file was read, whatever was refused; 2 when it cannot be read at all.
+    Exits 0 when the file was read, whatever was refused, as long as something was taken or nothing refused; 2 when every row was
+    refused or it cannot be read at all; 3 when the events cannot be written.
     """
     from coordinator.errors import Refused  # noqa: PLC0415
 
@@ -89,6 +92,8 @@ def read(
     except OSError as error:
         _stop(f"{error.filename or file}: {error.strerror or error}")
     typer.echo(_as_json(report, file) if as_json else _as_text(report, file), err=True)
+    if report.refused and not report.taken:
+        raise typer.Exit(2)
 
 
 @app.command()
@@ -208,18 +213,27 @@ def _content(file: Path) -> bytes:
 
 
 def _write(report: "Report", file: Path, out: Path | None, refused: Path | None) -> None:
-    """Write the events and, where asked, the refused rows."""
+    """Write the events and, where asked, the refused rows. Unavailable when the disk does not take them."""
     import json  # noqa: PLC0415
 
-    events = b"".join(line + b"\n" for line in report.taken)
-    if out is None:
-        sys.stdout.buffer.write(events)
-        sys.stdout.buffer.flush()
-    else:
-        out.write_bytes(events)
-    if refused is not None:
-        rows = [{"file": str(file), "row": each.row, "reason": each.reason, "raw": each.excerpt} for each in report.refused]
-        refused.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    from coordinator.adapters.whole_files import write_all_or_nothing  # noqa: PLC0415
+    from coordinator.errors import Unavailable  # noqa: PLC0415
+
+    events = [line + b"\n" for line in report.taken]
+    try:
+        if out is None:
+            sys.stdout.buffer.writelines(events)
+            sys.stdout.buffer.flush()
+        else:
+            write_all_or_nothing(out, events)
+        if refused is not None:
+            rows = [{"file": str(file), "row": each.row, "reason": each.reason, "raw": each.excerpt} for each in report.refused]
+            write_all_or_nothing(refused, (json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows))
+    except (BrokenPipeError, FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError):
+        raise  # a reader that left, or a name to mend: no fault of the disk
+    except OSError as error:
+        where = error.filename or "standard output"
+        raise Unavailable(f"{where} cannot be written ({error.strerror or error}); check the folder and the space on the disk") from None
 
 
 def _as_json(report: "Report", file: Path) -> str:
@@ -233,7 +247,9 @@ def _as_json(report: "Report", file: Path) -> str:
 
 def _as_text(report: "Report", file: Path) -> str:
     """Return the report for people: counts, how the file was read, warnings, and the first refused rows."""
-    lines = [f"{file}: {len(report.taken)} events taken, {len(report.refused)} rows refused"]
+    from coordinator.wording import counted  # noqa: PLC0415
+
+    lines = [f"{file}: {counted(len(report.taken), 'event')} taken, {counted(len(report.refused), 'row')} refused"]
     lines += [f"  {what}: {value}" for what, value in report.notes.items()]
     lines += [f"  warning, {count} ×: {kind}" for kind, count in report.warnings.most_common()]
     for each in report.refused[:SHOWN_ROWS]:

@@ -74,6 +74,12 @@ def _data(draft: Draft, report: Report) -> dict[str, object]:
         if taken.value is not None:
             known[taken.name, taken.unit] = known.get((taken.name, taken.unit), 0) + taken.value
     unknown = list(dict.fromkeys(taken.name for taken in draft.inputs if taken.value is None))
+    for name in unknown:  # of a part that is counted in one row and not in another, all is asked for: a rest is nobody's number
+        counted = [each for each in known if each[0] == name]
+        for each in counted:
+            del known[each]
+        if counted:
+            report.warnings["part counted in one place and not in another: all of it is asked for"] += 1
     if len(known) > MOST_LISTED or len(unknown) > MOST_LISTED:
         raise Refused(f"{max(len(known), len(unknown))} things go in; a recipe takes at most {MOST_LISTED}: split it into parts")
     data: dict[str, object] = {

@@ -160,6 +160,8 @@ def _degrees(geometry: object) -> tuple[float, float] | None:
         return None
     kind = geometry.get("type") if isinstance(geometry, dict) else None
     numbers = geometry.get("coordinates") if isinstance(geometry, dict) else None
+    if kind is None:
+        raise Refused(f"the geometry is {excerpt(geometry)}, where a Point [longitude, latitude] was expected")
     if kind != "Point" or not isinstance(numbers, list) or len(numbers) not in (2, 3):
         raise Refused(f"the geometry is {excerpt(kind)} {excerpt(numbers)}, where a Point [longitude, latitude] was expected")
     if not all(isinstance(number, int | float) and not isinstance(number, bool) for number in numbers):

@@ -23,6 +23,7 @@ HEADINGS = {
 }
 PIECES = frozenset({"", "1", "pcs", "pc", "pieces", "piece", "ea", "each"})
 TOTALS = re.compile(r"\s*(grand |sub)?total\b", re.IGNORECASE)
+LEFT_OPEN = "part of a refused row: the draft names it, and leaves its quantity open"
 COUNT_INSIDE = re.compile(r"\((x\s*\d+|\d+\s*x)\)|\bpacks? of \d+", re.IGNORECASE)
 
 
@@ -45,23 +46,32 @@ def read_parts(text: str, parts: Parts, *, said_us: int, agent: str = "", produc
     whole = name_of(product or parts.product, "the product")
     assemblies: dict[str, Draft] = {"": Draft(whole, processes=["assembly"])}
     columns, rows = _table(text, report)
+    read = 0
     for row, raw, cells in rows:
         try:
-            taken = _part(cells, columns, report)
+            said = _part_said(cells)
+            name = name_of(said, "the name")
             parent = text_of(cells.get("parent", ""), "the assembly")
             into = name_of(parent, "the assembly") if parent else ""
-            if into == taken.name:
-                raise Refused(f"{taken.name} is a part of itself: name another assembly")
+            if into == name:
+                raise Refused(f"{name} is a part of itself: name another assembly")
         except Refused as refused:
             report.refuse(row, str(refused), raw)
             continue
+        try:
+            taken = Taken(name, _pieces(said, cells, columns, report))
+            read += 1
+        except Refused as refused:  # The part goes in all the same: the draft names it as one whose quantity nobody knows.
+            report.refuse(row, str(refused), raw)
+            report.warnings[LEFT_OPEN] += 1
+            taken = Taken(name)
         assemblies.setdefault(into, Draft(into, processes=["assembly"])).inputs.append(taken)
     for name in sorted(assemblies.keys() - {""}):
         if all(name != taken.name for draft in assemblies.values() for taken in draft.inputs):
             assemblies[""].inputs.append(Taken(name))
             report.warnings["assembly that no row counts: it goes into the whole, nobody said how often"] += 1
-    if not any(draft.inputs for draft in assemblies.values()):
-        raise Refused("no row of it names a part: is this a bill of materials?")
+    if not read:
+        raise Refused("no row of it could be taken as a part" + _first_of(report) + ": is this a bill of materials?")
     say_drafts([draft for draft in assemblies.values() if draft.inputs], report, agent or parts.agent, said_us)
     return report
 
@@ -111,20 +121,28 @@ def _cells(rows: Iterator[list[str]]) -> Iterator[list[str]]:
         raise Refused(f"a row cannot be read ({error}): close its quotes") from None
 
 
-def _part(cells: dict[str, str], columns: frozenset[str], report: Report) -> Taken:
-    """Return what a row says goes in. Refused where it says something that is not plain."""
+def _first_of(report: Report) -> str:
+    return f" (the first refused is row {report.refused[0].row}: {report.refused[0].reason})" if report.refused else ""
+
+
+def _part_said(cells: dict[str, str]) -> str:
+    """Return what a row calls its part. Refused where it names none."""
     said = text_of(cells.get("name", ""), "the name")
     if not said or TOTALS.match(said):
         raise Refused("the row names no part" if not said else "this is a sum among the parts: take it out")
     if said.count("(") != said.count(")"):
         raise Refused("the name has a bracket without its other half: it reads like a piece of a sentence, not like a part")
-    name = name_of(said, "the name")
+    return said
+
+
+def _pieces(said: str, cells: dict[str, str], columns: frozenset[str], report: Report) -> int | None:
+    """Return how many pieces of the part go in, None where the table has no word of it. Refused where it is not said plainly."""
     if "quantity" not in columns:
         if "reference" in columns and cells.get("reference", "").strip():
-            return Taken(name, 1)  # each row is one place on a board
+            return 1  # each row is one place on a board
         if COUNT_INSIDE.search(said):
             report.warnings["a count stands inside a name: it is not read, and the draft leaves the quantity open"] += 1
-        return Taken(name)
+        return None
     counted = cells.get("quantity", "").strip()
     if not counted:
         raise Refused("the row has no quantity: say how many go in")
@@ -134,4 +152,4 @@ def _part(cells: dict[str, str], columns: frozenset[str], report: Report) -> Tak
     value = number_of(counted, "the quantity")
     if value <= 0 or value != int(value):
         raise Refused(f"the quantity is {counted}, where a whole number of pieces was expected: correct it")
-    return Taken(name, int(value))
+    return int(value)

@@ -4,6 +4,7 @@ Nothing here opens a file. A reader is a pure function of text; what it cannot t
 """
 
 import codecs
+import json
 import re
 import unicodedata
 from collections import Counter
@@ -24,6 +25,7 @@ PROPOSED_ENCODINGS = ("cp1252", "cp850", "mac-roman")  # what spreadsheets of We
 # Letters that keep no base letter when their marks are taken off.
 SPELLED_OUT = str.maketrans({"æ": "ae", "ø": "o", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"})
 NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d{1,3})?", re.ASCII)
+LEAST_POWER, LARGEST_POWER = -20, 17  # of ten: whole numbers up to there fit in the 64 bits that events are written with
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ def _likeness(text: str) -> int:
 
 def excerpt(raw: object) -> str:
     """Return a short, harmless picture of what came."""
-    text = raw if isinstance(raw, str) else repr(raw)
+    text = raw if isinstance(raw, str) else json.dumps(raw, ensure_ascii=False, default=str)
     return visible(text[:EXCERPT_CHARACTERS]) + ("…" if len(text) > EXCERPT_CHARACTERS else "")
 
 
@@ -133,7 +135,7 @@ def number_of(cell: str, where: str) -> int | float:
         hint = "; write a decimal point and no thousands separators" if "," in text else ""
         raise Refused(f"{where} is {excerpt(cell)!r}, where a number such as 12 or 12.5 was expected{hint}")
     number = Decimal(text)
-    if number and abs(number.adjusted()) > 20:
+    if number and not LEAST_POWER <= number.adjusted() <= LARGEST_POWER:
         raise Refused(f"{where} is {excerpt(cell)}, beyond anything that is counted or measured: correct it")
     return int(number) if number == number.to_integral_value() else float(number)
 

@@ -101,7 +101,8 @@ def read_agent_name(value: object) -> str:
 def _number(value: object) -> int | Decimal:
     if isinstance(value, int | Decimal) and value is not True and value is not False:
         return value
-    raise ValueError(f" is {shown(value)}; a number was expected: send it without quotes.")
+    what_to_do = "send it without quotes" if isinstance(value, str) else "send one, such as 12 or 12.5"
+    raise ValueError(f" is {shown(value)}; a number was expected: {what_to_do}.")
 
 
 def _between(value: object, low: int, high: int, what: str) -> int | Decimal:

@@ -63,7 +63,7 @@ def ucum_code(foreign: str) -> str:
     name = foreign.rstrip("/").replace("#", "/").replace(":", "/").rpartition("/")[2]
     code = _CODE_OF_FOREIGN.get(name)
     if code is None:
-        near = get_close_matches(name, _CODE_OF_FOREIGN, n=3)
+        near = get_close_matches(name, _CODE_OF_FOREIGN, n=3, cutoff=_LIKENESS)
         hint = f"did you mean {' or '.join(near)}?" if near else "send a UCUM code, such as 1 (pieces), kg, h, m, m2 or L."
         raise Refused(f"unit is {shown(foreign)}; a UN/ECE, OM2 or SAMM name of a known unit was expected: {hint}")
     return code
@@ -112,6 +112,7 @@ def from_grains(grains: int, code: str) -> int | float:
     return numerator / denominator if rest else whole  # int / int rounds once, to the nearest double
 
 
+_LIKENESS = 0.75  # of 1: "metr" is like "metre", "parsec" is not like "are"
 _SMALLEST_DIGIT = 30  # no unit of the table has a grain finer than 1e-30 of it
 
 
@@ -127,7 +128,7 @@ def _hint(code: str) -> str:
         return _CODE_OF_FOREIGN[code]
     folded = {known.casefold(): known for known in UNITS} | {unit.name.casefold(): unit.code for unit in UNITS.values()}
     exact = folded.get(code.casefold()) or folded.get(code.casefold().rstrip("s"))
-    near = [exact] if exact else [folded[word] for word in get_close_matches(code.casefold()[:40], folded, n=3)]
+    near = [exact] if exact else [folded[word] for word in get_close_matches(code.casefold()[:40], folded, n=3, cutoff=_LIKENESS)]
     return " or ".join(dict.fromkeys(near)) or "1 for pieces, or kg, g, h, min, m, m2, L and the like"
 
 

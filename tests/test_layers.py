@@ -29,13 +29,14 @@ WORLD_CALLS = {"open", "print", "input", "exec", "eval", "breakpoint"}
 CLOCKS = {"now", "utcnow", "today"}
 
 # Where the world is touched on purpose; all the rest of coordinator, and all of solver, is the core.
-EDGES = ("coordinator.adapters", "coordinator.cli", "coordinator.client", "coordinator.settings", "connectors")
+EDGES = ("coordinator.adapters", "coordinator.cli", "coordinator.client", "coordinator.ending", "coordinator.settings", "connectors")
 ALLOWED_IN_CORE = {("coordinator.stream", "threading")}  # the lock of the log in memory, which tests and simulations share between threads
 # Kafka's clients belong here alone.
 OF_KAFKA = {f"coordinator.adapters.{name}" for name in ("kafka_log", "kafka_group", "kafka_probes", "confluent_log")}
 
 CONNECTORS_MAY = ("connectors", "coordinator.signals", "coordinator.units", "coordinator.times", "coordinator.errors")
-CONNECTORS_MAY += ("coordinator.cloudevents", "coordinator.client", "coordinator.processes")
+CONNECTORS_MAY += ("coordinator.cloudevents", "coordinator.client", "coordinator.processes", "coordinator.wording")
+CONNECTORS_MAY += ("coordinator.ending", "coordinator.adapters.whole_files")  # how a program ends, and how it writes its files
 
 # Names that would mean somebody pays: matching knows need, reach and effort only.
 MONEY = {"bid", "bids", "currency", "invoice", "money", "payment", "payments", "price", "priced", "prices"}

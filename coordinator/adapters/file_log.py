@@ -430,6 +430,10 @@ def opened_head(path: Path, head: bytes) -> tuple[bytes, Mark]:
         log_id = read_head(head)
     except Refused as refusal:
         raise Refused(f"{path} is a log, but {refusal}.") from None
+    if log_id is None and len(head) < HEAD_BYTES and _is_begun(head):
+        raise Refused(
+            f"{path} holds nothing yet: whoever made it ended before it was a log. `coordinator serve --log {path}` makes it one."
+        )
     if log_id is None:
         raise Refused(
             f"{path} is no log, or one whose first {HEAD_BYTES} bytes are damaged. Give another path, or restore the file from a copy."
@@ -440,8 +444,7 @@ def opened_head(path: Path, head: bytes) -> tuple[bytes, Mark]:
 def _head_or_new(path: Path, file: File, disk: Disk, new_id: Callable[[], bytes]) -> tuple[bytes, Mark]:
     """Return the id and first mark of a file, which is made a log where it is new or was left by a process that ended while making it."""
     head = file.read(0, HEAD_BYTES)
-    begun = MAGIC.startswith(head[: len(MAGIC)]) or not head.strip(b"\x00")
-    if file.size() <= HEAD_BYTES and begun and read_head(head) is None:
+    if file.size() <= HEAD_BYTES and _is_begun(head) and read_head(head) is None:
         head = head_of(new_id())
         file.truncate(0)
         file.append(head)
@@ -449,6 +452,11 @@ def _head_or_new(path: Path, file: File, disk: Disk, new_id: Callable[[], bytes]
     found = opened_head(path, head)
     disk.sync_folder(path.parent)  # whoever made the file may have ended before it did
     return found
+
+
+def _is_begun(head: bytes) -> bool:
+    """Whether these first bytes of a file may be what a process left that ended while making it a log."""
+    return MAGIC.startswith(head[: len(MAGIC)]) or not head.strip(b"\x00")
 
 
 def _open_for_reading(path: Path, disk: Disk) -> tuple[File, bytes, Mark]:

@@ -6,22 +6,28 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from coordinator.adapters.whole_files import write_all_or_nothing
 from coordinator.charter import Charter, charter_from_toml
 from coordinator.errors import Refused, Unavailable
 
 __all__ = ["make_folder", "read_charter", "read_lines", "write_json_file", "write_lines"]
 
 
-def read_charter(path: Path | None) -> Charter:
-    """Return the charter in a TOML file; without a path the default charter. Refused where it cannot be read or is not valid."""
+def read_charter(path: Path | None, *, table_needed: bool = True) -> Charter:
+    """Return the charter in a TOML file; without a path the default charter. Refused where it cannot be read or is not valid.
+
+    A file of settings may have no table ``[charter]``; of a file that was named as a charter it is needed.
+    """
     if path is None:
         return Charter()
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise Refused(f"the charter {path} cannot be read ({_plain(error)}); check the path") from None
+    except UnicodeDecodeError as error:
+        raise Refused(f"the charter {path} is not UTF-8 from byte {error.start} on; save it as UTF-8") from None
     try:
-        return charter_from_toml(text)
+        return charter_from_toml(text, table_needed=table_needed)
     except Refused as refused:
         raise Refused(f"{path}: {refused}") from None
 
@@ -49,10 +55,9 @@ def make_folder(path: Path) -> None:
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:
-    """Write lines to a file, replacing what was there. Unavailable when the disk does not take them."""
+    """Write lines to a file, replacing what was there. Unavailable when the disk does not take them; then no half of them is left."""
     try:
-        with path.open("w", encoding="utf-8") as file:
-            file.writelines(lines)
+        write_all_or_nothing(path, (line.encode() for line in lines))
     except OSError as error:
         raise Unavailable(f"{path} cannot be written ({_plain(error)}); check the folder and the space on the disk") from None
 

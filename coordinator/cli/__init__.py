@@ -1,8 +1,6 @@
 """The command line. Heavy parts are imported by the command that needs them, so that ``--help`` answers at once."""
 
-import os
 import re
-import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +9,8 @@ import typer
 from typer.core import TyperCommand
 
 from coordinator.adapters.memory import collect_rarely
-from coordinator.errors import Defect, Refused, Unavailable
+from coordinator.ending import run_to_end
+from coordinator.errors import Refused
 
 __all__ = ["app", "main"]
 
@@ -50,35 +49,9 @@ Reason = Annotated[str | None, typer.Option("--reason", help="Why, for the other
 
 
 def main() -> None:
-    """Run the command line; whatever goes wrong ends in one sentence and an exit code: 2 mend the input, 3 try again, 4 call us."""
+    """Run the command line."""
     collect_rarely()
-    try:
-        try:
-            app(standalone_mode=True)
-        finally:
-            sys.stdout.flush()  # here, where what fails is still told in a sentence
-    except Refused as error:
-        _end(2, error)
-    except Unavailable as error:
-        _end(3, error)
-    except Defect as error:
-        _end(4, error)
-    except OSError as error:
-        _let_go_of_output()
-        what = "what was printed" if error.filename is None else str(error.filename)
-        _end(3, Unavailable(f"this machine could not take {what}: {error.strerror or error}. Make room or mend that, then try again."))
-
-
-def _end(code: int, error: Exception) -> None:
-    print(f"coordinator: {error}", file=sys.stderr)
-    sys.exit(code)
-
-
-def _let_go_of_output() -> None:
-    """Send what is still in the buffer nowhere: on the way out Python would try to write it once more."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
+    run_to_end(app, "coordinator")
 
 
 @app.callback()

@@ -61,7 +61,9 @@ def reach(url: str | None, log: Path | None, charter: Path | None = None) -> Acc
 
 def charter_in_force(named: Path | None) -> Charter:
     """Return the charter of a file named, else of the settings, else of the table [charter] in the settings file itself."""
-    return read_charter(named or read_settings().charter or config_path())
+    if charter := named or read_settings().charter:
+        return read_charter(charter)
+    return read_charter(config_path(), table_needed=False)
 
 
 def distances_in(path: Path | None) -> RouteTable | None:

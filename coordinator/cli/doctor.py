@@ -2,6 +2,7 @@
 
 import json
 import platform
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -114,7 +115,8 @@ def _routes(path: Path) -> str:
 def _log(path: Path) -> str:
     """Read all of the log, which verifies every checksum, and see whether somebody holds it."""
     if not path.exists():
-        return f"none yet at {path}"
+        _can_be_made(path)
+        return f"none yet at {path}, where one can be made"
     health = examine(path)
     if health.state == "damaged":
         raise Refused(f"{path} is damaged at {health.fault}; `coordinator log verify {path}` tells more")
@@ -123,6 +125,18 @@ def _log(path: Path) -> str:
     if health.state == "torn":
         torn = f", and behind them {health.file_bytes - health.sound_bytes} bytes of a write that is not whole"
     return f"{path} is sound, {health.entries} entries{torn}; {held}"
+
+
+def _can_be_made(path: Path) -> None:
+    """Try out whether a file can be made beside the log that is not there yet; nothing of it is left. Refused where it cannot."""
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise Refused(
+            f"none yet at {path}, and none can be made there: {error.strerror}; "
+            "check that the folder exists and that you may write there, or name another file with --log"
+        ) from None
 
 
 def _clock(path: Path) -> str:

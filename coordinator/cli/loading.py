@@ -14,6 +14,7 @@ from coordinator.errors import Refused
 from coordinator.replaying import Said, in_told_order, statements_judged
 from coordinator.signals import Event, parse_event
 from coordinator.stream import START
+from coordinator.wording import counted
 
 __all__ = ["Loaded", "Where", "in_log", "load", "parsed"]
 
@@ -48,7 +49,7 @@ def load(where: Where, *, quiet: bool = False) -> Loaded:
     """Return what an embedded log or files of events add up to; nothing is written anywhere.
 
     A log is read as it stands: its decisions are obeyed, and nothing is planned. Files are replayed: cycles run on signals alone,
-    recorded decisions are obeyed. Raises `Refused` where neither or both are named, or one cannot be opened.
+    recorded decisions are obeyed. Raises `Refused` where neither or both are named, one cannot be opened, or nothing of the files counts.
     """
     where.check()
     coordination = Coordination(charter_in_force(where.charter), table=distances_in(where.routes))
@@ -91,6 +92,8 @@ def _from_files(coordination: Coordination, paths: list[Path], progress: Progres
         except Refused:
             refused += 1
         coordination.outbox.clear()
+    if read and refused == read:
+        raise Refused(f"nothing was taken of {counted(read, 'event')}; `coordinator replay` writes each with its reason")
     coordination.finish()
     return read, refused
 

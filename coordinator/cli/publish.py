@@ -12,6 +12,7 @@ from coordinator.errors import Refused
 from coordinator.settings import read_settings
 from coordinator.signals import event_json, parse_event
 from coordinator.units import unit_of
+from coordinator.wording import counted
 
 __all__ = ["Request", "run", "said_by"]
 
@@ -131,6 +132,8 @@ def _publish_lines(access: Access, as_json: bool) -> None:
             repeats += result["status"] == "repeat"
             if result["status"] == "refused":
                 faults.append(f"line {at}: {result['reason']}")
+    if not taken + repeats + len(faults):
+        raise Refused("no event came on standard input; events as JSON lines were expected: see what the command before it said")
     if as_json:
         print(json.dumps({"taken": taken, "repeats": repeats, "refused": faults}, ensure_ascii=False))
     else:
@@ -138,7 +141,7 @@ def _publish_lines(access: Access, as_json: bool) -> None:
         for fault in faults:
             print(fault, file=sys.stderr)
     if faults:
-        raise Refused(f"{len(faults)} of {number} lines were refused; mend them and send them again, the others stand")
+        raise Refused(f"{counted(len(faults), 'line')} of {number:,} refused; mend what was refused and send it again, the rest stands")
 
 
 def _publish(access: Access, lines: list[bytes]) -> list[dict[str, Any]]:

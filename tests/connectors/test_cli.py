@@ -40,7 +40,7 @@ def test_events_go_to_standard_output_and_the_report_beside_it(labs: Path) -> No
     assert result.exit_code == 0
     events = [parse_event(line, strict_fields=True) for line in result.stdout.splitlines()]
     assert [event.name for event in events] == ["sene", "nord"]
-    assert f"{labs}: 2 events taken, 1 rows refused" in result.stderr
+    assert f"{labs}: 2 events taken, 1 row refused" in result.stderr
     assert "said at: 2020-09-13T12:26:40Z" in result.stderr
     assert "encoding: utf-8" in result.stderr
     assert "warning, 1 ×: no coordinates: taken without a place" in result.stderr
@@ -85,7 +85,7 @@ def test_a_heading_of_their_own_is_named_on_the_command_line(tmp_path: Path) -> 
 
 def test_refused_rows_beyond_a_screenful_are_counted(tmp_path: Path) -> None:
     file = tmp_path / "offers.csv"
-    file.write_text("agent,resource,quantity\n" + "nord,pla,none\n" * 25)
+    file.write_text("agent,resource,quantity\nnord,pla,1\n" + "nord,pla,none\n" * 25)
     result = run("read", file, "--as", "offers")
     assert (result.exit_code, result.stderr.count("refused, row")) == (0, 20)
     assert "… and 5 more: --refused FILE writes them all" in result.stderr
@@ -125,3 +125,41 @@ def test_help_loads_nothing_that_only_reading_needs() -> None:
     code = "import sys, connectors.cli; print(sorted({'pydantic', 'numpy', 'rich', 'csv', 'coordinator.signals'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_file_of_which_nothing_is_taken_ends_with_two(tmp_path: Path) -> None:
+    offers = tmp_path / "offers.csv"
+    offers.write_text("agent,resource,quantity,unit\na,gown,5,parsec\nb,gown,1e20,1\n")
+    result = run("read", offers, "--as", "offers")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "0 events taken, 2 rows refused" in result.stderr
+    assert 'unit is "parsec"; a UCUM code was expected: send 1 for pieces' in result.stderr
+    assert "the quantity is 1e20, beyond anything that is counted or measured" in result.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="NOT TESTED here: this system has no /dev/full, a device that is always full")
+def test_a_disk_that_is_full_is_named_and_what_cannot_be_printed_ends_in_a_sentence(labs: Path) -> None:
+    command = [sys.executable, "-c", "from connectors.cli import main; main()"]
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run([*command, "list"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (
+        3,
+        "connector: this machine could not take what was printed: No space left on device. Make room or mend that, then try again.\n",
+    )
+    ended = subprocess.run(
+        [*command, "read", str(labs), "--as", "fablabs", "--out", "/dev/full"], capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (
+        3,
+        "connector: /dev/full cannot be written (No space left on device); check the folder and the space on the disk\n",
+    )
+
+
+def test_a_part_of_a_refused_row_is_asked_for_when_the_draft_is_adopted(tmp_path: Path) -> None:
+    parts, drafts = tmp_path / "chair.csv", tmp_path / "drafts.jsonl"
+    parts.write_text("part,quantity,unit\nseat,1,\nglue,abc,kg\n")
+    assert run("read", parts, "--as", "bom", "--out", drafts).exit_code == 0
+    words = ("adopt", drafts, "chair", "--as", "atelier", "--hours", "assembly=1")
+    assert "nobody said how much glue goes in" in run(*words).stderr
+    adopted = run(*words, "--takes", "glue=0.2:kg")
+    assert json.loads(adopted.stdout)["data"]["inputs"][1] == {"resource": "glue", "quantity": {"value": 0.2, "unit": "kg"}}

@@ -195,7 +195,7 @@ def test_a_bill_of_materials_gives_the_whole_and_its_assemblies_and_refuses_what
     report = read_parts(BOM, Parts("parts"), said_us=0, product="Cart")
     said = data(report)
     assert said["recipe", "cart"]["inputs"] == [{"resource": "bolt-m3", "quantity": {"value": 4, "unit": "1"}}]
-    assert said["recipe", "cart"]["quantity_unknown"] == ["frame"]
+    assert said["recipe", "cart"]["quantity_unknown"] == ["glue", "cable", "washer", "frame"]
     assert said["recipe", "frame"]["inputs"] == [{"resource": "bolt-m3", "quantity": {"value": 2, "unit": "1"}}]
     assert [(each.row, each.reason.split(":")[0]) for each in report.refused] == [
         (5, "the name has a bracket without its other half"),
@@ -206,6 +206,14 @@ def test_a_bill_of_materials_gives_the_whole_and_its_assemblies_and_refuses_what
         (10, "the row has no quantity"),
     ]
     assert report.warnings["title among the rows: I/O"] == 1
+    assert report.warnings["part of a refused row: the draft names it, and leaves its quantity open"] == 3
+
+
+def test_a_part_counted_in_one_row_and_refused_in_another_is_asked_for_as_a_whole():
+    report = read_parts("part,quantity\nscrew,8\nscrew,many\nseat,1\n", Parts("parts"), said_us=0, product="chair")
+    draft = data(report)["recipe", "chair"]
+    assert (draft["inputs"], draft["quantity_unknown"]) == ([{"resource": "seat", "quantity": {"value": 1, "unit": "1"}}], ["screw"])
+    assert report.warnings["part counted in one place and not in another: all of it is asked for"] == 1
 
 
 def test_a_list_of_places_on_a_board_counts_its_parts():
@@ -218,7 +226,7 @@ def test_a_list_of_places_on_a_board_counts_its_parts():
 def test_a_table_without_parts_is_refused():
     with pytest.raises(Refused, match="no column for the parts"):
         read_parts("a,b\n1,2\n", Parts("parts"), said_us=0)
-    with pytest.raises(Refused, match="no row of it names a part"):
+    with pytest.raises(Refused, match="no row of it could be taken as a part"):
         read_parts("name,quantity\n,2\n", Parts("parts"), said_us=0)
     with pytest.raises(Refused, match="close its quotes"):
         read_parts('name,quantity\nbolt,2\n"nut' + "x" * 200_000, Parts("parts"), said_us=0)

@@ -49,7 +49,7 @@ def test_a_feature_without_geometry_is_taken_without_a_place_and_counted() -> No
         (feature("B", [10, 100]), "lat is 100"),
         (feature("B", [10**400, 10]), "long is"),
         (feature("B") | {"geometry": {"type": "Polygon", "coordinates": []}}, "the geometry is Polygon"),
-        (feature("B") | {"geometry": "here"}, "the geometry is None"),
+        (feature("B") | {"geometry": "here"}, "the geometry is here"),
         (feature(None), "no property “name”"),
         (feature(""), "no property “name”"),
         (feature(["B"]), "where a text was expected"),

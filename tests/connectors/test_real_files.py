@@ -15,7 +15,7 @@ from connectors.geojson import Points, read_points
 from connectors.manifests import Manifests, read_manifest
 from connectors.mappings import MAPPINGS
 from connectors.parts import Parts, read_parts
-from connectors.reading import Report, decode
+from connectors.reading import Report, decode, slug
 from connectors.tables import Table, read_table
 from connectors.versions import Versions, read_versions
 from coordinator.errors import Refused
@@ -262,7 +262,9 @@ def test_the_ventilators_parts_are_taken_where_they_count_and_refused_by_line_wh
     with_count = [
         row
         for row in csv.reader(content("ventilator-bom/10_27_2020_bom.csv").decode("utf-8-sig").splitlines())
-        if row[0].strip() and row[4].strip().isdigit()
+        if row[0].strip()
+        and row[4].strip().isdigit()
+        and slug(row[0]) not in draft["quantity_unknown"]  # a part that another row gives no number of
     ]
     assert sum(flow["quantity"]["value"] for flow in draft["inputs"]) == sum(int(row[4]) for row in with_count)
     assert report.warnings["title among the rows: Electronics"] == 1

@@ -298,6 +298,24 @@ def test_the_doctor_sees_who_holds_the_log_and_the_port(run: Run, tmp_path: Path
     assert (told.code, "not proven for mask" in told.out) == (1, True)
 
 
+def test_the_doctor_tries_whether_a_log_can_be_made(run: Run, tmp_path: Path) -> None:
+    assert "where one can be made" in run("doctor", "--log", str(tmp_path / "new.log")).out
+    assert list(tmp_path.glob("*.log")) == []
+    ended = run("doctor", "--log", str(tmp_path / "missing" / "new.log"))
+    assert ended.code == 1
+    assert "none can be made there: No such file or directory" in ended.out
+
+
+def test_a_file_that_is_no_log_yet_is_called_so_by_every_reader(run: Run, tmp_path: Path) -> None:
+    log = tmp_path / "empty.log"
+    log.touch()
+    for words in (["needs", "--log"], ["log", "verify"]):
+        ended = run(*words, str(log))
+        assert (ended.code, "holds nothing yet" in ended.err) == (2, True)
+    assert run("publish", "offer", "mask", "5", "--as", "nord", "--log", str(log)).code == 0
+    assert run("log", "verify", str(log)).code == 0
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="NOT TESTED here: this system has no /dev/full, a device that is always full")
 @pytest.mark.parametrize("words", [["offers", "--json"], ["needs"], ["log", "verify"]], ids=" ".join)
 def test_output_that_cannot_be_written_ends_in_a_sentence(tmp_path, words):
