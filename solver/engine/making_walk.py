@@ -11,6 +11,7 @@ along what a linear program would run and move, where trails hold how much of th
 Things on a ring of recipes have a second self that is never made, only taken and moved: a ring never winds up to feed itself.
 """
 
+from math import gcd
 from typing import NamedTuple
 
 import numpy as np
@@ -318,7 +319,9 @@ def reach(net: Net, left: Left, ways: Ways, found: Found, thing: int, place: int
     (0, 0) where not even one is to be had: ``found.told`` says of what there was too little.
     """
     while units > 0:
-        lines = unfold(net, left, ways, found, thing, place, bucket, units, trail)
+        lines = unfold(net, left, ways, found, thing, place, bucket, units, trail, trail)
+        if lines < 0 and trail:  # Runs that lose nothing may be more than there is enough for.
+            lines = unfold(net, left, ways, found, thing, place, bucket, units, trail, False)
         if lines >= 0:
             return lines, units
         if units == 1:
@@ -329,12 +332,15 @@ def reach(net: Net, left: Left, ways: Ways, found: Found, thing: int, place: int
 
 
 @compiled
-def unfold(net: Net, left: Left, ways: Ways, found: Found, thing: int, place: int, bucket: int, units: int, trail: bool) -> int:
+def unfold(
+    net: Net, left: Left, ways: Ways, found: Found, thing: int, place: int, bucket: int, units: int, trail: bool, whole: bool
+) -> int:
     """Take the tree that brings ``units`` to a node; return how many lines it has, or -1 with all put back.
 
-    Along the ways of `refresh`, or with ``trail`` along what is left of the linear program's plan.
+    Along the ways of `refresh`, or with ``trail`` along what is left of the linear program's plan; there, with ``whole``, runs of
+    what is asked for lose nothing to yields (see `run`). Not runs below: so many trees would rest on one that events cost more.
     """
-    most, buckets = len(found.untrail), net.buckets
+    most, buckets, asked = len(found.untrail), net.buckets, net.self_of[thing]
     lines, undone, open_ = 0, 0, 0
     open_ = later(found, open_, thing, place * buckets + bucket, units, -1, ROOT << 48)
     while open_:
@@ -382,7 +388,7 @@ def unfold(net: Net, left: Left, ways: Ways, found: Found, thing: int, place: in
             lines += 1
         else:
             begin = bucket - net.lead[what]
-            well, undone = run(net, left, found, lines, undone, what, begin, real, units, feeds, trail)
+            well, undone = run(net, left, found, lines, undone, what, begin, real, units, feeds, trail, whole and real == asked)
             recipe, runs = net.recipe[what], found.lines[lines, RUNS]
             for each in range(net.input_start[recipe], net.input_start[recipe + 1]):
                 key = TRAIL_RUN << 48 | what * buckets + begin
@@ -414,9 +420,23 @@ def tell(found: Found, have: int, want: int, which: int, flat: int) -> None:
 
 @compiled
 def run(
-    net: Net, left: Left, found: Found, line: int, undone: int, activity: int, begin: int, thing: int, units: int, feeds: int, trail: bool
+    net: Net,
+    left: Left,
+    found: Found,
+    line: int,
+    undone: int,
+    activity: int,
+    begin: int,
+    thing: int,
+    units: int,
+    feeds: int,
+    trail: bool,
+    whole: bool,
 ) -> tuple[bool, int]:
-    """Begin runs enough for ``units`` of a thing, by the rules of the batch. Return whether it fits."""
+    """Begin runs enough for ``units`` of a thing, by the rules of the batch. Return whether it fits.
+
+    With ``whole``, begin so many more that no part of a unit is lost to yields, or all that the trail has left.
+    """
     recipe = net.recipe[activity]
     made = 0
     for each in range(net.output_start[recipe], net.output_start[recipe + 1]):
@@ -428,6 +448,8 @@ def run(
         return False, undone
     runs = -(-(units * net.of[recipe]) // (made * net.good[recipe]))
     first = left.batch[activity, begin] == 0
+    if whole:  # As far as `walk` goes; who comes next takes what is left over.
+        runs = max(runs, min(without_loss(net, recipe, made, runs), int(left.trail_run[activity, begin] + 1)))
     runs = more_runs(net, left, activity, begin, runs)
     write(found.lines, line, RUN, activity, thing, units, begin, begin + net.lead[activity], feeds)
     found.lines[line, RUNS], found.lines[line, SETUPS] = runs, 1 if first else 0
@@ -447,6 +469,13 @@ def run(
             return False, undone
     _, undone = take(left.batch.ravel(), BATCH, flat, -runs, found, undone, TRAIL_RUN, flat)
     return True, undone
+
+
+@compiled
+def without_loss(net: Net, recipe: int, made: int, runs: int) -> int:
+    """Return the least number of runs, ``runs`` or more, that give a whole number of a thing before any is rounded down."""
+    step = net.of[recipe] // gcd(net.of[recipe], made * net.good[recipe])
+    return -(-runs // step) * step
 
 
 @compiled

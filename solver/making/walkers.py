@@ -209,7 +209,7 @@ class Walkers:
                 self._open()
                 sip, fewer = fewer, 0
                 continue
-            lines = kernel.unfold(self._net, self._left, self._ways, found, thing, place, bucket, sip, False)
+            lines = kernel.unfold(self._net, self._left, self._ways, found, thing, place, bucket, sip, False, False)
             if lines < 0:
                 have, want, which, flat = found.told[: kernel.UNDONE].tolist()
                 if which == kernel.OVER and fewer < sip * have // want < sip:
@@ -414,7 +414,7 @@ class Walkers:
         self._freshen(thing)
         if self._ways.toll[thing, place, bucket] >= kernel.FAR:
             return False
-        lines = kernel.unfold(self._net, self._left, self._ways, found, thing, place, bucket, units, False)
+        lines = kernel.unfold(self._net, self._left, self._ways, found, thing, place, bucket, units, False, False)
         if lines < 0:
             return False
         table = found.lines[:lines].copy()

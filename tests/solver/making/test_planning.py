@@ -143,6 +143,24 @@ def test_what_a_run_leaves_over_is_taken_even_where_it_is_not_enough() -> None:
     assert plan.tree_units.tolist() == [14, 16]
 
 
+@pytest.mark.parametrize(("made", "lots", "asked"), [
+    pytest.param(1, [40], [10, 9, 5, 14], id="twice twenty runs for four needs"),
+    pytest.param(2, [20], [7, 12, 3, 16], id="two of a run, so ten runs lose nothing"),
+    pytest.param(1, [12, 8], [10, 7], id="no lot has enough for twenty runs"),
+])  # fmt: skip
+def test_what_several_needs_have_of_one_recipe_is_rounded_down_but_once(made: int, lots: list[int], asked: list[int]) -> None:
+    problem = ProductionProblem.of(
+        places=1, things=2,  # steel, nut: one in twenty is bad
+        inputs=[[(0, 1)]], outputs=[[(1, made)]], yield_good=[19], yield_of=[20],
+        activities=[(0, 0)],
+        stock=[(0, 0, 0, units) for units in lots],
+        needs=[(1, 0, each, 0, 0, 0) for each in asked], worth=[100] * len(asked),
+    )  # fmt: skip
+    plan = plan_making(problem)
+    assert broken_rules(problem, plan) == []
+    assert coverage_of(problem, plan).tolist() == asked
+
+
 def test_who_wants_more_of_a_by_product_than_there_is_gets_what_there_is() -> None:
     problem = ProductionProblem.of(
         places=1, things=2, outputs=[[(0, 1), (1, 4)]], activities=[(0, 0)], uses=[[(0, 1, 0)]], pool_place=[0], pool_grains=[1],
