@@ -125,6 +125,7 @@ class Walkers:
         self._takers: dict[int, set[int]] = {}  # tree -> trees that took what it left over
         self._users: dict[tuple[int, int], set[int]] = {}  # (which, flat) of a lot, a pool or a batch -> trees that draw on it
         self._shut: list[tuple[int, int]] = []
+        self._times_shut = 0  # ever: what is shut now says nothing of what was in between
 
     def follow(self, trails: Trails, wanted: Ints) -> None:
         """Walk every need along what the linear program would do, as far as ``wanted`` (N, T) and whole units allow."""
@@ -166,7 +167,7 @@ class Walkers:
         """
         again = True
         while again:
-            before = len(self._trees)
+            trees_before, shut_before = len(self._trees), self._times_shut
             waiting = [(*self._rank(need), need) for need in (range(len(self._covered)) if needs is None else needs)]
             heapify(waiting)
             in_vain = 0
@@ -176,7 +177,7 @@ class Walkers:
                 if self._sip(need, strict):
                     heappush(waiting, (*self._rank(need), need))
                 in_vain = in_vain + 1 if trees == self._next else 0
-            again = bool(self._shut) and len(self._trees) > before
+            again = self._times_shut > shut_before and len(self._trees) > trees_before
             self._open()
 
     def _rank(self, need: int) -> tuple[int, float]:
@@ -272,6 +273,7 @@ class Walkers:
         else:
             return False
         self._shut.append((which, flat))
+        self._times_shut += 1
         return True
 
     def _open(self) -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from solver.engine.making_lp import relax
 from solver.making import Kind, ProductionProblem, broken_rules, coverage_of, guided, plan_making, walked, worth_of_plan
+from solver.making.guiding import led_by
 from solver.making.reference import Draw, reference
 from solver.making.walkers import Walkers, bound_of, settled
 
@@ -217,3 +218,14 @@ def test_a_run_may_take_more_things_than_a_tree_may_have_lines() -> None:
     plan = plan_making(problem)
     assert broken_rules(problem, plan) == []
     assert coverage_of(problem, plan).tolist() == [0]
+
+
+def test_who_asked_before_something_was_left_over_is_asked_again_though_all_that_was_passed_over_was_looked_at_in_between() -> None:
+    problem = ProductionProblem.of(
+        places=1, things=4, outputs=[[(1, 10), (2, 1), (3, 1)]], inputs=[[(0, 1)]], activities=[(0, 0)], activity_effort=[250], uses=[[]],
+        # A run is too dear for the first alone, but leaves what it asks for once the second is served; for the third it leaves too little.
+        stock=[(0, 0, 0, 10)], needs=[(2, 0, 2, 0, 0, 0), (1, 0, 100, 0, 0, 0), (3, 0, 200, 0, 0, 0)], worth=[200, 100, 50],
+    )  # fmt: skip
+    walkers = Walkers(problem, led_by(problem, np.zeros((4, 1, 1)), np.zeros((0, 1))).pressures)
+    walkers.fill()
+    assert coverage_of(problem, walkers.plan()).tolist() == [2, 100, 10]
