@@ -12,11 +12,12 @@ from coordinator.cycle import Coordination
 from coordinator.errors import Refused
 from coordinator.graph import build_graph, free_now_grains
 from coordinator.limits import process_meant
+from coordinator.loops import recipe_stocks
 from coordinator.making import makings, runnable, suppliers, with_broader
 from coordinator.matching import Hidden
 from coordinator.names import NameIndex, Names, NearName
 from coordinator.network import Network, Stance
-from coordinator.questions import accepted_things, nothing_there
+from coordinator.questions import accepted_things, amount_of, nothing_there
 from coordinator.reach import first_obstacles
 from coordinator.times import format_instant
 from coordinator.units import Quantity
@@ -150,7 +151,7 @@ def explain(coordination: Coordination, asked: str) -> Explanation:
         hidden=view.hidden,
         near=names,
         reasons=tuple(_reasons(view, short, names, coordination.production.unused())),
-        could_change=tuple(_could_change(view, short, names)),
+        could_change=tuple(_could_change(view, short, names, coordination.production.unused())),
     )
 
 
@@ -283,7 +284,7 @@ def _taken_for(view: _View) -> Iterable[str]:
 
 
 def _nobody(view: _View, names: Sequence[NearName], unused: Mapping[str, str]) -> Iterable[str]:
-    graph = build_graph(view.network, view.book)
+    graph = build_graph(view.network, view.book, view.log_us)
     recipes = makings(graph)
     stocked = with_broader(view.network, suppliers(graph, promised_too=True))
     able = runnable(stocked, recipes)
@@ -291,9 +292,38 @@ def _nobody(view: _View, names: Sequence[NearName], unused: Mapping[str, str]) -
     for recipe in recipes:
         if recipe.ref in able and not view.accepted.isdisjoint(recipe.gives):
             ready = f"the recipe {recipe.ref} makes it, and everything it takes is offered by somebody; nobody offers what it makes"
-            yield unused.get(recipe.ref, ready)
+            scarce = [] if recipe.ref in unused else list(_scattered(view, recipe.ref))
+            for one in scarce:
+                takes = f"a run takes all its {one.name} from one offer: {amount(one.run)}, and {amount(one.most)} is the most free in one"
+                yield f"the recipe {recipe.ref} makes it, but {takes}"
+            if not scarce:
+                yield unused.get(recipe.ref, ready)
     for name in names:
         yield f"`{name.name}` has nearly the same name: offered by {name.offered_by}, needed by {name.needed_by}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Scattered:
+    """An input that is offered, in parts each too small for a run."""
+
+    name: str
+    run: Quantity
+    most: Quantity
+
+
+def _scattered(view: _View, ref: str) -> Iterable[_Scattered]:
+    """Yield the inputs of a recipe that no recipe makes, and of which no offer has enough for a run beside what proposals ask of it."""
+    network = view.network
+    makeable = {stock for recipe in network.recipes.values() for stock in recipe_stocks(network, recipe)[1]}
+    takes = {stock: grains for stock, grains in recipe_stocks(network, network.recipes[ref])[0].items() if stock not in makeable}
+    most = dict.fromkeys(takes, 0)
+    for offer in network.living():
+        stock = network.canonical(offer.thing), offer.dimension
+        if stock in most and offer.is_supply and not offer.is_over(view.log_us):
+            most[stock] = max(most[stock], offer.free_grains - view.book.asked_grains(offer.ref))
+    for stock, grains in takes.items():
+        if most[stock] < grains:
+            yield _Scattered(stock[0][1], amount_of(network, stock, grains), amount_of(network, stock, most[stock]))
 
 
 def _used_up(view: _View) -> Iterable[str]:
@@ -335,7 +365,7 @@ def _why_spare(view: _View) -> str:
     return "it came free since the last plan, or it is held by offers whose minimum or pack it does not fill"
 
 
-def _could_change(view: _View, short: int, names: Sequence[NearName]) -> Iterable[str]:
+def _could_change(view: _View, short: int, names: Sequence[NearName], unused: Mapping[str, str]) -> Iterable[str]:
     need, network = view.need, view.network
     if not short:
         return
@@ -362,6 +392,10 @@ def _could_change(view: _View, short: int, names: Sequence[NearName]) -> Iterabl
         yield f"somebody offering {network.canonical(need.thing)[1]}, counted in {need.dimension}" + (
             f", or agreeing that it is {meant} (an alias in the charter)" if meant else ""
         )
+        making = [ref for ref, recipe in sorted(network.recipes.items()) if not recipe.draft and ref not in unused]
+        making = [ref for ref in making if not view.accepted.isdisjoint(recipe_stocks(network, network.recipes[ref])[1])]
+        parted = [one for ref in making for one in _scattered(view, ref) if one.most.grains]
+        yield from dict.fromkeys(f"one offer of at least {amount(one.run)} of {one.name}" for one in parted)
 
 
 def _without_rule(kept: HiddenOffers) -> Iterable[str]:

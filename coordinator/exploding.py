@@ -1,11 +1,12 @@
 """What a need still takes at each level, netted against stock and promises: who could supply it, where it is tight, what would be enough.
 
 The levels are plain netting: what is missing of a thing is made by the first recipe that can run (the others are named), batches and
-set-ups counted, distances and windows left aside. What really comes of it, and whether a change is enough, is told by planning it.
+set-ups counted, distances and windows that are still open left aside. A run takes each of its inputs from one offer, as in planning.
+What really comes of it, and whether a change is enough, is told by planning it.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -13,10 +14,9 @@ import networkx as nx
 
 from coordinator.cycle import Coordination
 from coordinator.explaining import need_named
-from coordinator.graph import free_now_grains
 from coordinator.limits import lacking, process_meant, processes_done
 from coordinator.loops import Stock, recipe_stocks
-from coordinator.network import PROCESS, Network, Stance
+from coordinator.network import PROCESS, RESOURCE, Network, Stance
 from coordinator.opportunities import NOBODY, supply_at
 from coordinator.places import Coordinates
 from coordinator.production import Made
@@ -49,7 +49,7 @@ class Row:
     sort: str
     name: str
     wanted: Quantity
-    free: Quantity  # with everybody, not promised yet
+    free: Quantity  # with everybody, neither promised nor in a proposal yet, its window not closed
     short: Quantity | None  # that neither stock nor making covers; None: nothing
     made_by: str | None  # the recipe that the levels go on with
     alternatives: tuple[str, ...]  # other recipes that make it
@@ -84,6 +84,7 @@ class Exploded:
     bottleneck: str | None  # the row that covers the least of what is wanted, in words
     enough: tuple[Change, ...]  # each alone is enough
     together: tuple[str, ...]  # what is short in all, where no one change is enough
+    from_one_offer: tuple[str, ...]  # what is short although some is free, because a run takes it from one offer
     reasons: tuple[str, ...]  # what was left out of the plan, counted
     unused: tuple[str, ...]  # recipes that lead to it and are not used, each with why and what to do
     taken_for: tuple[str, ...]  # names of processes that count as another, each with who says so
@@ -97,7 +98,7 @@ def explode(coordination: Coordination, asked: str) -> Exploded:
     recipes, _ = relevant(network, coordination.production.standing(), [need])
     unused = coordination.production.unused()
     leading, _ = relevant(network, {ref: recipe for ref, recipe in network.recipes.items() if not recipe.draft}, [need])
-    free = {one.ref: free_now_grains(one, book) for one in network.living() if one.is_supply}
+    free = _free(coordination)
     netting = _Netting(network, recipes, free)
     rows = tuple(netting.rows(need, open_grains)) if open_grains else ()
     tight = min((row for row in rows if row.short is not None), key=lambda row: (row.share, -row.level, row.name), default=None)
@@ -117,10 +118,17 @@ def explode(coordination: Coordination, asked: str) -> Exploded:
         bottleneck=None if tight is None else _tight(tight),
         enough=enough,
         together=() if enough else tuple(f"{amount(row.short)} {row.name}" for row in rows if row.short is not None),
+        from_one_offer=tuple(netting.from_one_offer(rows)),
         reasons=tuple(f"{counted(count, 'time')}: {why}" for why, count in sorted((made.left_out + made.dropped).items())) if made else (),
         unused=tuple(unused[ref] for ref in leading if ref in unused),
         taken_for=tuple(netting.taken_for(rows)),
     )
+
+
+def _free(coordination: Coordination) -> dict[str, int]:
+    """Return what each supply still gives, by ref: what proposals ask of it is spoken for, as the need they serve is covered."""
+    supply = [one for one in coordination.network.living() if one.is_supply and not one.is_over(coordination.log_us)]
+    return {one.ref: max(0, one.free_grains - coordination.book.asked_grains(one.ref)) for one in supply}
 
 
 def _tight(row: Row) -> str:
@@ -179,7 +187,7 @@ class _Netting:
             grains = wanted.get(stock, 0)
             if not grains:
                 continue
-            missing = max(0, grains - sum(self.free.get(stock, {}).values()))
+            missing = max(0, grains - self._of_use(stock, into.get(stock, ())))
             chosen = self._chosen(stock)
             if missing and chosen is not None:
                 runs = self._runs(chosen, stock, missing)
@@ -233,12 +241,27 @@ class _Netting:
         able = [one for one in stances if any(not lacking(step.requires, one.limits or {}) for step in steps)]
         return sum(self.free[stock][one.ref] for one in able)
 
-    def of_one_run(self, stock: Stock, refs: Sequence[str]) -> int:
+    def of_one_run(self, stock: Stock, refs: Collection[str]) -> int:
         """Return the least that one run of any of these recipes takes of a thing or process."""
         taken = [self.flows[ref][0].get(stock, 0) for ref in refs]
         steps = [step for ref in refs for step in self.recipes[ref].steps]
         taken += [step.effort.grains for step in steps if (self.network.canonical((PROCESS, step.process)), "time") == stock]
         return max(1, min((each for each in taken if each), default=1))
+
+    def _of_use(self, stock: Stock, into: Collection[str]) -> int:
+        """Return what is free in offers that whole runs of these recipes can take, each run from one offer."""
+        run = self.of_one_run(stock, into)
+        return sum(grains - grains % run for grains in self.free.get(stock, {}).values())
+
+    def from_one_offer(self, rows: Sequence[Row]) -> Iterator[str]:
+        """Yield, for every input that is short although some of it is free beyond whole runs, a sentence that says so."""
+        for row in rows:
+            stock = (row.sort, row.name), row.wanted.dimension
+            of_use = self._of_use(stock, row.into)
+            if row.sort == RESOURCE and row.short is not None and of_use < row.free.grains:
+                run, use = amount(amount_of(self.network, stock, self.of_one_run(stock, row.into))), amount_of(self.network, stock, of_use)
+                free = f"{amount(row.free)} free in {counted(len(self.free[stock]), 'offer')}"
+                yield f"a run takes its {run} of {row.name} from one offer: of the {free}, {amount(use) if of_use else 'nothing'} is of use"
 
     def _row(self, stock: Stock, level: int, grains: int, short: int, chosen: str | None, into: set[str], able: int | None = None) -> Row:
         network, by = self.network, self.free.get(stock, {})
@@ -266,9 +289,7 @@ class _Netting:
 
 def _tried(coordination: Coordination, need: Stance, open_grains: int, extra: Sequence[tuple[Stance, int]] = ()) -> Made:
     """Return what planning this need alone comes to, with some supply that nobody said."""
-    book, network = coordination.book, coordination.network
-    free = {one.ref: free_now_grains(one, book) for one in network.living() if one.is_supply}
-    free = {ref: grains for ref, grains in free.items() if grains} | {need.ref: open_grains}
+    free = {ref: grains for ref, grains in _free(coordination).items() if grains} | {need.ref: open_grains}
     free |= {stance.ref: grains for stance, grains in extra}
     return coordination.production.tried([need], free, coordination.log_us, tuple(stance for stance, _ in extra))
 

@@ -18,7 +18,7 @@ Node = tuple[str, str]  # (kind, name): an agent, a recipe (by its ref), or a ca
 AGENT, RECIPE = "agent", "recipe"
 
 
-def build_graph(network: Network, book: Book | None = None) -> Any:
+def build_graph(network: Network, book: Book | None = None, log_us: int | None = None) -> Any:
     """Return a `networkx.MultiDiGraph` of all that stands; arrows point the way goods, hours and knowledge go.
 
     Every node is a tuple (kind, name) and carries `kind`:
@@ -42,12 +42,15 @@ def build_graph(network: Network, book: Book | None = None) -> Any:
     | agent → agent | flow | thing and dimension | `thing`, `dimension`, `proposed_grains`, `committed_grains` |
 
     A need that takes substitutes has an edge from each (`substitute` true). Flows, and what others' promises hold back of `free_grains`,
-    need the `book`.
+    need the `book`. With a log time, signals whose window has closed by then have no edge: they can never be matched.
     """
     graph = nx.MultiDiGraph()
     for name, facts in network.agents.items():
         graph.add_node((AGENT, name), kind=AGENT, place=facts.place, classes=facts.classes)
     for stance in network.living():
+        if log_us is not None and stance.is_over(log_us):
+            _add_thing(graph, network, stance.thing)  # Somebody speaks of it all the same.
+            continue
         _add_stance(graph, network, stance, free_now_grains(stance, book))
     for ref, recipe in sorted(network.recipes.items()):
         if recipe.draft:

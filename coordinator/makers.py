@@ -6,7 +6,7 @@ them; a name that neither knows is counted, never guessed.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from coordinator.commitments import Book
@@ -51,14 +51,15 @@ class Input:
     name: str
     takes: Quantity  # one run
     free: Quantity  # with everybody
+    most_in_one: Quantity  # of the offer that has most free: a run takes all it needs from one offer
     suppliers: tuple[str, ...]  # agents, those who have most first
     more_suppliers: int
     made_by: tuple[str, ...]  # refs of recipes, drafts too
 
     @property
     def is_missing(self) -> bool:
-        """Whether what there is would not do for a single run."""
-        return self.free.grains < self.takes.grains
+        """Whether no offer has enough for a single run."""
+        return self.most_in_one.grains < self.takes.grains
 
     @property
     def told(self) -> str:
@@ -66,6 +67,8 @@ class Input:
         run = f"{amount(self.takes)} of {self.name} a run"
         more = f" and {self.more_suppliers:,} more" if self.more_suppliers else ""
         having = f"{amount(self.free)} free with {', '.join(self.suppliers)}{more}" if self.suppliers else "nobody has any"
+        if self.is_missing and self.free.grains >= self.takes.grains:
+            having += f", but at most {amount(self.most_in_one)} in one offer, and a run takes all of it from one"
         making = f"; {', '.join(self.made_by)} {'makes' if len(self.made_by) == 1 else 'make'} it" if self.made_by else ""
         nowhere = "" if self.suppliers or self.made_by else " and no recipe makes it"
         return f"{run}: {having}{making}{nowhere}"
@@ -101,7 +104,7 @@ class DesignMakers:
     draft: bool
     requirements: tuple[Requirement, ...]
     inputs: tuple[Input, ...]
-    inputs_missing: tuple[str, ...]  # of which nobody has enough for a single run, whoever makes it
+    inputs_missing: tuple[str, ...]  # of which no offer has enough for a single run, whoever makes it
     unknown_quantities: tuple[str, ...]  # of a draft: what goes in, nobody said how much
     makers: tuple[Maker, ...]  # the most complete first; near misses after
     hidden: Mapping[str, int]  # agents not among them, by the reason
@@ -213,13 +216,12 @@ def _requirements(network: Network, recipe: Recipe) -> Iterator[Requirement]:
         yield Requirement(process, *process_meant(network, process), requires)
 
 
-def _stocked(network: Network, book: Book | None, log_us: int) -> dict[Stock, dict[str, int]]:
-    """Return who has how much free of each thing that is no hours, in grains by agent."""
-    found: dict[Stock, dict[str, int]] = {}
+def _stocked(network: Network, book: Book | None, log_us: int) -> dict[Stock, list[tuple[str, int]]]:
+    """Return what is free of each thing that is no hours, offer by offer: (agent, grains)."""
+    found: dict[Stock, list[tuple[str, int]]] = {}
     for stance in network.living():
         if stance.is_supply and not stance.is_hours and not stance.is_over(log_us) and (grains := free_now_grains(stance, book)):
-            by = found.setdefault((network.canonical(stance.thing), stance.dimension), {})
-            by[stance.agent] = by.get(stance.agent, 0) + grains
+            found.setdefault((network.canonical(stance.thing), stance.dimension), []).append((stance.agent, grains))
     return found
 
 
@@ -233,15 +235,19 @@ def _made_by(network: Network) -> dict[Stock, list[str]]:
 
 
 def _inputs(
-    network: Network, recipe: Recipe, stocked: Mapping[Stock, Mapping[str, int]], made_by: Mapping[Stock, list[str]]
+    network: Network, recipe: Recipe, stocked: Mapping[Stock, Sequence[tuple[str, int]]], made_by: Mapping[Stock, list[str]]
 ) -> Iterator[Input]:
     takes, _ = recipe_stocks(network, recipe)
     for stock, grains in takes.items():
-        having = sorted(stocked.get(stock, {}).items(), key=lambda row: (-row[1], row[0]))
+        offers, by_agent = stocked.get(stock, ()), Counter[str]()
+        for agent, free in offers:
+            by_agent[agent] += free
+        having = sorted(by_agent.items(), key=lambda row: (-row[1], row[0]))
         yield Input(
             name=stock[0][1],
             takes=amount_of(network, stock, grains),
             free=amount_of(network, stock, sum(each for _, each in having)),
+            most_in_one=amount_of(network, stock, max((free for _, free in offers), default=0)),
             suppliers=tuple(agent for agent, _ in having[:MOST_SUPPLIERS]),
             more_suppliers=max(0, len(having) - MOST_SUPPLIERS),
             made_by=tuple(made_by.get(stock, ())),
@@ -291,13 +297,15 @@ def _maker(agent: str, able: _Able, requirements: tuple[Requirement, ...], dista
 
 
 def _why_hidden(maker: Maker, able: _Able, within_m: int | None) -> str | None:
+    if not maker.of:
+        return "nobody can say: the design names no process"
     if not able.hours and not able.capabilities:
         return "say nothing that counts now of what they can do"
     if within_m is not None and maker.distance_m is None:
         return "state no place"
     if within_m is not None and maker.distance_m is not None and maker.distance_m > within_m:
         return "farther away than asked"
-    if maker.of and not maker.has and not maker.near:
+    if not maker.has and not maker.near:
         return "have none of what it takes"
     return None
 

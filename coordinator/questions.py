@@ -88,14 +88,16 @@ class Stats:
     needs: int
     recipes: int
     routes: int
+    closed: int  # offers, hours and needs that stand and whose window has closed: counted nowhere else
     things: tuple[ThingStats, ...]
     lonely_names: tuple[LonelyName, ...]
 
 
-def stats(network: Network, book: Book | None = None) -> Stats:
+def stats(network: Network, book: Book | None = None, log_us: int | None = None) -> Stats:
     """Return counts of all that stands, what is free and open of each thing, and the names that only one agent uses.
 
     An agent has a place when it stated one or when all its standing offers and needs did.
+    With a log time, what has closed by then is only counted.
     """
     kinds: Counter[str] = Counter()
     found: dict[Stock, dict[str, Any]] = {}
@@ -103,13 +105,16 @@ def stats(network: Network, book: Book | None = None) -> Stats:
     spoke: set[str] = set()
     lost: set[str] = set()
     for stance in network.living():
+        spoke.add(stance.agent)
+        if stance.place is None:
+            lost.add(stance.agent)
+        if log_us is not None and stance.is_over(log_us):
+            kinds["closed"] += 1
+            continue
         kinds[stance.kind] += 1
         side = "offers" if stance.is_supply else "needs"
         row = found.setdefault((network.canonical(stance.thing), stance.dimension), {"offers": [], "needs": []})
         row[side].append((stance.agent, free_now_grains(stance, book)))
-        spoke.add(stance.agent)
-        if stance.place is None:
-            lost.add(stance.agent)
     without = placeless - (spoke - lost)
     things = tuple(_thing_stats(network, stock, row["offers"], row["needs"]) for stock, row in sorted(found.items()))
     return Stats(
@@ -121,6 +126,7 @@ def stats(network: Network, book: Book | None = None) -> Stats:
         needs=kinds["need"],
         recipes=len(network.recipes),
         routes=sum(len(routes) for routes in network.routes.values()),
+        closed=kinds["closed"],
         things=things,
         lonely_names=Names(network).lonely(),
     )
@@ -154,12 +160,12 @@ class Source:
     free: tuple[Quantity, ...]  # of each dimension that it is offered in
 
 
-def upstream(network: Network, name: str, book: Book | None = None) -> tuple[Source, ...]:
+def upstream(network: Network, name: str, book: Book | None = None, log_us: int | None = None) -> tuple[Source, ...]:
     """Return everything that feeds a resource or process, through recipes, by level; each thing once, at its nearest level.
 
-    Raises `Refused` where nobody speaks of it.
+    With a log time, what has closed by then is not offered. Raises `Refused` where nobody speaks of it.
     """
-    graph = build_graph(network, book)
+    graph = build_graph(network, book, log_us)
     now: dict[Thing, set[str]] = {thing_named(network, graph, name): set()}
     seen = set(now)
     found: list[Source] = []
@@ -204,12 +210,13 @@ class Dependent:
     after: tuple[tuple[str, str], ...] = ()  # sort and name of what leads to it directly: the agent asked about, and others told here
 
 
-def downstream(network: Network, agent: str, book: Book | None = None) -> tuple[Dependent, ...]:
+def downstream(network: Network, agent: str, book: Book | None = None, log_us: int | None = None) -> tuple[Dependent, ...]:
     """Return what and who could be served from this agent's offers and hours, through recipes, by level, and what it alone carries.
 
-    Places and windows are left aside here: `weak_points` judges by them. Raises `Refused` where the agent is unknown.
+    Places and windows are left aside here (`weak_points` judges by them), but for windows that
+    have closed by a log time. Raises `Refused` where the agent is unknown.
     """
-    graph = build_graph(network, book)
+    graph = build_graph(network, book, log_us)
     start = (AGENT, agent)
     if start not in graph:
         hint = near(agent, (name for kind, name in graph if kind == AGENT))
@@ -318,7 +325,7 @@ def unreachable(network: Network, book: Book, log_us: int) -> tuple[Unreachable,
 
     What others use up is no reason here (`why` tells that): offers count with all they state.
     """
-    graph = build_graph(network, book)
+    graph = build_graph(network, book, log_us)
     recipes = makings(graph)
     stocked = with_broader(network, suppliers(graph, promised_too=True))
     able = runnable(stocked, recipes)
@@ -328,7 +335,7 @@ def unreachable(network: Network, book: Book, log_us: int) -> tuple[Unreachable,
     found: list[Unreachable] = []
     for _, dimension, stances in markets(network):
         offers = [stance for stance in stances if stance.is_supply]
-        needs = [stance for stance in stances if not stance.is_supply and free_now_grains(stance, book)]
+        needs = [one for one in stances if not one.is_supply and not one.is_over(log_us) and free_now_grains(one, book)]
         reached = reach(network, book, offers, needs, log_us, lambda stance: stance.stated_grains)
         for position, need in enumerate(needs):
             accepted = frozenset((thing, dimension) for thing in accepted_things(network, need))

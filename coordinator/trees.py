@@ -30,7 +30,7 @@ class Branch:
     per_run: Quantity | None  # of the recipe that it goes into
     free: tuple[Quantity, ...]
     offered_by: int  # agents
-    needs: int  # that stand
+    needs: int  # that stand and whose window has not closed
     short_needs: int
     share_short: float | None  # of all that is asked; None: nobody asks for it
     pressure: Told | None
@@ -59,7 +59,7 @@ def tree(coordination: Coordination, name: str) -> Branch:
 class _Tree:
     def __init__(self, coordination: Coordination) -> None:
         self._network, self._book = coordination.network, coordination.book
-        self._standing = _by_thing(coordination.network)
+        self._standing = _by_thing(coordination.network, coordination.log_us)
         self._pressures = _planned(coordination, self._standing)
         self._makers: dict[Thing, list[tuple[str, Recipe]]] = {}
         for ref, recipe in sorted(self._network.recipes.items()):
@@ -106,11 +106,12 @@ class _Tree:
         return len(needs), sum(grains > 0 for grains in missing), round(sum(missing) / asked, 4) if asked else None
 
 
-def _by_thing(network: Network) -> dict[Thing, list[Stance]]:
-    """Return all that stands, by what it speaks of."""
+def _by_thing(network: Network, log_us: int) -> dict[Thing, list[Stance]]:
+    """Return all that stands and whose window has not closed, by what it speaks of."""
     found: dict[Thing, list[Stance]] = {}
     for stance in network.living():
-        found.setdefault(network.canonical(stance.thing), []).append(stance)
+        if not stance.is_over(log_us):
+            found.setdefault(network.canonical(stance.thing), []).append(stance)
     return found
 
 

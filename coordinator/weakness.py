@@ -85,7 +85,7 @@ class WeakPoints:
 
 def weak_points(network: Network, book: Book, log_us: int) -> WeakPoints:
     """Return where the network is weak now."""
-    graph = build_graph(network, book)
+    graph = build_graph(network, book, log_us)
     recipes = makings(graph)
     free = suppliers(graph)
     runs = most_runs({stock: sum(by.values()) for stock, by in free.items()}, recipes)
@@ -94,8 +94,9 @@ def weak_points(network: Network, book: Book, log_us: int) -> WeakPoints:
     bottlenecks: list[Bottleneck] = []
     enough = without_supply = 0
     for things, dimension, stances in markets(network):
-        offers = [stance for stance in stances if stance.is_supply and free_now_grains(stance, book)]
-        needs = [stance for stance in stances if not stance.is_supply and free_now_grains(stance, book)]
+        counting = [stance for stance in stances if not stance.is_over(log_us) and free_now_grains(stance, book)]
+        offers = [stance for stance in counting if stance.is_supply]
+        needs = [stance for stance in counting if not stance.is_supply]
         if not needs:
             continue
         market = _Market(

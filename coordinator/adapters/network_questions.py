@@ -120,7 +120,12 @@ def _add_making(app: FastAPI, tell: Tell) -> None:
 
         def told(coordination: Coordination) -> dict[str, Any]:
             network = coordination.network
-            place = None if near is None else place_meant(network, near)
+            if within_km is not None and near is None:
+                raise WrongValue("within_km came without near; say from where: an agent, or latitude,longitude")
+            try:
+                place = None if near is None else place_meant(network, near)
+            except Refused as refusal:
+                raise WrongValue(f"near: {refusal}") from None
             return {
                 "items": makers(
                     network,
@@ -168,7 +173,7 @@ def _add_network(app: FastAPI, tell: Tell) -> None:
     @app.get("/network/stats", response_class=Response)
     def how_it_stands() -> Response:
         """Counts of all that stands, what is free and open of each thing, and names that only one agent uses."""
-        return tell(lambda coordination: stats(coordination.network, coordination.book))
+        return tell(lambda coordination: stats(coordination.network, coordination.book, coordination.log_us))
 
     @app.get("/network/upstream/{name:path}", response_class=Response)
     def feeds(name: str) -> Response:
@@ -176,7 +181,7 @@ def _add_network(app: FastAPI, tell: Tell) -> None:
 
         def told(coordination: Coordination) -> dict[str, Any]:
             network = coordination.network
-            items = upstream(network, name, coordination.book)
+            items = upstream(network, name, coordination.book, coordination.log_us)
             refs = {ref for item in items for ref in item.into}
             gives = {
                 ref: [network.canonical((RESOURCE, each.resource))[1] for each in network.recipes[ref].outputs] for ref in sorted(refs)
@@ -203,7 +208,7 @@ def _add_network(app: FastAPI, tell: Tell) -> None:
     @app.get("/network/downstream/{agent}", response_class=Response)
     def hangs(agent: str) -> Response:
         """What and who could be served from an agent's offers and hours, and what it alone carries."""
-        return tell(lambda coordination: {"items": downstream(coordination.network, agent, coordination.book)})
+        return tell(lambda coordination: {"items": downstream(coordination.network, agent, coordination.book, coordination.log_us)})
 
     @app.get("/network/weak-points", response_class=Response)
     def weak() -> Response:

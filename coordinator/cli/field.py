@@ -24,7 +24,7 @@ ROWS = 40  # of one table; the rest is counted, and --json has them all
 
 def show_pressure(where: Where, resource: str, to_json: bool) -> None:
     """Print every offer and need of a thing with the pressure there, the shortest first."""
-    found = pressures(load(where, quiet=to_json).coordination, resource)
+    found = pressures(load(where, quiet=to_json), resource)
     if to_json:
         print_json(found)
         return
@@ -34,7 +34,7 @@ def show_pressure(where: Where, resource: str, to_json: bool) -> None:
 
 def show_opportunities(where: Where, agent: str, to_json: bool) -> None:
     """Print what one unit more of each thing, from this agent's place or from a place, would relieve."""
-    found = opportunities(load(where, quiet=to_json).coordination, agent)
+    found = opportunities(load(where, quiet=to_json), agent)
     if to_json:
         print_json(found)
         return
@@ -50,7 +50,7 @@ def show_opportunities(where: Where, agent: str, to_json: bool) -> None:
 
 def show_check(where: Where, to_json: bool) -> bool:
     """Check the answer of every market against the rules of optimality, print what was found; return whether all hold."""
-    loaded = load(where, quiet=to_json).coordination
+    loaded = load(where, quiet=to_json)
     found = list(certificates(loaded.planner, loaded.log_us))
     wrong = [(" or ".join(each.names), sentence) for each in found for sentence in each.broken]
     if to_json:

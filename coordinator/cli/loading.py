@@ -1,5 +1,6 @@
 """How a command that only looks gets its picture: from an embedded log, whose decisions are obeyed, or from files of events."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from coordinator.signals import Event, parse_event
 from coordinator.stream import START
 from coordinator.wording import counted
 
-__all__ = ["Loaded", "Where", "in_log", "load", "parsed"]
+__all__ = ["Where", "in_log", "load", "parsed"]
 
 AT_ONCE = 5_000  # records read from a log in one go
 
@@ -36,26 +37,20 @@ class Where:
             raise Refused("say where to look: files of events, or --log and one embedded log")
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """The network, book and plan as the events left them, and how many events that took."""
-
-    coordination: Coordination
-    read: int
-    refused: int
-
-
-def load(where: Where, *, quiet: bool = False) -> Loaded:
-    """Return what an embedded log or files of events add up to; nothing is written anywhere.
+def load(where: Where, *, quiet: bool = False) -> Coordination:
+    """Return the network, book and plan as an embedded log or files of events leave them; nothing is written anywhere.
 
     A log is read as it stands: its decisions are obeyed, and nothing is planned. Files are replayed: cycles run on signals alone,
-    recorded decisions are obeyed. Raises `Refused` where neither or both are named, one cannot be opened, or nothing of the files counts.
+    recorded decisions are obeyed. How many events were refused is said on standard error.
+    Raises `Refused` where neither or both are named, one cannot be opened, or nothing of the files counts.
     """
     where.check()
     coordination = Coordination(charter_in_force(where.charter), table=distances_in(where.routes))
     with Progress("reading", quiet) as progress:
         read, refused = _from_log(coordination, where.log, progress) if where.log else _from_files(coordination, where.files, progress)
-    return Loaded(coordination, read, refused)
+    if refused:
+        print(f"{refused:,} of {read:,} events were refused; `coordinator replay` writes each with its reason", file=sys.stderr)
+    return coordination
 
 
 def _from_log(coordination: Coordination, path: Path, progress: Progress) -> tuple[int, int]:

@@ -19,7 +19,7 @@ def show_makers(where: Where, design: str, place: str | None, within_km: float |
     """Print who could make a design, the most complete first, what each lacks, and how many are not shown and why."""
     if within_km is not None and place is None:
         raise Refused("--within-km came without --near; say from where: an agent, or latitude,longitude")
-    coordination = load(where, quiet=to_json).coordination
+    coordination = load(where, quiet=to_json)
     network, unused = coordination.network, coordination.production.unused()
     near_to = None if place is None else place_meant(network, place)
     found = makers(
@@ -41,7 +41,7 @@ def show_makers(where: Where, design: str, place: str | None, within_km: float |
 
 def show_exploded(where: Where, need: str, to_json: bool) -> None:
     """Print what a need still takes at each level, who could supply it, where it is tight and what would be enough."""
-    found = explode(load(where, quiet=to_json).coordination, need)
+    found = explode(load(where, quiet=to_json), need)
     if to_json:
         print_json(found)
         return
@@ -59,6 +59,8 @@ def show_exploded(where: Where, need: str, to_json: bool) -> None:
     print(f"planned now, {amount(found.can_be_made)} of the open {amount(found.open)} can be made")
     if found.bottleneck:
         print(f"tightest: {found.bottleneck}")
+    for sentence in found.from_one_offer:
+        print(f"  {sentence}")
     for change in found.enough:
         print(f"  - {change.sentence}")
     if found.together and found.can_be_made.grains < found.open.grains:
@@ -69,7 +71,7 @@ def show_exploded(where: Where, need: str, to_json: bool) -> None:
 
 def show_floor(where: Where, agent: str, to_json: bool) -> None:
     """Print what each machine of a workshop does next, in order of begin."""
-    found = floor(load(where, quiet=to_json).coordination, agent, searches=True)
+    found = floor(load(where, quiet=to_json), agent, searches=True)
     if to_json:
         print_json(found)
         return
@@ -112,15 +114,16 @@ def _show_design(found: DesignMakers) -> None:
     for requirement in found.requirements:
         meant = f" = {requirement.meant} ({requirement.source})" if requirement.source else ""
         print(f"  takes {requirement.told}{meant}")
-    if not found.requirements:
-        print("  takes no process: anybody could")
     for taken in found.inputs:
         print(f"  takes {taken.told}")
     for name in found.unknown_quantities:
         print(f"  takes {name}, nobody said how much")
+    if not found.requirements:
+        print("  names no process, so who could make it cannot be said")
+        return
     whole = sum(not one.lacks for one in found.makers)
     rows = [[one.agent, f"{one.has} of {one.of}", one.told, _km(one.distance_m)] for one in found.makers[:ROWS]]
-    once = f" once there is enough {' and '.join(found.inputs_missing)}" if found.inputs_missing else ""
+    once = f" once one offer has enough {' and one enough '.join(found.inputs_missing)} for a run" if found.inputs_missing else ""
     table(
         f"{counted(whole, 'maker')} could{once}, {len(found.makers) - whole:,} come near",
         ["maker", "has", "what is missing", "km"],

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from coordinator.cli.loading import Loaded, Where, load
+from coordinator.cli.loading import Where, load
 from coordinator.cli.output import table
 from coordinator.questions import downstream, stats, unreachable, upstream
 from coordinator.results import as_json
@@ -18,14 +18,15 @@ ROWS = 60  # of one table, likewise
 
 def show_stats(where: Where, to_json: bool) -> None:
     """Print how the network stands: counts, what is free and open of each thing, names that one agent alone uses."""
-    loaded = load(where, quiet=to_json)
-    found = stats(loaded.coordination.network, loaded.coordination.book)
+    here = load(where, quiet=to_json)
+    found = stats(here.network, here.book, here.log_us)
     if to_json:
         print_json(found)
         return
     title = (
         f"agents {found.agents:,} ({found.agents_without_place:,} without a place), offers {found.offers:,}, "
         f"capacities {found.capacities:,}, needs {found.needs:,}, recipes {found.recipes:,}, routes {found.routes:,}"
+        + (f"; {found.closed:,} more stand whose window has closed" if found.closed else "")
     )
     rows = [
         [row.name, row.sort, row.offers, row.offered_by, amount(row.free), row.needs, row.needed_by, amount(row.open)]
@@ -34,13 +35,12 @@ def show_stats(where: Where, to_json: bool) -> None:
     _table(title, ["name", "", "offers", "by agents", "free", "needs", "by agents", "open"], rows)
     if found.lonely_names:
         _table(f"{len(found.lonely_names):,} names that one agent alone uses", ["name"], [[name.sentence()] for name in found.lonely_names])
-    _tell_refused(loaded)
 
 
 def show_upstream(where: Where, name: str, to_json: bool) -> None:
     """Print what feeds a resource or process, by level."""
-    loaded = load(where, quiet=to_json)
-    found = upstream(loaded.coordination.network, name, loaded.coordination.book)
+    here = load(where, quiet=to_json)
+    found = upstream(here.network, name, here.book, here.log_us)
     if to_json:
         print_json(found)
         return
@@ -56,13 +56,12 @@ def show_upstream(where: Where, name: str, to_json: bool) -> None:
         for row in found
     ]
     _table(f"what feeds {name}", ["level", "name", "", "goes into", "offered by", "free"], rows)
-    _tell_refused(loaded)
 
 
 def show_downstream(where: Where, agent: str, to_json: bool) -> None:
     """Print what and who can be served from an agent's offers, and what it alone carries."""
-    loaded = load(where, quiet=to_json)
-    found = downstream(loaded.coordination.network, agent, loaded.coordination.book)
+    here = load(where, quiet=to_json)
+    found = downstream(here.network, agent, here.book, here.log_us)
     if to_json:
         print_json(found)
         return
@@ -77,13 +76,11 @@ def show_downstream(where: Where, agent: str, to_json: bool) -> None:
         for row in found
     ]
     _table(f"what {agent} leads to", ["level", "name", "", "without it", "proposed to it", "committed to it"], rows)
-    _tell_refused(loaded)
 
 
 def show_weak_points(where: Where, to_json: bool) -> None:
     """Print agents whose loss leaves needs without any source, and where too little can get through."""
-    loaded = load(where, quiet=to_json)
-    here = loaded.coordination
+    here = load(where, quiet=to_json)
     found = weak_points(here.network, here.book, here.log_us)
     if to_json:
         print_json(found)
@@ -108,13 +105,11 @@ def show_weak_points(where: Where, to_json: bool) -> None:
     _table("where too little gets through", ["name", "asked", "free", "makeable", "can reach", "short", "bottleneck"], rows)
     nothing = f"{found.without_supply:,} are needed and supplied by nobody (see `coordinator network unreachable`)"
     print(f"{found.enough:,} others get through in full; {nothing}")
-    _tell_refused(loaded)
 
 
 def show_unreachable(where: Where, to_json: bool) -> None:
     """Print the needs that nothing can reach, with the reason."""
-    loaded = load(where, quiet=to_json)
-    here = loaded.coordination
+    here = load(where, quiet=to_json)
     found = unreachable(here.network, here.book, here.log_us)
     if to_json:
         print_json(found)
@@ -124,7 +119,6 @@ def show_unreachable(where: Where, to_json: bool) -> None:
         for row in found
     ]
     _table(f"{len(found):,} needs that no offer and no recipe can reach", ["need", "of", "open", "tier", "why", "did they mean"], rows)
-    _tell_refused(loaded)
 
 
 def _bottleneck(row: Bottleneck) -> str:
@@ -154,8 +148,3 @@ def _table(title: str, columns: list[str], rows: list[list[Any]]) -> None:
     table(title, columns, rows[:ROWS])
     if len(rows) > ROWS:
         print(f"  and {len(rows) - ROWS:,} more; --json has them all")
-
-
-def _tell_refused(loaded: Loaded) -> None:
-    if loaded.refused:
-        print(f"{loaded.refused:,} of {loaded.read:,} events were refused; `coordinator replay` writes each with its reason")

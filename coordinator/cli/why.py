@@ -21,7 +21,7 @@ def show_why(where: Where, need: str, to_json: bool, by: float | None = None) ->
 
     `by` is how much it should be lifted, in the unit that its amounts are shown in; None: by all it is short of.
     """
-    coordination = load(where, quiet=to_json).coordination
+    coordination = load(where, quiet=to_json)
     found = explain(coordination, need)
     lift = lifting(coordination, found.need, None if by is None else to_grains(Decimal(str(by)), UNITS[found.asked.unit]))
     if to_json:

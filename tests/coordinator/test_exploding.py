@@ -6,7 +6,7 @@ from coordinator.errors import Refused
 from coordinator.exploding import explode
 from tests.coordinator.test_production import SHIELDS, SIMPLE, accept, making, recipe
 from tests.support.desk import Desk
-from tests.support.events import agent, capacity, need, offer
+from tests.support.events import agent, capacity, need, offer, tick
 
 HOUR_MS = 3_600_000
 
@@ -127,3 +127,42 @@ def test_a_broad_process_does_not_count_as_a_finer_one():
 def test_an_unknown_need_is_refused():
     with pytest.raises(Refused, match="there is no need"):
         explode(Desk(*SIMPLE).core, "nobody/need/x")
+
+
+# Ten planks and two hours make two chairs.
+CHAIRS = [
+    agent("maker", 48.0, 2.0),
+    agent("clinic", 48.1, 2.0),
+    recipe("designer", "chair", {"chair": 2}, {"plank": 10}, {"sawing": 2}),
+    capacity("maker", 40, "sawing"),
+]
+
+
+def test_what_proposals_ask_of_supply_is_not_free_a_second_time():
+    desk = Desk(*CHAIRS, agent("mill", 48.0, 2.0), offer("mill", 12, "plank"), need("clinic", 5, "chair"))
+    assert explode(desk.core, "clinic").can_be_made.grains == 2  # nothing is proposed yet
+    [deal] = making(desk)
+    found = explode(desk.core, "clinic")
+    by = rows(found)
+    assert (found.covered.grains, found.open.grains, found.can_be_made.grains) == (2, 3, 0)
+    assert (by["plank"].free.grains, by["plank"].wanted.grains, by["sawing"].free.grains) == (2, 20, 38 * HOUR_MS)
+    assert [(change.name, change.by.grains) for change in found.enough] == [("plank", 20)]
+    accept(desk, deal)  # what is promised is asked no longer, and not free either
+    found = explode(desk.core, "clinic")
+    assert (rows(found)["plank"].free.grains, rows(found)["sawing"].free.grains, found.can_be_made.grains) == (2, 38 * HOUR_MS, 0)
+
+
+def test_a_run_takes_an_input_from_one_offer_and_what_is_short_for_that_is_told():
+    parts = [line for who in ("north", "south") for line in (agent(who, 48.0, 2.0), offer(who, 6, "plank"))]
+    found = explode(Desk(*CHAIRS, *parts, need("clinic", 2, "chair")).core, "clinic")
+    assert (found.can_be_made.grains, rows(found)["plank"].short.grains) == (0, 10)
+    assert found.bottleneck == "level 1, plank: none of the 10 can be had"
+    assert found.from_one_offer == ("a run takes its 10 of plank from one offer: of the 12 free in 2 offers, nothing is of use",)
+    whole = explode(Desk(*CHAIRS, *parts, offer("south", 11, "plank", subject="more"), need("clinic", 2, "chair")).core, "clinic")
+    assert (whole.can_be_made.grains, whole.bottleneck, whole.from_one_offer) == (2, None, ())
+
+
+def test_hours_whose_window_has_closed_are_not_free():
+    late = capacity("late", 10, "sawing", end=1)
+    desk = Desk(*CHAIRS, agent("mill", 48.0, 2.0), offer("mill", 12, "plank"), late, need("clinic", 2, "chair"), tick(2))
+    assert [one.agent for one in rows(explode(desk.core, "clinic"))["sawing"].suppliers] == ["maker"]

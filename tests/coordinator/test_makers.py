@@ -120,6 +120,23 @@ def test_what_goes_in_is_told_with_who_could_supply_it_and_what_nobody_has_is_na
     assert enough.inputs_missing == ()
 
 
+def test_parts_of_an_input_in_several_offers_are_not_enough_for_a_run_where_none_alone_is():
+    able = [agent("able", classified_as=ALL_BUT_LASER), laser("able", material="acrylic", thickness_mm=8)]
+    amounts = [("a", "o", 1.5), ("b", "o", 1), ("b", "more", 0.9)]
+    parts = answer(*able, *(offer(who, each, "acrylic", unit="kg", subject=subject) for who, subject, each in amounts))
+    assert [each.told for each in parts.inputs] == [
+        "2 kg of acrylic a run: 3.4 kg free with b, a, but at most 1.5 kg in one offer, and a run takes all of it from one"
+    ]
+    assert parts.inputs_missing == ("acrylic",)
+
+
+def test_who_could_make_what_names_no_process_is_not_said():
+    able = agent("able", classified_as=ALL_BUT_LASER)
+    found = answer(able, recipe("designer", "poster", {"poster": 1}, {"paper": 1}, {}), name="poster")
+    assert (found.requirements, found.makers) == ((), ())
+    assert found.hidden == {"nobody can say: the design names no process": 2}
+
+
 def test_what_makes_an_input_is_told_of_every_input_and_the_recipes_are_gone_through_once(monkeypatch):
     gone_through = []
 

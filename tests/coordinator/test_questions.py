@@ -9,7 +9,7 @@ from coordinator.making import makings, most_runs, suppliers
 from coordinator.network import Stance
 from coordinator.questions import downstream, stats, unreachable, upstream
 from tests.support.desk import Desk
-from tests.support.events import agent, amount, answer, capacity, event, hours, need, offer, resource, route
+from tests.support.events import agent, amount, answer, capacity, event, hours, need, offer, resource, route, tick
 from tests.support.networks import AGENTS, THINGS, had_somehow, of_agent, random_network, recipe, sourceless
 
 HERE = {"lat": 1.0, "long": 1.0}
@@ -41,6 +41,23 @@ def test_stats_count_what_stands_and_what_of_it_is_free():
     assert (found.agents, found.offers, found.needs, found.capacities, found.recipes, found.routes) == (3, 2, 1, 0, 0, 1)
     rows = {row.name: (row.offers, row.free.to_json()["value"], row.needs, row.open.to_json()["value"]) for row in found.things}
     assert rows == {"mask": (1, 4, 1, 0), "foil": (1, 2, 0, 0)}
+
+
+def test_what_can_never_be_matched_any_more_is_free_with_nobody():
+    """Hours, an offer and a need whose window has closed still stand: they are counted as closed and nowhere else."""
+    over = [capacity("old", 9, "rolling", end=1), offer("old", 9, "granules", end=1), need("old", 9, "visor", end=1)]
+    desk = Desk(*over, offer("mill", 5, "granules"), recipe("mill", "foil-v1", {"foil": 4}, {"granules": 1}, {"rolling": 1}))
+    desk.take(need("clinic", 4, "foil"), tick(2))
+    network, book, log_us = desk.core.network, desk.core.book, desk.core.log_us
+    found = stats(network, book, log_us)
+    assert (found.offers, found.capacities, found.needs, found.closed, found.agents) == (1, 0, 1, 3, 3)
+    assert {row.name: row.free.grains for row in found.things} == {"granules": 5, "foil": 0}
+    fed = {row.name: (row.agents, [free.grains for free in row.free]) for row in upstream(network, "foil", book, log_us)}
+    assert fed == {"foil": ((), []), "granules": (("mill",), [5]), "rolling": ((), [])}
+    assert downstream(network, "old", book, log_us) == ()
+    (short,) = unreachable(network, book, log_us)
+    assert (short.need, short.reasons) == ("clinic/need/n", ("nobody offers it", "foil-v1 makes it, but nobody has rolling"))
+    assert upstream(network, "visor", book, log_us)[0].agents == ()  # a name that somebody speaks of, all the same
 
 
 def test_an_agent_has_a_place_by_its_own_word_or_by_all_its_signals():

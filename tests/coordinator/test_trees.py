@@ -4,7 +4,7 @@ from typing import Any
 
 from coordinator.trees import Branch, tree
 from tests.support.desk import Desk
-from tests.support.events import amount, capacity, event, need, offer
+from tests.support.events import amount, capacity, event, need, offer, tick
 
 AT: dict[str, Any] = {"place": {"lat": 1.0, "long": 1.0}}
 
@@ -79,3 +79,11 @@ def test_a_tree_too_large_or_too_deep_says_where_it_was_cut() -> None:
     look(tree(wide.core, "t0"))
     assert "many" in rests
     assert len(rests) < 5_000
+
+
+def test_what_can_never_be_matched_any_more_is_not_free_and_not_asked() -> None:
+    over = [capacity("old", 9, "fitting", end=1), offer("old", 9, "resin", end=1), need("old", 9, "valve", end=1)]
+    desk = Desk(recipe("assemble", "valve", "resin", process="fitting"), *over, offer("mill", 5, "resin"), tick(2))
+    found = tree(desk.core, "valve")
+    resin, fitting = found.ways[0].takes
+    assert (found.needs, resin.offered_by, resin.free[0].grains, fitting.offered_by, fitting.free) == (0, 1, 5, 0, ())

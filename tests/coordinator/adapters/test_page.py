@@ -567,3 +567,17 @@ def test_questions_about_the_network_are_answered(told: Served, path: str, holds
 def test_a_name_that_nobody_has_is_told_so(told: Served, path: str) -> None:
     answer = told.ask("GET", path)
     assert (answer.status, answer.json["code"]) == (404, "not-found")
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ("within_km=5", "within_km came without near; say from where: an agent, or latitude,longitude"),
+        ("near=91,1", "near: '91,1' is no place; latitude within 90 and longitude within 180 degrees were expected"),
+        ("near=nobody-of-this-name", "near: nobody here is called 'nobody-of-this-name'; say an agent, or latitude,longitude"),
+    ],
+)
+def test_a_place_that_is_none_is_told_so_and_not_looked_for(told: Served, asked: str, sentence: str) -> None:
+    answer = told.ask("GET", f"/makers/gown?{asked}")
+    assert (answer.status, answer.json["code"]) == (400, "invalid")
+    assert sentence in str(answer.json)
