@@ -15,6 +15,7 @@ from kafka.structs import OffsetAndMetadata
 from coordinator.adapters.kafka_log import check_topics, topic_settings
 from coordinator.errors import Refused, Unavailable
 from coordinator.stream import LARGEST_EVENT_BYTES, SIGNAL, partition_of
+from coordinator.wording import counted
 
 __all__ = ["PROBES", "Probe", "probe"]
 
@@ -118,8 +119,10 @@ def _cluster(bench: _Bench) -> str:
     told = bench.admin.describe_cluster()
     brokers = len(told["brokers"])
     if brokers < bench.replicas:
-        raise Refused(f"{brokers} brokers answer, too few for {bench.replicas} copies; add brokers, or say --replicas for fewer copies")
-    return f"{told['cluster_id']}, {brokers} brokers for {bench.replicas} copies"
+        raise Refused(
+            f"brokers that answer: {brokers}, too few for {bench.replicas} copies; add brokers, or say --replicas for fewer copies"
+        )
+    return f"{told['cluster_id']}, {counted(brokers, 'broker')}; copies of each record: {bench.replicas}"
 
 
 def _streams(bench: _Bench) -> str:

@@ -24,6 +24,13 @@ from coordinator.wording import counted
 __all__ = ["MakingRequest", "run_making"]
 
 SHOWN = 12  # workshops of the Gantt chart and rows of a table
+FOOTPRINT = {  # what each figure of a footprint is, for people
+    "hours": "machine hours",
+    "kg": "kg moved",
+    "kg_km": "kg·km",
+    "kwh": "kWh",
+    "hours_unmetered": "of the machine hours without a word on what they draw",
+}
 SMALLEST_GAP = 0.00001  # that three decimals of a percent can show
 
 
@@ -196,6 +203,11 @@ def _say(quiet: bool, text: str) -> None:
         print(text, flush=True)
 
 
+def _rounded(value: float) -> str:
+    """Return a figure to one digit behind the point, where it has any."""
+    return f"{value:,.1f}".removesuffix(".0")
+
+
 def _tell(request: MakingRequest, figures: dict[str, Any], designs: list[dict[str, Any]] | None) -> None:
     if designs:
         known = [row for row in designs if row["takes"]]
@@ -209,8 +221,9 @@ def _tell(request: MakingRequest, figures: dict[str, Any], designs: list[dict[st
     gap = f"{figures['gap']:.3%}" if figures["worth"] == figures["bound"] or figures["gap"] >= SMALLEST_GAP else f"below {SMALLEST_GAP:.3%}"
     print(f"{counted(figures['trees'], 'tree')} committed, each by {figures['parties']['least']} to {figures['parties']['most']} parties.")
     print(f"{committed:,} of {asked:,} pieces needed ({percent:.1f}%); {figures['needs_met']:,} of {figures['needs']:,} needs met in full.")
-    print(f"Plan: worth {figures['worth']:,}, no plan is worth more than {figures['bound']:,}: gap {gap}.")
-    told = ", ".join(f"{name.replace('_', '·') if name == 'kg_km' else name} {value:,}" for name, value in figures["footprint"].items())
+    print("A plan's worth, in units of effort, is what the needs it meets count by their tiers, less all making and moving.")
+    print(f"This one is worth {figures['worth']:,}, and no plan is worth more than {figures['bound']:,}: gap {gap}.")
+    told = ", ".join(f"{_rounded(value)} {FOOTPRINT[name]}" for name, value in figures["footprint"].items())
     print(f"Footprint of all of it: {told}.")
     for why, count in (*figures["left_out"].items(), *figures["not_proposed"].items()):
         print(f"  left out, {count:,} ×: {why}")

@@ -57,7 +57,8 @@ def show_check(where: Where, to_json: bool) -> bool:
         print_json({"holds": not wrong, "markets": found})
         return not wrong
     arcs, kept = sum(each.arcs for each in found), sum(each.is_kept for each in found)
-    print(f"{counted(len(found), 'market')} checked, {kept:,} of them as planning keeps them: {counted(arcs, 'possible pair')} in all")
+    among = f", {kept:,} of them with the answer kept from cycle to cycle" if kept else ""
+    print(f"{counted(len(found), 'market')} checked{among}: {counted(arcs, 'possible pair')} of an offer and a need")
     for name, sentence in wrong:
         print(f"  {name}: {sentence}")
     short = sum(each.units_short for each in found)

@@ -126,7 +126,7 @@ def _show(path: Path, health: Health, held: bool) -> None:
 def _tell(log: Path, done: Imported) -> None:
     if done.refused:
         rows = [[one.file, one.line, one.reason] for one in done.refused[:SHOWN]]
-        table(f"{len(done.refused):,} lines refused", ["file", "line", "why"], rows)
+        table(f"{counted(len(done.refused), 'line')} refused", ["file", "line", "why"], rows)
         if len(done.refused) > SHOWN:
             print(f"... and {len(done.refused) - SHOWN:,} more; --json tells all.")
     again = f"; {done.repeats:,} said again what was there" if done.repeats else ""

@@ -34,7 +34,11 @@ def show_stats(where: Where, to_json: bool) -> None:
     ]
     _table(title, ["name", "", "offers", "by agents", "free", "needs", "by agents", "open"], rows)
     if found.lonely_names:
-        _table(f"{len(found.lonely_names):,} names that one agent alone uses", ["name"], [[name.sentence()] for name in found.lonely_names])
+        _table(
+            f"{counted(len(found.lonely_names), 'name')} that one agent alone uses",
+            ["name"],
+            [[name.sentence()] for name in found.lonely_names],
+        )
 
 
 def show_upstream(where: Where, name: str, to_json: bool) -> None:
@@ -103,8 +107,9 @@ def show_weak_points(where: Where, to_json: bool) -> None:
         for row in found.bottlenecks
     ]
     _table("where too little gets through", ["name", "asked", "free", "makeable", "can reach", "short", "bottleneck"], rows)
-    nothing = f"{found.without_supply:,} are needed and supplied by nobody (see `coordinator network unreachable`)"
-    print(f"{found.enough:,} others get through in full; {nothing}")
+    enough = "1 other gets" if found.enough == 1 else f"{found.enough:,} others get"
+    nothing = "1 is" if found.without_supply == 1 else f"{found.without_supply:,} are"
+    print(f"{enough} through in full; {nothing} needed and supplied by nobody (see `coordinator network unreachable`)")
 
 
 def show_unreachable(where: Where, to_json: bool) -> None:
@@ -118,7 +123,9 @@ def show_unreachable(where: Where, to_json: bool) -> None:
         [row.need, row.name, amount(row.open), row.tier, "; ".join(row.reasons), " or ".join(near.name for near in row.near)]
         for row in found
     ]
-    _table(f"{len(found):,} needs that no offer and no recipe can reach", ["need", "of", "open", "tier", "why", "did they mean"], rows)
+    _table(
+        f"{counted(len(found), 'need')} that no offer and no recipe can reach", ["need", "of", "open", "tier", "why", "did they mean"], rows
+    )
 
 
 def _bottleneck(row: Bottleneck) -> str:

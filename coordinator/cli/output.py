@@ -53,7 +53,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     from rich.text import Text
 
     listed = [list(row) for row in rows]
-    shown = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    shown = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for index, column in enumerate(columns):
         numeric = bool(listed) and all(isinstance(row[index], int | float | None) for row in listed)
         shown.add_column(column, justify="right" if numeric else "left", no_wrap=numeric)
@@ -62,6 +62,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     console = Console()
     if not console.is_terminal:
         console = Console(width=PIPE_WIDTH)
+    console.print(Text(title, style="table.title"))  # not the table's own title, which would be broken at the table's width
     console.print(shown)
     if not listed:
         console.print("  (nothing)")

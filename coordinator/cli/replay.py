@@ -202,7 +202,7 @@ def _show(summary: dict[str, Any], coordination: Coordination, request: Request)
     if request.as_json:
         print(json.dumps(summary, indent=2, ensure_ascii=False))
         return
-    title = f"{summary['events']:,} events, {summary['refused']:,} refused; results in {request.out}"
+    title = f"{counted(summary['events'], 'event')}, {summary['refused']:,} refused; results in {request.out}"
     if summary["refused"]:
         title += f", what was refused and why in {request.out / 'refused.jsonl'}"
     columns = ["resource", "unit", "offered", "needed", "proposed", "committed", "unit-km"]
