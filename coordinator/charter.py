@@ -135,7 +135,9 @@ class Charter(Rules):
 
 
 def charter_from_toml(text: str, *, table_needed: bool = False) -> Charter:
-    """Return the charter in the table ``[charter]`` of a TOML text (an absent table is the default charter, or refused where it is needed).
+    """Return the charter in the table ``[charter]`` of a TOML text (an absent table is the default charter).
+
+    Where a table is needed, a text that says other things and none of it is refused; one that says nothing is the default charter.
 
     Other tables may stand beside it, such as ``[coordinator]``; rules outside of it, where they would silently not hold, and a
     misspelt name of it are refused. Raises `Refused` with the line or key at fault.
@@ -147,7 +149,7 @@ def charter_from_toml(text: str, *, table_needed: bool = False) -> Charter:
     outside = next((key for key in tables if key in Charter.model_fields or (key != "charter" and near(key, ("charter",), 1))), None)
     if outside is not None:
         raise Refused(f"{shown(outside)} stands outside the table [charter], where no rule counts; put the rules below a line [charter]")
-    if table_needed and "charter" not in tables:
+    if table_needed and tables and "charter" not in tables:
         raise Refused("no table [charter] stands in it, so none of its rules would count; put the network's rules below a line [charter]")
     table = tables.get("charter", {})
     if not isinstance(table, dict):

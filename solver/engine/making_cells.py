@@ -26,6 +26,7 @@ NODES = 125  # of HiGHS's tree, for a limit of 1 and one maker: with twice as ma
 NEARLY = 0.001  # of the best on the nearest pairs: HiGHS stops there, since other pairs may gain as much
 SLICE = 0.3  # of work for one search among some makers
 LEAST_WORK = 0.01  # that laying out a search takes beside
+FEWEST = 2  # makers that share lots anew: one alone has nothing to give away
 LOTS = (20, 60)  # about so many are shared anew at a time: CP-SAT proves the best of most such parts within a slice
 
 
@@ -99,13 +100,14 @@ def _better(asked: UnsplitLots, best: Ints, looked_at: NDArray[np.bool_], limit:
 
 
 def _among_few(asked: UnsplitLots, best: Ints, regret: Floats, bound: int, limit: float, seed: int) -> Ints:
-    """Let a few makers at a time share their lots anew, in turn, until the work is used up or nothing is left to gain."""
+    """Let a few makers at a time share their lots anew, in turn, until the work is used up or nothing is left to gain.
+
+    Where all lots are no more than a few makers share at a time, they are left to the search among all.
+    """
     able = np.flatnonzero((asked.hours <= asked.capacity[:, None]).any(axis=1))  # makers that some lot fits into
     draw = Draw(seed)
-    while limit > 0 and _effort(asked, best) > bound:
-        few = min(len(able), max(2, round(draw.between(*LOTS) * len(able) / len(best))))
-        if few == len(able):
-            break
+    while len(best) > LOTS[1] and len(able) > FEWEST and limit > 0 and _effort(asked, best) > bound:
+        few = min(len(able) - 1, max(FEWEST, round(draw.between(*LOTS) * len(able) / len(best))))
         chosen = able[draw.some(few, len(able))]
         mine = np.flatnonzero(np.isin(best, chosen))
         if not len(mine):  # all of them are idle
