@@ -617,6 +617,7 @@ export const french = {
   "said.door_digits": "{field} vaut {came}, en {unit} ; c’est trop précis : arrondissez à moins de chiffres.",
   "said.door_large": "{field} vaut {came} ; au plus 1e9 de l’unité sont admis : vérifiez, ou dites-le dans une unité plus grande.",
   "said.door_number": "{field} vaut {came} ; il faut un nombre : envoyez-le sans guillemets.",
+  "said.door_no_number": "{field} vaut {came} ; il faut un nombre, par exemple 12 ou 12.5.",
   "said.door_text": "{field} vaut {came} ; il faut un texte : mettez-le entre guillemets.",
   "said.door_empty": "{field} est vide ; il faut un nom de 1 à 128 caractères : dites lequel.",
   "said.door_long": "{field} a {length} caractères ; au plus {most} sont admis : raccourcissez-le.",

@@ -87,6 +87,7 @@ const FORMS = {
   door_digits: `${CAME}, in "(?<unit>.+)"; amounts are whole .+: round it to fewer digits\\.`,
   door_large: `${CAME}; at most 1e9 of its unit is taken: check it, or say it in a larger unit than .+`,
   door_number: `${CAME}; a number was expected: send it without quotes\\.`,
+  door_no_number: `${CAME}; a number was expected: send one, such as 12 or 12\\.5\\.`,
   door_text: `${CAME}; a text was expected: put it in quotes\\.`,
   door_empty: "(?<field>\\S+) is empty; a name of 1 to 128 characters was expected: say which one you mean\\.",
   door_long: "(?<field>\\S+) has (?<length>\\d+) characters; at most (?<most>\\d+) are taken: shorten it\\.",
