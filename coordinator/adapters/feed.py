@@ -57,6 +57,7 @@ class Feed:
     async def lifespan(self, _app: object) -> AsyncIterator[None]:
         """Wake listeners for as long as the application runs."""
         self._loop = asyncio.get_running_loop()
+        await run_in_threadpool(bool)  # loads what that takes: the first who asked would wait for it, and the loop with it
         yield
         self.close()
         self._loop = None
