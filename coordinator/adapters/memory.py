@@ -10,7 +10,7 @@ __all__ = ["collect_rarely", "setting_aside"]
 
 # New objects before the youngest are looked at; such looks before what survived one is looked at again, which is some 1 000 objects,
 # and then set aside; and those before Python looks at all that is not, of which nearly nothing is left. A look holds up all threads:
-# at 8 000 objects it took up to 8 ms, and a server's loop could not come in time (tests/benchmarks/serve_stalls.py).
+# among several thousand objects a server's loop did not come in time (tests/benchmarks/serve_stalls.py).
 THRESHOLDS = (500, 1, 1)
 LEAST_SETTLED = 1_024  # times that some is set aside before it is asked whether all has doubled, and from each such question to the next
 
