@@ -11,12 +11,13 @@ from html import escape
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote, urlsplit
 
+import msgspec
 import orjson
 from fastapi import FastAPI, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.datastructures import Headers
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -69,6 +70,24 @@ STRUCTURED, BATCH, LINES, PLAIN = (
     "application/x-ndjson",
     "application/json",
 )
+PROBLEM: dict[str, Any] = {
+    "description": "What came, what was expected and what to do.",
+    "content": {
+        "application/problem+json": {
+            "schema": {
+                "type": "object",
+                "properties": {
+                    "type": {"type": "string"},
+                    "status": {"type": "integer"},
+                    "code": {"type": "string", "description": "The kind of problem, for programs; it stays the same."},
+                    "detail": {"type": "string", "description": "A sentence, for people."},
+                    "results": {"type": "array", "description": "Of several events, what became of each; all were refused."},
+                },
+                "required": ["type", "status", "code", "detail"],
+            }
+        }
+    },
+}
 HEADERS = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"),
     (b"x-content-type-options", b"nosniff"),
@@ -116,7 +135,9 @@ def build_app(
         raise Refused("reading takes tokens, and there are none; make one: coordinator token create --read --name NAME")
     readers = tokens if reading == "tokens" else None
     feed = Feed(service)
-    app = FastAPI(title="Stigmergic Coordinator", version="1", docs_url=None, redoc_url=None, lifespan=feed.lifespan)
+    app = FastAPI(
+        title="Stigmergic Coordinator", version="1", docs_url=None, redoc_url=None, lifespan=feed.lifespan, responses={"default": PROBLEM}
+    )
     app.state.feed = feed
     app.add_middleware(_Door, only_loopback=only_loopback, readers=readers)
     _explain_errors(app)
@@ -133,10 +154,10 @@ def build_app(
 def _add_writing(app: FastAPI, service: Service, tokens: Tokens | None, reading: Reading) -> None:
     event = {"schema": json_schemas()["event"]}
     content = {STRUCTURED: event, PLAIN: event, BATCH: {"schema": {"type": "array"}}, LINES: {"schema": {"type": "string"}}}
-
+    body = {"requestBody": {"required": True, "content": content}}
     queue = app.state.queue = _Queue()
 
-    @app.post("/signals", openapi_extra={"requestBody": {"required": True, "content": content}}, response_class=Response)
+    @app.post("/signals", openapi_extra=body, responses={200: _results("All of it is taken."), 207: _results("Some of it is refused.")})
     async def say(request: Request) -> Response:
         """Take in one event or many; the answer has a result for each, in the order sent."""
         speaker = None if tokens is None else await run_in_threadpool(_grant, request.headers, tokens)
@@ -148,7 +169,7 @@ def _add_writing(app: FastAPI, service: Service, tokens: Tokens | None, reading:
                 outcomes = await asyncio.get_running_loop().run_in_executor(queue.takers, service.publish, lines, speaker)
                 return _told(outcomes)
 
-    @app.get("/session", response_class=Response)
+    @app.get("/session")
     async def session(request: Request) -> Response:
         """Whether speaking and reading take a token, and what the token allows that came with this question."""
         told: dict[str, Any] = {"tokens": tokens is not None, "reading": reading, "agent": None}
@@ -158,6 +179,14 @@ def _add_writing(app: FastAPI, service: Service, tokens: Tokens | None, reading:
             told["agent"] = grant.speaks[0] if len(grant.speaks) == 1 and not grant.answers else None
             told["expires"] = None if grant.expires_us is None else format_instant(grant.expires_us)
         return _json(told)
+
+
+def _results(description: str) -> dict[str, Any]:
+    """Return how an answer to what was said is described to programs."""
+    _, kinds = msgspec.json.schema_components([Outcome])
+    results = {"type": "array", "items": kinds["Outcome"]}
+    schema = {"type": "object", "properties": {"results": results}, "required": ["results"]}
+    return {"description": description, "content": {PLAIN: {"schema": schema}}}
 
 
 class _Queue:
@@ -311,28 +340,28 @@ def _add_reading(app: FastAPI, service: Service) -> None:
     def missing(refusal: Refused) -> Problem:
         return Problem(404, "not-found", str(refusal))
 
-    @app.get("/network", response_class=Response)
+    @app.get("/network")
     def network(limit: Limit = 100, after: After = "", agent: Agent = None) -> Response:
         """Counts, sums by resource, and the agents."""
         asked = views.Asked(limit, after, agent)
         return show(lambda coordination: views.overview(coordination) | {"members": views.agents(coordination, asked)})
 
-    @app.get("/needs", response_class=Response)
+    @app.get("/needs")
     def needs(limit: Limit = 100, after: After = "", agent: Agent = None, resource: Resource = None) -> Response:
         """Needs that stand."""
         return show(lambda coordination: views.offers_or_needs(coordination, views.Asked(limit, after, agent, resource), supply=False))
 
-    @app.get("/offers", response_class=Response)
+    @app.get("/offers")
     def offers(limit: Limit = 100, after: After = "", agent: Agent = None, resource: Resource = None) -> Response:
         """Offers and capacities that stand."""
         return show(lambda coordination: views.offers_or_needs(coordination, views.Asked(limit, after, agent, resource), supply=True))
 
-    @app.get("/proposals", response_class=Response)
+    @app.get("/proposals")
     def proposals(limit: Limit = 100, after: After = "", agent: Agent = None, resource: Resource = None, state: InState = None) -> Response:
         """Proposals that are open or became commitments."""
         return show(lambda coordination: views.proposals(coordination, views.Asked(limit, after, agent, resource, state)))
 
-    @app.get("/proposals/{start}", response_class=Response)
+    @app.get("/proposals/{start}")
     def proposal(start: str) -> Response:
         """One proposal, by its id or the beginning of it, also when it has ended."""
         try:
@@ -340,7 +369,7 @@ def _add_reading(app: FastAPI, service: Service) -> None:
         except Refused as refusal:
             raise missing(refusal) from None
 
-    @app.get("/ledger", response_class=Response)
+    @app.get("/ledger")
     def ledger(
         limit: Limit = 100, after: After = "", agent: Agent = None, resource: Resource = None, kind: Kind = None, newest: bool = False
     ) -> Response:
@@ -348,12 +377,12 @@ def _add_reading(app: FastAPI, service: Service) -> None:
         asked = views.Asked(limit, after, agent, resource, kind=kind, newest=newest)
         return show(lambda coordination: views.ledger(coordination, asked))
 
-    @app.get("/digest", response_class=Response)
+    @app.get("/digest")
     def state_digest() -> Response:
         """The digest of ledger and proposals, as a replay of the log finds it too."""
         return show(lambda c: {"digest": digest(c.ledger, standing_proposals(c.book)), "entries": service.status().entries})
 
-    @app.get("/refused", response_class=Response)
+    @app.get("/refused")
     def refused(limit: Limit = 100, after: Annotated[int, Query(ge=0)] = 0, agent: Agent = None) -> Response:
         """What was refused at the door: how much for which kind of reason, and the latest, oldest first."""
         counts, rows = service.refused()
@@ -383,12 +412,12 @@ def _add_watching(app: FastAPI, service: Service, feed: Feed, proofs: Proofs, re
             "<li><code>GET /openapi.json</code> All of this, for programs.</li>\n</ul></html>"
         )
 
-    @app.get("/healthz", response_class=Response)
+    @app.get("/healthz")
     async def healthz() -> Response:
         """Whether the process answers."""
         return _json({"status": "ok"})
 
-    @app.get("/readyz", response_class=Response)
+    @app.get("/readyz", responses={503: {"description": "Not ready; `why` tells why not.", "content": {PLAIN: {}}}})
     async def readyz() -> Response:
         """Whether the log is read and can be written, how old the last cycle is, what waits, and markets whose answer failed its proof."""
         status = service.status()
@@ -403,12 +432,12 @@ def _add_watching(app: FastAPI, service: Service, feed: Feed, proofs: Proofs, re
         }
         return _json(told if status.why_not is None else {**told, "why": status.why_not}, 200 if status.why_not is None else 503)
 
-    @app.get("/metrics", response_class=Response)
+    @app.get("/metrics", response_class=PlainTextResponse)
     async def metrics() -> Response:
         """Figures for monitors, in the form of Prometheus."""
         return Response(generate_latest(registry), media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    @app.get("/events", response_class=Response)
+    @app.get("/events", response_class=Response, responses={200: {"content": {EventStream.media_type: {"schema": {"type": "string"}}}}})
     async def events(request: Request, after: Annotated[int | None, Query(ge=-1)] = None) -> Response:
         """The stream as it grows (server-sent events); `Last-Event-ID` or `after` resumes after a position, -1 from the beginning."""
         resume = request.headers.get("last-event-id", "")

@@ -72,7 +72,7 @@ def _alone(trying: Lock, patience_s: float = 0.0) -> Iterator[None]:
 
 
 def _add_why(app: FastAPI, tell: Tell, trying: Lock) -> None:
-    @app.get("/needs/{need:path}/why", response_class=Response)
+    @app.get("/needs/{need:path}/why")
     def why(
         need: str,
         lift: Annotated[bool, Query(description="Also what would lift it: changes are tried for that.")] = False,
@@ -86,13 +86,13 @@ def _add_why(app: FastAPI, tell: Tell, trying: Lock) -> None:
 
 
 def _add_alternatives(app: FastAPI, tell: Tell, trying: Lock) -> None:
-    @app.get("/proposals/{proposal}/alternatives", response_class=Response)
+    @app.get("/proposals/{proposal}/alternatives")
     def rejected(proposal: str) -> Response:
         """What else was possible for each line of a proposal, and what a unit of that would cost more than the plan."""
         with _alone(trying, PATIENCE_S):
             return tell(lambda coordination: alternatives(coordination, proposal))
 
-    @app.get("/proposals/{proposal}/without", response_class=Response)
+    @app.get("/proposals/{proposal}/without")
     def left_out(proposal: str) -> Response:
         """What the plan would be if the pair of a proposal exchanged nothing: its market is solved once more for that."""
         with _alone(trying, PATIENCE_S):
@@ -110,7 +110,7 @@ def _lifted(coordination: Coordination, need: str, by: Decimal | None) -> dict[s
 
 
 def _add_making(app: FastAPI, tell: Tell) -> None:
-    @app.get("/makers/{design:path}", response_class=Response)
+    @app.get("/makers/{design:path}")
     def who_could(
         design: str,
         near: Annotated[str | None, Query(description="An agent, or latitude,longitude: the nearest first.")] = None,
@@ -139,14 +139,14 @@ def _add_making(app: FastAPI, tell: Tell) -> None:
 
         return tell(told)
 
-    @app.get("/workshops/{agent}", response_class=Response)
+    @app.get("/workshops/{agent}")
     def at_work(agent: str) -> Response:
         """What each machine of a workshop does next: the work it promised, each piece on the machine that ends it first."""
         return tell(lambda coordination: floor(coordination, agent))
 
     trying = Lock()  # held while changes are planned
 
-    @app.get("/needs/{need:path}/explode", response_class=Response)
+    @app.get("/needs/{need:path}/explode")
     def levels(need: str) -> Response:
         """What a need still takes at each level of making, who could supply it, where it is tight, and what would be enough."""
         if not trying.acquire(blocking=False):
@@ -158,24 +158,24 @@ def _add_making(app: FastAPI, tell: Tell) -> None:
 
 
 def _add_relief(app: FastAPI, tell: Tell) -> None:
-    @app.get("/opportunities/{agent}", response_class=Response)
+    @app.get("/opportunities/{agent}")
     def of_agent(agent: str) -> Response:
         """What one unit or hour more from an agent's place would relieve, the most urgent first."""
         return tell(lambda coordination: {"items": opportunities(coordination, agent)})
 
-    @app.get("/pressure/{name:path}", response_class=Response)
+    @app.get("/pressure/{name:path}")
     def of_thing(name: str) -> Response:
         """What one unit more at each offer and need of a thing would serve, the shortest place first."""
         return tell(lambda coordination: {"items": pressures(coordination, name)})
 
 
 def _add_network(app: FastAPI, tell: Tell) -> None:
-    @app.get("/network/stats", response_class=Response)
+    @app.get("/network/stats")
     def how_it_stands() -> Response:
         """Counts of all that stands, what is free and open of each thing, and names that only one agent uses."""
         return tell(lambda coordination: stats(coordination.network, coordination.book, coordination.log_us))
 
-    @app.get("/network/upstream/{name:path}", response_class=Response)
+    @app.get("/network/upstream/{name:path}")
     def feeds(name: str) -> Response:
         """Everything that feeds a thing, through recipes, by level; and what these recipes give."""
 
@@ -190,12 +190,12 @@ def _add_network(app: FastAPI, tell: Tell) -> None:
 
         return tell(told)
 
-    @app.get("/network/tree/{name:path}", response_class=Response)
+    @app.get("/network/tree/{name:path}")
     def made(name: str) -> Response:
         """How a thing is made, as a tree: recipes, what each takes a run, what is free of it, and how urgently it is wanted."""
         return tell(lambda coordination: tree(coordination, name))
 
-    @app.get("/network/hours", response_class=Response)
+    @app.get("/network/hours")
     def hours(process: Name = None, agent: Name = None, limit: Annotated[int, Query(ge=1, le=500)] = 200) -> Response:
         """Machine hours in time: each capacity, and what is proposed, promised or committed of it."""
 
@@ -205,17 +205,17 @@ def _add_network(app: FastAPI, tell: Tell) -> None:
 
         return tell(told)
 
-    @app.get("/network/downstream/{agent}", response_class=Response)
+    @app.get("/network/downstream/{agent}")
     def hangs(agent: str) -> Response:
         """What and who could be served from an agent's offers and hours, and what it alone carries."""
         return tell(lambda coordination: {"items": downstream(coordination.network, agent, coordination.book, coordination.log_us)})
 
-    @app.get("/network/weak-points", response_class=Response)
+    @app.get("/network/weak-points")
     def weak() -> Response:
         """Agents whose loss cuts needs off, and things of which too little can get through."""
         return tell(lambda coordination: weak_points(coordination.network, coordination.book, coordination.log_us))
 
-    @app.get("/network/unreachable", response_class=Response)
+    @app.get("/network/unreachable")
     def out_of_reach() -> Response:
         """Open needs that no offer and no recipe can serve, with the reason."""
         return tell(lambda coordination: {"items": unreachable(coordination.network, coordination.book, coordination.log_us)})

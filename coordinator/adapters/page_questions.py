@@ -47,7 +47,7 @@ def add_questions(app: FastAPI, service: Service, show: Show, missing: Missing) 
     _add_charter(app, service, show)
     charts = _Charts(service)
 
-    @app.get("/map", response_class=Response)
+    @app.get("/map")
     def chart(request: Request) -> Response:
         """Where everybody is and what flows between them, in columns; drawn from distances where nobody said a place.
 
@@ -57,12 +57,12 @@ def add_questions(app: FastAPI, service: Service, show: Show, missing: Missing) 
 
 
 def _add_shortage(app: FastAPI, service: Service, show: Show, missing: Missing) -> None:
-    @app.get("/shortage", response_class=Response)
+    @app.get("/shortage")
     def by_thing() -> Response:
         """What is short, by resource or process and by the tier that counts."""
         return show(shortage)
 
-    @app.get("/shortage/needs", response_class=Response)
+    @app.get("/shortage/needs")
     def by_need(
         limit: Annotated[int, Query(ge=1, le=LARGEST)] = 50,
         skip: Annotated[int, Query(ge=0, le=10**9)] = 0,
@@ -79,12 +79,12 @@ def _add_shortage(app: FastAPI, service: Service, show: Show, missing: Missing) 
         chosen = picked(rows, Wanted(limit, skip, agent, resource, tier, short, q))
         return show(lambda coordination: told_needs(coordination, chosen))
 
-    @app.get("/history", response_class=Response)
+    @app.get("/history")
     def history() -> Response:
         """How short things were over time: needs by tier, and of each thing what part was in no plan."""
         return show(lambda coordination: timeline_of(coordination).told(sample_of(coordination)))
 
-    @app.get("/needs/{need:path}/history", response_class=Response)
+    @app.get("/needs/{need:path}/history")
     def past(need: str) -> Response:
         """What was said and decided of a need, the newest last, as far as the records looked through reach back."""
         try:
@@ -96,12 +96,12 @@ def _add_shortage(app: FastAPI, service: Service, show: Show, missing: Missing) 
 
 
 def _add_agents(app: FastAPI, service: Service, show: Show, missing: Missing) -> None:
-    @app.get("/agents/newest", response_class=Response)
+    @app.get("/agents/newest")
     def joined(limit: Annotated[int, Query(ge=1, le=LARGEST)] = 8) -> Response:
         """Who spoke for the first time last."""
         return show(lambda coordination: {"items": newest(coordination, limit)})
 
-    @app.get("/agents/{agent}", response_class=Response)
+    @app.get("/agents/{agent}")
     def one_agent(agent: str) -> Response:
         """What an agent promised, gave and received."""
         try:
@@ -109,7 +109,7 @@ def _add_agents(app: FastAPI, service: Service, show: Show, missing: Missing) ->
         except Refused as refusal:
             raise missing(refusal) from None
 
-    @app.get("/search", response_class=Response)
+    @app.get("/search")
     def search(q: Text, limit: Annotated[int, Query(ge=1, le=LARGEST)] = 12) -> Response:
         """Agents, things, needs and proposals whose name holds a text."""
         with service.reading() as coordination:
@@ -118,19 +118,19 @@ def _add_agents(app: FastAPI, service: Service, show: Show, missing: Missing) ->
 
 
 def _add_charter(app: FastAPI, service: Service, show: Show) -> None:
-    @app.get("/charter", response_class=Response)
+    @app.get("/charter")
     def charter() -> Response:
         """The rules in force."""
         return show(lambda coordination: {"version": coordination.charter.version, "rules": coordination.charter.model_dump(mode="json")})
 
     comparison = Comparison(service)
 
-    @app.get("/charter/compared", response_class=Response)
+    @app.get("/charter/compared")
     def compared() -> Response:
         """What each rule of fairness would come to, as it was last computed."""
         return Response(orjson.dumps(comparison.told()), media_type="application/json")
 
-    @app.post("/charter/compared", response_class=Response, status_code=202)
+    @app.post("/charter/compared", status_code=202)
     def compare() -> Response:
         """Compute that anew, in the background; while it runs, and for a while after it, this changes nothing."""
         return Response(orjson.dumps(comparison.told(start=True)), 202, media_type="application/json")

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from coordinator.adapters import http_api
@@ -18,7 +19,7 @@ from coordinator.signals import event_json
 from tests.support.serving import RENNES, START_US, Answered, Served, serve, signal
 
 OFFER, NEED = signal("offer", "atelier-nord", 120), signal("need", "clinique-ouest", 50)
-LINES, BATCH = "application/x-ndjson", "application/cloudevents-batch+json"
+STRUCTURED, LINES, BATCH = "application/cloudevents+json", "application/x-ndjson", "application/cloudevents-batch+json"
 
 
 @pytest.fixture
@@ -279,6 +280,32 @@ def test_it_says_what_it_is_and_describes_itself(shut: Served) -> None:
     assert page.headers["content-type"].startswith("text/html")
     assert all(path in page.body.decode() for path in described["paths"])
     assert "application/cloudevents+json" in described["paths"]["/signals"]["post"]["requestBody"]["content"]
+
+
+def test_every_answer_is_of_a_kind_that_it_describes(server: Served) -> None:
+    for path, ways in server.get("/openapi.json")["paths"].items():
+        for method, told in ways.items():
+            assert "422" not in told["responses"]
+            problem = told["responses"]["default"]["content"]["application/problem+json"]["schema"]
+            if path == "/events":
+                continue  # It never ends: see those who follow it.
+            answer = server.ask(
+                method.upper(), re.sub(r"\{[^}]*\}", "nobody", path), OFFER if method == "post" else None, {"content-type": STRUCTURED}
+            )
+            kind = answer.headers["content-type"].partition(";")[0]
+            if str(answer.status) in told["responses"]:
+                assert kind in told["responses"][str(answer.status)]["content"], path
+            else:
+                assert kind == "application/problem+json", path
+                jsonschema.validate(answer.json, problem)
+
+
+def test_what_became_of_each_word_is_described(server: Served) -> None:
+    described = server.get("/openapi.json")["paths"]["/signals"]["post"]["responses"]
+    for body, status in ((OFFER, 200), (OFFER + b"\n{}", 207)):
+        answer = server.post(body, LINES)
+        assert answer.status == status
+        jsonschema.validate(answer.json, described[str(status)]["content"]["application/json"]["schema"])
 
 
 def test_names_are_shown_as_text_not_run(server: Served) -> None:
