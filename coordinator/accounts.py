@@ -11,7 +11,7 @@ from coordinator.errors import Refused
 from coordinator.network import AgentFacts, Stance, Thing
 from coordinator.questions import amount_of
 from coordinator.times import format_instant
-from coordinator.wording import near
+from coordinator.wording import asked_for, near
 
 __all__ = ["account", "find", "found", "names_now", "newest"]
 
@@ -32,7 +32,9 @@ def account(coordination: Coordination, agent: str) -> Row:
     facts = network.agents.get(agent)
     if facts is None:
         hint = near(agent, network.agents)
-        raise Refused(f"nobody here is called {agent!r}; {f'did you mean {hint}?' if hint else 'somebody who said something was expected'}")
+        raise Refused(
+            f"nobody here is called {asked_for(agent)}; {f'did you mean {hint}?' if hint else 'somebody who said something was expected'}"
+        )
     sides: dict[tuple[str, tuple[str, str], str], _Side] = {}
     for deal in map(book.deals.__getitem__, book.of_party(agent)):
         if not (deal.is_open or deal.is_bound):

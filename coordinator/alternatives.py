@@ -21,6 +21,7 @@ from coordinator.rerouting import Rerouting
 from coordinator.signals import Line
 from coordinator.times import SECOND_US
 from coordinator.units import Quantity, from_grains
+from coordinator.wording import asked_for
 from solver import Arcs, DenseCandidates, solve_on_demand
 
 __all__ = ["Alternative", "Alternatives", "LineAlternatives", "Rest", "Source", "Without", "alternatives", "without"]
@@ -83,7 +84,7 @@ def alternatives(coordination: Coordination, proposal: str) -> Alternatives:
 def _deal(coordination: Coordination, proposal: str) -> Deal:
     deal = coordination.book.deals.get(proposal)
     if deal is None:
-        raise Refused(f"there is no proposal {proposal!r} that stands; look at the list of proposals for its id")
+        raise Refused(f"there is no proposal {asked_for(proposal)} that stands; look at the list of proposals for its id")
     return deal
 
 

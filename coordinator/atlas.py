@@ -3,7 +3,6 @@
 from typing import Any
 
 from coordinator.cycle import Coordination
-from coordinator.graph import free_now_grains
 from coordinator.network import Network, Stance
 from coordinator.times import SECOND_US, format_instant
 
@@ -67,13 +66,7 @@ def _open_share(coordination: Coordination, stance: Stance) -> int:
     """Return how much of a signal is in no plan and no promise, in thousandths of what was stated."""
     if not stance.stated_grains:
         return 0
-    if not stance.is_supply:
-        open_grains = stance.stated_grains - coordination.book.covered_grains(stance)
-    else:
-        deals = coordination.book.naming(stance.ref)
-        asked = sum(deal.asks(stance.agent, stance.ref) for deal in deals if deal.is_open and not deal.promised)
-        open_grains = free_now_grains(stance, coordination.book) - asked
-    return min(1000, max(0, -(-open_grains * 1000 // stance.stated_grains)))
+    return min(1000, -(-coordination.book.open_grains(stance, coordination.log_us) * 1000 // stance.stated_grains))
 
 
 def _life_left(stance: Stance, log_us: int) -> int:

@@ -593,6 +593,16 @@ class Book:
             return need.taken_grains + self.asked_grains(need.ref)
         return sum(deal.asks(need.agent, need.ref) for deal in self.naming(need.ref) if deal.state not in ENDED)
 
+    def open_grains(self, stance: Stance, log_us: int | None = None) -> int:
+        """Return what of a signal is in no proposal and no promise: what an offer has free, or what a need lacks.
+
+        With a log time, an offer whose window has closed by then has nothing free: it can never be matched.
+        """
+        if not stance.is_supply:
+            return max(0, stance.stated_grains - self.covered_grains(stance))
+        is_over = log_us is not None and stance.is_over(log_us)
+        return 0 if is_over else max(0, stance.free_grains - self.asked_grains(stance.ref))
+
     def held_grains(self, stance: Stance) -> int:
         """Return what is kept aside for others' promises that this agent has not answered yet.
 

@@ -10,7 +10,7 @@ from typing import Any
 from coordinator.commitments import ENDED, OPEN, Book, Deal
 from coordinator.cycle import Coordination
 from coordinator.errors import Refused
-from coordinator.graph import build_graph, free_now_grains
+from coordinator.graph import build_graph, unpromised_grains
 from coordinator.limits import process_meant
 from coordinator.loops import recipe_stocks
 from coordinator.making import makings, runnable, suppliers, with_broader
@@ -21,7 +21,7 @@ from coordinator.questions import accepted_things, amount_of, nothing_there
 from coordinator.reach import first_obstacles
 from coordinator.times import format_instant
 from coordinator.units import Quantity
-from coordinator.wording import amount, counted, shown
+from coordinator.wording import amount, asked_for, counted, shown
 
 __all__ = ["Explanation", "HiddenOffers", "Served", "User", "explain", "need_named"]
 
@@ -64,7 +64,7 @@ class HiddenOffers:
 
     why: Hidden
     offers: int
-    free: Quantity
+    free: Quantity  # promised to nobody: what is only proposed may yet go elsewhere
     nearest_m: int | None = None  # of those that are too far
 
 
@@ -86,7 +86,7 @@ class Explanation:
     served: tuple[Served, ...]
     reachable_offers: int
     reachable_free: Quantity  # not promised to anybody yet
-    reachable_spare: Quantity  # free, and in no proposal
+    reachable_spare: Quantity  # in no proposal either
     users: tuple[User, ...]  # of reachable offers, most urgent first
     hidden: tuple[HiddenOffers, ...]
     near: tuple[NearName, ...]
@@ -104,10 +104,12 @@ def need_named(network: Network, asked: str) -> Stance:
     if len(found) == 1:
         return network.stances[found[0]]
     if found:
-        raise Refused(f"{len(found)} needs have {asked!r} in their id ({', '.join(found[:3])} …); write more of it: agent/need/subject")
+        raise Refused(
+            f"{len(found)} needs have {asked_for(asked)} in their id ({', '.join(found[:3])} …); write more of it: agent/need/subject"
+        )
     like = _near_refs(refs, asked)
     hint = f"did you mean {' or '.join(like)}?" if like else "`coordinator needs` lists them"
-    raise Refused(f"there is no need {asked!r}; {hint}")
+    raise Refused(f"there is no need {asked_for(asked)}; {hint}")
 
 
 def _near_refs(refs: Sequence[str], asked: str) -> list[str]:
@@ -198,8 +200,8 @@ class _View:
         self.reached = [offer for offer, obstacle in zip(self.offers, obstacles, strict=True) if obstacle is None]
         self.hidden = tuple(self._hidden(obstacles))
         self.users = tuple(self._users())
-        self.free_grains = sum(free_now_grains(offer, book) for offer in self.reached)
-        self.spare_grains = sum(max(0, free_now_grains(offer, book) - self._proposed(offer)) for offer in self.reached)
+        self.free_grains = sum(unpromised_grains(offer, book) for offer in self.reached)
+        self.spare_grains = sum(book.open_grains(offer, log_us) for offer in self.reached)
 
     def _hidden(self, obstacles: Sequence[Hidden | None]) -> Iterable[HiddenOffers]:
         kept: dict[Hidden, list[Stance]] = {}
@@ -210,7 +212,7 @@ class _View:
             if why in kept:
                 distances = (self.network.distance_m(offer, self.need) for offer in kept[why])
                 nearest = min((metres for metres in distances if metres is not None), default=None) if why is Hidden.TOO_FAR else None
-                free = sum(free_now_grains(offer, self.book) for offer in kept[why])
+                free = sum(unpromised_grains(offer, self.book) for offer in kept[why])
                 yield HiddenOffers(why, len(kept[why]), self.network.quantity(self.need, free), nearest)
 
     def _users(self) -> list[User]:
@@ -238,11 +240,6 @@ class _View:
             level=max(levels, default=None),
         )
 
-    def _proposed(self, offer: Stance) -> int:
-        """Return what unanswered proposals suggest of an offer; promises have left `free_grains` already."""
-        open_deals = (deal for deal in self.book.naming(offer.ref) if deal.is_open and offer.agent not in deal.promised)
-        return sum(deal.asks(offer.agent, offer.ref) for deal in open_deals if not deal.promised)
-
 
 def _known(rank: int | None) -> int:
     return 99 if rank is None else rank
@@ -257,7 +254,7 @@ def _reasons(view: _View, short: int, names: Sequence[NearName], unused: Mapping
         expired = not need.withdrawn and need.expires_us is not None
         yield f"it expired at {format_instant(need.expires_us)}" if expired and need.expires_us is not None else "it was withdrawn"
         return
-    if need.end_us is not None and need.end_us <= log_us:
+    if need.end_us is not None and need.is_over(log_us):
         yield f"its window closed at {format_instant(need.end_us)}, and now is {format_instant(log_us)}"
     yield from _taken_for(view)
     if not short:
@@ -270,7 +267,7 @@ def _reasons(view: _View, short: int, names: Sequence[NearName], unused: Mapping
     if not view.reached:
         yield "the only offer is ruled out" if len(view.offers) == 1 else f"all {len(view.offers):,} offers are ruled out"
     for kept in view.hidden:
-        yield f"{counted(kept.offers, 'offer')} with {amount(kept.free)} free: {kept.why}"
+        yield f"{counted(kept.offers, 'offer')} with {amount(kept.free)} unpromised: {kept.why}"
     if view.reached:
         yield from _used_up(view)
 
@@ -319,8 +316,8 @@ def _scattered(view: _View, ref: str) -> Iterable[_Scattered]:
     most = dict.fromkeys(takes, 0)
     for offer in network.living():
         stock = network.canonical(offer.thing), offer.dimension
-        if stock in most and offer.is_supply and not offer.is_over(view.log_us):
-            most[stock] = max(most[stock], offer.free_grains - view.book.asked_grains(offer.ref))
+        if stock in most and offer.is_supply:
+            most[stock] = max(most[stock], view.book.open_grains(offer, view.log_us))
     for stock, grains in takes.items():
         if most[stock] < grains:
             yield _Scattered(stock[0][1], amount_of(network, stock, grains), amount_of(network, stock, most[stock]))
@@ -402,15 +399,15 @@ def _without_rule(kept: HiddenOffers) -> Iterable[str]:
     free, offers = amount(kept.free), counted(kept.offers, "offer")
     match kept.why:
         case Hidden.TOO_FAR if kept.nearest_m is not None:
-            yield f"a wider radius: {offers} with {free} free, the nearest {kept.nearest_m / 1000:,.1f} km away"
+            yield f"a wider radius: {offers} with {free} unpromised, the nearest {kept.nearest_m / 1000:,.1f} km away"
         case Hidden.NO_ROUTE:
-            yield f"a place or a route that connects it with {offers} with {free} free"
+            yield f"a place or a route that connects it with {offers} with {free} unpromised"
         case Hidden.DECLINED:
-            yield f"a new count, said by either side, opens a declined pair again: {offers} with {free} free"
+            yield f"a new count, said by either side, opens a declined pair again: {offers} with {free} unpromised"
         case Hidden.MINIMUM:
-            yield f"a smaller minimum, on the side that states it: {offers} with {free} free"
+            yield f"a smaller minimum, on the side that states it: {offers} with {free} unpromised"
         case Hidden.WINDOW:
-            yield f"another window, on either side: {offers} with {free} free"
+            yield f"another window, on either side: {offers} with {free} unpromised"
 
 
 def _told(view: _View, grains: int) -> str:

@@ -128,7 +128,7 @@ def explode(coordination: Coordination, asked: str) -> Exploded:
 def _free(coordination: Coordination) -> dict[str, int]:
     """Return what each supply still gives, by ref: what proposals ask of it is spoken for, as the need they serve is covered."""
     supply = [one for one in coordination.network.living() if one.is_supply and not one.is_over(coordination.log_us)]
-    return {one.ref: max(0, one.free_grains - coordination.book.asked_grains(one.ref)) for one in supply}
+    return {one.ref: coordination.book.open_grains(one) for one in supply}
 
 
 def _tight(row: Row) -> str:

@@ -22,7 +22,7 @@ from coordinator.network import PROCESS, Limits, Network, Stance
 from coordinator.orders import HOUR_MS
 from coordinator.signals import Line, Step
 from coordinator.units import Quantity
-from coordinator.wording import near
+from coordinator.wording import asked_for, near
 from solver.making.sequences import NEVER, Workshop, broken_sequence, dispatch, lateness_of, sequence_jobs
 from solver.making.sequences import Sequence as Order
 
@@ -98,10 +98,10 @@ def floor(coordination: Coordination, agent: str, *, searches: bool = False) -> 
     facts = network.agents.get(agent)
     if facts is None:
         hint = near(agent, network.agents)
-        raise Refused(f"nobody here is called {agent!r}; {f'did you mean {hint}?' if hint else 'say an agent with hours'}")
+        raise Refused(f"nobody here is called {asked_for(agent)}; {f'did you mean {hint}?' if hint else 'say an agent with hours'}")
     machines = [one for one in (network.stances[ref] for ref in sorted(facts.refs)) if one.kind == "capacity" and one.stands]
     if not machines:
-        raise Refused(f"{agent!r} offers no hours of any machine; say an agent with a capacity")
+        raise Refused(f"{asked_for(agent)} offers no hours of any machine; say an agent with a capacity")
     deals = {deal.proposal: deal for one in machines for deal in book.naming(one.ref)}
     work = [each for deal in deals.values() if agent in deal.promised for each in _works(coordination, deal, agent)]
     able = [[_is_able(network, each, one) for one in machines] for each in work]

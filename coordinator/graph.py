@@ -11,7 +11,7 @@ from coordinator.commitments import ENDED, Book
 from coordinator.network import PROCESS, RESOURCE, Network, Stance, Thing
 from coordinator.signals import Recipe
 
-__all__ = ["AGENT", "RECIPE", "Node", "build_graph", "free_now_grains"]
+__all__ = ["AGENT", "RECIPE", "Node", "build_graph", "unpromised_grains"]
 
 Node = tuple[str, str]  # (kind, name): an agent, a recipe (by its ref), or a canonical Thing
 
@@ -51,7 +51,7 @@ def build_graph(network: Network, book: Book | None = None, log_us: int | None =
         if log_us is not None and stance.is_over(log_us):
             _add_thing(graph, network, stance.thing)  # Somebody speaks of it all the same.
             continue
-        _add_stance(graph, network, stance, free_now_grains(stance, book))
+        _add_stance(graph, network, stance, unpromised_grains(stance, book))
     for ref, recipe in sorted(network.recipes.items()):
         if recipe.draft:
             continue  # Nobody said yet that it can be made so.
@@ -66,8 +66,8 @@ def build_graph(network: Network, book: Book | None = None, log_us: int | None =
     return graph
 
 
-def free_now_grains(stance: Stance, book: Book | None) -> int:
-    """Return what a stance still gives or takes: free by its agent's words, less what others' unanswered promises keep aside."""
+def unpromised_grains(stance: Stance, book: Book | None) -> int:
+    """Return what a stance could still give or take, whatever is proposed: not promised, nor kept aside for others' promises."""
     return stance.free_grains if book is None else max(0, stance.free_grains - book.held_grains(stance))
 
 

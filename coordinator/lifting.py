@@ -149,8 +149,7 @@ class _Search:
         if self.is_enough(self.before):
             self.unsaid.append("planning again gives it that much already: something came free since the last plan")
             return
-        closed = self.need.end_us is not None and self.need.end_us <= self.log_us
-        if not closed:
+        if not self.need.is_over(self.log_us):
             yield from self._supply()
             yield from self._tier()
             yield from self._within()

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from coordinator.commitments import Book
 from coordinator.errors import Refused
-from coordinator.graph import free_now_grains
 from coordinator.limits import lacking, process_meant, processes_done
 from coordinator.loops import Stock, recipe_stocks
 from coordinator.network import PROCESS, RESOURCE, Network, Stance
@@ -20,7 +19,7 @@ from coordinator.processes import term_of
 from coordinator.questions import amount_of
 from coordinator.signals import Recipe
 from coordinator.units import Quantity
-from coordinator.wording import amount, counted, near
+from coordinator.wording import amount, asked_for, counted, near
 
 __all__ = ["DesignMakers", "Input", "Maker", "Requirement", "makers", "place_meant", "recipes_named"]
 
@@ -131,7 +130,7 @@ def makers(
 ) -> tuple[DesignMakers, ...]:
     """Return, for every recipe of this name or that makes a resource of this name, drafts too, who could make it.
 
-    With a book, what others' unanswered promises keep aside is not free. Raises `Refused` where no recipe is called so.
+    With a book, what proposals ask is not free. Raises `Refused` where no recipe is called so.
     """
     refs = recipes_named(network, name)
     able = {agent: _abilities(network, agent, log_us) for agent in sorted(network.agents)}
@@ -155,7 +154,7 @@ def recipes_named(network: Network, name: str) -> list[str]:
         guess = near(name, known)
         there = counted(len(network.recipes), "recipe")
         hint = f"did you mean {guess}?" if guess else f"{there} stand here; say one's name, or what it makes"
-        raise Refused(f"no recipe is called {name!r} or makes it; {hint}")
+        raise Refused(f"no recipe is called {asked_for(name)} or makes it; {hint}")
     return found
 
 
@@ -165,10 +164,12 @@ def place_meant(network: Network, asked: str) -> Coordinates:
     if place is None and asked in network.agents:
         place = network.agents[asked].place
         if place is None:
-            raise Refused(f"{asked!r} states no place; say one as latitude,longitude")
+            raise Refused(f"{asked_for(asked)} states no place; say one as latitude,longitude")
     if place is None:
         hint = near(asked, network.agents)
-        raise Refused(f"nobody here is called {asked!r}; " + (f"did you mean {hint}?" if hint else "say an agent, or latitude,longitude"))
+        raise Refused(
+            f"nobody here is called {asked_for(asked)}; " + (f"did you mean {hint}?" if hint else "say an agent, or latitude,longitude")
+        )
     return place
 
 
@@ -220,7 +221,9 @@ def _stocked(network: Network, book: Book | None, log_us: int) -> dict[Stock, li
     """Return what is free of each thing that is no hours, offer by offer: (agent, grains)."""
     found: dict[Stock, list[tuple[str, int]]] = {}
     for stance in network.living():
-        if stance.is_supply and not stance.is_hours and not stance.is_over(log_us) and (grains := free_now_grains(stance, book)):
+        if not stance.is_supply or stance.is_hours or stance.is_over(log_us):
+            continue
+        if grains := stance.free_grains if book is None else book.open_grains(stance):
             found.setdefault((network.canonical(stance.thing), stance.dimension), []).append((stance.agent, grains))
     return found
 

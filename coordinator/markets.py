@@ -179,7 +179,7 @@ class KeptMarket:
             grains = self._available(stance)
             if grains % self._multiple or stance.minimum_grains or stance.lead_us or (stance.stands and stance.dimension != self.dimension):
                 return None
-            units = 0 if stance.end_us is not None and stance.end_us <= log_us else grains // self.step
+            units = 0 if stance.is_over(log_us) else grains // self.step
             if not stance.is_supply:
                 claims.add(self.book.claim_of(stance))
             known = ref in self._terms

@@ -4,7 +4,7 @@ One unit more at a place would go where the pressure, less the effort of the way
 together would gain by it, because pressures are the least duals: what the next unit would add or displace.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,7 @@ from coordinator.problems import mass_per_grain
 from coordinator.questions import accepted_things, amount_of, thing_named
 from coordinator.readings import Pressure, Reading, readings
 from coordinator.units import Quantity
-from coordinator.wording import counted, near
+from coordinator.wording import asked_for, counted, near
 from solver.fairness import urgency_of
 
 __all__ = ["NOBODY", "Opportunity", "Spot", "opportunities", "pressures", "supply_at"]
@@ -138,10 +138,11 @@ def opportunities(coordination: Coordination, asked: str) -> tuple[Opportunity, 
     if place is None and asked not in network.agents:
         hint = near(asked, network.agents)
         expected = f"did you mean {hint}?" if hint else "an agent who said something, or a place as latitude,longitude, was expected"
-        raise Refused(f"nobody here is called {asked!r}; {expected}")
+        raise Refused(f"nobody here is called {asked_for(asked)}; {expected}")
     agent = asked if place is None else NOBODY
-    offered = {network.canonical(one.thing) for one in network.living() if one.is_supply and one.agent == agent}
-    makes = _makeable(network, agent)
+    mine = [one for one in network.living() if one.is_supply and one.agent == agent and not one.is_over(coordination.log_us)]
+    offered = {network.canonical(one.thing) for one in mine}
+    makes = _makeable(network, agent, mine)
     best: dict[tuple[Thing, str, str | None], Opportunity] = {}
     for reading in readings(coordination.planner, coordination.log_us):
         for stance, position in _would_be(reading, agent, place):
@@ -155,9 +156,9 @@ def opportunities(coordination: Coordination, asked: str) -> tuple[Opportunity, 
     return tuple(sorted(best.values(), key=lambda one: (one.pressure, one.sort, one.name, one.through or "")))
 
 
-def _makeable(network: Network, agent: str) -> dict[Thing, str]:
+def _makeable(network: Network, agent: str, mine: Sequence[Stance]) -> dict[Thing, str]:
     """Return what an agent could make: by its own recipes, and by any whose every step it has hours for; thing -> recipe."""
-    hours = {network.canonical(one.thing) for one in network.living() if one.is_supply and one.is_hours and one.agent == agent}
+    hours = {network.canonical(one.thing) for one in mine if one.is_hours}
     makes: dict[Thing, str] = {}
     for recipe in makings(build_graph(network)):
         steps = {thing for thing, _ in recipe.takes if thing[0] == PROCESS}

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.errors import Refused
+from coordinator.wording import asked_for
 
 __all__ = [
     "EARTH_RADIUS_M",
@@ -105,5 +106,5 @@ def place_named(asked: str) -> Coordinates | None:
         return None
     latitude, longitude = float(numbers[1]), float(numbers[2])
     if abs(latitude) > 90 or abs(longitude) > 180:
-        raise Refused(f"{asked!r} is no place; latitude within 90 and longitude within 180 degrees were expected")
+        raise Refused(f"{asked_for(asked)} is no place; latitude within 90 and longitude within 180 degrees were expected")
     return latitude, longitude

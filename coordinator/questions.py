@@ -5,20 +5,20 @@ recipe would run is not known, so recipes are judged by what exists: a need that
 """
 
 from collections import Counter
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
 from coordinator.commitments import Book
 from coordinator.errors import Refused
-from coordinator.graph import AGENT, RECIPE, build_graph, free_now_grains
+from coordinator.graph import AGENT, RECIPE, build_graph, unpromised_grains
 from coordinator.making import Making, Stock, made_by, makings, runnable, suppliers, with_broader
 from coordinator.matching import Hidden
 from coordinator.names import LonelyName, Names, NearName
 from coordinator.network import PROCESS, RESOURCE, Network, Stance, Thing
 from coordinator.reach import markets, reach
 from coordinator.units import UNITS, Quantity
-from coordinator.wording import near
+from coordinator.wording import asked_for, near
 
 __all__ = [
     "Dependent",
@@ -56,7 +56,7 @@ def thing_named(network: Network, graph: Any, name: str) -> Thing:
     names = Names(network)
     meant = dict.fromkeys(found.name for thing in asked for found in names.near(thing))
     hint = f"did you mean {' or '.join(meant)}?" if meant else "`coordinator network stats` lists all names"
-    raise Refused(f"nobody here speaks of {name!r}; {hint}")
+    raise Refused(f"nobody here speaks of {asked_for(name)}; {hint}")
 
 
 # -- how it stands ----------------------------------------------------------------------------------------------------
@@ -96,8 +96,8 @@ class Stats:
 def stats(network: Network, book: Book | None = None, log_us: int | None = None) -> Stats:
     """Return counts of all that stands, what is free and open of each thing, and the names that only one agent uses.
 
+    With a book, what is proposed already is neither free nor open; with a log time, what has closed by then is only counted.
     An agent has a place when it stated one or when all its standing offers and needs did.
-    With a log time, what has closed by then is only counted.
     """
     kinds: Counter[str] = Counter()
     found: dict[Stock, dict[str, Any]] = {}
@@ -114,7 +114,7 @@ def stats(network: Network, book: Book | None = None, log_us: int | None = None)
         kinds[stance.kind] += 1
         side = "offers" if stance.is_supply else "needs"
         row = found.setdefault((network.canonical(stance.thing), stance.dimension), {"offers": [], "needs": []})
-        row[side].append((stance.agent, free_now_grains(stance, book)))
+        row[side].append((stance.agent, _open_grains(stance, book, log_us)))
     without = placeless - (spoke - lost)
     things = tuple(_thing_stats(network, stock, row["offers"], row["needs"]) for stock, row in sorted(found.items()))
     return Stats(
@@ -130,6 +130,10 @@ def stats(network: Network, book: Book | None = None, log_us: int | None = None)
         things=things,
         lonely_names=Names(network).lonely(),
     )
+
+
+def _open_grains(stance: Stance, book: Book | None, log_us: int | None) -> int:
+    return stance.free_grains if book is None else book.open_grains(stance, log_us)
 
 
 def _thing_stats(network: Network, stock: Stock, offers: list[tuple[str, int]], needs: list[tuple[str, int]]) -> ThingStats:
@@ -163,15 +167,20 @@ class Source:
 def upstream(network: Network, name: str, book: Book | None = None, log_us: int | None = None) -> tuple[Source, ...]:
     """Return everything that feeds a resource or process, through recipes, by level; each thing once, at its nearest level.
 
-    With a log time, what has closed by then is not offered. Raises `Refused` where nobody speaks of it.
+    With a book, what is proposed already is not free; with a log time, what has closed by then is not offered.
+    Raises `Refused` where nobody speaks of it.
     """
     graph = build_graph(network, book, log_us)
     now: dict[Thing, set[str]] = {thing_named(network, graph, name): set()}
     seen = set(now)
     found: list[Source] = []
     level = 0
+
+    def free_of(ref: str) -> int:
+        return _open_grains(network.stances[ref], book, log_us)
+
     while now:
-        found += [_source(network, graph, level, thing, into) for thing, into in sorted(now.items())]
+        found += [_source(network, graph, level, thing, into, free_of) for thing, into in sorted(now.items())]
         before: dict[Thing, set[str]] = {}
         for thing in now:
             for recipe in {start for start in graph.predecessors(thing) if start[0] == RECIPE}:
@@ -183,13 +192,13 @@ def upstream(network: Network, name: str, book: Book | None = None, log_us: int 
     return tuple(found)
 
 
-def _source(network: Network, graph: Any, level: int, thing: Thing, into: set[str]) -> Source:
+def _source(network: Network, graph: Any, level: int, thing: Thing, into: set[str], free_of: Callable[[str], int]) -> Source:
     agents: set[str] = set()
     free: Counter[str] = Counter()
-    for agent, _, said in graph.in_edges(thing, data=True):
+    for agent, _, ref, said in graph.in_edges(thing, keys=True, data=True):
         if said["kind"] in ("offer", "capacity"):
             agents.add(agent[1])
-            free[said["dimension"]] += said["free_grains"]
+            free[said["dimension"]] += free_of(ref)
     amounts = tuple(amount_of(network, (thing, dimension), grains) for dimension, grains in sorted(free.items()))
     return Source(level, *thing, tuple(sorted(into)), tuple(sorted(agents)), amounts)
 
@@ -220,7 +229,7 @@ def downstream(network: Network, agent: str, book: Book | None = None, log_us: i
     start = (AGENT, agent)
     if start not in graph:
         hint = near(agent, (name for kind, name in graph if kind == AGENT))
-        raise Refused(f"nobody here is called {agent!r}; " + (f"did you mean {hint}?" if hint else "say an agent's name"))
+        raise Refused(f"nobody here is called {asked_for(agent)}; " + (f"did you mean {hint}?" if hint else "say an agent's name"))
     recipes = makings(graph)
     with_it, without_it = _had(graph, recipes), _had(graph, recipes, without=agent)
     levels = _levels_below(graph, start)
@@ -335,7 +344,7 @@ def unreachable(network: Network, book: Book, log_us: int) -> tuple[Unreachable,
     found: list[Unreachable] = []
     for _, dimension, stances in markets(network):
         offers = [stance for stance in stances if stance.is_supply]
-        needs = [one for one in stances if not one.is_supply and not one.is_over(log_us) and free_now_grains(one, book)]
+        needs = [one for one in stances if not one.is_supply and not one.is_over(log_us) and unpromised_grains(one, book)]
         reached = reach(network, book, offers, needs, log_us, lambda stance: stance.stated_grains)
         for position, need in enumerate(needs):
             accepted = frozenset((thing, dimension) for thing in accepted_things(network, need))
@@ -350,7 +359,7 @@ def unreachable(network: Network, book: Book, log_us: int) -> tuple[Unreachable,
             else:
                 reasons = told[accepted] = nothing_there(accepted, stocked | made, recipes, able)
             near_ones = () if there else names.near(need.thing)
-            still_open = network.quantity(need, free_now_grains(need, book))
+            still_open = network.quantity(need, unpromised_grains(need, book))
             thing = network.canonical(need.thing)
             found.append(Unreachable(need.ref, need.agent, *thing, still_open, need.tier, there, dict(hidden), reasons, near_ones))
     return tuple(sorted(found, key=lambda row: row.need))

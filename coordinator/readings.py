@@ -127,7 +127,7 @@ def _has_moved(reading: Reading, network: Network) -> bool:
     """Return whether anything was said or promised since: proposals that a cycle itself took back or made move nothing."""
     changed = set[str]().union(*network.changed.values())
     for stance, among, position, grains, counted in _amounts(reading):
-        is_open = stance.end_us is None or stance.end_us > reading.question.market.log_us
+        is_open = not stance.is_over(reading.question.market.log_us)
         anew = position < 0 or among[position] is not stance
         if is_open and (anew or (grains != counted and stance.ref in changed)):
             return True
@@ -219,10 +219,8 @@ def _not_as_it_stands(reading: Reading) -> Iterator[str]:
     of_known = 0
     for stance, _, _, grains, counted in _amounts(reading):
         of_known += counted
-        closed = (
-            stance.end_us is not None and stance.end_us <= reading.question.market.log_us
-        )  # Nothing can come or go, whatever is counted.
-        if grains != counted and not closed:
+        may_move = not stance.is_over(reading.question.market.log_us)  # Else nothing can come or go, whatever is counted.
+        if grains != counted and may_move:
             yield f"{stance.ref} stands with {grains} grains, but the solver counts {counted}"
     if of_known != in_all:
         yield f"the solver counts {in_all} grains in all, but only {of_known} of signals that stand"

@@ -37,7 +37,7 @@ class Hours:
     begin_us: int
     end_us: int
     stated: Quantity
-    free: Quantity  # promised to nobody
+    free: Quantity  # in no proposal and no promise, and its window is open
     booked: tuple[Booking, ...]  # by begin
 
 
@@ -52,7 +52,10 @@ def timetable(coordination: Coordination, process: str | None = None, agent: str
         booked = tuple(_bookings(coordination, stance, [deal for deal in book.naming(ref) if deal.state not in ENDED]))
         if stance.stands or booked:
             begin_us, end_us = _window(stance, coordination.log_us)
-            stated, free = network.quantity(stance, stance.stated_grains), network.quantity(stance, stance.free_grains)
+            stated, free = (
+                network.quantity(stance, stance.stated_grains),
+                network.quantity(stance, book.open_grains(stance, coordination.log_us)),
+            )
             rows.append(Hours(ref, stance.agent, name, begin_us, end_us, stated, free, booked))
     rows.sort(key=lambda row: (not row.booked, row.process, row.agent, row.begin_us, row.ref))
     return {"now": max(0, coordination.log_us), "total": len(rows), "items": tuple(rows[:limit])}

@@ -6,7 +6,7 @@ Pressure is what one unit more would serve: a thing's own, as its market was pla
 from dataclasses import dataclass
 
 from coordinator.cycle import Coordination
-from coordinator.graph import build_graph, free_now_grains
+from coordinator.graph import build_graph
 from coordinator.network import PROCESS, RESOURCE, Network, Stance, Thing
 from coordinator.questions import amount_of, thing_named
 from coordinator.signals import Recipe
@@ -96,12 +96,12 @@ class _Tree:
         for stance in self._standing.get(thing, ()):
             if stance.is_supply:
                 agents.add(stance.agent)
-                free[stance.dimension] = free.get(stance.dimension, 0) + free_now_grains(stance, self._book)
+                free[stance.dimension] = free.get(stance.dimension, 0) + self._book.open_grains(stance)
         return len(agents), tuple(amount_of(self._network, (thing, dimension), grains) for dimension, grains in sorted(free.items()))
 
     def _asked(self, thing: Thing) -> tuple[int, int, float | None]:
         needs = [one for one in self._standing.get(thing, ()) if not one.is_supply]
-        missing = [max(0, one.stated_grains - self._book.covered_grains(one)) for one in needs]
+        missing = [self._book.open_grains(one) for one in needs]
         asked = sum(one.stated_grains for one in needs)
         return len(needs), sum(grains > 0 for grains in missing), round(sum(missing) / asked, 4) if asked else None
 

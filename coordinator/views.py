@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, TypeVar
 
-from coordinator.commitments import Book, Deal
+from coordinator.commitments import Deal
 from coordinator.cycle import BEGINNING, Coordination
 from coordinator.errors import Refused
 from coordinator.network import PROCESS, RESOURCE, Network, Stance, Thing
 from coordinator.replaying import resource_sums
 from coordinator.times import format_instant
+from coordinator.wording import asked_for
 
 __all__ = ["LARGEST_PAGE", "LOOKED_AT", "Asked", "agents", "deal_named", "ledger", "offers_or_needs", "overview", "proposals"]
 
@@ -64,13 +65,13 @@ def agents(coordination: Coordination, asked: Asked) -> Page:
 
 def offers_or_needs(coordination: Coordination, asked: Asked, *, supply: bool) -> Page:
     """Return the offers and capacities, or the needs, that stand, by agent and ref (``agent/kind/subject``)."""
-    network, book = coordination.network, coordination.book
+    network = coordination.network
     names = _same(network, asked.resource)
 
     def row(ref: str) -> Row | None:
         stance = network.stances[ref]
         is_wanted = stance.stands and stance.is_supply is supply and (names is None or network.canonical(stance.thing) in names)
-        return _stance(network, book, stance) if is_wanted else None
+        return _stance(coordination, stance) if is_wanted else None
 
     return _page(_refs(network, asked, names), asked, row)
 
@@ -119,10 +120,10 @@ def deal_named(coordination: Coordination, start: str) -> Row:
     if not known and start:
         known = book.beginning(start, NAMED + 1)
     if not known:
-        raise Refused(f"there is no proposal {start!r}; look at the list of proposals for its id")
+        raise Refused(f"there is no proposal {asked_for(start)}; look at the list of proposals for its id")
     if len(known) > 1:
         count, more = (f"more than {NAMED}", " …") if len(known) > NAMED else (str(len(known)), "")
-        raise Refused(f"{count} proposals begin with {start!r} ({', '.join(known[:NAMED])}{more}); write more of the id")
+        raise Refused(f"{count} proposals begin with {asked_for(start)} ({', '.join(known[:NAMED])}{more}); write more of the id")
     deal = book.deals.get(known[0])
     return _deal(deal) if deal is not None else {"proposal": known[0], "state": book.ended[known[0]].value}
 
@@ -193,7 +194,8 @@ def _agent(network: Network, name: str) -> Row:
     return {"agent": name, "name": facts.name, "place": place, "classified_as": list(facts.classes)}
 
 
-def _stance(network: Network, book: Book, stance: Stance) -> Row:
+def _stance(coordination: Coordination, stance: Stance) -> Row:
+    network, book = coordination.network, coordination.book
     canonical = network.canonical(stance.thing)
     row: Row = {
         "ref": stance.ref,
@@ -202,7 +204,7 @@ def _stance(network: Network, book: Book, stance: Stance) -> Row:
         "stated": network.quantity(stance, stance.stated_grains).to_json(),
         "promised": network.quantity(stance, stance.taken_grains).to_json(),
         "proposed": network.quantity(stance, book.asked_grains(stance.ref)).to_json(),
-        "free": network.quantity(stance, stance.free_grains).to_json(),
+        "free": network.quantity(stance, book.open_grains(stance, coordination.log_us)).to_json(),
         "basis": "total" if stance.total else "free",
         "said": format_instant(stance.said_us),
     }

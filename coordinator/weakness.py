@@ -1,6 +1,6 @@
 """Where a network is weak: agents whose loss leaves needs without any source, and things of which too little can get through.
 
-Both are judged by the matching rules and by what is free now. Recipes count by what exists, wherever it is; a recipe stays known
+Both are judged by the matching rules and by what is promised to nobody. Recipes count by what exists, wherever it is; a recipe stays known
 when the agent who wrote it down is gone.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.commitments import Book
-from coordinator.graph import build_graph, free_now_grains
+from coordinator.graph import build_graph, unpromised_grains
 from coordinator.making import Making, Most, Stock, made_by, makings, most_runs, runnable, suppliers
 from coordinator.network import Network, Stance, Thing
 from coordinator.questions import accepted_things, amount_of
@@ -51,7 +51,7 @@ class Scarce:
 
     sort: str  # agent or recipe
     name: str
-    most: Quantity  # free, or at most made
+    most: Quantity  # not promised, or at most made
     scarcest: str | None = None  # of a recipe: the input or process that bounds it
 
 
@@ -62,7 +62,7 @@ class Bottleneck:
     sort: str  # resource or process
     names: tuple[str, ...]  # the thing and its accepted substitutes
     asked: Quantity
-    free: Quantity
+    free: Quantity  # promised to nobody: what is only proposed may yet go elsewhere
     makeable: Quantity | None  # by recipes at most, in full for each; None: without limit
     through: Quantity | None  # the most that can get from supply to needs; None: not computed, for `too_large`
     short: Quantity | None  # asked - through: short in every plan
@@ -94,13 +94,13 @@ def weak_points(network: Network, book: Book, log_us: int) -> WeakPoints:
     bottlenecks: list[Bottleneck] = []
     enough = without_supply = 0
     for things, dimension, stances in markets(network):
-        counting = [stance for stance in stances if not stance.is_over(log_us) and free_now_grains(stance, book)]
+        counting = [stance for stance in stances if not stance.is_over(log_us) and unpromised_grains(stance, book)]
         offers = [stance for stance in counting if stance.is_supply]
         needs = [stance for stance in counting if not stance.is_supply]
         if not needs:
             continue
         market = _Market(
-            network, book, things, dimension, reach(network, book, offers, needs, log_us, lambda one: free_now_grains(one, book))
+            network, book, things, dimension, reach(network, book, offers, needs, log_us, lambda one: unpromised_grains(one, book))
         )
         for position, need in enumerate(needs):
             for agent in spare.hinges_of(market.accepted[position], market.reach.agents[position], need.agent):
@@ -127,7 +127,7 @@ def _hinge(network: Network, book: Book, agent: str, needs: Sequence[Stance]) ->
     still: dict[Stock, int] = {}
     for need in needs:
         stock = (network.canonical(need.thing), need.dimension)
-        still[stock] = still.get(stock, 0) + free_now_grains(need, book)
+        still[stock] = still.get(stock, 0) + unpromised_grains(need, book)
     amounts = tuple(Open(*stock[0], amount_of(network, stock, grains)) for stock, grains in sorted(still.items()))
     return Hinge(agent, tuple(sorted(need.ref for need in needs)), amounts)
 
@@ -175,17 +175,17 @@ class _Market:
         self.sort, self.names = things[0][0], tuple(name for _, name in things)
         self.stocks = [(thing, dimension) for thing in things]
         self.accepted = [frozenset((thing, dimension) for thing in accepted_things(network, need)) for need in told.needs]
-        self._wants = [free_now_grains(need, book) for need in told.needs]
+        self._wants = [unpromised_grains(need, book) for need in told.needs]
 
     def bottleneck(self, makers: Sequence[Making], runs: Mapping[str, Most]) -> Bottleneck:
         """Return the minimum cut; needs of the short side take all that its sources have, and want more."""
         gives = [self._given(recipe, runs[recipe.ref]) for recipe in makers]
-        free = sum(free_now_grains(offer, self.book) for offer in self.reach.offers)
+        free = sum(unpromised_grains(offer, self.book) for offer in self.reach.offers)
         asked = sum(self._wants)
         makeable = None if None in gives else self._quantity(sum(grains for grains in gives if grains is not None))
         rows = [(np.unpackbits(np.frombuffer(bits, dtype=np.uint8), count=len(self._wants)).astype(bool), tuple(offers))
                 for bits, offers in self.reach.rows.items()]  # fmt: skip
-        supply: list[int | None] = [sum(free_now_grains(self.reach.offers[offer], self.book) for offer in offers) for _, offers in rows]
+        supply: list[int | None] = [sum(unpromised_grains(self.reach.offers[offer], self.book) for offer in offers) for _, offers in rows]
         reaches = [bits for bits, _ in rows]
         for recipe, grains in zip(makers, gives, strict=True):
             reaches.append(np.array([not accepted.isdisjoint(recipe.gives) for accepted in self.accepted], dtype=bool))
@@ -231,7 +231,7 @@ class _Market:
         for row in short_rows:
             if row < len(offers_of_row):
                 for offer in (self.reach.offers[position] for position in offers_of_row[row]):
-                    by_agent[offer.agent] = by_agent.get(offer.agent, 0) + free_now_grains(offer, self.book)
+                    by_agent[offer.agent] = by_agent.get(offer.agent, 0) + unpromised_grains(offer, self.book)
             else:
                 recipe = makers[row - len(offers_of_row)]
                 bound = runs[recipe.ref].scarcest

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from coordinator.units import Quantity
 
-__all__ = ["amount", "counted", "near", "shown"]
+__all__ = ["amount", "asked_for", "counted", "near", "shown"]
 
 _LONGEST = 60  # characters of what came; enough to find it again in a file
+_LONGEST_NAME = 128  # characters; nothing here has a longer name
 
 
 def shown(value: object) -> str:
@@ -31,6 +32,11 @@ def shown(value: object) -> str:
     if len(text) > _LONGEST:
         text = text[:_LONGEST] + "…"
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def asked_for(name: str) -> str:
+    """A name that somebody asked for, in quotes; one that is longer than any name here is cut."""
+    return repr(name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST]}…")
 
 
 def near(word: str, known: Iterable[str], at_most: int = 3) -> str:

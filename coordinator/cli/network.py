@@ -106,7 +106,7 @@ def show_weak_points(where: Where, to_json: bool) -> None:
         ]
         for row in found.bottlenecks
     ]
-    _table("where too little gets through", ["name", "asked", "free", "makeable", "can reach", "short", "bottleneck"], rows)
+    _table("where too little gets through", ["name", "asked", "not promised", "makeable", "can reach", "short", "bottleneck"], rows)
     enough = "1 other gets" if found.enough == 1 else f"{found.enough:,} others get"
     nothing = "1 is" if found.without_supply == 1 else f"{found.without_supply:,} are"
     print(f"{enough} through in full; {nothing} needed and supplied by nobody (see `coordinator network unreachable`)")

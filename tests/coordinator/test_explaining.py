@@ -76,20 +76,22 @@ def test_a_tier_that_the_charter_does_not_grant_is_told():
     ("other", "rule", "change"),
     [
         pytest.param(offer("clinic", 5, place=HERE), Hidden.OWN, None, id="its own offer"),
-        pytest.param(offer("maker", 5), Hidden.NO_ROUTE, "a place or a route that connects it with 1 offer with 5 free", id="no place"),
         pytest.param(
-            offer("maker", 5, place=HERE, end=1), Hidden.WINDOW, "another window, on either side: 1 offer with 5 free", id="closed"
+            offer("maker", 5), Hidden.NO_ROUTE, "a place or a route that connects it with 1 offer with 5 unpromised", id="no place"
+        ),
+        pytest.param(
+            offer("maker", 5, place=HERE, end=1), Hidden.WINDOW, "another window, on either side: 1 offer with 5 unpromised", id="closed"
         ),
         pytest.param(
             offer("maker", 5, place=HERE, minimum=4),
             Hidden.MINIMUM,
-            "a smaller minimum, on the side that states it: 1 offer with 5 free",
+            "a smaller minimum, on the side that states it: 1 offer with 5 unpromised",
             id="a minimum",
         ),
         pytest.param(
             offer("maker", 5, place=FAR),
             Hidden.TOO_FAR,
-            "a wider radius: 1 offer with 5 free, the nearest 889.6 km away",
+            "a wider radius: 1 offer with 5 unpromised, the nearest 889.6 km away",
             id="too far",
         ),
     ],
@@ -98,7 +100,7 @@ def test_an_offer_that_a_rule_hides_is_counted_by_that_rule(other: bytes, rule: 
     desk = planned(other, need("clinic", 3, place=HERE, at=2), radius_km=500)
     found = why(desk)
     assert [(kept.why, kept.offers) for kept in found.hidden] == [(rule, 1)]
-    assert f"1 offer with 5 free: {rule}" in found.reasons
+    assert f"1 offer with 5 unpromised: {rule}" in found.reasons
     assert found.could_change == (() if change is None else (change,))
 
 
@@ -109,7 +111,7 @@ def test_a_declined_pair_is_told_and_what_opens_it_again():
     desk.cycle()
     found = why(desk)
     assert [kept.why for kept in found.hidden] == [Hidden.DECLINED]
-    assert found.could_change == ("a new count, said by either side, opens a declined pair again: 1 offer with 5 free",)
+    assert found.could_change == ("a new count, said by either side, opens a declined pair again: 1 offer with 5 unpromised",)
     desk.take(offer("maker", 6, place=HERE, at=2))
     desk.cycle()
     assert why(desk).short.grains == 0, "what is said could change it does"

@@ -23,7 +23,7 @@ def test_hours_are_booked_where_the_windows_meet_and_freed_hours_stay_free() -> 
     [deal] = desk.cycle()
     sewing, milling = rows(desk)
     [booked] = sewing.booked
-    assert (sewing.agent, sewing.stated.to_json(), sewing.free.to_json()) == ("shop", amount(10, "h"), amount(10, "h"))
+    assert (sewing.agent, sewing.stated.to_json(), sewing.free.to_json()) == ("shop", amount(10, "h"), amount(6, "h"))
     assert (booked.receiver, booked.state, booked.is_set, booked.hours.to_json()) == ("clinic", "proposed", False, amount(4, "h"))
     assert (booked.begin_us, booked.end_us) == (moment_us(8), moment_us(20))
     assert (milling.agent, milling.booked) == ("idle", ())

@@ -173,3 +173,9 @@ def test_a_proposal_is_found_by_how_its_id_begins_wherever_it_stands():
     desk.take(*(proposal(name, "a", "b", 1, at=2) for name in ("ab4", "ab3")), retracted("ab1", at=3))
     with pytest.raises(Refused, match=r"more than 3 proposals begin with 'ab' \(ab1, ab2, ab3 …\); write more"):
         deal_named(desk.core, "ab")
+
+
+def test_a_name_longer_than_any_here_is_not_told_back_whole() -> None:
+    with pytest.raises(Refused) as refused:
+        deal_named(Desk().core, "p" * 100_000)
+    assert str(refused.value) == f"there is no proposal '{'p' * 60}…'; look at the list of proposals for its id"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from coordinator import weakness
-from coordinator.graph import free_now_grains
+from coordinator.graph import unpromised_grains
 from coordinator.weakness import WeakPoints, weak_points
 from tests.support.desk import Desk
 from tests.support.events import answer, capacity, need, offer
@@ -89,7 +89,7 @@ def test_hinges_are_the_agents_whose_offers_leave_a_need_without_source_when_the
 
 
 def _free(desk: Desk) -> Any:
-    return lambda stance: free_now_grains(stance, desk.core.book)
+    return lambda stance: unpromised_grains(stance, desk.core.book)
 
 
 # -- the cut -----------------------------------------------------------------------------------------------------------

@@ -75,7 +75,10 @@ def test_the_instants_that_the_server_wrote_are_told_by_the_readers_clock(served
         ),
         ('data.quantity.value is 1.23456789012345, in "kg"; amounts are whole micrograms: round it to fewer digits.', "1.23456789012345"),
         ("data.quantity.value is 1,000; a quantity is above zero: say how much there is, or send null to withdraw.", "vaut 1,000 ;"),
-        ("a wider radius: 1,200 offers with 3,400 free, the nearest 12.5 km away", "1 200 offres avec 3 400 libres, à 12,5 km"),
+        (
+            "a wider radius: 1,200 offers with 3,400 unpromised, the nearest 12.5 km away",
+            "1 200 offres avec 3 400 sans promesse, à 12,5 km",
+        ),
         (
             "the recipe lib/recipe/chair makes it, but a run takes all its plank from one offer: 10, and 6 is the most free in one",
             "elle prend 10 de plank d’une seule offre, et la plus grande n’en a que 6 de libre",

@@ -108,7 +108,7 @@ function misses({ hidden, near }) {
   if (!hidden?.length && !near?.length) return null;
   const rows = (hidden ?? []).map((one) => [ruleText(one.why), number(one.offers), quantity(one.free), one.nearest_km === null ? "–" : kilometres(one.nearest_km)]);
   const names = (near ?? []).map((one) => [h("code", {}, one.name), number(one.offered_by), "–", "–"]);
-  return table(t("needs.misses"), [t("column.why"), t("column.offers"), t("column.free"), t("column.nearest")], [...rows, ...names], { figures: [1, 2, 3] });
+  return table(t("needs.misses"), [t("column.why"), t("column.offers"), t("column.unpromised"), t("column.nearest")], [...rows, ...names], { figures: [1, 2, 3] });
 }
 
 function history(app, ref, told) {
