@@ -1,13 +1,15 @@
 """The field: an optimal flow with its pressures, kept while offers, needs and arcs come, change and go."""
 
 from collections.abc import Sequence
-from copy import copy, deepcopy
+from copy import copy
+from functools import partial
 from operator import index
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from solver.engine.turns import InTurns, Passes, written
 from solver.errors import BadProblem, EngineFault, TooLarge
 from solver.pressure import read_worth
 from solver.problem import LARGEST, Ints, Problem, ints
@@ -22,6 +24,7 @@ Kind = TypeVar("Kind", np.int64, np.int32)  # positions fit into 32 bits, as the
 HEADROOM = 4  # times the worth and the margin that the first problem asks for, so that it may grow
 UNBOUNDED = 1 << 62
 MOST_UNITS = 1 << 60  # of all offers together
+NOTHING = np.empty(0, dtype=np.int64)
 
 
 class Field:
@@ -40,11 +43,13 @@ class Field:
     Parameters
     ----------
     problem : Problem
-        Where to begin, solved at once; may be empty. Minimum parts are not looked at.
+        Where to begin, solved at once; may be empty. Minimum parts are not looked at. While the field is still being laid out, its
+        arrays are read and have to stay as they are.
     pinned : (A,) int64, optional
         Units already pinned on its arcs.
     budget : int, optional
-        Nodes visited in one call, about, building included; without it every call goes on to the end.
+        Nodes visited in one call, about, building included; without it every call goes on to the end. Each of them looks at the
+        arcs of its node, however many those are.
     farthest : int
         The greatest effort of arcs yet to come. Whoever adds arcs only where pressures say they gain states it: a step of
         urgency outweighs what is known to be possible.
@@ -60,9 +65,17 @@ class Field:
     -----
     An event of q units takes at most q searches, each over the arcs of those nodes alone that lie nearer than the change
     matters, however large the network is. Reading `flow` or `pressures` is O(A). Building one is a cold solve. All of these run
-    without the interpreter's lock: another thread goes on meanwhile. Whoever has none gives a ``budget`` and calls `go_on`; what
-    is asked before the field is at rest waits for that. Only laying the problem out, before the first node is visited, is not cut
-    up by a budget: O(A), half a second for a million arcs. A loop that cannot wait so long has a thread call the constructor.
+    without the interpreter's lock: another thread goes on meanwhile.
+
+    Whoever has no other thread gives a ``budget`` and calls `go_on`. The constructor then looks over the efforts and does one turn.
+    First the problem is laid out, the same to the last bit wherever turns end, each end of an arc counting as a visit, and what is
+    only copied as less; then its needs ask. Whatever else is called before waits for that: changes and what tells of the optimum
+    until the field is at rest, other questions (as `flow`) and `copy` until it is laid out. They finish it in one piece.
+
+    Three things no budget cuts up. The arrays of the problem are checked before a field is begun: `Problem.of` is O(A). A table
+    that has no room left moves to one twice as large; those of nodes and arcs have room for three times what the field was built
+    from. And where a step of urgency may be outweighed, as an effort is more than four times the greatest known when it was built,
+    or there are more than four times as many offers and needs, all is built anew.
 
     References
     ----------
@@ -76,27 +89,19 @@ class Field:
         """Solve `problem`."""
         self.budget = None if budget is None else min(_whole(budget, "the budget is"), UNBOUNDED)
         self._levels, self._hysteresis = problem.levels, problem.hysteresis
-        self._tier, self._rise, self._run = _Column(problem.tier, np.int64), _Column(problem.rise, np.int64), _Column(problem.run, np.int64)
-        self._claim = _Column(problem.claim, np.int64)
-        self._offer, self._need = _Column(problem.offer, np.int32), _Column(problem.need, np.int32)
-        self._effort, self._most, self._kept = (
-            _Column(problem.effort, np.int64),
-            _Column(problem.most, np.int64),
-            _Column(problem.kept, np.int64),
-        )
         self._free_arcs: list[int] = []
-        pins = np.zeros(len(problem.offer), dtype=np.int64) if pinned is None else ints(pinned)
-        self._pins = bool(pins.any())  # whether there ever were any
         self._clipped: list[tuple[int, int]] = []  # (row, limit) of arcs whose limit waits for the end of the search
         self._event = np.zeros((3, 1), dtype=np.int64)
         self._offered, self._asked = int(problem.supply.sum()), int(problem.demand.sum())
         self._most_received, self._steepest = int(problem.received.max(initial=0)), int(problem.rise.max(initial=0))
         self._fit()
+        pins = _units_of_arcs(pinned, len(problem.offer))
+        self._pins = pins is not None  # whether there ever were any
         self._build(problem, pins, _no_less(farthest, 0, "the farthest arc would take the effort"))
         self.go_on(self.budget)
 
-    def _build(self, problem: Problem, pinned: Ints, farthest: int) -> None:
-        """Lay a problem out, all its needs still to ask."""
+    def _build(self, problem: Problem, pinned: Ints | None, farthest: int) -> None:
+        """Let a problem be laid out, by turns or when something is asked, all its needs still to ask."""
         from solver.engine import kernel, layout  # noqa: PLC0415 - compiled code is loaded when it is first needed
 
         self._kernel: Any = kernel
@@ -104,19 +109,28 @@ class Field:
         farthest = HEADROOM * max(farthest, int(problem.effort.max(initial=0))) + 1
         ends = HEADROOM * min(len(problem.supply), len(problem.demand)) + 16
         worth, margin = 2 * farthest * ends + 1, problem.hysteresis * ends
-        self._layout: Layout = layout.lay_out(problem, worth, margin)  # Refused here if at all, before anything is changed.
+        passes = layout.laying_out(problem, worth, margin)  # Refused here if at all, before anything is changed.
         self._farthest, self._ends, self.worth, self._margin = farthest, ends, worth, margin
-        self._way, self._twin = _Column(self._layout.way, np.int64), _Column(self._layout.twin, np.int32)
-        self._row = _Column(np.arange(len(problem.offer), dtype=np.int32), np.int32)
-        self._offer_node, self._need_node = _Column(self._layout.offer_node, np.int64), _Column(self._layout.need_node, np.int64)
-        self._claim_node = _Column(self._layout.claim_node, np.int64)
-        sole = np.full(len(problem.tier), -1, dtype=np.int64)
-        alone = np.flatnonzero(self._layout.way < 0)
-        sole[problem.claim[alone]] = alone
-        self._sole = _Column(sole, np.int64)  # of a claim: the need it shares a node with, or -1
-        self._asking: tuple[Ints, Ints, Ints] = layout.to_ask(self._layout, problem, pinned)
+        self._laying_out: InTurns[None] | None = InTurns(self._passes(problem, pinned, passes))
+
+    def _passes(self, problem: Problem, pinned: Ints | None, laying_out: Passes["Layout"]) -> Passes[None]:
+        """Lay a problem out, and write down where everything is."""
+        self._tier, self._rise, self._run = yield from _columns(np.int64, problem.tier, problem.rise, problem.run)
+        (self._claim,) = yield from _columns(np.int64, problem.claim)
+        self._offer, self._need = yield from _columns(np.int32, problem.offer, problem.need)
+        self._effort, self._most, self._kept = yield from _columns(np.int64, problem.effort, problem.most, problem.kept)
+        layout = yield from laying_out
+        (self._twin,) = yield from _columns(np.int32, layout.twin)
+        self._row = _roomy(len(problem.offer), np.int32)
+        yield len(problem.offer), partial(_number, self._row)
+        self._way, self._sole = _Column(layout.way), _Column(layout.sole)
+        self._offer_node, self._need_node, self._claim_node = (
+            _Column(nodes) for nodes in (layout.offer_node, layout.need_node, layout.claim_node)
+        )
+        self._asking: tuple[Ints, Ints, Ints] = yield from self._engine.asking(layout, problem, pinned)
+        self._layout = layout
         for arc in self._free_arcs:
-            layout.drop_arc(self._layout, arc)
+            self._engine.drop_arc(layout, arc)
             self._row.values[arc] = -1
 
     # --- questions ---
@@ -124,6 +138,8 @@ class Field:
     @property
     def at_rest(self) -> bool:
         """Whether all that was told has been settled."""
+        if self._laying_out is not None:
+            return False
         state = self._layout.net.state
         return bool(state[self._kernel.ROOT] < 0 and state[self._kernel.WAITING] == 0 and not len(self._asking[0]))
 
@@ -137,11 +153,13 @@ class Field:
 
     def left_over(self) -> Ints:
         """Return the (M,) units each offer has left."""
+        self._lay_out()
         gates: Ints = self._layout.net.gate[self._offer_node.values, self._kernel.UNITS]
         return gates
 
     def coverage(self) -> Ints:
         """Return the (N,) units each need gets."""
+        self._lay_out()
         net, way = self._layout.net, self._way.values
         covered: Ints = net.gate[self._need_node.values, self._kernel.UNITS]
         shared = np.flatnonzero(way >= 0)
@@ -219,32 +237,34 @@ class Field:
 
     def ends(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Return (A,) the offer and (A,) the need of each arc, to be read only."""
+        self._lay_out()
         return self._offer.values, self._need.values
 
     def copy(self) -> "Field":
         """Return a field of its own in the same state: what is tried there changes nothing here. O(nodes + arcs)."""
+        self._lay_out()
         other = copy(self)
         other._layout = self._layout.copy()
-        for name in ("_free_arcs", "_clipped", *(name for name, value in vars(self).items() if isinstance(value, _Column))):
-            setattr(other, name, deepcopy(getattr(self, name)))
+        for name in ("_free_arcs", "_clipped", "_event", *(name for name, value in vars(self).items() if isinstance(value, _Column))):
+            setattr(other, name, getattr(self, name).copy())
         return other
 
     # --- what happens to offers, needs and claims ---
 
     def offer_changes(self, offer: int, units: int) -> None:
         """Let an offer have so many units more, or fewer below 0."""
+        self.finish()
         node = self._known(self._offer_node, offer, "an offer")
         before = int(self._layout.net.gate[node, self._kernel.LIMIT])
         supply = _no_less(before + _whole(units, f"offer {offer} changes by"), 0, f"offer {offer} would have")
         self._fit(offered=supply - before)
-        self.finish()
         self._let_go(node, 0, supply)
         self._happen(node, -1, supply)
 
     def need_changes(self, need: int, units: int) -> None:
         """Let a need ask for so many units more, or fewer below 0."""
-        node = self._known(self._need_node, need, "a need")
         self.finish()
+        node = self._known(self._need_node, need, "a need")
         before = self._demand(need)
         demand = _no_less(before + _whole(units, f"need {need} changes by"), 0, f"need {need} would ask for")
         self._fit(asked=demand - before)
@@ -257,6 +277,7 @@ class Field:
         (E,) each: whether it is an offer, its position, its units. All of them are taken in, unless a ``budget`` is used up
         before: then the rest is to come again. What many calls would do, without the time that calls take.
         """
+        self.finish()
         offers = np.atleast_1d(np.asarray(at_offer, dtype=bool))
         positions, amounts = (np.atleast_1d(ints(values)) for values in (position, units))
         if not len(offers) == len(positions) == len(amounts):
@@ -266,7 +287,6 @@ class Field:
                 self._known(known, outside, what)
         _no_less(int(amounts.min(initial=0)), 0, "the least units of events would be")
         asked, offered = int(amounts[~offers].astype(object).sum()), int(amounts[offers].astype(object).sum())
-        self.finish()
         self._fit(offered=offered, asked=asked)  # At most so many at any time.
         if self._pins:
             self._fit(offered=-offered, asked=-asked)
@@ -298,10 +318,10 @@ class Field:
 
     def claim_received(self, claim: int, received: int) -> None:
         """Let a claim have received so many units lately; its further units are worth less the more it had."""
+        self.finish()
         node = self._known(self._claim_node, claim, "a claim")
         received = _no_less(received, 0, f"claim {claim} would have received")
         self._fit(received=received)
-        self.finish()
         self._layout.net.gate[node, self._kernel.SEEN] = received
         self._kernel.regate(self._layout.net, node)
         self._settle()
@@ -311,6 +331,7 @@ class Field:
 
         One call for all: what one claim gives back goes straight to those that now want more.
         """
+        self.finish()
         chosen, rise, run = (np.atleast_1d(ints(values)) for values in (claims, rises, runs))
         if not len(chosen) == len(rise) == len(run):
             raise BadProblem(f"{len(chosen)} claims, {len(rise)} rises and {len(run)} runs: give each claim one of both")
@@ -323,18 +344,17 @@ class Field:
         if int(rise.min()) < 0 or int(run.min()) < 1:
             raise BadProblem(f"least rise {rise.min()}, least run {run.min()}: at least 0 and 1 are expected")
         self._fit(rise=int(rise.max()), run=int(run.max()))
-        self.finish()
         self._rise.values[chosen], self._run.values[chosen] = rise, run
         self._kernel.restep(self._layout.net, self._claim_node.values[chosen], rise, run)
         self._settle()
 
     def add_offer(self, supply: int, needs: Sequence[int] = (), efforts: Sequence[int] = (), most: Sequence[int] | None = None) -> int:
         """Return the position of a new offer, with arcs to the needs it can reach."""
+        self.finish()
         supply = _no_less(supply, 0, "the new offer would have")
         for need in needs:
             self._known(self._need_node, need, "a need")
         efforts, limits = _arcs(len(needs), efforts, most)
-        self.finish()
         self._make_room(nodes=1, arcs=len(needs), efforts=efforts)
         self._fit(offered=supply)
         node = self._engine.new_node(self._layout, self._kernel.OFFER)
@@ -349,11 +369,11 @@ class Field:
 
     def add_claim(self, tier: int, rise: int, run: int, received: int = 0) -> int:
         """Return the position of a new claim, without needs."""
+        self.finish()
         tier, rise, run, received = (_whole(value, "the new claim would have") for value in (tier, rise, run, received))
         if not 0 <= tier <= 3 or run < 1 or rise < 0 or received < 0:
             raise BadProblem(f"tier {tier}, rise {rise}, run {run}, received {received}: tier 0 to 3, run at least 1, no others below 0")
         self._fit(received=received, rise=rise, run=run)
-        self.finish()
         self._make_room(nodes=1, arcs=0)
         node = self._engine.new_node(self._layout, self._kernel.CLAIM)
         worth = self.worth * ((self._levels + 2 * self._margin) * (3 - tier) + self._margin + self._levels)
@@ -368,12 +388,12 @@ class Field:
         self, claim: int, demand: int, offers: Sequence[int] = (), efforts: Sequence[int] = (), most: Sequence[int] | None = None
     ) -> int:
         """Return the position of a new need of a claim, with arcs from the offers that can reach it."""
+        self.finish()
         self._known(self._claim_node, claim, "a claim")
         demand = _no_less(demand, 0, "the new need would ask for")
         for offer in offers:
             self._known(self._offer_node, offer, "an offer")
         efforts, limits = _arcs(len(offers), efforts, most)
-        self.finish()
         self._make_room(nodes=2, arcs=len(offers) + 2, efforts=efforts)
         self._fit(asked=demand)
         self._part(claim)
@@ -391,10 +411,10 @@ class Field:
 
     def add_arc(self, offer: int, need: int, effort: int, most: int | None = None) -> int:
         """Return the position of a new arc; it may carry ``most`` units, without a limit if None."""
+        self.finish()
         self._known(self._offer_node, offer, "an offer")
         self._known(self._need_node, need, "a need")
         efforts, limits = _arcs(1, [effort], None if most is None else [most])
-        self.finish()
         self._make_room(nodes=0, arcs=1, efforts=efforts)
         arc = self._attach(offer, need, *efforts, *limits)
         self._adjust(arc)
@@ -402,13 +422,13 @@ class Field:
 
     def add_arcs(self, offers: Sequence[int], needs: Sequence[int], efforts: Sequence[int], most: Sequence[int] | None = None) -> list[int]:
         """Return the positions of many new arcs, settled once for all of them."""
+        self.finish()
         efforts, limits = _arcs(len(offers), efforts, most)
         if len(needs) != len(offers):
             raise BadProblem(f"{len(offers)} offers and {len(needs)} needs: give each arc one of both")
         for offer, need in zip(offers, needs, strict=True):
             self._known(self._offer_node, offer, "an offer")
             self._known(self._need_node, need, "a need")
-        self.finish()
         self._make_room(nodes=0, arcs=len(offers), efforts=efforts)
         net, (at_offer, at_need) = self._layout.net, (np.array(ends, dtype=np.int64) for ends in (offers, needs))
         tails, heads = self._offer_node.values[at_offer], self._need_node.values[at_need]
@@ -422,8 +442,8 @@ class Field:
 
     def remove_arc(self, arc: int) -> None:
         """Take an arc away, pinned units and all. Its position is given to the next new arc."""
-        self._known(self._row, arc, "an arc")
         self.finish()
+        self._known(self._row, arc, "an arc")
         self._most.values[arc] = self._kept.values[arc] = 0
         self._put(arc, flow_pinned=0)
         self._adjust(arc)
@@ -436,29 +456,29 @@ class Field:
 
     def change_effort(self, arc: int, effort: int) -> None:
         """Give an arc another effort."""
+        self.finish()
         self._known(self._row, arc, "an arc")
         effort = _no_less(effort, 0, f"arc {arc} would take the effort")
-        self.finish()
         self._make_room(nodes=0, arcs=0, efforts=(effort,))
         self._effort.values[arc] = effort
         self._adjust(arc)
 
     def change_most(self, arc: int, most: int) -> None:
         """Let an arc carry at most so many units."""
+        self.finish()
         self._known(self._row, arc, "an arc")
         most = _no_less(most, 0, f"arc {arc} would carry at most")
-        self.finish()
         self._most.values[arc] = most
         self._put(arc, flow_pinned=min(most, self._pinned_on(arc)))
         self._adjust(arc)
 
     def keep(self, arc: int, units: int) -> None:
         """Count the first units of an arc as proposed: moving them must gain more than the hysteresis in levels."""
+        self.finish()
         self._known(self._row, arc, "an arc")
         units = _no_less(units, 0, f"arc {arc} would keep")
         if not self._hysteresis:
             raise BadProblem("the problem has no hysteresis, so nothing is kept: give it one")
-        self.finish()
         self._make_room(nodes=0, arcs=1)
         self._kept.values[arc] = units
         self._put(arc, flow_pinned=self._pinned_on(arc))
@@ -466,9 +486,9 @@ class Field:
 
     def pin(self, arc: int, units: int) -> None:
         """Pin so many of the units an arc carries, instead of what was pinned before; 0 lets all go."""
+        self.finish()
         self._known(self._row, arc, "an arc")
         units = _whole(units, f"on arc {arc} would be pinned")
-        self.finish()
         flow = self._flow_on(arc)
         if not 0 <= units <= flow:
             raise BadProblem(f"{units} units to pin on arc {arc}, which carries {flow}: pin what is there")
@@ -481,10 +501,14 @@ class Field:
     def go_on(self, budget: int | None = None) -> bool:
         """Go on with what is not settled yet, about ``budget`` visits of nodes long; return whether it is at rest."""
         visits = UNBOUNDED if budget is None else min(_whole(budget, "the budget is"), UNBOUNDED)
+        if self._laying_out is not None:
+            visits = self._laying_out.go_on(visits)
+            if not self._laying_out.done:
+                return False
+            self._laying_out = None
         done, how = self._engine.happen(self._layout, *self._asking, visits)
         node, way, units = self._asking
-        if done:
-            self._asking = node[done:].copy(), way[done:].copy(), units[done:].copy()  # What is done need not be held.
+        self._asking = (node[done:], way[done:], units[done:]) if done < len(node) else (NOTHING, NOTHING, NOTHING)
         return self._heed(how)
 
     def finish(self) -> None:
@@ -500,6 +524,12 @@ class Field:
 
     def _settle(self) -> None:
         self.go_on(self.budget)
+
+    def _lay_out(self) -> None:
+        """Lay out what is not laid out yet."""
+        if self._laying_out is not None:
+            self._laying_out.go_on(UNBOUNDED)
+            self._laying_out = None
 
     def _happen(self, node: int, way: int, units: int) -> None:
         """Let one offer have, or one need ask for, so many units in all."""
@@ -546,6 +576,7 @@ class Field:
         return int(net.gate[self._need_node.at(need), self._kernel.LIMIT] if way < 0 else net.arc[way, self._kernel.MOST])
 
     def _summed(self, column: int) -> Ints:
+        self._lay_out()
         rows = self._layout.net.arc[:, column]
         total: Ints = np.where(self._row.values >= 0, rows[self._row.values], 0)
         held = np.flatnonzero(self._twin.values >= 0)
@@ -637,7 +668,7 @@ class Field:
         self._engine.make_room(self._layout, nodes, arcs)
         ends = min(len(self._offer_node.values), len(self._need_node.values)) + 1
         if max(efforts, default=0) > self._farthest or ends > self._ends:
-            self._build(self.problem(), self.pinned(), max(efforts, default=0))
+            self._build(self.problem(), _units_of_arcs(self.pinned(), self._row.count), max(efforts, default=0))
             self.finish()
             self._engine.make_room(self._layout, nodes, arcs)
 
@@ -645,7 +676,8 @@ class Field:
 def prepare() -> None:
     """Compile all that a field needs, or load it from the cache, so that no event has to wait for it."""
     steps = np.ones(1, dtype=np.int64), np.full(1, 2, dtype=np.int64), 2
-    field = Field(Problem.of([4], [3, 3], [0, 0], [0, 1], [1, 2], claim=[0, 0], staircase=steps, kept=[0, 1], hysteresis=1))
+    problem = Problem.of([4], [3, 3], [0, 0], [0, 1], [1, 2], claim=[0, 0], staircase=steps, kept=[0, 1], hysteresis=1)
+    field = Field(problem, pinned=np.array([1, 0]))
     offer = field.add_offer(2, [0], [3])
     need = field.add_need(field.add_claim(1, 1, 2), 2, [0], [1])
     arc = field.add_arc(offer, need, 1)
@@ -671,9 +703,13 @@ class _Column(Generic[Kind]):
 
     __slots__ = ("_rows", "count")
 
-    def __init__(self, values: NDArray[np.int64] | NDArray[np.int32], kind: type[Kind]) -> None:
-        self._rows: NDArray[Kind] = np.array(values, dtype=kind)
-        self.count = len(values)
+    def __init__(self, rows: NDArray[Kind], count: int | None = None) -> None:
+        """Begin with the first `count` of these rows, or all of them."""
+        self._rows: NDArray[Kind] = rows
+        self.count = len(rows) if count is None else count
+
+    def copy(self) -> "_Column[Kind]":
+        return _Column(self.values.copy())
 
     @property
     def values(self) -> NDArray[Kind]:
@@ -689,6 +725,34 @@ class _Column(Generic[Kind]):
         self._rows[self.count] = value
         self.count += 1
         return self.count - 1
+
+
+def _columns(kind: type[Kind], *arrays: Ints | NDArray[np.int32]) -> Passes[list[_Column[Kind]]]:
+    """Come to a column for each array, to begin with the same in it."""
+    columns = [_roomy(len(values), kind) for values in arrays]
+    for column, values in zip(columns, arrays, strict=True):
+        yield written(column.values, values)
+    return columns
+
+
+def _roomy(count: int, kind: type[Kind]) -> _Column[Kind]:
+    """Return a column of so many entries that are still to be written, with room for as many more."""
+    return _Column(np.empty(2 * count, dtype=kind), count)
+
+
+def _number(column: _Column[np.int32], begin: int, end: int) -> None:
+    column.values[begin:end] = np.arange(begin, end)
+
+
+def _units_of_arcs(pinned: ArrayLike | None, arcs: int) -> Ints | None:
+    """Return (A,) the units pinned on each arc, None if there are none."""
+    if pinned is None:
+        return None
+    units = ints(pinned)
+    if units.shape != (arcs,):
+        raise BadProblem(f"pinned units came in the shape {units.shape}, but ({arcs},) is expected: give each arc its own")
+    _no_less(int(units.min(initial=0)), 0, "the least units pinned on an arc would be")
+    return units if units.any() else None
 
 
 def _whole(value: int, what: str) -> int:

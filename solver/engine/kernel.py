@@ -35,16 +35,34 @@ __all__ = [
     "STUCK",
     "TIGHT",
     "UNFINISHED",
+    "Arcs",
+    "Claims",
     "Network",
+    "add_up",
     "attach",
     "attach_all",
     "climb_by",
+    "count_ends",
+    "count_needs",
+    "count_tiers",
     "detach",
+    "fill_claims",
+    "fill_needs",
+    "fill_offers",
     "happen",
-    "lay_places",
+    "lay_arcs",
     "least",
     "least_at",
+    "make_ways",
+    "near_order",
+    "note_ends",
+    "number_claims",
+    "order_needs",
+    "part_kept",
+    "pin_arcs",
+    "pin_needs",
     "pinned_at",
+    "press_arcs",
     "press_needs",
     "press_offer",
     "put_arc",
@@ -58,6 +76,7 @@ __all__ = [
 ]
 
 Ints = NDArray[np.int64]
+Rows = NDArray[np.int32]
 Function = TypeVar("Function", bound=Callable[..., object])
 
 FAR = 1 << 61  # beyond every pressure and distance
@@ -135,6 +154,28 @@ class Network(NamedTuple):
     state: NDArray[np.int64]  # (STATES,)
 
 
+class Arcs(NamedTuple):
+    """Arcs that are laid out one after the other."""
+
+    tail: Ints
+    head: Ints  # less `shift`
+    shift: int
+    cost: Ints
+    most: Ints
+    row: int  # of the first of them
+
+
+class Claims(NamedTuple):
+    """What is known of claims before they are laid out."""
+
+    at: Ints  # each claim's node, before nodes are ranked
+    sole: Ints  # the need that the claim shares its node with, or -1
+    tier: Ints
+    received: Ints
+    rise: Ints
+    run: Ints
+
+
 # --- the gate of a node: its ways from and to the root ------------------------------------------------------------------
 
 
@@ -172,13 +213,6 @@ def refresh(net: Network, u: int) -> None:
     else:
         net.edge[u, GIVE] = -FAR
         net.edge[u, TAKE] = -FAR
-
-
-@lean
-def refresh_all(net: Network, count: int) -> None:
-    """Write what the next and the last unit through each of the first `count` gates are worth."""
-    for u in range(count):
-        refresh(net, u)
 
 
 @lean
@@ -368,18 +402,14 @@ def _make_space(net: Network, u: int, offset: int) -> None:
     state[POOL] = begin + space
 
 
-@lean
-def attach(net: Network, a: int, tail: int, head: int, cost: int, most: int) -> None:
-    """Add an arc without flow. `unslack` has to follow. The pool must have space for both ends' places, twice over."""
+@inner
+def _note_arc(net: Network, a: int, tail: int, head: int, cost: int, most: int) -> None:
+    """Write an arc without flow at both its ends, after the places they have."""
     span, place, arc = net.span, net.place, net.arc
-    _make_space(net, tail, 0)
-    _make_space(net, head, INTO)
     out = span[tail, START] + span[tail, COUNT]
     into = span[head, INTO + START] + span[head, INTO + COUNT]
     span[tail, COUNT] += 1
     span[head, INTO + COUNT] += 1
-    for u in (tail, head):
-        net.state[WIDEST] = max(net.state[WIDEST], span[u, COUNT] + span[u, INTO + COUNT])
     place[out, END], place[out, ARC] = head if most > 0 else ~head, a
     place[into, END], place[into, ARC] = tail if most > 0 else ~tail, a
     _write_cost(net, a, out, into, cost)
@@ -387,6 +417,17 @@ def attach(net: Network, a: int, tail: int, head: int, cost: int, most: int) -> 
     arc[a, MOST] = most
     arc[a, PINNED] = 0
     arc[a, PLACES] = out << 32 | into
+
+
+@lean
+def attach(net: Network, a: int, tail: int, head: int, cost: int, most: int) -> None:
+    """Add an arc without flow. `unslack` has to follow. The pool must have space for both ends' places, twice over."""
+    span = net.span
+    _make_space(net, tail, 0)
+    _make_space(net, head, INTO)
+    _note_arc(net, a, tail, head, cost, most)
+    for u in (tail, head):
+        net.state[WIDEST] = max(net.state[WIDEST], span[u, COUNT] + span[u, INTO + COUNT])
 
 
 @lean
@@ -477,25 +518,23 @@ def pinned_at(net: Network, u: int, side: int) -> int:
     return units
 
 
+@inner
+def _last_worth(net: Network, u: int) -> int:
+    """Return what the last unit a claim takes is worth, or the first if it takes none."""
+    return net.gate[u, WORTH] - net.state[STEP] * _level(net, u, max(0, net.gate[u, UNITS] - 1))
+
+
 @lean
 def press_need(net: Network, j: int, way: int) -> None:
     """Give a need that takes nothing of its own choice the greatest pressure it can have."""
-    node, span, place, gate = net.node, net.span, net.place, net.gate
-    own = gate[j, WORTH] - net.state[STEP] * _level(net, j, max(0, gate[j, UNITS] - 1))
-    best = own if way < 0 else node[_ends(net, way)[1], PRESSURE]
+    node, span, place = net.node, net.span, net.place
+    best = _last_worth(net, j) if way < 0 else node[_ends(net, way)[1], PRESSURE]
     start = span[j, INTO + START]
     for x in range(start, start + span[j, INTO + COUNT]):
         end = place[x, END]
         if end >= 0:
             best = min(best, _cost(net, x) + node[end, PRESSURE])
     node[j, PRESSURE] = best
-
-
-@lean
-def press_needs(net: Network, needs: Ints, way: Ints) -> None:
-    """Give needs that take nothing of their own choice the greatest pressures they can have."""
-    for x in range(len(needs)):
-        press_need(net, needs[x], way[x])
 
 
 @lean
@@ -1132,88 +1171,243 @@ def least_at(net: Network, nodes: Ints, pressures: Ints) -> int:
     return len(nodes)
 
 
-@making
-def lay_places(net: Network, tail: Ints, head: Ints, cost: Ints, most: Ints, nodes: int) -> Ints:
-    """Lay arcs out, nothing flowing yet, and return (nodes,) where each node is: what is near in the network is near in memory."""
-    span, place, arc, state = net.span, net.place, net.arc, net.state
-    first, at = _arcs_of(tail, head, nodes)
-    queue, rank = _near_order(tail, head, first, at, nodes)
-    total, widest = 0, 0
-    for place_of in range(nodes):
-        u = queue[place_of]
-        outgoing, incoming, last = first[2 * u], first[2 * u + 1], first[2 * u + 2]
-        row = span[place_of]
-        row[START], row[COUNT], row[LOOSE] = total, incoming - outgoing, 0
-        net.space[place_of, 0] = incoming - outgoing
-        row[INTO + START], row[INTO + COUNT], row[INTO + LOOSE] = total + incoming - outgoing, last - incoming, 0
-        net.space[place_of, 1] = last - incoming
-        widest = max(widest, last - outgoing)
-        for x in range(outgoing, last):
-            a = at[x]
-            end = rank[head[a] if x < incoming else tail[a]]
-            full = most[a] <= 0
-            place[total, END] = ~end if full else end
-            place[total, ARC] = a
-            told = cost[a]
-            if told <= LONG or told >= -LONG:
-                net.cost[a] = told
-                told = LONG
-            place[total, COST] = told
-            if x < incoming:
-                arc[a, FLOW] = 0
-                arc[a, MOST] = most[a]
-                arc[a, PINNED] = 0
-                arc[a, PLACES] = total << 32 | (arc[a, PLACES] & LOW)
-            else:
-                arc[a, PLACES] = (arc[a, PLACES] & ~LOW) | total
-            total += 1
-    state[POOL] = total
-    state[WIDEST] = widest
-    places = np.empty(nodes, dtype=np.int64)
-    places[:] = rank
-    return places
+# --- laying a network out: passes over needs, claims, nodes or arcs, each of which does its steps from `begin` up to `end` ------
 
 
-@making
-def _arcs_of(tail: Ints, head: Ints, nodes: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Return where each node's arcs begin (those out of u at 2 u, those into it at 2 u + 1), and the arcs, in their order."""
-    first = np.zeros(2 * nodes + 2, dtype=np.int32)
-    for a in range(len(tail)):
-        first[2 * tail[a] + 1] += 1
-        first[2 * head[a] + 2] += 1
-    for x in range(2 * nodes + 1):
+@lean
+def count_needs(claim: Ints, size: Ints, begin: int, end: int) -> None:
+    """Count the needs of each claim."""
+    for j in range(begin, end):
+        size[claim[j]] += 1
+
+
+@lean
+def number_claims(size: Ints, following: Ints, claims: Claims, begin: int, end: int) -> None:
+    """Give each claim a node of its own, unless it has one need alone. `following` (1,) is the node after those given."""
+    for k in range(begin, end):
+        claims.sole[k] = -1
+        if size[k] != 1:
+            claims.at[k] = following[0]
+            following[0] += 1
+
+
+@lean
+def part_kept(whole: Arcs, kept: Ints, cheaper: int, rest: Ints, parts: Arcs, twin: Rows, count: Ints, begin: int, end: int) -> None:
+    """Make an arc of what is kept of each, `cheaper` by so much, and note the limit that is left. `count` (1,) is how many there are."""
+    for a in range(begin, end):
+        units = min(kept[a], whole.most[a])
+        rest[a] = whole.most[a] - units
+        twin[a] = -1
+        if units > 0:
+            x = count[0]
+            count[0] += 1
+            twin[a] = parts.row + x
+            parts.tail[x], parts.head[x] = whole.tail[a], whole.head[a]
+            parts.cost[x], parts.most[x] = whole.cost[a] - cheaper, units
+
+
+@lean
+def make_ways(claim: Ints, size: Ints, offers: int, claims: Claims, way: Ints, ways: Arcs, count: Ints, begin: int, end: int) -> None:
+    """Let a claim of one need share its node, and make an arc from each other need to its claim. `count` (1,) is how many there are."""
+    for j in range(begin, end):
+        k = claim[j]
+        if size[k] == 1:
+            claims.at[k] = offers + j
+            claims.sole[k] = j
+            way[j] = -1
+        else:
+            x = count[0]
+            count[0] += 1
+            way[j] = ways.row + x
+            ways.tail[x], ways.head[x] = offers + j, claims.at[k]
+
+
+@lean
+def count_ends(arcs: Arcs, first: Rows, begin: int, end: int) -> None:
+    """Count the arcs out of each node u at 2 u + 2, and those into it at 2 u + 3."""
+    for a in range(begin, end):
+        first[2 * arcs.tail[a] + 2] += 1
+        first[2 * (arcs.head[a] + arcs.shift) + 3] += 1
+
+
+@lean
+def add_up(first: Rows, begin: int, end: int) -> None:
+    """Add to each entry all before it."""
+    for x in range(begin, end):
         first[x + 1] += first[x]
-    following = first.copy()
-    at = np.empty(2 * len(tail), dtype=np.int32)
-    for a in range(len(tail)):
-        for x in (2 * tail[a], 2 * head[a] + 1):
-            at[following[x]] = a
-            following[x] += 1
-    return first, at
 
 
-@making
-def _near_order(
-    tail: Ints, head: Ints, first: NDArray[np.int32], at: NDArray[np.int32], nodes: int
-) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Return the nodes breadth first along the arcs, and (nodes,) each node's rank among them."""
-    rank = np.full(nodes, -1, dtype=np.int32)
-    queue = np.empty(nodes, dtype=np.int32)
-    done = 0
-    for seed in range(nodes):
-        if rank[seed] >= 0:
+@lean
+def note_ends(arcs: Arcs, first: Rows, near: Rows, begin: int, end: int) -> None:
+    """Note at each node the other ends of its arcs, in their order; in the end those out of u begin at 2 u, those into it at 2 u + 1."""
+    for a in range(begin, end):
+        tail, head = arcs.tail[a], arcs.head[a] + arcs.shift
+        near[first[2 * tail + 1]] = head
+        first[2 * tail + 1] += 1
+        near[first[2 * head + 2]] = tail
+        first[2 * head + 2] += 1
+
+
+@lean
+def near_order(net: Network, first: Rows, near: Rows, rank: Rows, queue: Rows, reached: Ints, begin: int, end: int) -> None:
+    """Rank nodes breadth first along the arcs, and lay out where their places are: what is near in the network is near in memory.
+
+    A step for each node and for each end of an arc. `reached` (5,) is where the last turn came to: the node of the queue that is
+    looked at; how many steps it has had; how many nodes are ranked; up to which one none is left out; the place to come next.
+    """
+    span, state = net.span, net.state
+    reading, had, ranked, seed, total = reached[0], reached[1], reached[2], reached[3], reached[4]
+    steps = end - begin
+    while steps > 0 and reading < len(queue):
+        if reading == ranked:
+            while rank[seed] >= 0:
+                seed += 1
+            rank[seed] = ranked
+            queue[ranked] = seed
+            ranked += 1
+        u = queue[reading]
+        outgoing, incoming, last = first[2 * u], first[2 * u + 1], first[2 * u + 2]
+        if had == 0:
+            row = span[reading]
+            row[START], row[COUNT], row[LOOSE] = total, 0, 0
+            row[INTO + START], row[INTO + COUNT], row[INTO + LOOSE] = total + incoming - outgoing, 0, 0
+            net.space[reading, 0], net.space[reading, 1] = incoming - outgoing, last - incoming
+            net.edge[reading, HINT] = -1
+            state[WIDEST] = max(state[WIDEST], last - outgoing)
+            total += last - outgoing
+            had = 1
+            steps -= 1
+        begins = outgoing + had - 1
+        ends = min(last, begins + steps)
+        for x in range(begins, ends):
+            w = near[x]
+            if rank[w] < 0:
+                rank[w] = ranked
+                queue[ranked] = w
+                ranked += 1
+        steps -= ends - begins
+        had += ends - begins
+        if ends == last:
+            reading += 1
+            had = 0
+    reached[0], reached[1], reached[2], reached[3], reached[4] = reading, had, ranked, seed, total
+    state[POOL] = total
+
+
+@lean
+def lay_arcs(net: Network, arcs: Arcs, rank: Rows, begin: int, end: int) -> None:
+    """Write arcs at their ends, nothing flowing yet."""
+    for a in range(begin, end):
+        _note_arc(net, arcs.row + a, rank[arcs.tail[a]], rank[arcs.head[a] + arcs.shift], arcs.cost[a], arcs.most[a])
+
+
+@lean
+def fill_offers(net: Network, rank: Rows, supply: Ints, offer_node: Ints, begin: int, end: int) -> None:
+    """Give each offer's node its units."""
+    for i in range(begin, end):
+        u = rank[i]
+        offer_node[i] = u
+        net.gate[u, KIND] = OFFER
+        net.gate[u, UNITS] = net.gate[u, LIMIT] = supply[i]
+        refresh(net, u)
+
+
+@lean
+def fill_needs(net: Network, rank: Rows, offers: int, need_node: Ints, begin: int, end: int) -> None:
+    """Make each need's node one that asks for nothing yet."""
+    for j in range(begin, end):
+        u = rank[offers + j]
+        need_node[j] = u
+        net.gate[u, KIND] = NEED
+        refresh(net, u)
+
+
+@lean
+def fill_claims(net: Network, rank: Rows, claims: Claims, margin: int, claim_node: Ints, begin: int, end: int) -> None:
+    """Give each claim's node its worth and its staircase. Those of needs come before."""
+    levels = net.state[LAST_LEVEL] + 1
+    for k in range(begin, end):
+        u = rank[claims.at[k]]
+        claim_node[k] = u
+        net.gate[u, KIND] = CLAIM
+        net.gate[u, WORTH] = net.state[STEP] * ((levels + 2 * margin) * (3 - claims.tier[k]) + margin + levels)
+        net.gate[u, SEEN] = claims.received[k]
+        climb_by(net, u, claims.rise[k], claims.run[k])
+        if claims.sole[k] < 0:
+            net.gate[u, LIMIT] = LARGEST_FLOW
+        refresh(net, u)
+        if claims.sole[k] < 0:
+            net.node[u, PRESSURE] = net.edge[u, GIVE]
+
+
+@lean
+def pin_arcs(net: Network, offer_node: Ints, whole: Arcs, twin: Rows, pinned: Ints, taken: Ints, begin: int, end: int) -> None:
+    """Let pinned units flow from offers to needs, before anybody asks; `taken` (needs,) are those that each need gets."""
+    arc = net.arc
+    for a in range(begin, end):
+        units = pinned[a]
+        if units == 0:
             continue
-        rank[seed] = done
-        queue[done] = seed
-        read = done
-        done += 1
-        while read < done:
-            u = queue[read]
-            read += 1
-            for x in range(first[2 * u], first[2 * u + 2]):
-                w = head[at[x]] if x < first[2 * u + 1] else tail[at[x]]
-                if rank[w] < 0:
-                    rank[w] = done
-                    queue[done] = w
-                    done += 1
-    return queue, rank
+        held = 0
+        if twin[a] >= 0:
+            held = min(units, arc[twin[a], MOST])
+            put_arc(net, twin[a], held, arc[twin[a], MOST], held)
+        put_arc(net, a, units - held, arc[a, MOST], units - held)
+        u = offer_node[whole.tail[a]]
+        spill(net, u, -units)
+        net.gate[u, LIMIT] += units
+        taken[whole.head[a]] += units
+
+
+@lean
+def pin_needs(net: Network, claim_node: Ints, claim: Ints, way: Ints, taken: Ints, begin: int, end: int) -> None:
+    """Let what is pinned flow from needs to claims."""
+    for j in range(begin, end):
+        if taken[j] == 0:
+            continue
+        u = claim_node[claim[j]]
+        net.gate[u, UNITS] += taken[j]
+        refresh(net, u)
+        if way[j] >= 0:
+            put_arc(net, way[j], taken[j], taken[j], 0)
+            net.node[u, PRESSURE] = net.edge[u, GIVE]
+
+
+@lean
+def press_needs(net: Network, need_node: Ints, claim_node: Ints, claim: Ints, way: Ints, begin: int, end: int) -> None:
+    """Give needs that take nothing of their own choice the greatest pressures that their claims allow. `press_arcs` has to follow."""
+    for j in range(begin, end):
+        u = need_node[j]
+        net.node[u, PRESSURE] = net.node[claim_node[claim[j]], PRESSURE] if way[j] >= 0 else _last_worth(net, u)
+
+
+@lean
+def press_arcs(net: Network, begin: int, end: int) -> None:
+    """Lower the pressure at the end of each arc with room to what its beginning allows."""
+    node, arc = net.node, net.arc
+    for a in range(begin, end):
+        if arc[a, FLOW] < arc[a, MOST]:
+            tail, head, out, _ = _ends(net, a)
+            node[head, PRESSURE] = min(node[head, PRESSURE], _cost(net, out) + node[tail, PRESSURE])
+
+
+@lean
+def count_tiers(need_node: Ints, claim: Ints, tier: Ints, need_at: Rows, first: Ints, begin: int, end: int) -> None:
+    """Note one more than the need at each node, and count the needs of each tier."""
+    for j in range(begin, end):
+        need_at[need_node[j]] = j + 1
+        first[tier[claim[j]] + 1] += 1
+
+
+@lean
+def order_needs(
+    need_at: Rows, claim: Ints, tier: Ints, way: Ints, demand: Ints, following: Ints, asking: tuple[Ints, Ints, Ints], begin: int, end: int
+) -> None:
+    """Write what needs ask for tier by tier, and in each as they lie in memory; `following` is where the next of each tier comes."""
+    for u in range(begin, end):
+        j = need_at[u] - 1
+        if j >= 0:
+            t = tier[claim[j]]
+            x = following[t]
+            following[t] += 1
+            asking[0][x], asking[1][x], asking[2][x] = u, way[j], demand[j]

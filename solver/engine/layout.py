@@ -1,22 +1,26 @@
 """A problem laid out as the kernel's network, and its cold solve."""
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from solver.engine import kernel
-from solver.engine.kernel import Network
+from solver.engine.kernel import Arcs, Claims, Network, Rows
+from solver.engine.turns import Passes, at_once, written
 from solver.errors import EngineFault, TooLarge
-from solver.problem import Ints, Problem
+from solver.problem import TIERS, Ints, Problem
 
 __all__ = [
     "Layout",
+    "asking",
     "claim_pressures",
     "drop_arc",
     "fill_claim",
     "happen",
     "lay_out",
+    "laying_out",
     "least_at",
     "make_room",
     "new_arc",
@@ -25,7 +29,6 @@ __all__ = [
     "part_claim",
     "pressures",
     "solve_cold",
-    "to_ask",
 ]
 
 NOTHING = np.empty(0, dtype=np.int64)
@@ -45,7 +48,8 @@ class Layout:
     need_node: Ints
     claim_node: Ints
     way: Ints  # the arc from a need to its claim, -1 where the need is its own claim
-    twin: Ints  # of an arc: the arc that carries its kept part, or -1
+    twin: Rows  # of an arc: the arc that carries its kept part, or -1
+    sole: Ints  # of a claim: the need it shares a node with, or -1
     free_rows: list[int] = field(default_factory=list)
 
     def copy(self) -> "Layout":
@@ -56,45 +60,84 @@ class Layout:
 
 
 def lay_out(problem: Problem, step: int, margin: int) -> Layout:
-    """Return the network of a problem with nothing flowing and no need asking yet.
+    """Return the network of a problem with nothing flowing and no need asking yet, laid out at once: as `laying_out` does by turns."""
+    return at_once(laying_out(problem, step, margin))
 
-    ``step`` is what one step of urgency weighs in effort; ``margin`` is at least the problem's.
+
+def laying_out(problem: Problem, step: int, margin: int) -> Passes[Layout]:
+    """Return the passes that lay a problem out, each over claims, needs, offers, nodes or arcs. Its arrays must stay as they are.
+
+    ``step`` is what one step of urgency weighs in effort; ``margin`` is at least the problem's. Raises `TooLarge` at once, where
+    64 bits do not hold the worth of a unit.
     """
-    offers, needs, claims, arcs = len(problem.supply), len(problem.demand), len(problem.tier), len(problem.offer)
     if int(problem.supply.sum()) > kernel.LARGEST_FLOW:
         raise TooLarge(f"{problem.supply.sum()} units are offered, more than {kernel.LARGEST_FLOW}: count in larger packs")
     top = step * (4 * (problem.levels + 2 * margin) + problem.hysteresis)
     if max(top, int(problem.effort.max(initial=0))) > LARGEST_WORTH:
         raise TooLarge(f"a unit may be worth {top}, more than {LARGEST_WORTH}: give effort in a coarser unit")
-    size = np.bincount(problem.claim, minlength=claims)
-    shared = size[problem.claim] > 1  # (N,) whether the need's claim has a node of its own
-    claim_at = np.cumsum(size != 1) - 1 + offers + needs
-    alone = np.flatnonzero(~shared)
-    claim_at[problem.claim[alone]] = offers + alone
-    nodes = offers + needs + int(np.count_nonzero(size != 1))
+    return _laying_out(problem, step, margin)
 
-    ways = np.flatnonzero(shared)
-    held = np.flatnonzero(np.minimum(problem.kept, problem.most)) if problem.hysteresis else ways[:0]
-    tail, head, cost, most = problem.offer, problem.need + offers, problem.effort, problem.most
-    if len(held) or len(ways):
-        kept = np.minimum(problem.kept, problem.most)[held]
-        most = most.copy()
-        most[held] -= kept
-        nothing = np.zeros(len(ways), dtype=np.int64)
-        tail = np.concatenate([tail, tail[held], offers + ways])
-        head = np.concatenate([head, head[held], claim_at[problem.claim[ways]]])
-        cost = np.concatenate([cost, cost[held] - problem.hysteresis * step, nothing])
-        most = np.concatenate([most, kept, nothing])
-    net = _empty_network(nodes, len(tail))
-    rank = kernel.lay_places(net, tail, head, cost, most, nodes)
 
-    twin = np.full(arcs, -1, dtype=np.int64)
-    twin[held] = arcs + np.arange(len(held))
-    way = np.full(needs, -1, dtype=np.int64)
-    way[ways] = arcs + len(held) + np.arange(len(ways))
-    layout = Layout(net, nodes, len(tail), rank[:offers], rank[offers : offers + needs], rank[claim_at], way, twin)
-    _fill_nodes(layout, problem, step, margin)
-    return layout
+def _laying_out(problem: Problem, step: int, margin: int) -> Passes[Layout]:
+    offers, needs, count = len(problem.supply), len(problem.demand), len(problem.tier)
+    size = np.zeros(count, dtype=np.int64)
+    at, sole = np.empty((2, count), dtype=np.int64)
+    claims = Claims(at, sole, problem.tier, problem.received, problem.rise, problem.run)
+    following = np.full(1, offers + needs)
+    yield needs, partial(kernel.count_needs, problem.claim, size)
+    yield count, partial(kernel.number_claims, size, following, claims)
+    nodes = int(following[0])
+
+    twin, way = np.empty(len(problem.offer), dtype=np.int32), np.empty(needs, dtype=np.int64)
+    groups = yield from _groups_of_arcs(problem, step, size, claims, twin, way)
+    rows = sum(length for length, _ in groups)
+    net = _empty_network(nodes, rows)
+    net.state[kernel.STEP], net.state[kernel.LAST_LEVEL] = step, problem.levels - 1
+    for table in (net.node[:nodes], net.edge[:nodes], net.gate[:nodes], net.place[: 2 * rows]):
+        yield written(table, 0)
+    rank = yield from _near_order(net, groups, nodes)
+    for length, arcs in groups:
+        yield length, partial(kernel.lay_arcs, net, arcs, rank)
+
+    offer_node, need_node, claim_node = (np.empty(length, dtype=np.int64) for length in (offers, needs, count))
+    yield offers, partial(kernel.fill_offers, net, rank, problem.supply, offer_node)
+    yield needs, partial(kernel.fill_needs, net, rank, offers, need_node)
+    yield count, partial(kernel.fill_claims, net, rank, claims, margin, claim_node)
+    return Layout(net, nodes, rows, offer_node, need_node, claim_node, way, twin, sole)
+
+
+def _groups_of_arcs(problem: Problem, step: int, size: Ints, claims: Claims, twin: Rows, way: Ints) -> Passes[list[tuple[int, Arcs]]]:
+    """Come to the problem's own arcs, those of kept parts and those from needs to claims, each after how many there are."""
+    offers, needs, length = len(problem.supply), len(problem.demand), len(problem.offer)
+    own = parts = Arcs(problem.offer, problem.need, offers, problem.effort, problem.most, 0)
+    kept, ways = np.zeros((2, 1), dtype=np.int64)
+    if problem.hysteresis:
+        tail, head, cost, most, rest = np.empty((5, length), dtype=np.int64)
+        parts = Arcs(tail, head, offers, cost, most, length)
+        yield length, partial(kernel.part_kept, own, problem.kept, problem.hysteresis * step, rest, parts, twin, kept)
+        own = own._replace(most=rest)
+    else:
+        yield written(twin, -1)
+    tail, head = np.empty((2, needs), dtype=np.int64)
+    nothing = np.zeros(needs, dtype=np.int64)
+    to_claims = Arcs(tail, head, 0, nothing, nothing, length + int(kept[0]))
+    yield needs, partial(kernel.make_ways, problem.claim, size, offers, claims, way, to_claims, ways)
+    return [(length, own), (int(kept[0]), parts), (int(ways[0]), to_claims)]
+
+
+def _near_order(net: Network, groups: list[tuple[int, Arcs]], nodes: int) -> Passes[Rows]:
+    """Lay out where the places of nodes are, and come to (nodes,) the rank of each: what is near in the network is near in memory."""
+    ends = 2 * sum(length for length, _ in groups)
+    first, near = np.zeros(2 * nodes + 2, dtype=np.int32), np.empty(ends, dtype=np.int32)
+    for length, arcs in groups:
+        yield length, partial(kernel.count_ends, arcs, first)
+    yield 2 * nodes + 1, partial(kernel.add_up, first)
+    yield written(near, 0)
+    for length, arcs in groups:
+        yield length, partial(kernel.note_ends, arcs, first, near)
+    rank, queue, reached = np.full(nodes, -1, dtype=np.int32), np.empty(nodes, dtype=np.int32), np.zeros(5, dtype=np.int64)
+    yield nodes + ends, partial(kernel.near_order, net, first, near, rank, queue, reached)
+    return rank
 
 
 def _empty_network(nodes: int, arcs: int) -> Network:
@@ -130,35 +173,6 @@ def _rows(shape: int | tuple[int, int], kind: Any) -> Any:
     return table[begin : begin + size].view(kind).reshape(shape)
 
 
-def _fill_nodes(layout: Layout, problem: Problem, step: int, margin: int) -> None:
-    net, claims = layout.net, layout.claim_node
-    net.node[: layout.nodes] = 0
-    net.edge[: layout.nodes, : kernel.HINT] = 0
-    net.edge[: layout.nodes, kernel.HINT] = -1
-    net.gate[: layout.nodes] = 0
-    net.state[kernel.STEP] = step
-    net.state[kernel.LAST_LEVEL] = problem.levels - 1
-    offers = layout.offer_node
-    net.gate[offers, kernel.KIND] = kernel.OFFER
-    net.gate[offers, kernel.UNITS] = problem.supply
-    net.gate[offers, kernel.LIMIT] = problem.supply
-    net.gate[layout.need_node, kernel.KIND] = kernel.NEED
-    net.gate[claims, kernel.KIND] = kernel.CLAIM
-    net.gate[claims, kernel.WORTH] = step * ((problem.levels + 2 * margin) * (3 - problem.tier) + margin + problem.levels)
-    net.gate[claims, kernel.SEEN] = problem.received
-    net.gate[claims, kernel.RISE] = problem.rise
-    net.gate[claims, kernel.RUN] = problem.run
-    last = problem.levels - 1
-    reached = -(-last * problem.run // np.maximum(problem.rise, 1))
-    net.gate[claims, kernel.LAST_AT] = np.where(problem.rise > 0, reached, 0 if last == 0 else kernel.FAR)
-    own = np.zeros(layout.nodes, dtype=bool)
-    own[layout.need_node] = True
-    shared = claims[~own[claims]]
-    net.gate[shared, kernel.LIMIT] = kernel.LARGEST_FLOW
-    kernel.refresh_all(net, layout.nodes)
-    net.node[shared, kernel.PRESSURE] = net.edge[shared, kernel.GIVE]
-
-
 def happen(layout: Layout, node: Ints = NOTHING, way: Ints = NOTHING, units: Ints = NOTHING, budget: int = kernel.FAR) -> tuple[int, int]:
     """Settle, take in events and settle each; return how many were taken in, and AT_REST, UNFINISHED or STUCK."""
     done, how = kernel.happen(layout.net, node, way, units, 0, budget)
@@ -177,49 +191,32 @@ def widen(layout: Layout) -> None:
 
 def solve_cold(layout: Layout, problem: Problem) -> None:
     """Let all needs ask, and settle."""
-    node, way, units = to_ask(layout, problem)
-    done, how = happen(layout, node, way, units)
+    done, how = happen(layout, *at_once(asking(layout, problem)))
     if how != kernel.AT_REST:
         raise EngineFault(f"the {done}th need could not be brought to rest: keep the problem and report it")
 
 
-def to_ask(layout: Layout, problem: Problem, pinned: Ints | None = None) -> tuple[Ints, Ints, Ints]:
-    """Return what is to `happen` so that all needs ask; what is pinned flows already.
+def asking(layout: Layout, problem: Problem, pinned: Ints | None = None) -> Passes[tuple[Ints, Ints, Ints]]:
+    """Return the passes that come to what is to `happen` so that all needs ask; what is pinned, if anything, flows already.
 
     Tier by tier, so that little is given that has to be taken away again, and in each tier in the order in which they lie in
     memory: a front that moves over the network.
     """
-    some_pinned = pinned is not None and bool(pinned.any())
-    if pinned is not None and some_pinned:
-        _pin(layout, problem, pinned)
-    if problem.hysteresis or some_pinned:  # Kept parts have efforts below 0, and what is pinned has its worth.
-        kernel.press_needs(layout.net, layout.need_node, layout.way)
-    order = np.lexsort((layout.need_node, problem.tier[problem.claim]))
-    return layout.need_node[order], layout.way[order], problem.demand[order]
-
-
-def _pin(layout: Layout, problem: Problem, pinned: Ints) -> None:
-    """Let pinned units flow before anybody asks."""
-    net = layout.net
-    taken = np.zeros(len(problem.demand), dtype=np.int64)
-    np.add.at(taken, problem.need, pinned)
-    for arc in np.flatnonzero(pinned).tolist():
-        units, twin, own = int(pinned[arc]), int(layout.twin[arc]), int(net.arc[arc, kernel.MOST])
-        held = min(units, int(net.arc[twin, kernel.MOST])) if twin >= 0 else 0
-        if twin >= 0:
-            kernel.put_arc(net, twin, held, int(net.arc[twin, kernel.MOST]), held)
-        kernel.put_arc(net, arc, units - held, own, units - held)
-        kernel.spill(net, int(layout.offer_node[problem.offer[arc]]), -units)
-        net.gate[layout.offer_node[problem.offer[arc]], kernel.LIMIT] += units
-    for need in np.flatnonzero(taken).tolist():
-        units, claim = int(taken[need]), int(layout.claim_node[problem.claim[need]])
-        if layout.way[need] >= 0:
-            kernel.put_arc(net, int(layout.way[need]), units, units, 0)
-        net.gate[claim, kernel.UNITS] += units
-        kernel.refresh(net, claim)
-    alone = layout.need_node[layout.way < 0]
-    shared = np.setdiff1d(layout.claim_node, alone)
-    net.node[shared, kernel.PRESSURE] = net.edge[shared, kernel.GIVE]
+    net, need_node, claim_node, way, twin = layout.net, layout.need_node, layout.claim_node, layout.way, layout.twin
+    needs, arcs, claim, tier = len(problem.demand), len(problem.offer), problem.claim, problem.tier
+    if pinned is not None:
+        own, taken = Arcs(problem.offer, problem.need, 0, problem.effort, problem.most, 0), np.zeros(needs, dtype=np.int64)
+        yield arcs, partial(kernel.pin_arcs, net, layout.offer_node, own, twin, pinned, taken)
+        yield needs, partial(kernel.pin_needs, net, claim_node, claim, way, taken)
+    if problem.hysteresis or pinned is not None:  # Kept parts have efforts below 0, and what is pinned has its worth.
+        yield needs, partial(kernel.press_needs, net, need_node, claim_node, claim, way)
+        yield layout.arcs - int(np.count_nonzero(way >= 0)), partial(kernel.press_arcs, net)
+    need_at, following = np.zeros(layout.nodes, dtype=np.int32), np.zeros(TIERS + 1, dtype=np.int64)
+    yield needs, partial(kernel.count_tiers, need_node, claim, tier, need_at, following)
+    following = np.cumsum(following)
+    events = np.empty(needs, dtype=np.int64), np.empty(needs, dtype=np.int64), np.empty(needs, dtype=np.int64)
+    yield layout.nodes, partial(kernel.order_needs, need_at, claim, tier, way, problem.demand, following, events)
+    return events
 
 
 def pressures(layout: Layout) -> Ints:
