@@ -29,7 +29,7 @@ class Booking:
 
 @dataclass(frozen=True, slots=True)
 class Hours:
-    """One capacity that stands, or that something is booked of."""
+    """One capacity that stands in an open window, or that something is booked of."""
 
     ref: str
     agent: str
@@ -50,7 +50,7 @@ def timetable(coordination: Coordination, process: str | None = None, agent: str
         if not stance.is_hours or not stance.is_supply or agent not in (None, stance.agent) or process not in (None, name):
             continue
         booked = tuple(_bookings(coordination, stance, [deal for deal in book.naming(ref) if deal.state not in ENDED]))
-        if stance.stands or booked:
+        if booked or (stance.stands and not stance.is_over(coordination.log_us)):
             begin_us, end_us = _window(stance, coordination.log_us)
             stated, free = (
                 network.quantity(stance, stance.stated_grains),

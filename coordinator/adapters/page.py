@@ -17,7 +17,10 @@ SCRIPT, STYLE, JSON, HTML, ICON = (
     "text/html; charset=utf-8",
     "image/svg+xml",
 )
-SHELL = ("main", "dom", "words", "words/en", "words/fr", "words/said", "server", "stream", "session", "signin", "parts", "plots", "telling")
+SHELL = (
+    *("main", "dom", "words", "words/en", "words/fr", "words/said", "server", "stream", "session", "signin", "parts", "plots", "sideways"),
+    "telling",
+)
 VIEWS = ("overview", "map", "needs", "proposals", "network", "opportunities", "signals", "book", "refused", "trees", "hours")
 FILES = {
     "index.html": HTML,

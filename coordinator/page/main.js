@@ -4,7 +4,9 @@ import { h, show } from "./dom.js";
 import { button, notice } from "./parts.js";
 import { Trouble, ask } from "./server.js";
 import { Session } from "./session.js";
+import { showSides, watchSides } from "./sideways.js";
 import { Stream } from "./stream.js";
+import { inWords } from "./telling.js";
 import { LANGUAGES, currentLanguage, fromNow, left, number, seconds, t, useLanguage } from "./words.js";
 import { openSignIn } from "./signin.js";
 import { overview } from "./views/overview.js";
@@ -22,6 +24,9 @@ const AT_MOST_EVERY_MS = 1_500; // a view is read anew
 const ANYWAY_MS = 30_000; // time alone changes things too
 const TIMES_ITS_LENGTH = 8; // and never more often than this many times what reading it took
 const SEARCH_AFTER_MS = 180;
+const FOUND = 10; // that a search shows at most
+const MORE = /^[1-9]\d{0,3}$/; // how many times as much of a list is shown
+const LONGEST_WORD = 60; // letters of what an address asked for in vain
 
 const session = new Session();
 const stream = new Stream();
@@ -32,6 +37,7 @@ const app = {
   stream,
   view: overview,
   query: {},
+  strange: [], // what the address asks for and nothing here has: [message, values]
   counts: {},
   // Goes to a view, or stays and changes its filters; filters that are empty leave the address.
   go(name, query = {}) {
@@ -55,6 +61,7 @@ let timer = null;
 let tookMs = 0;
 let loadedMs = 0;
 let found = [];
+let foundMore = false;
 let searchTimer = null;
 let missed = false; // whether something may have been said that this page did not hear
 
@@ -64,15 +71,24 @@ function address(name, query) {
   return text ? `/${name}?${text}` : `/${name}`;
 }
 
+// What an address asks for that nothing here has is left out, and said.
 function readAddress() {
   const [path, text = ""] = location.hash.replace(/^#\/?/, "").split("?");
-  return { view: VIEWS.find((each) => each.name === path) ?? overview, query: Object.fromEntries(new URLSearchParams(text)) };
+  const view = VIEWS.find((each) => each.name === path) ?? overview;
+  const strange = path && view.name !== path ? [["address.view", { name: path.slice(0, LONGEST_WORD) }]] : [];
+  const query = {};
+  for (const [name, value] of new URLSearchParams(text)) {
+    const known = name === "more" ? MORE.test(value) : (view.choices?.[name]?.includes(value) ?? true);
+    if (known || !value) query[name] = value;
+    else strange.push(["address.value", { name: name.slice(0, LONGEST_WORD), value: value.slice(0, LONGEST_WORD) }]);
+  }
+  return { view, query, strange };
 }
 
 function route() {
-  const { view, query } = readAddress();
+  const { view, query, strange } = readAddress();
   const moved = view !== app.view;
-  Object.assign(app, { view, query });
+  Object.assign(app, { view, query, strange });
   document.title = `${t(`nav.${view.name}`)} · Stigmergic Coordinator`;
   if (moved || loaded.view !== view) loaded = { data: null, trouble: null, view };
   load({ anew: true });
@@ -128,6 +144,7 @@ async function count() {
 function draw() {
   document.documentElement.lang = currentLanguage();
   show(place.body, header(), navigation(), content(), foot());
+  showSides();
 }
 
 function header() {
@@ -172,6 +189,7 @@ function health() {
 
 function searchBox() {
   const options = found.map((each) => h("li", { key: `${each.sort}/${each.name}` }, h("a", { href: target(each) }, h("span", { class: "sort" }, t(`sort.${each.sort}`)), each.label)));
+  if (foundMore) options.push(h("li", { key: "more", class: "note" }, t("search.more", { count: FOUND })));
   return h(
     "form",
     { class: "search", role: "search", key: "search", on: { submit: (event) => event.preventDefault(), focusout: leaveSearch, keydown: searchKeys } },
@@ -193,9 +211,9 @@ function search(event) {
   const input = event.target;
   const text = input.value.trim();
   searchTimer = setTimeout(async () => {
-    const { items } = text ? await ask("search", { q: text, limit: 10 }).catch(() => ({ items: [] })) : { items: [] };
+    const { items } = text ? await ask("search", { q: text, limit: FOUND + 1 }).catch(() => ({ items: [] })) : { items: [] };
     if (input.value.trim() !== text) return; // more was typed meanwhile: its own answer comes
-    found = items;
+    [found, foundMore] = [items.slice(0, FOUND), items.length > FOUND];
     draw();
   }, SEARCH_AFTER_MS);
 }
@@ -217,7 +235,7 @@ function leaveSearch(event) {
 }
 
 function closeSearch() {
-  found = [];
+  [found, foundMore] = [[], false];
   draw();
 }
 
@@ -251,6 +269,7 @@ function content() {
     "main",
     { id: "main", key: `main-${app.view.name}`, "aria-busy": loading && !ready ? "true" : null },
     h("div", { class: "title" }, h("h1", { tabindex: "-1" }, t(`nav.${app.view.name}`)), h("p", { class: "lead" }, t(`lead.${app.view.name}`))),
+    app.strange.map(([message, values]) => notice("quiet", t(message, values))),
     trouble ? troubled(trouble) : null,
     ready ? drawn(data) : trouble ? null : h("p", { class: "loading" }, t(app.view.waits ?? "loading")),
   );
@@ -258,7 +277,7 @@ function content() {
 
 function troubled(trouble) {
   if (trouble.status === 401) return h("p", { class: "notice quiet" }, t("signin.read_first"), " ", button(t("sign_in"), app.signIn, { class: "quiet" }));
-  const said = trouble instanceof Trouble ? trouble.message : ""; // what else went wrong is of this page, and no sentence for its readers
+  const said = trouble instanceof Trouble && trouble.message ? inWords(trouble.message) : ""; // what else went wrong is of this page, and no sentence for its readers
   return notice("trouble", said || t(`trouble.${trouble.code === "unreachable" ? "unreachable" : "other"}`));
 }
 
@@ -363,6 +382,7 @@ async function begin() {
   session.remember();
   route();
   stream.start();
+  watchSides();
   setInterval(passTime, 1_000);
   setInterval(soon, ANYWAY_MS);
   await Promise.allSettled([session.open(), count()]);

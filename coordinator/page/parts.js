@@ -3,6 +3,8 @@
 import { h } from "./dom.js";
 import { fromNow, left, moment, percent, t } from "./words.js";
 
+const IN_ONE_LINE = 22; // letters
+
 // Returns a titled part of a view.
 export function section(title, ...children) {
   return h("section", { class: "card", key: `section-${title}` }, h("h2", {}, title), ...children);
@@ -49,6 +51,12 @@ export function needLink(app, ref, label) {
   return h("a", { class: label ? "agent" : "ref", href: app.link("needs", { need: ref }), title: label ? ref : null }, label ?? ref);
 }
 
+// A name that is short enough stays in one line, however narrow its column.
+function isShort(cell) {
+  const text = typeof cell === "string" ? cell : cell instanceof HTMLAnchorElement ? cell.textContent : "";
+  return text !== "" && text.length <= IN_ONE_LINE;
+}
+
 // Returns a table; rows are arrays of cells. Figures stand to the right. On a narrow screen each row becomes a card with its titles.
 export function table(caption, columns, rows, { figures = [], hidden = false, wide = false } = {}) {
   return h(
@@ -63,11 +71,16 @@ export function table(caption, columns, rows, { figures = [], hidden = false, wi
         "tbody",
         {},
         rows.map((row) =>
-          h("tr", { key: row.key }, row.map((cell, index) => h("td", { class: figures.includes(index) ? "figure" : null, "data-title": columns[index] }, Array.isArray(cell) ? h("span", {}, cell) : cell))),
+          h("tr", { key: row.key }, row.map((cell, index) => h("td", { class: figures.includes(index) ? "figure" : isShort(cell) ? "whole" : null, "data-title": columns[index] }, Array.isArray(cell) ? h("span", {}, cell) : cell))),
         ),
       ),
     ),
   );
+}
+
+// Returns links between the sides of a view, each with an address of its own.
+export function tabsOf(app, sides, current, name) {
+  return h("ul", { class: "tabs" }, sides.map((side) => h("li", { key: side }, h("a", { href: app.link(app.view.name, { show: side }), "aria-current": side === current ? "true" : null }, name(side)))));
 }
 
 export function field(label, input) {

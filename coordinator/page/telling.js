@@ -8,6 +8,15 @@ const INSTANT = /\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g;
 const INSTANT_ALONE = new RegExp(`^${INSTANT.source}$`);
 const FIGURE = /^\d{1,3}(,\d{3})*(\.(?<decimals>\d+))?$/; // as the server writes one
 
+// What the door expected, as it words that.
+const EXPECTED = {
+  "true or false, without quotes,": "boolean",
+  "an object in { }": "object",
+  "a text in quotes": "text",
+  "a list in [ ]": "list",
+  "another kind of value": "other",
+};
+
 // How what the server itself wrote into a sentence is told, by its name in the form. All else came from somebody, and stays as it came.
 const TOLD = {
   count: (said) => Number(said.replaceAll(",", "")), // a number still: the form of the message goes with it
@@ -27,6 +36,9 @@ const TOLD = {
   dimensions: (said) => severalOf(said.split(" and ").map((each) => named("dimension", each)), "conjunction"),
   tiers: (said) => anyOf(said),
   known: (said) => anyOf(said),
+  near: (said) => anyOf(said),
+  field: (said) => (said === "The name in source" ? t("field.source") : said),
+  expected: (said) => (said in EXPECTED ? t(`expected.${EXPECTED[said]}`) : said),
 };
 const INSTANTS = Object.keys(TOLD).filter((name) => TOLD[name] === instant);
 

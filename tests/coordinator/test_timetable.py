@@ -40,6 +40,16 @@ def test_rows_are_asked_for_by_process_agent_and_number() -> None:
     assert (len(rows(desk, limit=2)), timetable(desk.core, limit=2)["total"]) == (2, 6)
 
 
+def test_a_window_that_has_closed_is_told_while_hours_of_it_are_owed() -> None:
+    desk = Desk(capacity("shop", 10, end=9, **AT), capacity("idle", 5, "milling", end=9, **AT), hours("clinic", 4, **AT))
+    [deal] = desk.cycle()
+    for party in deal.parties:
+        desk.take(answer(party, deal.proposal, at=1))
+    desk.until(10)
+    [row] = rows(desk)
+    assert (row.agent, row.free.grains, [one.state for one in row.booked]) == ("shop", 0, ["committed"])
+
+
 def test_a_capacity_that_was_withdrawn_stays_while_hours_of_it_are_owed() -> None:
     desk = Desk(capacity("shop", 10, **AT), hours("clinic", 4, **AT))
     [deal] = desk.cycle()

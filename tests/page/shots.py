@@ -28,6 +28,7 @@ FORMS: dict[str, dict[str, Any]] = {
     "phone": PHONE,
     "phone-dark": PHONE | {"color_scheme": "dark"},
     "french": DESKTOP | {"locale": "fr-FR"},
+    "french-phone": PHONE | {"locale": "fr-FR", "color_scheme": "dark"},
     "still": DESKTOP | {"reduced_motion": "reduce"},  # and whatever unfolds is open, as the tables that stand for pictures
 }
 VIEWS = (
@@ -47,6 +48,8 @@ VIEWS = (
     "opportunities?agent=atelier-rennes",
     "signals",
     "book",
+    "book?show=rules",
+    "needs?tier=9",
     "book?agent=atelier-rennes",
     "refused",
 )
@@ -126,6 +129,10 @@ def _doings(browser: Browser, served: Served, form: str, facts: dict[str, Any]) 
         page.locator("#search").fill("ren")
         page.locator(".found li").first.wait_for()
         _take(page, form, "searching", whole=False)
+        visit(page, "book?show=rules")
+        page.locator("main .acts button").click()
+        page.locator("main section:last-child tbody tr").nth(2).wait_for()
+        _take(page, form, "compared")
 
 
 def _gone(browser: Browser, folder: Path, form: str, facts: dict[str, Any]) -> None:

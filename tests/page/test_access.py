@@ -23,6 +23,7 @@ VIEWS = (
     "opportunities?agent=atelier-rennes",
     "signals",
     "book?agent=atelier-rennes",
+    "book?show=rules",
     "refused",
 )
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
@@ -42,7 +43,10 @@ def findings(page: Page, axe: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("form", [pytest.param({}, id="desktop"), pytest.param(PHONE, id="phone")])
+@pytest.mark.parametrize(
+    "form",
+    [pytest.param({}, id="desktop"), pytest.param(PHONE, id="phone"), pytest.param({"locale": "fr-FR"}, id="French")],
+)
 def test_axe_finds_nothing_serious_in_any_view_by_day_and_by_night(
     served: Served, open_page: Opened, axe: str, form: dict[str, Any]
 ) -> None:
@@ -80,6 +84,19 @@ def test_a_phone_shows_every_view_without_scrolling_sideways(served: Served, ope
         wide[address] = page.evaluate("document.documentElement.scrollWidth")
         keep_shot(page, "phone-" + re.sub(r"\W+", "-", address))
     assert {address: pixels for address, pixels in wide.items() if pixels > 360} == {}
+
+
+def test_what_scrolls_sideways_fades_where_it_goes_on(served: Served, open_page: Opened) -> None:
+    page = open_page(served, "/network?show=hours", **PHONE)
+    chart = page.locator("main .layers")
+    sides = "place => ['--more-before', '--more-after'].map(name => parseFloat(place.style.getPropertyValue(name)))"
+    expect(chart).to_have_attribute("style", re.compile("--more-after"))
+    before, after = chart.evaluate(sides)
+    assert (before, after > 0) == (0, True)
+    chart.evaluate("place => { place.scrollLeft = place.scrollWidth; }")
+    page.wait_for_function("place => parseFloat(place.style.getPropertyValue('--more-before')) > 0", arg=chart.element_handle())
+    assert chart.evaluate(sides)[1] == 0
+    assert page.locator("nav.side ul").evaluate(sides)[0] > 0  # the current view is in sight, and others are before it
 
 
 def test_the_tab_key_goes_through_the_frame_in_order_and_shows_where_it_is(served: Served, open_page: Opened) -> None:

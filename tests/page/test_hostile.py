@@ -38,6 +38,7 @@ VIEWS = (
     "opportunities?agent=atelier",
     "signals",
     "book",
+    "book?show=rules",
     "book?agent=atelier",
     "refused",
 )

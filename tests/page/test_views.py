@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from coordinator.signals import event_json
+from coordinator.times import format_instant
 from tests.page.conftest import NOW_US, Opened, keep_shot, open_details, settle, visit
 from tests.support.serving import Hand, Served, serve
 
@@ -30,7 +31,8 @@ VIEWS = {
     "opportunities?agent=atelier-rennes": "more of",
     "opportunities?agent=48.1,-1.7": "would be there",
     "signals": "makers-",
-    "book": "The charter in force",
+    "book": "Ledger",
+    "book?show=rules": "The charter in force",
     "book?agent=atelier-rennes": "Atelier Rennes",
     "refused": "Nothing was turned away",
 }
@@ -97,7 +99,7 @@ def test_the_past_is_drawn_and_stands_beside_as_a_table(served: Served, open_pag
 
 
 def test_the_rules_of_fairness_are_compared_when_somebody_asks(served: Served, open_page: Opened) -> None:
-    page = open_page(served, "/book")
+    page = open_page(served, "/book?show=rules")
     card = page.locator(".card", has=page.get_by_role("heading", name="What the rule of fairness costs"))
     expect(card.locator("tbody tr")).to_have_count(0)
     card.get_by_role("button", name="Compare the rules").click()
@@ -243,6 +245,43 @@ def test_search_finds_an_agent_and_goes_there(served: Served, open_page: Opened)
     assert page.url.endswith("#/book?agent=chu-rennes")
 
 
+def test_search_says_that_there_is_more_than_it_shows(served: Served, open_page: Opened) -> None:
+    assert len(served.get("/search?q=chu&limit=11")["items"]) == 11
+    page = open_page(served)
+    page.locator("#search").fill("chu")
+    expect(page.locator(".found a")).to_have_count(10)
+    expect(page.locator(".found .note")).to_have_text("These are the 10 nearest: write more to find others.")
+    page.locator("#search").fill("reserve-nationale/need/oxygen")
+    expect(page.locator(".found a").first).to_contain_text("reserve-nationale/need/oxygen-sensor")
+    expect(page.locator(".found .note")).to_have_count(
+        int(len(served.get("/search?q=reserve-nationale/need/oxygen&limit=11")["items"]) > 10)
+    )
+
+
+@pytest.mark.parametrize(
+    ("address", "says", "heading"),
+    [
+        ("nothing", "There is no view called “nothing”; this is the overview.", "Overview"),
+        ("needs?tier=9", "The address asks for tier “9”, which there is not: it is left out.", "Needs"),
+        ("needs?more=many", "The address asks for more “many”, which there is not: it is left out.", "Needs"),
+        ("proposals?state=lost", "The address asks for state “lost”, which there is not: it is left out.", "Proposals"),
+        ("network?show=all", "The address asks for show “all”, which there is not: it is left out.", "Network"),
+        ("signals?kind=smoke", "The address asks for kind “smoke”, which there is not: it is left out.", "Signals"),
+        ("book?kind=lost", "The address asks for kind “lost”, which there is not: it is left out.", "Book"),
+        ("refused?code=none", "The address asks for code “none”, which there is not: it is left out.", "Turned away"),
+    ],
+)
+def test_what_an_address_asks_for_in_vain_is_said_and_the_rest_is_shown(
+    served: Served, open_page: Opened, address: str, says: str, heading: str
+) -> None:
+    page = open_page(served, f"/{address}")
+    expect(page.locator("main .notice").first).to_have_text(says)
+    expect(page.locator("main h1")).to_have_text(heading)
+    expect(page.locator("main .trouble")).to_have_count(0)
+    visit(page, "overview")
+    expect(page.locator("main .notice")).to_have_count(0)
+
+
 # -- as it goes on ----------------------------------------------------------------------------------------------------
 
 
@@ -260,7 +299,18 @@ def say(server: Served, kind: str, agent: str, quantity: int) -> None:
 
 def test_every_view_opens_where_nothing_was_said_yet(live: Served, open_page: Opened) -> None:
     page = open_page(live)
-    for address in ("map", "needs", "proposals", "network", *NETWORK_SIDES, "opportunities", "signals", "book", "refused"):
+    for address in (
+        "map",
+        "needs",
+        "proposals",
+        "network",
+        *NETWORK_SIDES,
+        "opportunities",
+        "signals",
+        "book",
+        "book?show=rules",
+        "refused",
+    ):
         visit(page, address)
         expect(page.locator("main .trouble")).to_have_count(0)
     visit(page, "opportunities")
@@ -433,7 +483,7 @@ def test_a_message_that_is_missing_costs_one_view_and_not_the_page(live: Served,
         lacking = re.sub(r'(?m)^  "book\.charter":.*$', "", (files("coordinator") / "page" / "words" / "en.js").read_text(encoding="utf-8"))
         page.route("**/words/en.js", lambda route: route.fulfill(body=lacking, content_type="text/javascript"))
 
-    page = open_page(live, "/book", expected=("no message book.charter",), prepare=prepare)
+    page = open_page(live, "/book?show=rules", expected=("no message book.charter",), prepare=prepare)
     expect(page.locator("main .notice")).to_contain_text("Something went wrong")
     page.get_by_role("link", name="Signals").click()
     expect(page.locator("main h1")).to_have_text("Signals")
@@ -455,6 +505,18 @@ def test_the_map_moves_by_keyboard_and_keeps_where_one_looks_in_the_address(serv
       const pen = copy.getContext('2d'); pen.drawImage(c, 0, 0);
       return new Set(new Uint32Array(pen.getImageData(0, 0, c.width, c.height).data.buffer)).size; }"""
     assert page.locator(".chart .sheet").evaluate(painted) > 50  # land, sea, flows, names: no empty sheet
+
+
+def test_what_is_pointed_at_is_told_until_the_map_moves(live: Served, open_page: Opened) -> None:
+    say(live, "need", "clinic", 40)
+    page = open_page(live, "/map")
+    page.locator(".chart .sheet[style*=transform]").wait_for(state="attached")
+    box = page.locator(".chart .window").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(page.locator(".chart .tip strong")).to_have_text("clinic")
+    page.mouse.wheel(0, -60)
+    expect(page.locator(".chart .tip")).to_be_hidden()
 
 
 def test_a_link_to_a_place_on_the_map_is_followed_while_the_map_is_open(served: Served, open_page: Opened) -> None:
@@ -547,6 +609,33 @@ def test_every_row_of_hours_says_whose_they_are(served: Served, open_page: Opene
     told = page.locator("main tbody tr td:first-child").all_inner_texts()
     assert told == [row["agent"] for row in rows for _ in row["booked"] or [None]]
     assert max(map(told.count, told)) > 1
+
+
+def test_the_axis_of_hours_begins_now_and_not_where_some_window_did(live: Served, open_page: Opened) -> None:
+    day_us = 86_400_000_000
+    place = {"lat": 48.1, "long": -1.7}
+    for agent, begin_us, end_us in (("early", NOW_US - 90 * day_us, NOW_US + 2 * day_us), ("over", NOW_US - 90 * day_us, NOW_US - day_us)):
+        window = {"begin": format_instant(begin_us), "end": format_instant(end_us)}
+        data = {"process": "sewing", "effort": {"value": 9, "unit": "h"}, "place": place, **window}
+        assert live.post(event_json("capacity", f"agent:{agent}", "sewing", NOW_US, data)).status == 200
+    page = open_page(live, "/network?show=hours")
+    expect(page.locator("main tbody tr td:first-child")).to_have_text(["early"])
+    now, track = (page.locator(f".gantt {name}").bounding_box() for name in (".now", ".booking-free"))
+    assert now is not None
+    assert track is not None
+    assert abs(now["x"] - track["x"]) < 3
+
+
+def test_a_filter_shows_what_it_found_of_what_was_turned_away(live: Served, open_page: Opened) -> None:
+    live.post(b"nonsense")
+    data = {"resource": "gown", "quantity": {"value": -4, "unit": "1"}}
+    live.post(event_json("need", "agent:clinic", "gown", NOW_US, data))
+    page = open_page(live, "/refused?q=gown")
+    expect(page.locator("main .log > li")).to_have_count(1)
+    expect(page.locator("main .log pre")).to_be_visible()  # it stands in the signal alone
+    visit(page, "refused?q=above zero")
+    expect(page.locator("main .log > li")).to_have_count(1)
+    expect(page.locator("main .log pre")).to_be_hidden()
 
 
 def test_what_was_turned_away_is_told_in_the_readers_language(live: Served, open_page: Opened) -> None:

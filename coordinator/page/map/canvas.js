@@ -86,7 +86,7 @@ export class Chart {
 
   #look(x, y, scale) {
     this.view = { x, y, scale };
-    if (this.marked) this.#forget();
+    this.#forget(); // whatever was pointed at lies elsewhere now
     this.#settle();
     this.#ask();
   }

@@ -1,49 +1,61 @@
 // The open book: what one agent promised, gave and received, every decision in the order made, and the rules in force.
 
 import { h } from "../dom.js";
-import { agentLink, button, choice, empty, notice, section, state, table, textFilter, when } from "../parts.js";
+import { agentLink, button, choice, empty, notice, section, state, table, tabsOf, textFilter, when } from "../parts.js";
 import { all, ask, begin, unknownHere } from "../server.js";
 import { inWords } from "../telling.js";
 import { kilometres, moment, number, percent, quantity, seconds, t } from "../words.js";
 
+const SIDES = ["ledger", "rules"];
 const PAGE = 50;
 const KINDS = ["promised", "committed", "shipped", "delivered", "fulfilled", "declined", "countered", "released", "broken", "refused", "noted"];
 
 export const book = {
   name: "book",
+  choices: { show: SIDES, kind: KINDS },
   moves: (record) => record.stream === "ledger",
   async load(app, signal) {
     const { agent, kind, more } = app.query;
-    const [charter, whole, compared] = await Promise.all([ask("charter", {}, signal), ask("network", { limit: 1 }, signal), ask("charter/compared", {}, signal)]);
-    if (compared.running) watch(app);
+    if (sideOf(app) === "rules") {
+      const [charter, compared] = await Promise.all([ask("charter", {}, signal), ask("charter/compared", {}, signal)]);
+      if (compared.running) watch(app);
+      return { side: "rules", charter, compared };
+    }
     const wanted = PAGE * Number(more ?? 1);
-    const [one, account] = await Promise.all([all("ledger", { agent, kind, newest: "true" }, wanted, signal), agent ? ask(`agents/${encodeURIComponent(agent)}`, {}, signal).catch(unknownHere) : undefined]);
-    return { charter, compared, account, unknown: account === null, items: one.items, more: one.more, ledger: whole.ledger };
+    const [whole, one, account] = await Promise.all([ask("network", { limit: 1 }, signal), all("ledger", { agent, kind, newest: "true" }, wanted, signal), agent ? ask(`agents/${encodeURIComponent(agent)}`, {}, signal).catch(unknownHere) : undefined]);
+    return { side: "ledger", account, unknown: account === null, items: one.items, more: one.more, ledger: whole.ledger };
   },
   draw(app, data) {
-    const { agent, kind } = app.query;
-    return h(
-      "div",
-      { class: "stack" },
-      h(
-        "div",
-        { class: "filters" },
-        textFilter(t("filter.agent"), agent, (name) => app.filter({ agent: name, more: "" })),
-        choice(t("book.kind"), kind, [["", t("filter.all")], ...KINDS.map((name) => [name, t(`state.${name}`)])], (name) => app.filter({ kind: name, more: "" })),
-      ),
-      data.account ? accountOf(app, data.account) : null,
-      data.unknown ? notice("quiet", t("book.unknown")) : null,
-      section(
-        agent ? t("book.ledger_of", { agent }) : t("book.ledger"),
-        agent ? null : h("p", { class: "note" }, t("book.summary", { count: data.ledger })),
-        data.items.length ? ledger(app, data.items) : empty(t("book.none")),
-        data.more ? button(t("more", { count: PAGE }), () => app.filter({ more: Number(app.query.more ?? 1) + 1 }), { class: "more" }) : null,
-      ),
-      rules(data.charter),
-      fairness(app, data.compared),
-    );
+    const side = sideOf(app);
+    const tabs = tabsOf(app, SIDES, side, (each) => t(`book.${each}`));
+    if (data.side !== side) return h("div", { class: "stack" }, tabs, h("p", { class: "loading" }, t("loading")));
+    return h("div", { class: "stack" }, tabs, side === "rules" ? [rules(data.charter), fairness(app, data.compared)] : decisions(app, data));
   },
 };
+
+function sideOf(app) {
+  return app.query.show === "rules" ? "rules" : "ledger";
+}
+
+function decisions(app, data) {
+  const { agent, kind } = app.query;
+  return [
+    h(
+      "div",
+      { class: "filters" },
+      textFilter(t("filter.agent"), agent, (name) => app.filter({ agent: name, more: "" })),
+      choice(t("book.kind"), kind, [["", t("filter.all")], ...KINDS.map((name) => [name, t(`state.${name}`)])], (name) => app.filter({ kind: name, more: "" })),
+    ),
+    data.account ? accountOf(app, data.account) : null,
+    data.unknown ? notice("quiet", t("book.unknown")) : null,
+    section(
+      agent ? t("book.ledger_of", { agent }) : t("book.ledger"),
+      agent ? null : h("p", { class: "note" }, t("book.summary", { count: data.ledger })),
+      data.items.length ? ledger(app, data.items) : empty(t("book.none")),
+      data.more ? button(t("more", { count: PAGE }), () => app.filter({ more: Number(app.query.more ?? 1) + 1 }), { class: "more" }) : null,
+    ),
+  ];
+}
 
 function accountOf(app, account) {
   const columns = [t("column.thing"), t("column.way"), t("column.proposed"), t("column.promised"), t("column.committed"), t("column.moved")];

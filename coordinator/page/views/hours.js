@@ -11,13 +11,17 @@ const TOP = 26;
 const TICKS = 8; // at most
 const LETTER = 6.4; // pixels, about, of what is written in a bar
 const DRAWN = 60;
+const BACK_MS = 86_400_000; // of the past that is drawn at most
 
 export function hours(app, { found, names, process, agent }) {
   const rows = found.items;
   const drawn = rows.slice(0, DRAWN);
+  const from = beginOf(found.now, drawn);
+  const past = drawn.reduce((sum, row) => sum + row.booked.filter((one) => isPast(one, from)).length, 0);
   return [
     h("div", { class: "filters" }, choice(t("sort.process"), process, [["", t("filter.all")], ...names.map((name) => [name, name])], (name) => app.filter({ process: name })), textFilter(t("filter.agent"), agent, (name) => app.filter({ agent: name }))),
     rows.length ? [legend(), chart(found.now, drawn)] : empty(t("hours.none")),
+    past ? notice("quiet", t("hours.past", { count: past })) : null,
     found.total > drawn.length ? notice("quiet", t("hours.more", { count: found.total - drawn.length })) : null,
     rows.length ? h("div", { class: "card" }, asTable(app, rows)) : null,
   ];
@@ -28,11 +32,19 @@ function legend() {
   return h("p", { class: "legend" }, h("span", {}, bar("bound"), t("legend.bound")), h("span", {}, bar("promised"), t("state.promised")), h("span", {}, bar("proposed"), t("legend.proposed")), h("span", {}, bar("free"), t("hours.window")));
 }
 
+// Where the axis begins: now, or as much earlier as somebody is booked, within a day. Windows that were open long before say nothing.
+function beginOf(now, rows) {
+  const begins = rows.flatMap((row) => row.booked.filter((one) => one.is_set).map((one) => Date.parse(one.begin)));
+  return Math.max(Date.parse(now) - BACK_MS, Math.min(Date.parse(now), ...begins));
+}
+
+const isPast = (one, from) => Date.parse(one.end) <= from;
+
 // A bar is as long as its hours. One that has no hour yet stands as early in its window as those before it let it.
 function chart(now, rows) {
-  const times = rows.flatMap((row) => [row.begin, row.end, ...row.booked.flatMap((one) => [one.begin, one.end])]).map((each) => Date.parse(each));
-  const [from, until] = [Math.min(...times, Date.parse(now)), Math.max(...times, Date.parse(now) + 3_600_000)];
-  const x = (time) => LABEL + ((new Date(time).getTime() - from) / (until - from)) * WIDE;
+  const times = rows.flatMap((row) => [row.end, ...row.booked.map((one) => one.end)]).map((each) => Date.parse(each));
+  const [from, until] = [beginOf(now, rows), Math.max(...times, Date.parse(now) + 3_600_000)];
+  const x = (time) => LABEL + (Math.max(0, new Date(time).getTime() - from) / (until - from)) * WIDE;
   const hour = (3_600_000 / (until - from)) * WIDE;
   const high = TOP + rows.length * ROW + 6;
   const label = t("hours.picture", { count: rows.length, from: moment(new Date(from).toISOString()), to: moment(new Date(until).toISOString()) });
@@ -43,7 +55,7 @@ function chart(now, rows) {
       "svg",
       { class: "gantt", viewBox: `0 0 ${LABEL + WIDE + 16} ${high}`, width: LABEL + WIDE + 16, height: high, role: "img", "aria-label": label },
       roundMoments(from, until, TICKS).map(([ms, text]) => [h("line", { class: "grid", x1: x(ms), x2: x(ms), y1: TOP - 6, y2: high }), h("text", { class: "small", x: x(ms), y: 14, "text-anchor": x(ms) > LABEL + WIDE - 16 ? "end" : "middle" }, text)]),
-      rows.map((row, index) => line(row, TOP + index * ROW, x, hour)),
+      rows.map((row, index) => line({ ...row, booked: row.booked.filter((one) => !isPast(one, from)) }, TOP + index * ROW, x, hour)),
       h("line", { class: "now", x1: x(now), x2: x(now), y1: TOP - 6, y2: high }),
     ),
   );

@@ -6,6 +6,7 @@ import { ask } from "../server.js";
 import { enoughOf, inWords, kindOf, proposalOf, reasonsOf, ruleText, told as toldOf } from "../telling.js";
 import { kilometres, number, quantity, t } from "../words.js";
 
+const TIERS = ["0", "1", "2", "3"];
 const AT_ONCE = 40;
 const TOLD_AHEAD = 6; // reasons that are asked for before anybody opens the need
 
@@ -16,6 +17,7 @@ let round = 0; // of asking
 
 export const needs = {
   name: "needs",
+  choices: { tier: TIERS },
   moves: () => true,
   async load(app, signal) {
     const { resource, tier: urgency, short, q, need, more } = app.query;
@@ -40,7 +42,7 @@ function filters(app, { names }) {
     { class: "filters" },
     textFilter(t("filter.text"), query.need ?? query.q, (q) => app.filter({ q, need: "", more: "" })),
     choice(t("filter.thing"), query.resource, [["", t("filter.all")], ...names.map((name) => [name, name])], (resource) => app.filter({ resource, more: "" })),
-    choice(t("filter.tier"), query.tier, [["", t("filter.all")], ...[0, 1, 2, 3].map((each) => [String(each), t(`tier.${each}`)])], (urgency) => app.filter({ tier: urgency, more: "" })),
+    choice(t("filter.tier"), query.tier, [["", t("filter.all")], ...TIERS.map((each) => [each, t(`tier.${each}`)])], (urgency) => app.filter({ tier: urgency, more: "" })),
     tick(t("needs.only_short"), Boolean(query.short), (on) => app.filter({ short: on ? 1 : "", more: "" })),
   );
 }

@@ -1,7 +1,7 @@
 // What feeds a thing, what hangs on an agent, where the network is weak, and what nothing can reach.
 
 import { h } from "../dom.js";
-import { agentLink, choice, empty, needLink, nothingOf, notice, section, table, textFilter, tier } from "../parts.js";
+import { agentLink, choice, empty, needLink, nothingOf, notice, section, table, tabsOf, textFilter, tier } from "../parts.js";
 import { ask, unknownHere } from "../server.js";
 import { inWords } from "../telling.js";
 import { number, quantity, t } from "../words.js";
@@ -9,12 +9,14 @@ import { hours } from "./hours.js";
 import { trees } from "./trees.js";
 
 const SIDES = ["upstream", "tree", "hours", "downstream", "weak", "unreachable"];
-const IN_COLUMN = 12; // nodes of one level that are drawn; the table has them all
+const NARROW = matchMedia("(max-width: 40rem)");
+const inColumn = () => (NARROW.matches ? 6 : 12); // nodes of one level that are drawn; the table has them all
 const NODE = { width: 190, height: 44, between: 14, apart: 56 };
 const ROWS = 200;
 
 export const network = {
   name: "network",
+  choices: { show: SIDES },
   everyMs: 5_000,
   moves: () => true,
   async load(app, signal) {
@@ -41,7 +43,7 @@ export const network = {
     return { side, names, found: await ask(`network/${side === "weak" ? "weak-points" : "unreachable"}`, {}, signal) };
   },
   draw(app, data) {
-    const tabs = h("ul", { class: "tabs" }, SIDES.map((side) => h("li", { key: side }, h("a", { href: app.link("network", { show: side }), "aria-current": side === sideOf(app) ? "true" : null }, t(`network.${side}`)))));
+    const tabs = tabsOf(app, SIDES, sideOf(app), (side) => t(`network.${side}`));
     if (data.side !== sideOf(app)) return h("div", { class: "stack" }, tabs, h("p", { class: "loading" }, t("loading")));
     return h("div", { class: "stack" }, tabs, h("p", { class: "lead" }, t(`network.${data.side}_lead`)), { upstream, tree: trees, hours, downstream, weak, unreachable }[data.side](app, data));
   },
@@ -80,7 +82,7 @@ function upstreamGraph({ items, recipes }) {
   const nodes = [];
   const edges = [];
   for (const each of items) {
-    const offered = each.agents.length ? `${t("network.offered_by", { count: each.agents.length })} · ${each.free.map(quantity).join(", ")}` : t("network.nobody");
+    const offered = each.agents.length ? `${t("network.offered_by", { count: each.agents.length })} · ${t("network.free", { free: each.free.map(quantity).join(", ") })}` : t("network.nobody");
     const kind = each.level === 0 ? "goal" : each.agents.length || Object.values(recipes).some((recipe) => recipe.outputs.includes(each.name)) ? "" : "lonely";
     nodes.push({ id: `${each.sort} ${each.name}`, column: 2 * (deepest - each.level), title: each.name, small: offered, kind });
     for (const recipe of each.into) edges.push([`${each.sort} ${each.name}`, `recipe ${recipe}`]);
@@ -121,14 +123,15 @@ function downstream(app, { agent, found }) {
 function graph(nodes, edges, label) {
   const columns = new Map();
   for (const node of nodes) columns.set(node.column, [...(columns.get(node.column) ?? []), node]);
+  const most = inColumn();
   const used = [...columns.keys()].sort((one, other) => one - other);
-  const rows = Math.max(...[...columns.values()].map((some) => Math.min(IN_COLUMN + 1, some.length)));
+  const rows = Math.max(...[...columns.values()].map((some) => Math.min(most + 1, some.length)));
   const height = rows * (NODE.height + NODE.between) + NODE.between;
   const at = new Map();
   const shapes = [];
   used.forEach((column, index) => {
     const some = columns.get(column).sort((one, other) => (other.kind === "lonely") - (one.kind === "lonely"));
-    const shown = sorted(some.slice(0, IN_COLUMN), edges, at);
+    const shown = sorted(some.slice(0, most), edges, at);
     const more = some.length - shown.length;
     const top = NODE.between; // from the top on, so that the first step is in sight however many the last one has
     const x = 20 + index * (NODE.width + NODE.apart);

@@ -3,6 +3,7 @@
 import { h } from "../dom.js";
 import { agentLink, empty, needLink, notice, textFilter, tier } from "../parts.js";
 import { ask } from "../server.js";
+import { inWords } from "../telling.js";
 import { kilometres, quantity, t } from "../words.js";
 
 export const opportunities = {
@@ -24,7 +25,7 @@ export const opportunities = {
       "div",
       { class: "stack" },
       h("div", { class: "filters" }, textFilter(t("filter.agent"), agent, (name) => app.filter({ agent: name }))),
-      unknown ? notice("quiet", unknown) : null,
+      unknown ? notice("quiet", inWords(unknown)) : null,
       others.length ? [h("p", { class: "note" }, t("opportunities.choose")), h("ul", { class: "chips" }, others.map((one) => h("li", { key: one.agent }, h("a", { href: app.link("opportunities", { agent: one.agent }) }, one.name ?? one.agent))))] : null,
       !agent && !others.length ? empty(t("opportunities.nobody")) : null,
       agent && !unknown ? [h("p", { class: "note" }, t("opportunities.of"), " ", agentLink(app, agent)), items.length ? h("ol", { class: "cards" }, items.map((one) => card(app, one))) : empty(t("opportunities.none"))] : null,

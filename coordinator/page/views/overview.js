@@ -109,7 +109,7 @@ function overTime(app, past) {
   const lines = some.map((one) => h("li", { key: one.name }, h("a", { href: app.link("needs", { resource: one.name, short: 1 }) }, one.name), spark(time, one.share, saidOf(time, "past.spark", { name: one.name, first: percent(one.share[0]), last: percent(one.share.at(-1)) })), h("span", { class: "figure" }, percent(one.share.at(-1))), h("span", { class: "muted" }, pressure(one.pressure.at(-1)))));
   return section(
     title,
-    h("p", { class: "legend" }, TIERS.map((tier) => h("span", { key: tier }, h("svg", { width: 14, height: 14, viewBox: "0 0 14 14", "aria-hidden": "true" }, h("rect", { class: `area area-${tier}`, width: 14, height: 14, rx: 3 })), t(`tier.${tier}`)))),
+    h("p", { class: "legend" }, t("past.counted"), TIERS.map((tier) => h("span", { key: tier }, h("svg", { width: 14, height: 14, viewBox: "0 0 14 14", "aria-hidden": "true" }, h("rect", { class: `area area-${tier}`, width: 14, height: 14, rx: 3 })), t(`tier.${tier}`)))),
     stacked(time, drawn.map((tier) => short[tier]), drawn.map((tier) => `area-${tier}`), picture),
     shortened(time).map(([from, to]) => h("p", { class: "note" }, t("past.gap", { from: moment(from), to: moment(to) }))),
     h("h3", {}, t("past.things")),
@@ -140,7 +140,7 @@ function stream(app, { ready, whole }) {
     [t("health.age"), newest ? when(newest.logtime) : "–"],
     [t("health.cycle"), ready.cycle_age_seconds === null ? t("health.none") : when(new Date(Date.now() - ready.cycle_age_seconds * 1000).toISOString())],
     [t("health.log_time"), when(whole.log_time)],
-    [t("health.charter"), h("code", {}, whole.charter)],
+    [t("health.charter"), h("a", { href: app.link("book", { show: "rules" }) }, h("code", {}, whole.charter))],
   ];
   return section(t("health.title"), h("dl", { class: "facts" }, rows.map(([label, value]) => h("div", { key: label }, h("dt", {}, label), h("dd", {}, value)))));
 }

@@ -20,6 +20,7 @@ let pressedFor = ""; // the answers for which "accept all" was pressed once: for
 
 export const proposals = {
   name: "proposals",
+  choices: { state: STATES },
   moves: (record) => record.stream !== "signal",
   async load(app, signal) {
     const { agent, resource, state: one, id } = app.query;
@@ -169,7 +170,7 @@ function makingOf(app, { needs, footprint = {}, plan }) {
 
 function why(app, one) {
   const said = one.reasons?.making ? makingOf(app, one.reasons.making) : one.lines.map((line, index) => h("li", { key: index }, needLink(app, line.need), ": ", reasonOf(one.reasons?.lines?.[index] ?? {}, one.reasons?.fairness), " ", t("proposals.effort", { effort: number(line.effort) })));
-  return h("div", { class: "inside" }, h("ul", {}, said), alternatives(app, one, told.get(one.proposal)), h("p", { class: "note" }, t("proposals.made"), " ", when(one.made), " · ", t("proposals.charter"), " ", h("a", { href: app.link("book") }, h("code", {}, one.charter))));
+  return h("div", { class: "inside" }, h("ul", {}, said), alternatives(app, one, told.get(one.proposal)), h("p", { class: "note" }, t("proposals.made"), " ", when(one.made), " · ", t("proposals.charter"), " ", h("a", { href: app.link("book", { show: "rules" }) }, h("code", {}, one.charter))));
 }
 
 function reasonOf(reason, fairness) {

@@ -6,10 +6,12 @@ import { ask } from "../server.js";
 import { inWords } from "../telling.js";
 import { number, t } from "../words.js";
 
+const SHOWN = 200;
 const CODES = ["invalid", "speaker", "conflict", "late", "misplaced"];
 
 export const refused = {
   name: "refused",
+  choices: { code: CODES },
   moves: () => false,
   hear: (app, fresh) => fresh.length && soon(app),
   async load(app, signal) {
@@ -19,22 +21,31 @@ export const refused = {
   draw(app, { counts, items }) {
     const { code, q } = app.query;
     const text = (q ?? "").toLowerCase();
-    const shown = items.filter((one) => (!code || one.code === code) && (!text || `${one.key} ${one.reason} ${one.said}`.toLowerCase().includes(text)));
+    const shown = items.filter((one) => (!code || one.code === code) && (!text || isIn(text, toldOf(one)) || isIn(text, one.said)));
     return h(
       "div",
       { class: "stack" },
       h("dl", { class: "figures" }, CODES.map((name) => h("div", { key: name }, h("dt", {}, t(`code.${name}`)), h("dd", {}, number(counts[name] ?? 0))))),
       h("div", { class: "filters" }, textFilter(t("filter.text"), q, (value) => app.filter({ q: value })), choice(t("refused.code"), code, [["", t("filter.all")], ...CODES.map((name) => [name, t(`code.${name}`)])], (name) => app.filter({ code: name }))),
-      shown.length ? h("ol", { class: "log turned-away" }, shown.slice(0, 200).map(row)) : empty(t(code || q ? "refused.none_fits" : "refused.none")),
+      shown.length ? h("ol", { class: "log turned-away" }, shown.slice(0, SHOWN).map((one) => row(one, Boolean(text) && !isIn(text, toldOf(one))))) : empty(t(code || q ? "refused.none_fits" : "refused.none")),
     );
   },
 };
 
-function row(one) {
+const isIn = (text, whole) => whole.toLowerCase().includes(text);
+
+// Returns what a row shows while it is folded, as text.
+function toldOf(one) {
+  const reason = inWords(one.reason);
+  return `${one.key} ${t(`code.${one.code}`)} ${reason.textContent ?? reason}`;
+}
+
+// What only stands in the signal itself is unfolded, so that one sees what was found.
+function row(one, unfolded) {
   return h(
     "li",
-    { key: one.number },
-    h("details", {}, h("summary", {}, h("span", { class: "when" }, when(one.time)), h("code", {}, one.key), h("span", { class: "tier late" }, t(`code.${one.code}`)), h("span", { class: "why" }, inWords(one.reason))), h("pre", { tabindex: "0" }, one.said)),
+    { key: `${one.number} ${unfolded}` },
+    h("details", { open: unfolded }, h("summary", {}, h("span", { class: "when" }, when(one.time)), h("code", {}, one.key), h("span", { class: "tier late" }, t(`code.${one.code}`)), h("span", { class: "why" }, inWords(one.reason))), h("pre", { tabindex: "0" }, one.said)),
   );
 }
 

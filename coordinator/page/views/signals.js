@@ -14,6 +14,7 @@ let timer = null;
 
 export const signals = {
   name: "signals",
+  choices: { kind: KINDS },
   load: async () => ({}),
   hear(app) {
     if (held !== null) return;

@@ -3,7 +3,10 @@
 
 const PROPOSAL = "proposal '(?<proposal>[^']+)'";
 // As the door says which field it did not take.
-const CAME = "(?<field>\\S+) is (?<came>.+)";
+const FIELD = "(?<field>The name in source|\\S+)";
+const CAME = "(?<field>The name in source|\\S+) is (?<came>.+)";
+// As people are told again what they asked for.
+const ASKED = "['\"](?<name>.*)['\"]";
 const OFFERS = "(?<count>[\\d,]+) offers?";
 
 const FORMS = {
@@ -24,6 +27,25 @@ const FORMS = {
   counter_lines: `${PROPOSAL} has (?<lines>\\d+) lines; a counter needs one: decline it and say in your signals what you can`,
   counter_unit: "the counter is in '(?<unit>.+)', the proposal in '(?<other>.+)'; use a unit of the same dimension",
   counter_large: "a counter is smaller than what was proposed \\((?<asked>.+)\\); accept it, or raise your signal for more",
+  signal_unit: "(?<signal>\\S+) is counted in '(?<unit>.+)', the proposal in '(?<other>.+)', which does not convert; decline it",
+  // reports that were refused
+  report_unknown: "there is no commitment '(?<proposal>[^']+)' to report on; check the id",
+  report_no_party: "'(?<agent>[^']+)' is not a party of '(?<proposal>[^']+)'; only (?<parties>.+) may report on it",
+  report_provider: "'(?<action>[^']+)' is what the provider does; a receiver reports what arrived",
+  report_all: "'(?<agent>[^']+)' has reported all of '(?<proposal>[^']+)' already",
+  report_which: "(?<lines>\\d+) lines of '(?<proposal>[^']+)' are counted in '(?<unit>.+)' or the like; report all of it, without a quantity",
+  report_more: "(?<asked>.+) is more than the (?<free>.+) of '(?<proposal>[^']+)' that '(?<agent>[^']+)' has not reported yet",
+  // what nobody here is called
+  no_agent: `nobody here is called ${ASKED}; did you mean (?<near>.+)\\?`,
+  no_agent_at_all: `nobody here is called ${ASKED}; (?!did you mean ).+`,
+  no_thing: `nobody here speaks of ${ASKED}; did you mean (?<near>.+)\\?`,
+  no_thing_at_all: `nobody here speaks of ${ASKED}; (?!did you mean ).+`,
+  no_need: `there is no need ${ASKED}; did you mean (?<near>.+)\\?`,
+  no_need_at_all: `there is no need ${ASKED}; (?!did you mean ).+`,
+  no_proposal: `there is no proposal ${ASKED}(?: that stands)?; look at the list of proposals for its id`,
+  no_place: `${ASKED} is no place; latitude within 90 and longitude within 180 degrees were expected`,
+  several_proposals: `(?<many>.+) proposals begin with ${ASKED} \\(.+\\); write more of the id`,
+  several_needs: `(?<many>.+) needs have ${ASKED} in their id \\(.+\\); write more of it: agent/need/subject`,
   // what the book says of plans and commitments
   freed: "(?<agent>\\S+) (?<state>declined|countered) it, so (?<others>.+) is free of it",
   not_delivered: "the need's end passed with (?<arrived>\\d+) of (?<lines>\\d+) lines delivered in full",
@@ -81,7 +103,7 @@ const FORMS = {
   door_window: "(?<field>\\S+) is (?<end>\\S+), not after its begin, (?<begin>\\S+); a window ends after it begins: check both\\.",
   door_hours: `${CAME}, of (?<dimension>\\w+); hours are a time: send h, min or another time unit\\.`,
   door_kind: "type is (?<came>.+); a known kind of signal, stigmergy\\.KIND\\.v1, was expected: .+",
-  door_making: "data takes (?<taken>.+) to make (?<made>.+); a recipe makes more of its output than it takes: check inputs and outputs\\.",
+  door_making: "\\S+ takes (?<taken>.+) to make (?<made>.+); a recipe makes more of its output than it takes: check inputs and outputs\\.",
   door_agent_name: ".+ is (?<came>.+); an agent's name has only letters, digits, dots, underscores and hyphens: write it so\\.",
   door_whole: `${CAME}, in ".+"; pieces are whole: send a whole number, or another unit\\.`,
   door_digits: `${CAME}, in "(?<unit>.+)"; amounts are whole .+: round it to fewer digits\\.`,
@@ -89,10 +111,10 @@ const FORMS = {
   door_number: `${CAME}; a number was expected: send it without quotes\\.`,
   door_no_number: `${CAME}; a number was expected: send one, such as 12 or 12\\.5\\.`,
   door_text: `${CAME}; a text was expected: put it in quotes\\.`,
-  door_empty: "(?<field>\\S+) is empty; a name of 1 to 128 characters was expected: say which one you mean\\.",
-  door_long: "(?<field>\\S+) has (?<length>\\d+) characters; at most (?<most>\\d+) are taken: shorten it\\.",
-  door_hidden: "(?<field>\\S+) is .+; the hidden character (?<character>U\\+\\S+) is not taken: leave it out\\.",
-  door_pair: "data has .+; a need is for a resource with its quantity, or for a process with its effort, not both: send one such pair\\.",
+  door_empty: `${FIELD} is empty; a name of 1 to 128 characters was expected: say which one you mean\\.`,
+  door_long: `${FIELD} has (?<length>\\d+) characters; at most (?<most>\\d+) are taken: shorten it\\.`,
+  door_hidden: `${FIELD} is .+; the hidden character (?<character>U\\+\\S+) is not taken: leave it out\\.`,
+  door_pair: "\\S+ has .+; a need is for a resource with its quantity, or for a process with its effort, not both: send one such pair\\.",
   door_twice: "The key (?<key>.+) stands twice in one object; readers would disagree which one counts: send it once\\.",
   door_cut: "The line ends in the middle of the JSON, after (?<length>\\d+) characters; send the whole event on one line\\.",
   door_goes_on: "The line goes on after the JSON object ends, at character (?<at>\\d+); send one event a line\\.",
@@ -115,6 +137,34 @@ const FORMS = {
   door_token: "source is (?<came>.+), but the token is that of '(?<name>.+)': everybody speaks for itself alone\\.",
   door_subject: "subject is (?<came>.+) and data\\.proposal (?<proposal>.+); an answer's subject is its proposal: make them equal\\.",
   door_twice_said: "the event '(?<id>.+)' of (?<source>\\S+) was said before with other content; the first stands: use a new id",
+  door_scope: "source is (?<came>.+) and kind '(?<kind>[^']+)', but the token of '(?<name>.+)' .+, and nothing else\\.",
+  door_share: `${CAME}; a share above 0, up to 1 \\(all of it\\), was expected: leave the output out if none is good\\.`,
+  door_part: "(?<field>\\S+) is missing; a quantity has both value and unit: write it like (?<like>.+)\\.",
+  door_no_part: "(?<field>\\S+) is not a field of a quantity; value and unit were expected: leave it out\\.",
+  door_list: `${CAME}; a list was expected: write it in \\[ \\]\\.`,
+  door_items: "(?<field>\\S+) has (?<length>\\d+) (?:items|entries); at most (?<most>\\d+) are taken: (?:split it or )?leave some out\\.",
+  door_limits: `${CAME}; an object of numbers and texts was expected: write it like (?<like>.+)\\.`,
+  door_expected: `${CAME}; (?<expected>.+) was expected: send it so\\.`,
+  door_utf8: "The line is not UTF-8 from byte (?<at>\\d+) on; send JSON as UTF-8\\.",
+  door_number_long: "A number has (?<length>\\d+) characters; at most (?<most>\\d+) are taken: round it\\.",
+  door_beyond: "(?<came>\\S+) is beyond any number that others can hold; send a finite number\\.",
+  door_constant: "(?<came>\\S+) is no JSON number; a finite number was expected: leave the field out, or say how much\\.",
+  door_deep: "The event nests too deep; at most (?<most>\\d+) levels are taken: send a flatter event\\.",
+  door_half: "The event holds half a surrogate pair, which no UTF-8 text can; write the character itself\\.",
+  door_finite: `${CAME}; a finite number was expected: say how much there is\\.`,
+  door_years: `${CAME}; a time from 1970 to 2199 was expected: for "without end", leave it out\\.`,
+  door_leap: `${CAME}; leap seconds are not taken: send the second before or after\\.`,
+  door_every_total: `(?<field>\\S+) came with basis "total"; a stock is counted as it is: leave every out, or say what is free each time\\.`,
+  door_every_short: `${CAME}; at least one minute was expected: say a longer time\\.`,
+  door_sums: "(?<field>\\S+) has (?<thing>.+) in (?<unit>\\S+) and (?<other>\\S+); these do not convert: use one dimension\\.",
+  door_two_units: "\\S+ takes (?<thing>.+) in (?<unit>\\S+) and makes it in (?<other>\\S+); these do not convert: use one dimension\\.",
+  door_requires: "(?<field>\\S+) is of machines, and came with a need of goods: send it with a process, or in a recipe's step\\.",
+  door_draft: "\\S+ does not know all of its hours and quantities; only a draft may: find them out, or send draft true\\.",
+  door_no_outputs: "(?<field>\\S+) is empty; a recipe makes something: say what comes out\\.",
+  door_by_products: "(?<field>\\S+) are all by-products; a recipe is run for something: take by_product off one of them\\.",
+  door_counter_lacks: "(?<field>\\S+) is missing; a counter says how much instead: add the smaller quantity\\.",
+  door_counter_accept: "(?<field>\\S+) came with accept; a proposal is accepted whole: leave it out, or send answer counter\\.",
+  door_report_both: "\\S+ has both quantity and effort; a report tells one of them: send two reports\\.",
   door_late: "time is (?<came>\\S+), (?<late>\\d+) s before the log's \\S+; at most (?<most>\\d+) s late was expected: say it anew with the time of now",
 };
 
