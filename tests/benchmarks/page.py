@@ -2,7 +2,8 @@
 
 One real Chromium draws in software, as on a machine without a graphics card. First server, browser and speaker share the machine's
 cores; then what the server answered and streamed is played again at the same pace, so that only the page is measured ("alone"), with
-the processor time a frame of its main thread and of all that the browser runs, to be held against 16.7 ms. Every part ends by itself.
+the processor time a frame of its main thread and of all that the browser runs, to be held against 16.7 ms, and how much of the machine was
+idle meanwhile: where that is nothing, frames are late whatever they take. Every part ends by itself.
 """
 
 import os
@@ -122,12 +123,14 @@ def _alone(browser: Browser, tape: Tape, url: str) -> dict[str, float]:
         if name == "spoken to":
             tape.running.set()
             time.sleep(1)
-        parts_s, thread_s, said = _parts_s(parts), _thread_s(metrics), tape.said
+        parts_s, thread_s, said, idle = _parts_s(parts), _thread_s(metrics), tape.said, _idle()
         frames = _moving(page) if name == "moved" else page.evaluate(FRAMES, WATCH_S)
         told[f"fps {name}"], told["longest ms"] = frames["fps"], frames["longest_ms"]
         told[f"ms a frame {name}: main"] = 1e3 * (_thread_s(metrics) - thread_s) / frames["frames"]
         told["all"] = 1e3 * (_parts_s(parts) - parts_s) / frames["frames"]
-        told = {f"{key} {name}" if key in ("longest ms", "all") else key: value for key, value in told.items()}
+        rest, whole = (now - before for now, before in zip(_idle(), idle, strict=True))
+        told["machine idle %"] = 100 * rest / whole
+        told = {f"{key} {name}" if key in ("longest ms", "all", "machine idle %") else key: value for key, value in told.items()}
     told["said/s"] = (tape.said - said) / WATCH_S
     page.close()
     return told
@@ -150,6 +153,12 @@ def _thread_s(metrics: CDPSession) -> float:
 def _parts_s(parts: CDPSession) -> float:
     """Processor time of all processes of the browser: the page with its threads, drawing, network."""
     return sum(float(each["cpuTime"]) for each in parts.send("SystemInfo.getProcessInfo")["processInfo"])
+
+
+def _idle() -> tuple[int, int]:
+    """Ticks that the machine's processors had nothing to do, and all ticks: where none is idle, frames wait for others' work."""
+    _, user, nice, system, idle, waiting, *others = Path("/proc/stat").read_text().splitlines()[0].split()
+    return int(idle) + int(waiting), sum(map(int, (user, nice, system, idle, waiting, *others)))
 
 
 def _moving(page: Page) -> dict[str, float]:

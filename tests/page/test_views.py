@@ -507,6 +507,28 @@ def test_the_map_moves_by_keyboard_and_keeps_where_one_looks_in_the_address(serv
     assert page.locator(".chart .sheet").evaluate(painted) > 50  # land, sea, flows, names: no empty sheet
 
 
+def test_a_map_of_a_network_without_places_says_that_it_is_drawn_from_distances(live: Served, open_page: Opened) -> None:
+    for start, end, km in (("a", "b", 300), ("b", "c", 400), ("c", "d", 300), ("d", "a", 400), ("a", "c", 500), ("b", "d", 500)):
+        assert live.post(event_json("route", f"agent:{start}", end, NOW_US, {"to": end, "distance_km": km})).status == 200
+    page = open_page(live, "/map")
+    expect(page.locator("main .notice")).to_contain_text("distances", timeout=20_000)
+    settle(page)
+    expect(page.locator("details.card summary")).to_contain_text("4 agents")
+
+
+def test_pressure_on_the_map_fades_with_the_life_of_what_was_said(live: Served, open_page: Opened) -> None:
+    say(live, "need", "clinic", 40)
+    fresh, old = open_page(live, "/map").evaluate(
+        """async () => {
+          const {sceneOf} = await import('/page/map/scene.js');
+          const data = await (await fetch('map')).json();
+          const heat = life => sceneOf({...data, signals: {...data.signals, life: [life]}}).heat[0];
+          return [heat(1000), heat(250)]; }"""
+    )
+    assert fresh == pytest.approx(4 * old)
+    assert old > 0
+
+
 def test_what_is_pointed_at_is_told_until_the_map_moves(live: Served, open_page: Opened) -> None:
     say(live, "need", "clinic", 40)
     page = open_page(live, "/map")

@@ -708,3 +708,6 @@ export const french = {
   "said.several_needs": "plusieurs besoins ont « {name} » dans leur identifiant ; écrivez-en plus : agent/need/sujet",
   "said.door_late": "time vaut {came}, {late} s avant le temps du journal ; au plus {most} s de retard sont admises : redites-le avec l’heure actuelle",
 };
+
+// A quotation mark, a colon and the like stay on the line of their word.
+for (const [key, said] of Object.entries(french)) french[key] = said.replace(/(?<=«) | (?=[»;:?!])/g, "\u00a0");
