@@ -289,9 +289,9 @@ def _nobody(view: _View, names: Sequence[NearName], unused: Mapping[str, str]) -
     for recipe in recipes:
         if recipe.ref in able and not view.accepted.isdisjoint(recipe.gives):
             ready = f"the recipe {recipe.ref} makes it, and everything it takes is offered by somebody; nobody offers what it makes"
-            scarce = [] if recipe.ref in unused else list(_scattered(view, recipe.ref))
+            scarce = [] if recipe.ref in unused else list(_too_little(view, recipe.ref))
             for one in scarce:
-                takes = f"a run takes all its {one.name} from one offer: {amount(one.run)}, and {amount(one.most)} is the most free in one"
+                takes = f"a run takes {amount(one.run)} of {one.name}, and {amount(one.free)} is free in all"
                 yield f"the recipe {recipe.ref} makes it, but {takes}"
             if not scarce:
                 yield unused.get(recipe.ref, ready)
@@ -300,27 +300,29 @@ def _nobody(view: _View, names: Sequence[NearName], unused: Mapping[str, str]) -
 
 
 @dataclass(frozen=True, slots=True)
-class _Scattered:
-    """An input that is offered, in parts each too small for a run."""
+class _TooLittle:
+    """An input of which all offers together have too little for a run."""
 
     name: str
     run: Quantity
-    most: Quantity
+    free: Quantity
+    more: Quantity
 
 
-def _scattered(view: _View, ref: str) -> Iterable[_Scattered]:
-    """Yield the inputs of a recipe that no recipe makes, and of which no offer has enough for a run beside what proposals ask of it."""
+def _too_little(view: _View, ref: str) -> Iterable[_TooLittle]:
+    """Yield the inputs of a recipe that no recipe makes, and of which too little is free for a run beside what proposals ask."""
     network = view.network
     makeable = {stock for recipe in network.recipes.values() for stock in recipe_stocks(network, recipe)[1]}
     takes = {stock: grains for stock, grains in recipe_stocks(network, network.recipes[ref])[0].items() if stock not in makeable}
-    most = dict.fromkeys(takes, 0)
+    free = dict.fromkeys(takes, 0)
     for offer in network.living():
         stock = network.canonical(offer.thing), offer.dimension
-        if stock in most and offer.is_supply:
-            most[stock] = max(most[stock], view.book.open_grains(offer, view.log_us))
+        if stock in free and offer.is_supply:
+            free[stock] += view.book.open_grains(offer, view.log_us)
     for stock, grains in takes.items():
-        if most[stock] < grains:
-            yield _Scattered(stock[0][1], amount_of(network, stock, grains), amount_of(network, stock, most[stock]))
+        if free[stock] < grains:
+            run, there, more = (amount_of(network, stock, each) for each in (grains, free[stock], grains - free[stock]))
+            yield _TooLittle(stock[0][1], run, there, more)
 
 
 def _used_up(view: _View) -> Iterable[str]:
@@ -391,8 +393,8 @@ def _could_change(view: _View, short: int, names: Sequence[NearName], unused: Ma
         )
         making = [ref for ref, recipe in sorted(network.recipes.items()) if not recipe.draft and ref not in unused]
         making = [ref for ref in making if not view.accepted.isdisjoint(recipe_stocks(network, network.recipes[ref])[1])]
-        parted = [one for ref in making for one in _scattered(view, ref) if one.most.grains]
-        yield from dict.fromkeys(f"one offer of at least {amount(one.run)} of {one.name}" for one in parted)
+        scarce = [one for ref in making for one in _too_little(view, ref) if one.free.grains]
+        yield from dict.fromkeys(f"at least {amount(one.more)} more of {one.name}, in any offers" for one in scarce)
 
 
 def _without_rule(kept: HiddenOffers) -> Iterable[str]:

@@ -1,7 +1,7 @@
 """What a need still takes at each level, netted against stock and promises: who could supply it, where it is tight, what would be enough.
 
 The levels are plain netting: what is missing of a thing is made by the first recipe that can run (the others are named), batches and
-set-ups counted, distances and windows that are still open left aside. A run takes each of its inputs from one offer, as in planning.
+set-ups counted, distances and windows that are still open left aside.
 What really comes of it, and whether a change is enough, is told by planning it.
 """
 
@@ -16,7 +16,7 @@ from coordinator.cycle import Coordination
 from coordinator.explaining import need_named
 from coordinator.limits import lacking, process_meant, processes_done
 from coordinator.loops import Stock, recipe_stocks
-from coordinator.network import PROCESS, RESOURCE, Network, Stance
+from coordinator.network import PROCESS, Network, Stance
 from coordinator.opportunities import NOBODY, supply_at
 from coordinator.places import Coordinates
 from coordinator.production import Made
@@ -84,7 +84,6 @@ class Exploded:
     bottleneck: str | None  # the row that covers the least of what is wanted, in words
     enough: tuple[Change, ...]  # each alone is enough
     together: tuple[str, ...]  # what is short in all, where no one change is enough
-    from_one_offer: tuple[str, ...]  # what is short although some is free, because a run takes it from one offer
     reasons: tuple[str, ...]  # what was left out of the plan, counted
     unused: tuple[str, ...]  # recipes that lead to it and are not used, each with why and what to do
     taken_for: tuple[str, ...]  # names of processes that count as another, each with who says so
@@ -118,7 +117,6 @@ def explode(coordination: Coordination, asked: str) -> Exploded:
         bottleneck=None if tight is None else _tight(tight),
         enough=enough,
         together=() if enough else tuple(f"{amount(row.short)} {row.name}" for row in rows if row.short is not None),
-        from_one_offer=tuple(netting.from_one_offer(rows)),
         reasons=tuple(f"{counted(count, 'time')}: {why}" for why, count in sorted((made.left_out + made.dropped).items())) if made else (),
         unused=tuple(unused[ref] for ref in leading if ref in unused),
         taken_for=tuple(netting.taken_for(rows)),
@@ -187,7 +185,7 @@ class _Netting:
             grains = wanted.get(stock, 0)
             if not grains:
                 continue
-            missing = max(0, grains - self._of_use(stock, into.get(stock, ())))
+            missing = max(0, grains - sum(self.free.get(stock, {}).values()))
             chosen = self._chosen(stock)
             if missing and chosen is not None:
                 runs = self._runs(chosen, stock, missing)
@@ -247,21 +245,6 @@ class _Netting:
         steps = [step for ref in refs for step in self.recipes[ref].steps]
         taken += [step.effort.grains for step in steps if (self.network.canonical((PROCESS, step.process)), "time") == stock]
         return max(1, min((each for each in taken if each), default=1))
-
-    def _of_use(self, stock: Stock, into: Collection[str]) -> int:
-        """Return what is free in offers that whole runs of these recipes can take, each run from one offer."""
-        run = self.of_one_run(stock, into)
-        return sum(grains - grains % run for grains in self.free.get(stock, {}).values())
-
-    def from_one_offer(self, rows: Sequence[Row]) -> Iterator[str]:
-        """Yield, for every input that is short although some of it is free beyond whole runs, a sentence that says so."""
-        for row in rows:
-            stock = (row.sort, row.name), row.wanted.dimension
-            of_use = self._of_use(stock, row.into)
-            if row.sort == RESOURCE and row.short is not None and of_use < row.free.grains:
-                run, use = amount(amount_of(self.network, stock, self.of_one_run(stock, row.into))), amount_of(self.network, stock, of_use)
-                free = f"{amount(row.free)} free in {counted(len(self.free[stock]), 'offer')}"
-                yield f"a run takes its {run} of {row.name} from one offer: of the {free}, {amount(use) if of_use else 'nothing'} is of use"
 
     def _row(self, stock: Stock, level: int, grains: int, short: int, chosen: str | None, into: set[str], able: int | None = None) -> Row:
         network, by = self.network, self.free.get(stock, {})

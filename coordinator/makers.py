@@ -50,15 +50,14 @@ class Input:
     name: str
     takes: Quantity  # one run
     free: Quantity  # with everybody
-    most_in_one: Quantity  # of the offer that has most free: a run takes all it needs from one offer
     suppliers: tuple[str, ...]  # agents, those who have most first
     more_suppliers: int
     made_by: tuple[str, ...]  # refs of recipes, drafts too
 
     @property
     def is_missing(self) -> bool:
-        """Whether no offer has enough for a single run."""
-        return self.most_in_one.grains < self.takes.grains
+        """Whether all offers together have too little for a single run."""
+        return self.free.grains < self.takes.grains
 
     @property
     def told(self) -> str:
@@ -66,8 +65,6 @@ class Input:
         run = f"{amount(self.takes)} of {self.name} a run"
         more = f" and {self.more_suppliers:,} more" if self.more_suppliers else ""
         having = f"{amount(self.free)} free with {', '.join(self.suppliers)}{more}" if self.suppliers else "nobody has any"
-        if self.is_missing and self.free.grains >= self.takes.grains:
-            having += f", but at most {amount(self.most_in_one)} in one offer, and a run takes all of it from one"
         making = f"; {', '.join(self.made_by)} {'makes' if len(self.made_by) == 1 else 'make'} it" if self.made_by else ""
         nowhere = "" if self.suppliers or self.made_by else " and no recipe makes it"
         return f"{run}: {having}{making}{nowhere}"
@@ -103,7 +100,7 @@ class DesignMakers:
     draft: bool
     requirements: tuple[Requirement, ...]
     inputs: tuple[Input, ...]
-    inputs_missing: tuple[str, ...]  # of which no offer has enough for a single run, whoever makes it
+    inputs_missing: tuple[str, ...]  # of which there is too little for a single run, whoever makes it
     unknown_quantities: tuple[str, ...]  # of a draft: what goes in, nobody said how much
     makers: tuple[Maker, ...]  # the most complete first; near misses after
     hidden: Mapping[str, int]  # agents not among them, by the reason
@@ -153,7 +150,8 @@ def recipes_named(network: Network, name: str) -> list[str]:
         known |= {output.resource for recipe in network.recipes.values() for output in recipe.outputs}
         guess = near(name, known)
         there = counted(len(network.recipes), "recipe")
-        hint = f"did you mean {guess}?" if guess else f"{there} stand here; say one's name, or what it makes"
+        stand = "stands" if len(network.recipes) == 1 else "stand"
+        hint = f"did you mean {guess}?" if guess else f"{there} {stand} here; say one's name, or what it makes"
         raise Refused(f"no recipe is called {asked_for(name)} or makes it; {hint}")
     return found
 
@@ -250,7 +248,6 @@ def _inputs(
             name=stock[0][1],
             takes=amount_of(network, stock, grains),
             free=amount_of(network, stock, sum(each for _, each in having)),
-            most_in_one=amount_of(network, stock, max((free for _, free in offers), default=0)),
             suppliers=tuple(agent for agent, _ in having[:MOST_SUPPLIERS]),
             more_suppliers=max(0, len(having) - MOST_SUPPLIERS),
             made_by=tuple(made_by.get(stock, ())),

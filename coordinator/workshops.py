@@ -42,6 +42,7 @@ WAYS_WORTH = 4  # a unit of the last tier is worth so many times what it takes w
 SPACINGS = (10, 4, 2)  # of tiers: so many times one is worth the next, as far as numbers allow
 LARGEST_WORTH = 2**49
 MOST_UNITS = 2**36  # of one lot, and grains of one capacity's hours: more than any plan takes
+MOST_PARTS = 100  # of what all amounts of a thing share: what a lot has beyond such parts is left aside
 LEVELS = 10  # of fairness within a tier, unless the charter says off
 
 
@@ -159,11 +160,13 @@ class _Builder:
             return None
         self._gives = {spot for _, spot, _ in activities} | {self._spot(lot.agent, lot.place) for lot in lots}
         self._wants = {spot for _, spot, _ in activities} | {self._spot(need.agent, need.place) for need in self.needs}
-        stocks, steps = self._things()
+        stocks, coarse = self._things()
+        steps = [self._step(stock, step, lots) for stock, step in zip(stocks, coarse, strict=True)]
         arcs, unit_m = self._arcs()
         cells = len(arcs) * len(stocks) + len(self.spots) * len(stocks) + len(activities)
         edges_us = self._edges(pools, lots, max(LEAST_BUCKETS, min(MOST_BUCKETS, CELLS_WANTED // cells)))
-        problem = self._problem(edges_us, stocks, steps, lots, pools, activities, arcs, unit_m)
+        heaviest = max(map(self._mass_ug, stocks, coarse))
+        problem = self._problem(edges_us, stocks, steps, lots, pools, activities, arcs, unit_m, heaviest)
         refs: list[str | None] = [*self.refs, *([None] * (problem.recipes - len(self.refs)))]
         uses = [uses for _, _, uses in activities]
         uses += [[] for _ in range(len(problem.activity_place) - len(uses))]
@@ -307,6 +310,20 @@ class _Builder:
         stocks = {stock: position for position, stock in enumerate(sorted(amounts))}
         return stocks, [max(1, math.gcd(*amounts[stock])) for stock in stocks]
 
+    def _step(self, stock: Stock, coarse: int, lots: Sequence[Stance]) -> int:
+        """Return a finer unit where lots have rests that are too small for a unit each, but make up some together: whole packs of it."""
+        pack = self.network.definition(stock[0]).multiple_grains or 1
+        free = [self.free[lot.ref] for lot in lots if (self.network.canonical(lot.thing), lot.dimension) == stock]
+        if coarse % pack:
+            pack = 1
+        packed = [each - each % pack for each in free]
+        if sum(each // coarse for each in packed) == sum(packed) // coarse:
+            return coarse
+        exact = math.gcd(coarse, *packed)
+        if coarse // exact <= MOST_PARTS:
+            return exact
+        return next(coarse // parts for parts in range(MOST_PARTS, 0, -1) if coarse % (parts * pack) == 0)
+
     def _mass_ug(self, stock: Stock, step: int) -> Fraction:
         """Return what one unit counts in weight: its mass, or its amount where the charter counts the way alone."""
         definition = self.network.definition(stock[0])
@@ -331,6 +348,7 @@ class _Builder:
         activities: Sequence[tuple[int, int, list[Use]]],
         arcs: Sequence[tuple[int, int, int, int]],
         unit_m: int,
+        heaviest: Fraction,
     ) -> ProductionProblem:
         recipes = [self._row(takes, gives, stocks, steps) for takes, gives in self.flows]
         stock_rows = []
@@ -344,7 +362,6 @@ class _Builder:
         needs, things = self._need_rows(edges_us, stocks, steps, recipes, where, leads)
         masses = [self._mass_ug(stock, step) for stock, step in zip(stocks, steps, strict=True)]
         masses += [masses[thing] for thing in things]
-        heaviest = max(masses)
         load = [max(1, round(mass * HEAVIEST / heaviest)) for mass in masses]
         effort = [self._run_effort(uses, pools, heaviest, unit_m) for _, _, uses in activities]
         effort += [0] * (len(where) - len(effort))
@@ -578,7 +595,7 @@ def carried(before: Layout, guide: "Guide", now: Layout) -> "Guide":
     spots = np.array([spot_then.get(spot, -1) for spot in now.spots], dtype=np.int64)
     for position, stock in enumerate(now.stocks):
         if stock in thing_then:
-            then = pressed[thing_then[stock]]
+            then = pressed[thing_then[stock]] * (now.steps[position] / before.steps[thing_then[stock]])
             thing[position] = np.where((spots >= 0)[:, None], then[spots], then.max(axis=0))
     pool = np.zeros(now.problem.pool_grains.shape)
     for position, each in enumerate(now.pools):

@@ -59,8 +59,6 @@ def show_exploded(where: Where, need: str, to_json: bool) -> None:
     print(f"planned now, {amount(found.can_be_made)} of the open {amount(found.open)} can be made")
     if found.bottleneck:
         print(f"tightest: {found.bottleneck}")
-    for sentence in found.from_one_offer:
-        print(f"  {sentence}")
     for change in found.enough:
         print(f"  - {change.sentence}")
     if found.together and found.can_be_made.grains < found.open.grains:
@@ -123,7 +121,7 @@ def _show_design(found: DesignMakers) -> None:
         return
     whole = sum(not one.lacks for one in found.makers)
     rows = [[one.agent, f"{one.has} of {one.of}", one.told, _km(one.distance_m)] for one in found.makers[:ROWS]]
-    once = f" once one offer has enough {' and one enough '.join(found.inputs_missing)} for a run" if found.inputs_missing else ""
+    once = f" once there is enough {' and enough '.join(found.inputs_missing)} for a run" if found.inputs_missing else ""
     table(
         f"{counted(whole, 'maker')} could{once}, {len(found.makers) - whole:,} come near",
         ["maker", "has", "what is missing", "km"],

@@ -10,6 +10,8 @@ import numpy as np
 
 from solver.engine import making_walk as kernel
 from solver.errors import BadProblem, TooLarge
+from solver.making.gathering import gather, scattered
+from solver.making.ground import Ground
 from solver.making.loops import levels_of_things, makers_of_things
 from solver.making.plan import NEED, ProductionPlan
 from solver.making.problem import ProductionProblem
@@ -82,29 +84,7 @@ class Walkers:
             pool_grains=problem.pool_grains.copy(),
         )
         self.pressures = pressures
-        self._net = net_of(problem, pressures.scale)
-        self._left = _all_left(problem)
-        selves, shape = len(self._net.self_of), (problem.places, problem.buckets)
-        self._ways = kernel.Ways(
-            np.full((selves, *shape), kernel.FAR, dtype=np.int64),
-            np.full((selves, *shape), kernel.NOWHERE, dtype=np.int64),
-            pressures.thing,
-            pressures.pool,
-        )
-        # As if nobody had taken anything: what a need would take if it came first.
-        self._whole = self._left._replace(
-            lot=self.problem.stock_units,
-            pool=self.problem.pool_grains,
-            batch=np.zeros_like(self._left.batch),
-            over=np.zeros_like(self._left.over),
-            lot_shut=np.zeros_like(self._left.lot_shut),
-            run_shut=np.zeros_like(self._left.run_shut),
-            over_shut=np.zeros_like(self._left.over_shut),
-        )
-        self._first = self._ways._replace(toll=self._ways.toll.copy(), via=self._ways.via.copy())
-        self._first_stale = np.ones(selves, dtype=bool)
-        nodes = shape[0] * shape[1]
-        self._heap, self._spot = np.zeros(nodes, dtype=np.int64), np.zeros(nodes, dtype=np.int64)
+        net, left = net_of(problem, pressures.scale), _all_left(problem)
         room = LINES + _widest(problem)
         self._found = kernel.Found(
             np.zeros((room, kernel.COLUMNS), dtype=np.int64),
@@ -113,9 +93,22 @@ class Walkers:
             np.zeros(LINES, dtype=np.float64),
             np.zeros(5, dtype=np.int64),
         )
-        self._under, self._above = _closures(problem, self._net)
-        self._sharing = _sharing(problem)
-        self._stale = np.ones(selves, dtype=bool)
+        # As if nobody had taken anything: what a need would take if it came first.
+        whole = left._replace(
+            lot=self.problem.stock_units,
+            pool=self.problem.pool_grains,
+            batch=np.zeros_like(left.batch),
+            over=np.zeros_like(left.over),
+            lot_shut=np.zeros_like(left.lot_shut),
+            run_shut=np.zeros_like(left.run_shut),
+            over_shut=np.zeros_like(left.over_shut),
+        )
+        self._net, self._left = net, left
+        closures, sharing, pressed = _closures(problem, net), _sharing(problem), (pressures.thing, pressures.pool)
+        self._under, self._above = closures
+        self._scattered: set[int] | None = None
+        self._ground = Ground(problem, net, left, pressed, *closures, sharing, self._found)
+        self._first = Ground(problem, net, whole, pressed, *closures, sharing, self._found)
         self._trees: dict[int, _Tree] = {}
         self._next = 0
         self._gain = 0  # of all trees
@@ -124,8 +117,6 @@ class Walkers:
         self._overs: dict[int, list[list[int]]] = {}  # node -> [tree, line, units left over there]
         self._takers: dict[int, set[int]] = {}  # tree -> trees that took what it left over
         self._users: dict[tuple[int, int], set[int]] = {}  # (which, flat) of a lot, a pool or a batch -> trees that draw on it
-        self._shut: list[tuple[int, int]] = []
-        self._times_shut = 0  # ever: what is shut now says nothing of what was in between
 
     def follow(self, trails: Trails, wanted: Ints) -> None:
         """Walk every need along what the linear program would do, as far as ``wanted`` (N, T) and whole units allow."""
@@ -146,7 +137,7 @@ class Walkers:
         problem, found = self.problem, self._found
         thing, place = int(problem.need_thing[need]), int(problem.need_place[need])
         while wanted > 0:
-            lines, units = kernel.reach(self._net, self._left, self._ways, found, thing, place, bucket, wanted, True)
+            lines, units = kernel.reach(self._net, self._left, self._ground.ways, found, thing, place, bucket, wanted, True)
             if units:
                 self._keep(need, units, bucket, lines)
                 wanted -= units
@@ -167,7 +158,7 @@ class Walkers:
         """
         again = True
         while again:
-            trees_before, shut_before = len(self._trees), self._times_shut
+            trees_before, shut_before = len(self._trees), self._ground.times_shut
             waiting = [(*self._rank(need), need) for need in (range(len(self._covered)) if needs is None else needs)]
             heapify(waiting)
             in_vain = 0
@@ -177,8 +168,8 @@ class Walkers:
                 if self._sip(need, strict):
                     heappush(waiting, (*self._rank(need), need))
                 in_vain = in_vain + 1 if trees == self._next else 0
-            again = self._times_shut > shut_before and len(self._trees) > trees_before
-            self._open()
+            again = self._ground.times_shut > shut_before and len(self._trees) > trees_before
+            self._ground.open()
 
     def _rank(self, need: int) -> tuple[int, float]:
         asked = int(self.problem.need_units[need])
@@ -198,25 +189,25 @@ class Walkers:
         parts = max(problem.levels, SIPS)
         asked, covered = int(problem.need_units[need]), int(self._covered[need])
         sip = min(missing, max(1, -(-(covered * parts // asked + 1) * asked // parts) - covered))
-        thing, place = int(problem.need_thing[need]), int(problem.need_place[need])
+        thing, place, first = int(problem.need_thing[need]), int(problem.need_place[need]), sip
         fewer = 0  # units that what others left over is enough for, where that is all there is
         while True:
-            self._freshen(thing)
-            bucket, pressed, late = self._when(need, self._ways.toll[thing, place])
+            self._ground.freshen(thing)
+            bucket, pressed, late = self._when(need, self._ground.ways.toll[thing, place])
             worth = self._worth_of_next(need) - late
             if bucket < 0 or worth <= 0 or (strict and pressed > worth * self._net.scale):
                 if not fewer:
-                    return False
-                self._open()
+                    return self._gather(need, first, strict=strict)
+                self._ground.open()
                 sip, fewer = fewer, 0
                 continue
-            lines = kernel.unfold(self._net, self._left, self._ways, found, thing, place, bucket, sip, False, False)
+            lines = kernel.unfold(self._net, self._left, self._ground.ways, found, thing, place, bucket, sip, False, False)
             if lines < 0:
                 have, want, which, flat = found.told[: kernel.UNDONE].tolist()
                 if which == kernel.OVER and fewer < sip * have // want < sip:
                     fewer = sip * have // want
                 if which == kernel.OVER or have * CRUMB < want or sip == 1:
-                    if not self._close(which, flat):
+                    if not self._ground.close(which, flat):
                         return False
                 else:
                     sip = min(max(1, sip * have // want), sip - 1)
@@ -226,6 +217,37 @@ class Walkers:
                 return False
             self._keep(need, sip, bucket, lines)
             return sip < missing
+
+    def _gather(self, need: int, units: int, *, strict: bool) -> bool:
+        """Serve a need out of what was passed over because no one way brings enough; return whether it got anything and wants more."""
+        ground, thing, place = self._ground, int(self.problem.need_thing[need]), int(self.problem.need_place[need])
+        if not (self._is_scattered(thing) and ground.passes_over(thing)):
+            return False
+        ground.open()
+        ground.freshen(thing)
+        bucket, _, late = self._when(need, ground.ways.toll[thing, place])
+        worth = self._worth_of_next(need) - late
+        if bucket < 0 or worth <= 0:
+            return False
+        lines = kernel.unfold(self._net, self._left, ground.ways, self._found, thing, place, bucket, 1, False, False)
+        if lines >= 0:  # One way brings some after all; what it is too little for now is left to others.
+            kernel.revert(self._net, self._left, self._found, lines)
+            return False
+        lines, got, moved = gather(ground, thing, place, bucket, units)
+        if not lines:
+            return False
+        presses = self._presses(lines) if strict else self._effort(lines) * self._net.scale + 1
+        if presses > worth * got * self._net.scale:
+            kernel.revert(self._net, self._left, self._found, lines)
+            ground.touch(moved)
+            return False
+        self._keep(need, got, bucket, lines)
+        return bool(self._covered[need] < self.problem.need_units[need])
+
+    def _is_scattered(self, thing: int) -> bool:
+        if self._scattered is None:
+            self._scattered = scattered(self.problem)
+        return not self._scattered.isdisjoint(self._under[thing])
 
     def _when(self, need: int, toll: Ints) -> tuple[int, int, int]:
         """Return the best bucket to deliver in, the pressure there, and what is lost by being late; -1 where none is possible."""
@@ -247,53 +269,21 @@ class Walkers:
         effort = net.effort[runs[:, kernel.WHAT]] @ runs[:, kernel.RUNS]
         return int(effort + (net.arc_effort[moves[:, kernel.WHAT]] * net.load[moves[:, kernel.THING]]) @ moves[:, kernel.UNITS])
 
-    def _freshen(self, thing: int) -> None:
-        for each in self._under[thing]:
-            if self._stale[each]:
-                kernel.refresh(self._net, self._left, self._ways, each, self._heap, self._spot)
-                self._stale[each] = False
-
-    def _touch(self, things: "set[int] | list[int]", *, whole: bool = False) -> None:
-        for thing in things:
-            self._stale[self._above[thing]] = True
-            if whole:
-                self._first_stale[self._above[thing]] = True
-
-    def _close(self, which: int, flat: int) -> bool:
-        """Pass over something that has too little left to be of use; return False where there was nothing of the kind."""
-        if which == kernel.TRAIL_LOT:
-            self._left.lot_shut[flat] = True
-            self._touch([int(self.problem.stock_thing[flat])])
-        elif which == kernel.TRAIL_RUN:
-            self._left.run_shut.ravel()[flat] = True
-            self._touch(self._made_by(flat // self.problem.buckets))
-        elif which == kernel.OVER:
-            self._left.over_shut.ravel()[flat] = True
-            self._touch([flat // (self.problem.places * self.problem.buckets)])
-        else:
-            return False
-        self._shut.append((which, flat))
-        self._times_shut += 1
-        return True
-
-    def _open(self) -> None:
-        """Look again at all that was passed over: another need may want less of it."""
-        for which, flat in self._shut:
-            if which == kernel.TRAIL_LOT:
-                self._left.lot_shut[flat] = False
-                self._touch([int(self.problem.stock_thing[flat])])
-            elif which == kernel.TRAIL_RUN:
-                self._left.run_shut.ravel()[flat] = False
-                self._touch(self._made_by(flat // self.problem.buckets))
-            else:
-                self._left.over_shut.ravel()[flat] = False
-                self._touch([flat // (self.problem.places * self.problem.buckets)])
-        self._shut.clear()
-
-    def _made_by(self, activity: int) -> list[int]:
-        recipe = int(self.problem.activity_recipe[activity])
-        things: list[int] = self.problem.output_thing[self.problem.output_start[recipe] : self.problem.output_start[recipe + 1]].tolist()
-        return things
+    def _presses(self, lines: int) -> int:
+        """Return the effort of a tree and all that it draws on at its pressure, times scale; what its runs give beside is not taken off."""
+        problem, table, pressed = self.problem, self._found.lines[:lines].tolist(), self._ground.ways
+        total = self._effort(lines) * self._net.scale
+        for row in table:
+            what = row[kernel.WHAT]
+            if row[kernel.KIND] == kernel.LOT:
+                total += row[kernel.UNITS] * int(pressed.thing[row[kernel.THING], problem.stock_place[what], row[kernel.END]])
+            elif row[kernel.KIND] == kernel.LEFTOVER:
+                total += row[kernel.UNITS] * int(pressed.thing.ravel()[what])
+            elif row[kernel.KIND] == kernel.RUN:
+                for use in range(int(problem.use_start[what]), int(problem.use_start[what + 1])):
+                    grains = int(problem.use_grains[use]) * row[kernel.RUNS] + int(problem.use_setup[use]) * row[kernel.SETUPS]
+                    total += grains * int(pressed.pool[problem.use_pool[use], row[kernel.BEGIN]])
+        return total
 
     def _keep(self, need: int, units: int, bucket: int, lines: int) -> None:
         """Write down the tree that was just taken, and who left over what it took."""
@@ -347,12 +337,6 @@ class Walkers:
                 found.append((node, out))
         return found
 
-    def _ran_out(self, table: Ints) -> None:
-        """Note what a tree used up or left over, so that the ways of those things are found anew."""
-        touched = np.zeros(self.problem.things, dtype=bool)
-        kernel.note(self._net, self._left, self._ways, table, *self._sharing, touched)
-        self._touch(np.flatnonzero(touched).tolist())
-
     def _draws_on(self, row: list[int]) -> list[tuple[int, int]]:
         """Return (which, flat) of the lot, or of the batch and pools, that a line draws on."""
         problem, what = self.problem, row[kernel.WHAT]
@@ -404,7 +388,7 @@ class Walkers:
                     self._hand_back(what, kept.sources[line], units)
             elif kind == kernel.RUN:
                 broken += self._unrun(tree, row)
-        self._touch(sorted({row[kernel.THING] for row in kept.lines.tolist()} | self._beside(kept.lines)))
+        self._ground.touch(sorted({row[kernel.THING] for row in kept.lines.tolist()} | self._ground.beside(kept.lines)))
         return broken
 
     def _graft(self, tree: int, line: int) -> bool:
@@ -413,10 +397,10 @@ class Walkers:
         row = kept.lines[line].tolist()
         thing, units, (place, bucket) = row[kernel.THING], row[kernel.UNITS], divmod(row[kernel.WHAT], problem.buckets)
         place %= problem.places
-        self._freshen(thing)
-        if self._ways.toll[thing, place, bucket] >= kernel.FAR:
+        self._ground.freshen(thing)
+        if self._ground.ways.toll[thing, place, bucket] >= kernel.FAR:
             return False
-        lines = kernel.unfold(self._net, self._left, self._ways, found, thing, place, bucket, units, False, False)
+        lines = kernel.unfold(self._net, self._left, self._ground.ways, found, thing, place, bucket, units, False, False)
         if lines < 0:
             return False
         table = found.lines[:lines].copy()
@@ -457,7 +441,7 @@ class Walkers:
             if row[kernel.KIND] == kernel.RUN:
                 for node, over in self._left_over_by(row):
                     self._overs.setdefault(node, []).append([tree, line, over])
-        self._ran_out(table)
+        self._ground.ran_out(table)
 
     def _hand_back(self, node: int, source: tuple[int, int], units: int) -> None:
         for entry in self._overs.setdefault(node, []):
@@ -498,12 +482,6 @@ class Walkers:
                     return 1
         return 0
 
-    def _beside(self, table: Ints) -> set[int]:
-        """Return the things that come out of activities which share a pool with a tree's runs."""
-        start, rows = self._sharing
-        runs = {row[kernel.WHAT] for row in table.tolist() if row[kernel.KIND] == kernel.RUN}
-        return {thing for run in runs for other in rows[start[run] : start[run + 1]].tolist() for thing in self._made_by(other)}
-
     def need_changes(self, need: int, units: int) -> None:
         """Let a need ask for so many units from now on, and walk what that moves."""
         if units < 0:
@@ -538,7 +516,7 @@ class Walkers:
         self.problem.stock_units[lot] = units
         self._left.lot[lot] += more
         losers = self._make_room((kernel.HARD_LOT, lot), lambda: int(self._left.lot[lot]))
-        self._touch([int(self.problem.stock_thing[lot])], whole=True)
+        self._touch_both([int(self.problem.stock_thing[lot])])
         self._settle_down(self._short_of([int(self.problem.stock_thing[lot])]) if more > 0 else set(), losers, only_fill=True)
 
     def pool_changes(self, pool: int, bucket: int, grains: int) -> None:
@@ -551,9 +529,14 @@ class Walkers:
         losers = self._make_room((kernel.HARD_POOL, pool * self.problem.buckets + bucket), lambda: int(self._left.pool[pool, bucket]))
         rows = np.flatnonzero(self.problem.use_pool == pool)
         activities = np.unique(np.searchsorted(self.problem.use_start, rows, side="right") - 1).tolist()
-        things = sorted({thing for activity in activities for thing in self._made_by(activity)})
-        self._touch(things, whole=True)
+        things = sorted({thing for activity in activities for thing in self._ground.made_by(activity)})
+        self._touch_both(things)
         self._settle_down(self._short_of(things) if more > 0 else set(), losers, only_fill=True)
+
+    def _touch_both(self, things: list[int]) -> None:
+        self._ground.touch(things)
+        self._first.touch(things)
+        self._scattered = None
 
     def pin(self, tree: int) -> None:
         """Keep a tree whole whatever else changes, unless what it draws on goes itself. Trees are numbered as `tree_numbers` says."""
@@ -614,18 +597,20 @@ class Walkers:
         """Return which lots and pools are taken of the tree that a need would walk if it came first."""
         problem, found = self.problem, self._found
         thing, place = int(problem.need_thing[need]), int(problem.need_place[need])
-        for each in self._under[thing]:
-            if self._first_stale[each]:
-                kernel.refresh(self._net, self._whole, self._first, each, self._heap, self._spot)
-                self._first_stale[each] = False
-        bucket, pressed, late = self._when(need, self._first.toll[thing, place])
+        first = self._first
+        first.freshen(thing)
+        bucket, pressed, late = self._when(need, first.ways.toll[thing, place])
         if bucket < 0 or pressed > (self._worth_of_next(need) - late) * self._net.scale:
             return []  # Under the pressures, what it would take is worth more elsewhere.
         sip = min(int(problem.need_units[need] - self._covered[need]), max(1, int(problem.need_units[need]) // SIPS))
-        lines, _ = kernel.reach(self._net, self._whole, self._first, found, thing, place, bucket, sip, False)
+        lines, _ = kernel.reach(self._net, first.left, first.ways, found, thing, place, bucket, sip, False)
+        if not lines and self._is_scattered(thing):
+            lines, _, moved = gather(first, thing, place, bucket, sip)
+            first.open()
+            first.touch(moved)
         if not lines:
             return []
-        kernel.revert(self._net, self._whole, found, lines)
+        kernel.revert(self._net, first.left, found, lines)
         taken: dict[tuple[int, int], int] = {}
         for row in found.lines[:lines].tolist():
             if row[kernel.KIND] == kernel.LOT:

@@ -73,6 +73,8 @@ def main() -> None:
         print(f"  plan / linear program {worth_of_plan(problem, plan) / relaxed.worth:.5f}, bound / it {plan.bound / relaxed.worth:.7f}")
         print(f"  trees {len(plan.tree_need)}, lines {len(plan.line_tree)}, {whole:.2f} s in all, {led:.2f} for {guide.cells} cells")
         print(f"  coverage by tier {tiers(problem, plan)}; broken rules {len(broken_rules(problem, plan))}")
+        if not said.events:
+            continue
         draw, took = Draw(demand), []
         for _ in range(said.events):
             start = time.process_time()

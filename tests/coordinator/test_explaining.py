@@ -132,16 +132,16 @@ def test_a_thing_that_only_recipes_make_is_told_with_what_they_lack():
     assert "the recipe maker/recipe/mask-v1 makes it, and everything it takes is offered by somebody" in told(desk)
 
 
-def test_a_recipe_of_whose_input_no_one_offer_has_enough_for_a_run_is_not_called_ready():
-    parts = [offer(who, 6, "sheet") for who in ("mill", "shop")]
+def test_a_recipe_of_whose_input_too_little_is_free_for_a_run_is_not_called_ready():
+    parts = [offer("mill", 4, "sheet"), offer("shop", 2, "sheet")]
     desk = planned(need("clinic", 3), recipe("maker", "mask-v1", {"mask": 1}, {"sheet": 10}), *parts)
     found = explain(desk.core, "clinic")
-    ready = "the recipe maker/recipe/mask-v1 makes it, but a run takes all its sheet from one offer: 10, and 6 is the most free in one"
+    ready = "the recipe maker/recipe/mask-v1 makes it, but a run takes 10 of sheet, and 6 is free in all"
     assert found.reasons[-1] == ready
-    assert found.could_change[-1] == "one offer of at least 10 of sheet"
-    desk.take(offer("shop", 10, "sheet", at=1))
+    assert found.could_change[-1] == "at least 4 more of sheet, in any offers"
+    desk.take(offer("shop", 6, "sheet", at=1))
     assert "everything it takes is offered by somebody" in told(desk)
-    assert "one offer of" not in told(desk)
+    assert "more of sheet" not in told(desk)
 
 
 def test_a_recipe_that_is_not_used_is_told_with_the_reason_and_not_as_ready():

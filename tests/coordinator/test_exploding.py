@@ -152,14 +152,14 @@ def test_what_proposals_ask_of_supply_is_not_free_a_second_time():
     assert (rows(found)["plank"].free.grains, rows(found)["sawing"].free.grains, found.can_be_made.grains) == (2, 38 * HOUR_MS, 0)
 
 
-def test_a_run_takes_an_input_from_one_offer_and_what_is_short_for_that_is_told():
+def test_a_run_takes_an_input_from_several_offers_where_none_alone_has_enough():
     parts = [line for who in ("north", "south") for line in (agent(who, 48.0, 2.0), offer(who, 6, "plank"))]
     found = explode(Desk(*CHAIRS, *parts, need("clinic", 2, "chair")).core, "clinic")
-    assert (found.can_be_made.grains, rows(found)["plank"].short.grains) == (0, 10)
-    assert found.bottleneck == "level 1, plank: none of the 10 can be had"
-    assert found.from_one_offer == ("a run takes its 10 of plank from one offer: of the 12 free in 2 offers, nothing is of use",)
-    whole = explode(Desk(*CHAIRS, *parts, offer("south", 11, "plank", subject="more"), need("clinic", 2, "chair")).core, "clinic")
-    assert (whole.can_be_made.grains, whole.bottleneck, whole.from_one_offer) == (2, None, ())
+    assert (found.can_be_made.grains, found.bottleneck, rows(found)["plank"].short) == (2, None, None)
+    [deal] = making(Desk(*CHAIRS, *parts, need("clinic", 2, "chair")))
+    planks = {line.provider: line.quantity.grains for line in deal.lines if line.provider in ("north", "south")}
+    assert (sum(planks.values()), sorted(deal.parties)) == (10, ["clinic", "maker", "north", "south"])
+    assert max(planks.values()) == 6
 
 
 def test_hours_whose_window_has_closed_are_not_free():

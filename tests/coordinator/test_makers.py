@@ -120,14 +120,12 @@ def test_what_goes_in_is_told_with_who_could_supply_it_and_what_nobody_has_is_na
     assert enough.inputs_missing == ()
 
 
-def test_parts_of_an_input_in_several_offers_are_not_enough_for_a_run_where_none_alone_is():
+def test_parts_of_an_input_in_several_offers_are_enough_for_a_run_together():
     able = [agent("able", classified_as=ALL_BUT_LASER), laser("able", material="acrylic", thickness_mm=8)]
     amounts = [("a", "o", 1.5), ("b", "o", 1), ("b", "more", 0.9)]
     parts = answer(*able, *(offer(who, each, "acrylic", unit="kg", subject=subject) for who, subject, each in amounts))
-    assert [each.told for each in parts.inputs] == [
-        "2 kg of acrylic a run: 3.4 kg free with b, a, but at most 1.5 kg in one offer, and a run takes all of it from one"
-    ]
-    assert parts.inputs_missing == ("acrylic",)
+    assert [each.told for each in parts.inputs] == ["2 kg of acrylic a run: 3.4 kg free with b, a"]
+    assert parts.inputs_missing == ()
 
 
 def test_who_could_make_what_names_no_process_is_not_said():

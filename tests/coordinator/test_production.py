@@ -433,3 +433,49 @@ def test_a_ring_that_hardly_gains_holds_no_plan_up():
     recipes = [([(0, 10**9 - 1)], [(0, 10**9)], 1), ([(1, 10**12)], [(0, 1)], 1), ([(0, 1)], [(2, 1)], 1)]
     dearest = _dearest(recipes, [(0, 0), (1, 0), (2, 0)], [0, 0, 0], [1, 1, 1])
     assert dearest[1] < dearest[0] < dearest[2] < 10**16
+
+
+# Ten of everything make one.
+OF_TEN = [agent("maker", 48.0, 2.0), agent("clinic", 48.1, 2.0), capacity("maker", 40, "sawing"), need("clinic", 1, "chair")]
+
+
+def in_parts(of, *amounts, run=10, unit="1"):
+    """A chair for which a run takes so much of a thing that several agents have in parts; what each is asked for."""
+    said = recipe("designer", "chair", {"chair": 1}, {of: (run, unit)}, {"sawing": 1})
+    offers = [line for n, each in enumerate(amounts) for line in (agent(f"a{n}", 48.0, 2.0), offer(f"a{n}", each, of, unit=unit))]
+    desk = Desk(*OF_TEN, said, *offers)
+    return desk, [[line["quantity"]["value"] for line in said_lines(deal) if line["resource"] == of] for deal in making(desk)]
+
+
+def said_lines(deal):
+    return said(deal)["lines"]
+
+
+@pytest.mark.parametrize(("amounts", "run", "unit"), [
+    pytest.param((6, 6), 10, "1", id="six and six for ten"),
+    pytest.param((51, 49), 100, "1", id="every piece counts"),
+    pytest.param((0.7, 0.7, 0.7), 2, "kg", id="parts by weight"),
+    pytest.param((1.2345, 0.8), 2, "kg", id="to a hundredth of a run"),
+])  # fmt: skip
+def test_a_run_takes_an_input_from_several_suppliers_each_asked_for_its_part(amounts, run, unit):
+    _, [asked] = in_parts("plank", *amounts, run=run, unit=unit)
+    assert len(asked) == len(amounts)
+    assert sum(asked) == pytest.approx(run)
+    assert all(each <= had for each, had in zip(sorted(asked), sorted(amounts), strict=True))
+
+
+def test_parts_are_whole_packs_where_a_thing_has_them():
+    desk = Desk(*OF_TEN, resource("mill", "plank", multiple=4), recipe("designer", "chair", {"chair": 1}, {"plank": 12}, {"sawing": 1}))
+    desk.take(*(line for n in range(2) for line in (agent(f"a{n}", 48.0, 2.0), offer(f"a{n}", 10, "plank"))))
+    [deal] = making(desk)
+    assert sorted(line["quantity"]["value"] for line in said_lines(deal) if line["resource"] == "plank") == [4, 8]
+
+
+def test_a_run_of_several_suppliers_stands_and_falls_with_each_of_them():
+    desk, _ = in_parts("plank", 6, 6)
+    [deal] = making(desk)
+    assert sorted(deal.parties) == ["a0", "a1", "clinic", "maker"]
+    desk.take(answer("a1", deal.proposal, "decline", at=1))
+    desk.cycle()
+    assert deal.state is State.DECLINED
+    assert making(desk) == []

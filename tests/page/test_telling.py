@@ -80,10 +80,10 @@ def test_the_instants_that_the_server_wrote_are_told_by_the_readers_clock(served
             "1 200 offres avec 3 400 sans promesse, à 12,5 km",
         ),
         (
-            "the recipe lib/recipe/chair makes it, but a run takes all its plank from one offer: 10, and 6 is the most free in one",
-            "elle prend 10 de plank d’une seule offre, et la plus grande n’en a que 6 de libre",
+            "the recipe lib/recipe/chair makes it, but a run takes 10 of plank, and 6 is free in all",
+            "elle prend 10 de plank, et il n’y en a que 6 de libre en tout",
         ),
-        ("one offer of at least 10 of plank", "une seule offre d’au moins 10 de plank"),
+        ("at least 4 more of plank, in any offers", "au moins 4 de plank en plus, en une ou plusieurs offres"),
         ("only offered in mass and pieces, needed in length", "offert seulement en masse et en pièces, demandé en longueur"),
         ('data.answer is "no"; "accept", "decline" or "counter" was expected: send one of these.', '"accept", "decline" ou "counter"'),
         ("tier 0 or 1: the charter does not let clinic claim it", "le rang 0 ou 1"),

@@ -60,7 +60,7 @@ const FORMS = {
   need_dimension: "only offered in (?<dimensions>.+), needed in (?<dimension>.+)",
   need_recipe_lacks: "(?<recipe>\\S+) makes it, but nobody has (?<missing>.+)",
   need_recipe_ready: "the recipe (?<recipe>\\S+) makes it, and everything it takes is offered by somebody; nobody offers what it makes",
-  need_recipe_one_offer: "the recipe (?<recipe>\\S+) makes it, but a run takes all its (?<thing>.+) from one offer: (?<run>.+), and (?<most>.+) is the most free in one",
+  need_recipe_too_little: "the recipe (?<recipe>\\S+) makes it, but a run takes (?<run>.+) of (?<thing>.+), and (?<free>.+) is free in all",
   process_counts: "(?<name>.+) counts as (?<process>.+) \\((?<source>[^()]+)\\)",
   recipe_loop: "recipe (?<recipe>\\S+) is not used: it closes the loop (?<loop>.+), in which (?<share>\\S+) of it comes back and nothing else comes out; withdraw it",
   recipe_loop_no_gain: "recipe (?<recipe>\\S+) is not used: it closes the loop (?<loop>.+), in which no more of it comes back and nothing else comes out; withdraw it",
@@ -78,7 +78,7 @@ const FORMS = {
   change_window: `another window, on either side: ${OFFERS} with (?<free>.+) unpromised`,
   change_alias: "somebody offering (?<thing>.+), counted in (?<dimension>\\w+), or agreeing that it is (?<meant>.+) \\(an alias in the charter\\)",
   change_offer: "somebody offering (?<thing>.+), counted in (?<dimension>\\w+)",
-  change_one_offer: "one offer of at least (?<run>.+) of (?<thing>.+)",
+  change_more_input: "at least (?<more>.+) more of (?<thing>.+), in any offers",
   near_name: "`(?<name>.+)` has nearly the same name: offered by (?<offered>\\d+), needed by (?<needed>\\d+)",
   // what cannot be said of what would be enough
   unsaid_kept: "all of it is kept for others' answers: nothing is left to plan",

@@ -1,0 +1,117 @@
+"""What no one lot or maker has enough of is gathered from several, each with a line of its own, in plans that pass the check."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from solver.making import Kind, ProductionProblem, broken_rules, coverage_of, plan_making, walked, worth_of_plan
+from solver.making.reference import Draw
+from tests.solver.making.test_planning import happen
+
+
+def of_steel(lots: list[int], takes: int, asked: list[int], **said: Any) -> ProductionProblem:
+    """One place where ``takes`` of steel make a chair, and needs for chairs."""
+    return ProductionProblem.of(
+        places=1, things=2, outputs=[[(1, 1)]], inputs=[[(0, takes)]], activities=[(0, 0)],
+        stock=[(0, 0, 0, units) for units in lots], needs=[(1, 0, each, 0, 0, 0) for each in asked], worth=[1_000] * len(asked), **said,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("problem", "made"),
+    [
+        pytest.param(of_steel([6, 6], 10, [1]), [1], id="two lots of six make a run of ten"),
+        pytest.param(of_steel([5, 4], 10, [1]), [0], id="all together are too little"),
+        pytest.param(of_steel([12, 17, 13], 10, [4]), [4], id="the fourth is made of rests"),
+        pytest.param(of_steel([6] * 200, 10, [100]), [100], id="many, two or three lots each"),
+        pytest.param(of_steel([12] * 9, 10, [3, 7], batch_least=[5], batch_multiple=[5]), [3, 7], id="batches of five runs"),
+        pytest.param(of_steel([1] * 12, 12, [1]), [1], id="twelve lots"),
+        pytest.param(of_steel([1] * 13, 13, [1]), [0], id="thirteen are more than one input is drawn from"),
+    ],
+)
+def test_a_run_takes_an_input_from_several_lots(problem: ProductionProblem, made: list[int]) -> None:
+    plan = plan_making(problem)
+    assert broken_rules(problem, plan) == []
+    assert coverage_of(problem, plan).tolist() == made
+
+
+def test_a_run_takes_an_input_from_several_makers_and_from_afar() -> None:
+    problem = ProductionProblem.of(
+        places=3, things=3,  # plank, table, steel
+        outputs=[[(0, 1)], [(1, 1)]], inputs=[[(2, 1)], [(0, 10)]], activities=[(0, 0), (0, 1), (1, 2)],
+        uses=[[(0, 1, 0)], [(1, 1, 0)], []], pool_place=[0, 1], pool_grains=[6, 4], stock=[(2, 0, 0, 7), (2, 1, 0, 3)],
+        arcs=[(start, end, 1, 0) for start in range(3) for end in range(3) if start != end], needs=[(1, 2, 1, 0, 0, 0)], worth=[1_000],
+    )  # fmt: skip
+    plan = plan_making(problem)
+    assert broken_rules(problem, plan) == []
+    assert coverage_of(problem, plan).tolist() == [1]
+    runs = plan.line_kind == Kind.RUN
+    assert np.bincount(plan.line_what[runs], plan.line_runs[runs]).tolist() == [6, 4, 1]
+
+
+def test_a_batch_waits_for_what_is_made_for_it_in_several_buckets() -> None:
+    problem = ProductionProblem.of(
+        places=1, things=2, buckets=4, outputs=[[(0, 1)], [(1, 1)]], inputs=[[], [(0, 2)]], activities=[(0, 0), (1, 0)],
+        activity_lead=[1, 0], batch_least=[1, 5], uses=[[(0, 1, 0)], []], pool_place=[0], pool_grains=[4],
+        needs=[(1, 0, 5, 3, 3, 0)], worth=[1_000],
+    )  # fmt: skip
+    plan = plan_making(problem)
+    assert broken_rules(problem, plan) == []
+    assert coverage_of(problem, plan).tolist() == [5]
+
+
+def test_what_is_urgent_is_gathered_before_others_take_the_parts() -> None:
+    problem = ProductionProblem.of(
+        places=1, things=3, outputs=[[(1, 1)], [(2, 1)]], inputs=[[(0, 10)], [(0, 1)]], activities=[(0, 0), (1, 0)],
+        stock=[(0, 0, 0, 10), (0, 0, 0, 6), (0, 0, 0, 6)], needs=[(2, 0, 30, 0, 0, 3), (1, 0, 2, 0, 0, 0)], worth=[10, 1_000],
+    )  # fmt: skip
+    plan = plan_making(problem)
+    assert broken_rules(problem, plan) == []
+    assert coverage_of(problem, plan).tolist() == [2, 2]
+
+
+def test_what_takes_more_effort_than_it_is_worth_is_not_gathered() -> None:
+    problem = ProductionProblem.of(
+        places=2, things=2, outputs=[[(1, 1)]], inputs=[[(0, 10)]], activities=[(0, 0)], arcs=[(1, 0, 30, 0)],
+        stock=[(0, 0, 0, 6), (0, 1, 0, 6)], needs=[(1, 0, 1, 0, 0, 0)], worth=[100],
+    )  # fmt: skip
+    assert coverage_of(problem, plan_making(problem)).tolist() == [0]  # Four of them, brought from afar, take 120.
+
+
+def scattered_network(seed: int) -> ProductionProblem:
+    """A small network where lots and machines have enough for a few runs each, drawn from a seed."""
+    draw = Draw(seed)
+    places, buckets, recipes = 1 + draw.below(4), 1 + draw.below(4), 1 + draw.below(4)
+    spots = [(recipe, place) for recipe in range(recipes) for place in range(places) if draw.below(3)] or [(0, 0)]
+    needs = [
+        (2 + draw.below(recipes), draw.below(places), 1 + draw.below(8), draw.below(buckets), buckets - 1, draw.below(4))
+        for _ in range(1 + draw.below(6))
+    ]
+    return ProductionProblem.of(
+        places=places, things=2 + recipes, buckets=buckets,
+        outputs=[[(2 + recipe, 1 + draw.below(3))] for recipe in range(recipes)],
+        inputs=[[(each, 2 + draw.below(8)) for each in {draw.below(2 + recipe), draw.below(2 + recipe)}] for recipe in range(recipes)],
+        activities=spots, activity_lead=[draw.below(2) for _ in spots],
+        uses=[[(place, 1 + draw.below(4), draw.below(3))] for _, place in spots],
+        pool_place=list(range(places)), pool_grains=[3 + draw.below(28) for _ in range(places)],
+        batch_least=[(1, 1, 2, 4)[draw.below(4)] for _ in range(recipes)], batch_multiple=[1 + draw.below(2) for _ in range(recipes)],
+        yield_good=[9 + draw.below(2) for _ in range(recipes)], yield_of=[10] * recipes,
+        stock=[(draw.below(2), draw.below(places), draw.below(buckets), 1 + draw.below(14)) for _ in range(3 + draw.below(10))],
+        arcs=[(a, b, 1 + draw.below(5), draw.below(2)) for a in range(places) for b in range(places) if a != b and draw.below(5)],
+        needs=needs, worth=[1_000 * 10 ** (3 - need[-1]) for need in needs],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("seeds", [range(40), range(40, 80)])
+def test_plans_of_scattered_networks_pass_the_check_whatever_happens(seeds: range) -> None:
+    delivered = 0
+    for seed in seeds:
+        walkers, draw = walked(scattered_network(seed)), Draw(seed)
+        for _ in range(8):
+            plan = walkers.plan()
+            assert broken_rules(walkers.problem, plan) == [], seed
+            assert worth_of_plan(walkers.problem, plan) <= plan.bound, seed
+            delivered += int(coverage_of(walkers.problem, plan).sum())
+            happen(walkers, walkers.problem, draw)
+    assert delivered
