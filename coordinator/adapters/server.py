@@ -16,7 +16,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 __all__ = ["CONNECTIONS", "Server"]
 
 CONNECTIONS = 2_000
-ACCEPTED_TOGETHER = 4  # in one turn of the loop: when all come at once, as after a restart, those who are there already wait for each
+ACCEPTED_TOGETHER = 1  # in one turn of the loop: when all come at once, as after a restart, those who are there already wait for each
 HEAD_S = 10.0  # for the head of a request to arrive
 STALL_S = 20.0  # after which a connection is broken off that meanwhile took less than ...
 STALL_BYTES = 64 << 10  # ... of what waits for it, where that is more than uvicorn lets wait
@@ -37,6 +37,7 @@ class Server(uvicorn.Server):
         config = uvicorn.Config(
             app,
             http=Connection,
+            loop="coordinator.adapters.loops:fair_loop",
             ws="none",
             log_config=None,
             access_log=False,
