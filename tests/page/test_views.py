@@ -516,6 +516,21 @@ def test_a_map_of_a_network_without_places_says_that_it_is_drawn_from_distances(
     expect(page.locator("details.card summary")).to_contain_text("4 agents")
 
 
+def test_no_coast_goes_around_the_world_where_it_crosses_the_180th_meridian(live: Served, open_page: Opened) -> None:
+    widest, land = open_page(live).evaluate(
+        """async () => {
+          const {worldPaths} = await import('/page/map/projection.js');
+          const {coasts} = worldPaths(await (await fetch('page/world.json')).json());
+          const pen = document.createElement('canvas').getContext('2d');
+          const at = (long, lat) => [long / 360, -Math.log(Math.tan(Math.PI / 4 + lat * Math.PI / 360)) / (2 * Math.PI)];
+          const isLand = (long, lat) => coasts.some(({path}) => pen.isPointInPath(path, ...at(long, lat)));
+          const places = {moscow: isLand(37.6, 55.8), chukotka: isLand(183, 67), atlantic: isLand(-40, 40), arctic: isLand(0, 68.98)};
+          return [Math.max(...coasts.map(({west, east}) => east - west)), places]; }"""
+    )
+    assert widest < 0.6  # of the world's circumference: Europe and Asia
+    assert land == {"moscow": True, "chukotka": True, "atlantic": False, "arctic": False}
+
+
 def test_pressure_on_the_map_fades_with_the_life_of_what_was_said(live: Served, open_page: Opened) -> None:
     say(live, "need", "clinic", 40)
     fresh, old = open_page(live, "/map").evaluate(

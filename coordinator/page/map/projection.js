@@ -22,18 +22,37 @@ export function ofDrawing(eastKm, northKm) {
   return [eastKm / EQUATOR_KM, -northKm / EQUATOR_KM];
 }
 
+// A step across the 180th meridian is told as one nearly around the world.
+function shortWay(step, around) {
+  return step - around * Math.round(step / around);
+}
+
+// Returns by how many times around the world a line that goes on across that meridian is to be moved, so that its middle lies in the world.
+function turnsBack(whole, around) {
+  let [x] = whole;
+  let [west, east] = [x, x];
+  for (let index = 2; index < whole.length; index += 2) {
+    x += shortWay(whole[index], around);
+    west = Math.min(west, x);
+    east = Math.max(east, x);
+  }
+  return -Math.round((west + east) / 2 / around);
+}
+
 // Returns coasts and borders as paths in the plane, each with the box it lies in, so that what is out of sight is not drawn.
 export function worldPaths({ steps, coasts, borders }) {
   const line = (whole, closed) => {
     const path = new Path2D();
+    const around = 360 * steps;
+    const moved = around * turnsBack(whole, around);
     let [x, y] = whole;
     let [west, north, east, south] = [Infinity, Infinity, -Infinity, -Infinity];
     for (let index = 0; index < whole.length; index += 2) {
       if (index > 0) {
-        x += whole[index];
+        x += shortWay(whole[index], around);
         y += whole[index + 1];
       }
-      const [px, py] = ofPlace(y / steps, x / steps);
+      const [px, py] = ofPlace(y / steps, (x + moved) / steps);
       if (index === 0) path.moveTo(px, py);
       else path.lineTo(px, py);
       west = Math.min(west, px);
