@@ -93,9 +93,10 @@ def _laying_out(problem: Problem, step: int, margin: int) -> Passes[Layout]:
     rows = sum(length for length, _ in groups)
     net = _empty_network(nodes, rows)
     net.state[kernel.STEP], net.state[kernel.LAST_LEVEL] = step, problem.levels - 1
-    for table in (net.node[:nodes], net.edge[:nodes], net.gate[:nodes], net.place[: 2 * rows]):
-        yield written(table, 0)
+    for table in (net.node, net.edge, net.gate):
+        yield written(table[:nodes], 0)
     rank = yield from _near_order(net, groups, nodes)
+    yield written(net.place[: 2 * rows], 0)
     for length, arcs in groups:
         yield length, partial(kernel.lay_arcs, net, arcs, rank)
 
