@@ -116,7 +116,36 @@ def _reader(hint: Any) -> Reader | _Dependent:
         return {word: word for word in inner}.__getitem__
     if hint is bool:
         return _truth
-    return glance_at(hint) if isinstance(hint, type) and is_dataclass(hint) else _exact
+    if not (isinstance(hint, type) and is_dataclass(hint)):
+        return _exact
+    return _remembering(glance_at(hint)) if _comes_again(hint) else glance_at(hint)
+
+
+def _comes_again(model: type) -> bool:
+    """Whether all that a model tells are numbers and texts, as of a place: an agent says the same in each of its signals."""
+    return all(_plain_kind(hint) in (int, float, str) for hint in get_type_hints(model, include_extras=True).values())
+
+
+def _plain_kind(hint: Any) -> Any:
+    if get_origin(hint) in (Union, UnionType):
+        return _plain_kind(next(part for part in get_args(hint) if part is not NoneType))
+    return _plain_kind(get_args(hint)[0]) if get_origin(hint) is Annotated else hint
+
+
+def _remembering(reader: Callable[[object], Model]) -> Callable[[Any], Model]:
+    """Return what gives the same frozen model again for the same said again."""
+
+    @lru_cache(MOST_KEPT, typed=True)
+    def made(*names_and_values: Any) -> Model:
+        half = len(names_and_values) // 2
+        return reader(dict(zip(names_and_values[:half], names_and_values[half:], strict=True)))
+
+    def read(said: Any) -> Model:
+        if type(said) is not dict:
+            raise TypeError
+        return made(*said, *said.values())
+
+    return read
 
 
 def _validating(validator: Callable[..., Any], kind: type) -> Reader | _Dependent:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from coordinator.commitments import Book
 from coordinator.errors import Defect
-from coordinator.matching import FOREVER, Columns, Group, Hidden, Market
+from coordinator.matching import FOREVER, Columns, Group, Hidden, Market, Picked
 from coordinator.network import Stance, Thing
 from coordinator.possible import PossibleArcs
 from coordinator.problems import (
@@ -320,18 +320,17 @@ class KeptMarket:
         more = (Columns.of(self.network, some) for some in (offers, needs))
         self._columns = (self._columns[0].with_more(next(more)), self._columns[1].with_more(next(more)))
         self._possible.make_room(len(self.offers), len(self.needs))
-        new_offers = [self._offer_at[offer.ref] for offer in offers]
+        known_offers, known_needs = (np.fromiter(at.values(), dtype=np.int64) for at in (self._offer_at, self._need_at))
         if needs:
-            known_offers = [each for each in self._offer_at.values() if each < len(self.offers) - len(offers)]
-            self._note_arcs(known_offers, [self._need_at[need.ref] for need in needs], log_us)
+            self._note_arcs(known_offers[: len(known_offers) - len(offers)], known_needs[len(known_needs) - len(needs) :], log_us)
         if offers:
-            self._note_arcs(new_offers, list(self._need_at.values()), log_us)
+            self._note_arcs(known_offers[len(known_offers) - len(offers) :], known_needs, log_us)
 
-    def _note_arcs(self, offers: Sequence[int], needs: Sequence[int], log_us: int) -> None:
-        these, those = [self.offers[each] for each in offers], [self.needs[each] for each in needs]
+    def _note_arcs(self, offers: Ints, needs: Ints, log_us: int) -> None:
+        these, those = Picked(self.offers, offers), Picked(self.needs, needs)
         columns = self._columns[0].picked(offers), self._columns[1].picked(needs)
         market = Market(self.network, self.book, these, those, log_us, columns=columns)
-        self._note(market, np.array(offers, dtype=np.int64), np.array(needs, dtype=np.int64), counting=True)
+        self._note(market, offers, needs, counting=True)
         self._hidden += market.hidden
 
     def _note(self, market: Market, offer_at: Ints, need_at: Ints, *, counting: bool = False) -> None:

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +18,7 @@ from coordinator.limits import lacking
 from coordinator.network import Network, Stance, Thing
 from coordinator.places import HALF_AROUND_M, UNCONNECTED, PlaceIndex, great_circles_m
 
-__all__ = ["Columns", "Group", "Hidden", "Market", "Pairs", "groups"]
+__all__ = ["Columns", "Group", "Hidden", "Market", "Pairs", "Picked", "groups"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -78,6 +80,9 @@ class Columns:
     end_us: Ints
     lead_us: Ints
     within_m: Ints
+    agent: Ints  # by `Network.number_of`, and so is
+    thing: Ints  # what each speaks of, as said
+    asks: Bools  # whether anything is required of machines
 
     @classmethod
     def of(cls, network: Network, stances: Sequence[Stance]) -> "Columns":
@@ -92,6 +97,9 @@ class Columns:
             _array(stance.end_us for stance in stances),
             np.array([stance.lead_us for stance in stances], dtype=np.int64),
             _array(stance.within_m for stance in stances),
+            np.array([network.number_of(stance.agent) for stance in stances], dtype=np.int64),
+            np.array([network.number_of(stance.thing) for stance in stances], dtype=np.int64),
+            np.array([bool(stance.limits) for stance in stances], dtype=bool),
         )
 
     def picked(self, positions: Ints | Sequence[int]) -> "Columns":
@@ -102,6 +110,28 @@ class Columns:
     def with_more(self, others: "Columns") -> "Columns":
         """Return these and then others."""
         return Columns(*(np.concatenate((getattr(self, name), getattr(others, name))) for name in self.__slots__))
+
+
+@dataclass(frozen=True, slots=True)
+class Picked(Sequence[Stance]):
+    """Some of many signals, by position, as a sequence that nobody walks through unless it has to."""
+
+    stances: Sequence[Stance]
+    positions: Sequence[int] | Ints
+
+    def __len__(self) -> int:
+        """Return how many."""
+        return len(self.positions)
+
+    @overload
+    def __getitem__(self, at: int) -> Stance: ...
+    @overload
+    def __getitem__(self, at: slice) -> "Picked": ...
+    def __getitem__(self, at: int | slice) -> "Stance | Picked":
+        """Return one of them, or some."""
+        if isinstance(at, slice):
+            return Picked(self.stances, self.positions[at])
+        return self.stances[self.positions[at]]
 
 
 @dataclass
@@ -122,16 +152,28 @@ class Market:
     def __post_init__(self) -> None:
         """Lay the needs out as arrays, so that one offer is compared with all of them at once."""
         self._wanted = self.columns[1] if self.columns is not None else Columns.of(self.network, self.needs)
-        self._positions: dict[str, list[int]] = {}
-        for position, need in enumerate(self.needs):
-            self._positions.setdefault(need.agent, []).append(position)
-        self._things = sorted({self.network.canonical(thing) for thing in {stance.thing for stance in (*self.offers, *self.needs)}})
+        self._things = self._canonical_things()
         self._accepts = self._accepted() if len(self._things) > 1 else None
-        self._asking = [position for position, need in enumerate(self.needs) if need.limits]
+        self._asking = np.flatnonzero(self._wanted.asks).tolist()
         self._in_table = self._table_positions(self.needs)
         self._routes_back = self._two_way_routes() if self.network.routes else {}
         self._index: PlaceIndex | None = None
         self._limits: dict[str, list[tuple[int, int]]] | None = None
+
+    @cached_property
+    def _positions(self) -> dict[str, list[int]]:
+        """Where the needs of each agent stand."""
+        positions: dict[str, list[int]] = {}
+        for position, need in enumerate(self.needs):
+            positions.setdefault(need.agent, []).append(position)
+        return positions
+
+    def _canonical_things(self) -> list[Thing]:
+        if self.columns is not None and self.offers and self.needs:
+            offered, wanted = (each.thing for each in self.columns)
+            if (offered == wanted[0]).all() and (wanted == wanted[0]).all():  # as nearly everywhere
+                return [self.network.canonical(self.needs[0].thing)]
+        return sorted({self.network.canonical(thing) for thing in {stance.thing for stance in (*self.offers, *self.needs)}})
 
     # -- some offers against all needs --------------------------------------------------------------------------------
 
@@ -150,7 +192,7 @@ class Market:
             yield self._compared(range(start, min(start + rows, len(self.offers))), counting)
 
     def _compared(self, positions: Sequence[int], counting: bool) -> Pairs:
-        offers = [self.offers[position] for position in positions]
+        offers = Picked(self.offers, positions)
         offered = Columns.of(self.network, offers) if self.columns is None else self.columns[0].picked(positions)
         distance_m = self._distances_m(offers, offered)
         able = np.ones(distance_m.shape, dtype=bool)
@@ -170,12 +212,7 @@ class Market:
 
     def _rules(self, offers: Sequence[Stance], offered: Columns, distance_m: Ints) -> Iterator[tuple[Hidden, Bools]]:
         wanted = self._wanted
-        others = np.ones(distance_m.shape, dtype=bool)
-        for row, offer in enumerate(offers):
-            own = self._positions.get(offer.agent)
-            if own:
-                others[row, own] = False
-        yield Hidden.OWN, others
+        yield Hidden.OWN, offered.agent[:, None] != wanted.agent
         if self._accepts is not None:
             yield Hidden.OTHER_THING, self._accepts[[self._things.index(self.network.canonical(offer.thing)) for offer in offers]]
         if self._asking:

@@ -232,6 +232,7 @@ class Network:
         self._aliases: dict[str, str] | None = None
         self._accepting: dict[str, Stance] = {}  # needs that stand and name substitutes
         self._table_positions: dict[str, int] | None = None
+        self._numbers: dict[str | Thing, int] = {}
 
     # -- the fold -----------------------------------------------------------------------------------------------------
 
@@ -327,16 +328,23 @@ class Network:
             ceased = False
         else:
             ceased = self._replace(old, new, shelf)
+        takes_its_place = old is not None and shelf.live.get(ref) is old and not (old.substitutes or new.substitutes)
         if new.expires_us is not None:
             if new.expires_us <= log_us:
                 new.stands = False
+                if old is not None:
+                    self._unlist(old)
                 return [ref] if old is not None and old.stands else []
             heapq.heappush(self._expiries, (new.expires_us, ref))
         if new.every_us is not None or ref in self._renews_us:
             self._await_renewal(new, log_us)
-        self._list(shelf, new)
-        if new.substitutes:
-            self.names_moved += 1
+        if takes_its_place:  # As nearly everything does that is said again: no count changes.
+            shelf.live[ref] = new
+        else:
+            if old is not None:
+                self._unlist(old)
+            self._list(shelf, new)
+            self.names_moved += bool(new.substitutes)
         self.touch(new)
         return [ref] if ceased else []
 
@@ -366,7 +374,6 @@ class Network:
         else:
             new.count = old.count + 1
         new.first_count = old.first_count if same_thing else new.count
-        self._unlist(old)
         return old.stands and not same_thing_stands
 
     def _stance(
@@ -496,6 +503,10 @@ class Network:
 
     def _rounded(self, place: Place | None) -> Coordinates | None:
         return None if place is None else (self._degrees[place.lat], self._degrees[place.long])
+
+    def number_of(self, name: str | Thing) -> int:
+        """Return the number of an agent or a thing as said: any, but always the same, so that many are compared at once."""
+        return self._numbers.setdefault(name, len(self._numbers))
 
     # -- what a name means --------------------------------------------------------------------------------------------
 

@@ -56,9 +56,11 @@ class Planner:
     network: Network
     book: Book
     solved: dict[Group, Solved] = field(default_factory=dict)
-    keep_pairs: int = 10_000  # a market of so many pairs ...
-    keep_after: int = 8  # ... that was solved so many times is kept from then on: below, finding the optimum anew costs less
-    keep_at_once: int = 1_000_000  # pairs of a market that is kept from the first time on
+    # Following costs a millisecond a cycle, however large a market is; to keep one costs, once, as much as solving it again once or twice
+    # (tests/benchmarks/keeping.py). So whoever moved once is kept, for it will move again: but the small, which are solved as soon ...
+    keep_pairs: int = 1_000
+    keep_after: int = 1  # times solved
+    keep_at_once: int = 100_000  # ... and pairs of a market so large that not even the second solving is waited for
     partners: Partners = field(default_factory=Partners)  # the plan of all markets, by who gives to whom
     _portions: dict[tuple[Thing, str], tuple[int, int]] = field(default_factory=dict)  # thing, dimension -> day, median claim in grains
     _markets: dict[Group, list[Thing]] = field(default_factory=dict)

@@ -89,7 +89,7 @@ class _Coordination(msgspec.Struct):
 # What is not kept: it follows from the rest, is asked anew, or belongs to planning, which starts afresh after every start.
 DERIVED = {
     Network: {
-        *("charter", "table", "_degrees", "_aliases", "_accepting", "_table_positions", "_in_order", "_names", "names_moved"),
+        *("charter", "table", "_degrees", "_aliases", "_accepting", "_table_positions", "_in_order", "_names", "names_moved", "_numbers"),
         *("standing", "recount"),
     },
     Book: {"network", "_rests_us", "_by_party", "_in_order", "_unanswered", "moved", "dealings", "_ended_in_order"},

@@ -116,15 +116,17 @@ class KafkaLog:
             for entry, done in zip(entries, sent, strict=True)
         ]
 
-    def read(self, after: Place, at_most: int) -> Batch:
+    def read(self, after: Place, at_most: int, *, wait: bool = True) -> Batch:
         """Return what stands after `after` in every partition, merged by log time, at most so many.
 
         The batch is empty only if the broker said so of every partition, now or a moment ago; all that this object appended counts.
-        A record that is no event comes as it is, for the reader to refuse.
+        A record that is no event comes as it is, for the reader to refuse. Without `wait` only what has come from the broker by now is
+        looked at: the batch is empty as well where that does not tell which record is the oldest of all.
         """
         with self._reading_lock, self._explained("answer a reader"):
             self._go_to(after)
-            self._fill(at_most)
+            if not self._fill(at_most, wait=wait):
+                return Batch((), self._place())
             records: list[Record] = []
             last: dict[TopicPartition, Record] = {}
             heads = [(rows[0].logtime_us, partition) for partition, rows in self._held.items() if rows]
@@ -197,23 +199,27 @@ class KafkaLog:
                 self._held[partition].clear()
             self._next, self._fetched, self._sought = wanted, dict(wanted), True
 
-    def _fill(self, at_most: int) -> None:
-        """Fetch until every partition has a record to give or is read to its end; look at least once for what is new."""
+    def _fill(self, at_most: int, *, wait: bool) -> bool:
+        """Fetch until every partition has a record to give or is read to its end; look at least once for what is new.
+
+        Without `wait` once is enough; whether it came about.
+        """
         deadline_s = monotonic() + self._patience_ms / 1000
         complete = self._complete()
         if complete and sum(map(len, self._held.values())) >= at_most:
-            return
+            return True
         while True:
-            waits = not (complete and any(self._held.values()))
+            waits = wait and not (complete and any(self._held.values()))
             polled = self._consumer.poll(timeout_ms=_WAIT_MS if waits else 0, max_records=max(at_most, 500))
             for partition, rows in polled.items():
                 self._take(partition, rows)
             complete = self._complete()
-            if complete:
+            if complete or not wait:
                 break
             if monotonic() > deadline_s:
                 raise self._incomplete()
         self._listen(bool(polled))
+        return complete
 
     def _take(self, partition: TopicPartition, rows: list[ConsumerRecord]) -> None:
         """Hold what was fetched; a partition that runs far ahead of the others waits for them."""

@@ -7,10 +7,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from coordinator.adapters.recorder import entry_of
 from coordinator.errors import Refused
 from coordinator.jsontext import read_json
-from coordinator.signals import parse_event
 from coordinator.stream import LEDGER, PROPOSAL, START, Entry, Place, Record
 from coordinator.turns import Standing, published_form
 
@@ -22,7 +20,7 @@ class _Owed:
     """What a turn of somebody else decided, for as long as that may not stand in the streams for it."""
 
     number: int  # of a turn of who is to publish it
-    lines: tuple[bytes, ...]  # as others read them
+    entries: tuple[Entry, ...]  # as others read them
     published: Place  # how far the streams were written before
 
 
@@ -42,13 +40,14 @@ class Outbox:
         """How far the streams were written, as far as is known here."""
         return Place(tuple(sorted(self._published.items())))
 
-    def note(self, standing: Standing, lines: Iterable[bytes]) -> None:
+    def note(self, standing: Standing, decided: Iterable[Entry]) -> None:
         """Take down what a turn that stands decided, and who leaves what to whom by it."""
-        turn, told = standing.turn, tuple(published_form(line, standing) for line in lines)
+        turn = standing.turn
+        told = tuple(Entry(entry.stream, entry.key, published_form(entry.event, standing)) for entry in decided)
         for name, offset in turn.published.offsets:
             self._published[name] = max(self._published.get(name, 0), offset)
         if turn.writer == self.writer:
-            self.waiting.extend(map(_entry, told))
+            self.waiting.extend(told)
         else:
             owed = self._owed.setdefault(turn.writer, deque())
             while owed and owed[0].number <= turn.settled:
@@ -75,15 +74,15 @@ class Outbox:
             begins = offsets if begins is None else {name: min(offset, offsets[name]) for name, offset in begins.items() if name in offsets}
         begin = Place(tuple(sorted((begins or {}).items()))) if begins else START
         known = {_id(record.entry.event) for record in read((PROPOSAL, LEDGER), begin)}
-        self.waiting.extend(_entry(line) for owed in self._inherited for line in owed.lines if _id(line) not in known)
+        self.waiting.extend(entry for owed in self._inherited for entry in owed.entries if _id(entry.event) not in known)
         self._inherited = []
 
     def _leave(self, writer: str, standing: Standing) -> None:
         """Hand what one writer owes to the one who took all from it."""
         heir = standing.turn
         if writer == self.writer:  # the heir may end before it published this, and leave it in turn
-            lines, self.waiting = tuple(entry.event for entry in self.waiting), []
-            owed = deque([_Owed(heir.number, lines, self.published)] if lines else [])
+            entries, self.waiting = tuple(self.waiting), []
+            owed = deque([_Owed(heir.number, entries, self.published)] if entries else [])
         else:
             owed = self._owed.pop(writer, deque())
         if heir.writer == self.writer:
@@ -91,10 +90,6 @@ class Outbox:
         else:
             left = (replace(each, number=heir.number) for each in owed)
             self._owed.setdefault(heir.writer, deque()).extend(left)
-
-
-def _entry(line: bytes) -> Entry:
-    return entry_of(parse_event(line), line)
 
 
 def _id(line: bytes) -> object:

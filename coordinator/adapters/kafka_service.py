@@ -67,7 +67,7 @@ CLAIMS = 10  # tries to become the one who writes turns, while another still wri
 CLAIM_AGAIN_S = 5.0  # between two claims by one assignment: what is assigned to two goes back and forth no faster
 WRITINGS = 10  # of one turn, while late copies of its parts come between them
 PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0  # before Kafka is asked again
-NOTE_S, NOTE_BUSY_S = 1.0, 10.0  # between two notes of how far the turns are: when nobody speaks, and when there is no pause
+NOTE_S, NOTE_BUSY_S = 5.0, 10.0  # between two notes of how far the turns are: when nobody speaks, and when there is no pause
 IDENTITY_S = 30.0
 DIGESTS_KEPT = 10_000  # of the turns before the last, to compare with what others found
 ALL = frozenset(f"{SIGNAL}/{number}" for number in range(PARTITIONS[SIGNAL]))
@@ -147,6 +147,7 @@ class KafkaService(Service):
         self._live = self._caught_up = False
         self._ends: dict[str, int] = {}  # of the partitions, as Kafka last told them
         self._goal: Place | None = None  # the ends that have to be reached to be ready
+        self._acted = False  # a turn was written in the last step
         self._heard_since_plan = self._ticked = False  # something was said, and time told
         self._planned_us: int | None = None  # when a cycle last ran here
         self._unanswered: dict[str, list[tuple[str, Outcome]]] = {}  # statement -> its position and outcome, once it is judged
@@ -336,12 +337,17 @@ class KafkaService(Service):
         self._note_progress(NOTE_BUSY_S)
         self._check_identity()
         self._heed_assignment()
-        is_at_end = not self._read_on()
+        # Once a turn was written there may be something to decide on what it took: then nobody waits for more, but what came goes with it.
+        may_wait = not self._acted
+        is_silent = not self._read_on(wait=may_wait) and may_wait
         self._fold_lines()
-        while self._act() and not self._stop.is_set():
+        self._acted = self._act()
+        if self._acted:
             self._publish_outbox()
+        is_at_end = is_silent and not self._acted
         if not self._caught_up and self._wanted is not None and (is_at_end or self._has_reached_goal()):
-            self._caught_up = True  # from here on plans are of now
+            # From here on plans are of now: what stood before is planned once time is told, or something is said.
+            self._caught_up, self._heard_since_plan = True, False
         if self._caught_up:
             self._failure = None
         if is_at_end:
@@ -538,9 +544,9 @@ class KafkaService(Service):
         self._memory.check(self._identity, self._judge.number)
         self._live = True
 
-    def _read_on(self) -> bool:
+    def _read_on(self, *, wait: bool = True) -> bool:
         """Read some more of signals and turns; whether there were any."""
-        batch = self._patiently(partial(self._streams.read, self._read_to, AT_ONCE))
+        batch = self._patiently(partial(self._streams.read, self._read_to, AT_ONCE, wait=wait))
         for record in batch.records:
             if record.entry.stream != TURN:
                 self._ahead.setdefault(_partition_of(record), deque()).append(record)
@@ -575,14 +581,14 @@ class KafkaService(Service):
         self._compare(turn)
         records = merged(self._signals(turn))
         with self._deciding():
-            obeyed = [line for line in turn.decisions if self._obey(line, standing, step)]
+            decided = [entry for line in turn.decisions if (entry := self._obey(line, standing, step)) is not None]
             for record in records:
                 self._hear(record, step)
         if turn.claims:
             self._digest = blake2b(digest_size=16)  # so that a newer version, which may judge otherwise, can be compared with itself
         self._digests[standing.ordinal] = self._digest.hexdigest()
         self._digests.pop(standing.ordinal - DIGESTS_KEPT, None)
-        self._outbox.note(standing, obeyed)
+        self._outbox.note(standing, decided)
         self._reveal(step)
 
     def _compare(self, turn: Turn) -> None:
@@ -597,14 +603,14 @@ class KafkaService(Service):
             logger.warning(told, hint="another version or charter wrote it")
         self._differing += 1
 
-    def _obey(self, line: bytes, standing: Standing, step: _Step) -> bool:
-        """Obey a decision where it came to stand; whether it held there."""
+    def _obey(self, line: bytes, standing: Standing, step: _Step) -> Entry | None:
+        """Obey a decision where it came to stand; return where it belongs, None where it did not hold there."""
         coordination = self._coordination
         try:
             event = parse_event(line)
         except Refused as refusal:
             self._pass_over(str(refusal))
-            return False
+            return None
         try:
             obey(coordination, event, line)
         except Refused as refusal:
@@ -614,15 +620,15 @@ class KafkaService(Service):
                 self._pass_over(str(refusal))
             else:
                 logger.info("a decision came too late and is void", turn=standing.ordinal, decision=event.id, reason=str(refusal))
-            return False
-        stream = entry_of(event, line).stream
-        self._counts[f"decided:{stream}"] += 1
+            return None
+        entry = entry_of(event, line)
+        self._counts[f"decided:{entry.stream}"] += 1
         self._collect()
-        self._show(step, stream, coordination.log_us, line)
+        self._show(step, entry.stream, coordination.log_us, line)
         statement = getattr(event.data, "statement", None)
         if statement is not None:
             step.judged.append(statement)
-        return True
+        return entry
 
     def _pass_over(self, reason: str) -> None:
         self.parked.append(reason)

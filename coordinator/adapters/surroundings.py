@@ -13,13 +13,17 @@ from coordinator.adapters.clock import SteadyClock
 from coordinator.adapters.kafka_group import Assignment, KafkaGroup
 from coordinator.adapters.kafka_log import KafkaLog
 from coordinator.adapters.kafka_memory import Memory
-from coordinator.stream import STREAMS, Clock, EventLog, Place
+from coordinator.stream import STREAMS, Batch, Clock, EventLog, Place
 
 __all__ = ["Connect", "Join", "Membership", "PartitionedLog", "Remembering", "Running", "Surroundings"]
 
 
 class PartitionedLog(EventLog, Protocol):
     """An `EventLog` in partitions, several of which may be written at once: what `KafkaLog` is."""
+
+    def read(self, after: Place, at_most: int, *, wait: bool = True) -> Batch:
+        """Return what stands after a place, as every log does; without `wait` what has come by now, which may be nothing."""
+        ...
 
     def ends(self) -> Place:
         """Return where the partitions ended when the log last said so; what was read or appended here lies before that."""

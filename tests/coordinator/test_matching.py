@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from coordinator.matching import Hidden, Market
+from coordinator.matching import Columns, Hidden, Market
 from coordinator.routes import route_table
 from tests.support.desk import Desk
 from tests.support.events import agent, answer, capacity, hours, moment_us, need, offer, resource, route
@@ -79,6 +79,37 @@ def test_arriving_after_due_is_allowed_until_the_end_and_shown_late(begin, now, 
     desk.until(now)
     desk.cycle()
     assert desk.reason().get("late", False) is late
+
+
+def test_columns_at_hand_hide_what_the_signals_themselves_do():
+    """Whoever keeps a market has its columns; only where all speak of one thing is nobody's name looked up."""
+    random = Random(3)
+    for things in (["mask"], ["mask", "visor"]):
+        names = [f"x{number}" for number in range(12)]
+        signals = [agent(name, random.uniform(45, 50), random.uniform(0, 5)) for name in names[1:]]
+        for number in range(40):
+            say, name = (offer if number % 2 else need), random.choice(names[:6])
+            more: dict[str, Any] = {"resource": random.choice(things), "subject": f"s{number}", "within_km": random.choice([30, 200, 900])}
+            if number % 2 == 0 and len(things) > 1:
+                more["substitutes"] = ["visor"]
+            if number % 3 == 0:
+                more["end"] = random.choice([5, 50])
+            elif number % 3 == 1:
+                more["begin"] = random.choice([1, 20])
+            signals.append(say(name, 5, **more))
+        desk = Desk(*signals)
+        network = desk.core.network
+        standing = [network.stances[ref] for ref in sorted(network.stances)]
+        offers, needs = [one for one in standing if one.is_supply], [one for one in standing if not one.is_supply]
+        columns = Columns.of(network, offers), Columns.of(network, needs)
+        found = []
+        for given in (None, columns):
+            market = Market(network, desk.core.book, offers, needs, desk.core.log_us, columns=given)
+            rows = [row for pairs in market.pairs(counting=True) for row in zip(*(column.tolist() for column in pairs), strict=True)]
+            found.append((rows, market.hidden))
+        assert found[0] == found[1]
+        assert {Hidden.OWN, Hidden.WINDOW, Hidden.TOO_FAR} <= found[0][1].keys()
+        assert found[0][0]
 
 
 # -- how far -------------------------------------------------------------------------------------------------------

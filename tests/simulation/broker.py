@@ -112,7 +112,7 @@ class SimulatedLog:
             self._give_up("say that it took the entries")
         return records
 
-    def read(self, after: Place, at_most: int) -> Batch:
+    def read(self, after: Place, at_most: int, *, wait: bool = True) -> Batch:
         self._travel()
         self._must_answer("answer a reader")
         offsets = dict(after.offsets)
@@ -124,11 +124,11 @@ class SimulatedLog:
             if max(offsets.get(name, 0), self._reached.get(name, 0)) > end:
                 raise Lost(f"{name} was read up to {max(offsets.get(name, 0), self._reached.get(name, 0))} and now ends at {end}")
         fresh = [record for name in self._names for record in self.broker.partitions[name][offsets.get(name, 0) :]]
-        if not fresh and self._idle_us:
+        if not fresh and wait and self._idle_us:
             self._scheduler.wait(self.process, self._idle_us, [self.broker.wakers[stream] for stream in self._streams])
         records = merged(fresh)
         # A reader gets what has come so far, which may be less than all there is.
-        records = records[: min(at_most, self._scheduler.random.randint(1, 2 * len(records)))] if records else []
+        records = records[: min(at_most, self._scheduler.random.randint(1 if wait else 0, 2 * len(records)))] if records else []
         for record in records:
             name, _, offset = record.position.rpartition("/")
             offsets[name] = self._reached[name] = int(offset) + 1

@@ -10,7 +10,7 @@ from coordinator.adapters import kafka_service
 from coordinator.adapters.kafka_outbox import Outbox
 from coordinator.errors import Unavailable
 from coordinator.signals import event_json
-from coordinator.stream import DEAD_LETTER, SIGNAL, TURN, Entry
+from coordinator.stream import DEAD_LETTER, PROPOSAL, SIGNAL, TURN, Entry
 from coordinator.turns import Standing, Taking, Turn
 from tests.simulation.checks import fast_and_fixed
 from tests.simulation.clustered import ClusteredWorld, Node
@@ -80,7 +80,8 @@ def test_who_says_the_same_at_the_same_time_and_fails_takes_no_answer_from_the_o
 
 def test_what_one_left_to_another_who_ended_without_publishing_it_comes_back_to_it():
     outbox, partition = Outbox("one"), f"{SIGNAL}/3"
-    outbox.note(Standing(Turn("one", 2, {partition: Taking(1, 0, 0)}), 2), [event_json("proposal", "coordinator:main", "p", 1, None)])
+    decided = Entry(PROPOSAL, "p", event_json("proposal", "coordinator:main", "p", 1, None))
+    outbox.note(Standing(Turn("one", 2, {partition: Taking(1, 0, 0)}), 2), [decided])
     assert len(outbox.waiting) == 1
     outbox.note(Standing(Turn("other", 1, claims=(partition,), epoch=2), 3, relieved=("one",)), [])
     assert outbox.waiting == []
@@ -95,9 +96,9 @@ class Endless:
     def __init__(self, log, say):
         self._log, self._say = log, say
 
-    def read(self, after, at_most):
+    def read(self, after, at_most, **options):
         self._say()
-        return self._log.read(after, at_most)
+        return self._log.read(after, at_most, **options)
 
     def __getattr__(self, name):
         return getattr(self._log, name)

@@ -7,6 +7,7 @@ import threading
 import tomllib
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from time import monotonic
 from unittest.mock import Mock
 
 import pytest
@@ -145,6 +146,18 @@ def test_partitions_are_merged_by_log_time(log, stranger):
     assert read_all(log) == with_bites
 
 
+def test_reads_that_do_not_wait_give_the_same_in_the_same_order(log, stranger):
+    for number in range(400):
+        partition = 3 if number < 100 else number % 8
+        stranger.send(SIGNAL, key=b"x", value=b"%d" % number, partition=partition, timestamp_ms=1_772_000_000_000 + 1_000 * number)
+    stranger.flush(timeout=10)
+    place, rows, deadline_s = START, [], monotonic() + 30
+    while len(rows) < 400 and monotonic() < deadline_s:
+        batch = log.read(place, 37, wait=False)
+        place, rows = batch.place, rows + list(batch.records)
+    assert rows == read_all(log)
+
+
 def test_partitions_that_run_far_ahead_wait_for_the_others_and_come_back(log, stranger, monkeypatch):
     monkeypatch.setattr("coordinator.adapters.kafka_log._HELD_RECORDS", 40)
     for number in range(2_000):
@@ -163,9 +176,10 @@ def test_a_read_that_fails_half_way_gives_all_of_it_the_next_time(log, monkeypat
     def fail(_: TopicPartition) -> bool:
         raise KafkaError("the client fails while records are merged")
 
-    def fill_and_fail_then(at_most: int) -> None:
-        fill(at_most)
+    def fill_and_fail_then(at_most: int, *, wait: bool) -> bool:
+        filled = fill(at_most, wait=wait)
         monkeypatch.setattr(log, "_at_end", fail)
+        return filled
 
     monkeypatch.setattr(log, "_fill", fill_and_fail_then)
     with pytest.raises(Unavailable, match="while records are merged"):

@@ -310,7 +310,7 @@ def test_a_connection_closed_under_a_turn_is_an_end_and_no_defect(start: Start, 
     service, reads, closed = start(), Event(), Event()
     monkeypatch.setattr("coordinator.adapters.kafka_service.STOP_S", 0)
 
-    def cut_off(*_: object) -> Batch:
+    def cut_off(*_: object, **__: object) -> Batch:
         reads.set()
         assert closed.wait(READY_S)
         raise AssertionError("KafkaConsumer is closed")
