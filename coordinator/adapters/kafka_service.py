@@ -337,9 +337,8 @@ class KafkaService(Service):
         self._note_progress(NOTE_BUSY_S)
         self._check_identity()
         self._heed_assignment()
-        # Once a turn was written there may be something to decide on what it took: then nobody waits for more, but what came goes with it.
-        may_wait = not self._acted
-        is_silent = not self._read_on(wait=may_wait) and may_wait
+        # Once a turn was written there may be something to decide on what it took: then nobody waits for more.
+        is_silent = not self._acted and not self._read_on()
         self._fold_lines()
         self._acted = self._act()
         if self._acted:
@@ -427,8 +426,10 @@ class KafkaService(Service):
         acting = self._acting()
         if not acting:
             return False
-        ends = self._next_ends(acting)
         decisions = self._decide(acting)
+        if self._acted:
+            self._read_on(wait=False)  # What came while a plan was made goes with it: it is taken a turn sooner.
+        ends = self._next_ends(acting)
         if not ends and not decisions:
             return False
         judge = self._judge

@@ -267,6 +267,7 @@ def latency(folder: Path, case: Case, cycle_seconds: int, opened: Connect) -> No
                 say(producer, agent, line)
             producer.flush()
         until(lambda: service.status().counts["taken"] >= 2 * case.offers and service.status().why_not is None, service)
+        service.tick()  # What was said before it was ready is planned once time is told.
         until(lambda: service.status().cycles > 0 and not service.status().turns["unpublished"], service)
         before, cpu_s = service.status(), time.process_time()
         times_ms, published = spoken_and_seen(broker.address, case)
