@@ -86,6 +86,12 @@ class Tree:
         return tuple(dict.fromkeys(name for line in self.lines for name in (line.provider, line.receiver)))
 
     @property
+    def twice(self) -> "Tree":
+        """Twice as much of all of it."""
+        lines = (replace(line, grains=2 * line.grains, footprint=line.footprint + line.footprint) for line in self.lines)
+        return replace(self, lines=tuple(lines))
+
+    @property
     def footprint(self) -> Footprint:
         """What all of it takes."""
         return sum((line.footprint for line in self.lines), Footprint())

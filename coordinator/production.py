@@ -2,7 +2,7 @@
 
 Walkers plan, led by what linear programs said. Those take seconds, so a driver may have them solved beside (`Guides`): until one has
 ended, walkers go by what the last said. Only what is proposed depends on when that was, and proposals are written down. Where they are
-solved beside, somebody waits for the cycle: it then plans one round, and the next cycle goes on.
+solved beside, somebody waits for the cycle: it then plans one round, as far as its work goes, and the next cycle goes on.
 
 Goods on hand are matched first; making is asked for what they leave short. Where a more urgent need stays short while less urgent ones
 wait for an answer, all is planned from nothing: waiting in a proposal holds hours as a forecast, not as a promise.
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from coordinator.commitments import Book, Deal, State
+from coordinator.commitments import Book, Deal, State, Terms
 from coordinator.errors import Defect
 from coordinator.loops import Ring, standing_recipes
 from coordinator.network import Network, Stance
@@ -26,7 +26,7 @@ from coordinator.proportions import Odd, in_proportion
 from coordinator.signals import Recipe
 from coordinator.workshops import Layout, carried, lay_out, relevant, shared_out, without_time
 from solver import EngineFault, TooLarge
-from solver.making import ProductionPlan, ProductionProblem, broken_rules, guided, plan_making, pool_use, worth_of_plan
+from solver.making import ProductionPlan, ProductionProblem, broken_rules, guided, pool_use, walked, worth_of_plan
 
 if TYPE_CHECKING:
     from solver.making.guiding import Guide
@@ -35,6 +35,10 @@ __all__ = ["AT_ONCE", "MAKING", "Guides", "Made", "Production", "prepare"]
 
 MAKING = "making", ""  # stands for all of making where several share the planning: one of them does it
 MOST_ROUNDS = 4  # of planning again what rested on others' leftovers
+# Of walkers in one plan that somebody waits for (`solver.making.walkers.Walkers`): some half a second with checking and drawing. A limit
+# in time would be another one on every machine, and each time.
+CYCLE_WORK = 1_000_000
+NO_WORK = 0  # for a bound alone
 
 
 class Guides(Protocol):
@@ -109,6 +113,7 @@ class Made:
     layout: Layout | None = None
     plan: ProductionPlan | None = None
     failed: str | None = None
+    cut_short: bool = False  # walkers had done their work before all needs were walked
 
 
 @dataclass(slots=True)
@@ -125,7 +130,8 @@ class Production:
     _recipes_said: int = -1
     _last: "tuple[Layout, Guide] | None" = None  # the latest linear program and what it was of
     _awaited: list[tuple[Layout, ProductionProblem]] = field(default_factory=list)  # what is being solved beside, the oldest first
-    _goes_on: bool = False  # the last plan left rounds to the next
+    _goes_on: bool = False  # the last plan left rounds, or needs that it had no work left for, to the next
+    _work: int = CYCLE_WORK  # of the next plan that somebody waits for
     _turns: int = 0  # plans that came to anything since anything changed
     _asks: bool = True  # for linear programs
     _stood: set[str] = field(default_factory=set)  # proposals that waited when anything last changed
@@ -159,12 +165,17 @@ class Production:
         free = {one.ref: left for one in self.network.living() if (left := self._available(one) - taken[one.ref]) > 0}
         waiting = [deal for deal in self.book.deals.values() if deal.state is State.PROPOSED and deal.is_tree]
         kept, rest = self._still_good(waiting, free, recipes)
-        made = self._planned(recipes, rest, log_us, by_turns=self.guides is not AT_ONCE)
+        by_turns = self.guides is not AT_ONCE
+        made = self._planned(recipes, rest, log_us, by_turns=by_turns)
         if anew:
             self._stood = {deal.proposal for deal in kept}
         stood = [deal for deal in kept if deal.proposal in self._stood]  # what this plan's earlier turns made is no less urgent
         if stood and not self._goes_on and self._is_pressing(stood, made, rest):
-            kept, made = [], self._planned(recipes, free, log_us)
+            kept, made = [], self._planned(recipes, free, log_us, by_turns=by_turns)
+            if self._goes_on:  # What still has all it draws on stays until the next plan comes to it.
+                kept, _ = self._still_good(waiting, _without(free, made.trees), recipes)
+                self._stood = set()
+        kept, made.trees = _told_apart(kept, made.trees)
         made.kept = {deal.proposal for deal in kept}
         self.latest = made
         return made
@@ -245,7 +256,8 @@ class Production:
     def _planned(self, recipes: Mapping[str, Recipe], free: Mapping[str, int], log_us: int, *, by_turns: bool = False) -> Made:
         """Plan all needs that recipes could meet: first those that nobody declined a part of, then each of the others without that.
 
-        Where it goes `by_turns`, the first round that comes to anything is the last of this plan.
+        Where it goes `by_turns`, somebody waits: the first round that comes to anything is the last of this plan, and so is one that is
+        cut short because its work is done. A plan that came to nothing so may do twice the work next time.
         """
         made = Made()
         needs = [one for one in self.network.living() if not one.is_supply and not one.is_hours and free.get(one.ref)]
@@ -257,8 +269,13 @@ class Production:
             for _ in range(MOST_ROUNDS):
                 before, resting = len(made.trees), made.dropped[RESTING]
                 still = [need for need in some if left.get(need.ref)]
-                self._plan_some(made, used, still, {ref: grains for ref, grains in left.items() if ref not in closed}, log_us)
+                mine = {ref: grains for ref, grains in left.items() if ref not in closed}
+                self._plan_some(made, used, still, mine, log_us, most_work=self._work if by_turns else None)
                 left = _without(left, made.trees[before:])
+                if made.cut_short:
+                    self._goes_on = True
+                    self._work = CYCLE_WORK if len(made.trees) > before else 2 * self._work
+                    return made
                 if by_turns and len(made.trees) > before:
                     self._turns += 1
                     more = made.dropped[RESTING] > resting or len(groups) > 1
@@ -266,6 +283,7 @@ class Production:
                     return made
                 if made.dropped[RESTING] == resting or len(made.trees) == before:
                     break
+        self._work = CYCLE_WORK
         return made
 
     def _is_open(self, ref: str, log_us: int) -> bool:
@@ -290,6 +308,7 @@ class Production:
         log_us: int,
         extra: Sequence[Stance] = (),
         guides: Guides | None = None,
+        most_work: int | None = None,
     ) -> None:
         try:
             layout = lay_out(self.network, self.book, recipes, needs, free, log_us, extra) if needs and recipes else None
@@ -298,7 +317,7 @@ class Production:
             if made.layout is None:  # What later rounds leave out is the same again.
                 made.layout = layout
                 made.left_out.update(layout.left_out)
-            plan, bound = self._solved(made, layout, guides or self.guides)
+            plan, bound = self._solved(made, layout, guides or self.guides, most_work)
         except (TooLarge, EngineFault) as error:  # One agent's numbers, or a fault, must not stop what else there is to do: it is told.
             made.failed = str(error)
             return
@@ -311,7 +330,7 @@ class Production:
             made.gap = Fraction(bound - made.worth, max(bound, 1))
         made.trees += trees_of(layout, plan, made.dropped)
 
-    def _solved(self, made: Made, layout: Layout, guides: Guides) -> tuple[ProductionPlan | None, int]:
+    def _solved(self, made: Made, layout: Layout, guides: Guides, most_work: int | None) -> tuple[ProductionPlan | None, int]:
         """Return a plan and a bound that none passes; no plan where nothing leads there yet.
 
         Hours that may be worked at any time of their window are planned twice: first as if each span of time had all of them; then
@@ -320,7 +339,7 @@ class Production:
         guide = self._led(made, layout, guides)
         if guide is None:
             return None, 0
-        plan = _checked(layout.problem, guide)
+        plan, made.cut_short = _checked(layout.problem, guide, most_work)
         bound = plan.bound
         if (layout.problem.pool_grains.sum(axis=1) > layout.whole).any():
             used = np.zeros_like(layout.problem.pool_grains)
@@ -329,11 +348,11 @@ class Production:
             layout.problem = shared_out(layout, used)
             # Beside the cycle time goes on, and with it the hours: what was solved for these would never be asked for again.
             exact = guides.of(layout.problem) if guides is AT_ONCE else None
-            plan = _checked(layout.problem, exact or guide)
+            plan, made.cut_short = _checked(layout.problem, exact or guide, most_work)
             timeless = without_time(layout)
             without = _unless_faulty(guides, timeless)
             if without is not None:
-                bound = min(bound, _checked(timeless, without).bound)
+                bound = min(bound, _checked(timeless, without, NO_WORK)[0].bound)
         return plan, bound
 
     def _led(self, made: Made, layout: Layout, guides: Guides) -> "Guide | None":
@@ -376,6 +395,18 @@ class Production:
         self._awaited = still
 
 
+def _told_apart(kept: Sequence[Deal], trees: Iterable[Tree]) -> tuple[list[Deal], list[Tree]]:
+    """Return both without two that ask the very same: one takes the place of both, as a proposal is named by what it asks."""
+    waiting = {deal.terms: deal for deal in kept}
+    found: dict[Terms, Tree] = {}
+    for each in trees:
+        tree = each
+        while waiting.pop(tree.terms, None) or found.pop(tree.terms, None):
+            tree = tree.twice
+        found[tree.terms] = tree
+    return list(waiting.values()), list(found.values())
+
+
 def _unless_faulty(guides: Guides, problem: ProductionProblem) -> "Guide | None":
     try:
         return guides.of(problem)
@@ -383,12 +414,14 @@ def _unless_faulty(guides: Guides, problem: ProductionProblem) -> "Guide | None"
         return None
 
 
-def _checked(problem: ProductionProblem, guide: "Guide") -> ProductionPlan:
-    plan = plan_making(problem, guide)
+def _checked(problem: ProductionProblem, guide: "Guide", most_work: int | None = None) -> tuple[ProductionPlan, bool]:
+    """Return a plan that passed the check, and whether it was cut short."""
+    walkers = walked(problem, guide, most_work)
+    plan = walkers.plan()
     wrong = broken_rules(problem, plan)
     if wrong:
         raise Defect(f"a plan of making breaks its own rules, so nothing was proposed; please report: {'; '.join(wrong[:3])}")
-    return plan
+    return plan, not walkers.is_complete
 
 
 def _without(free: Mapping[str, int], trees: Iterable[Tree]) -> dict[str, int]:

@@ -34,9 +34,11 @@ class Ground:
         self._things, self._stock_thing = problem.things, problem.stock_thing
         self._under, self._above, self._sharing = under, above, sharing
         self._stale = np.ones(selves, dtype=bool)
+        self._nodes = nodes
         self._heap, self._spot = np.zeros(nodes, dtype=np.int64), np.zeros(nodes, dtype=np.int64)
         self._shut: list[tuple[int, int]] = []
         self._shut_things: set[int] = set()
+        self.work = 0  # nodes looked at so far: the same on every machine, as time is not
         self.times_shut = 0  # ever: what is shut now says nothing of what was in between
 
     def freshen(self, thing: int) -> None:
@@ -45,6 +47,7 @@ class Ground:
             if self._stale[each]:
                 kernel.refresh(self.net, self.left, self.ways, each, self._heap, self._spot)
                 self._stale[each] = False
+                self.work += self._nodes
 
     def touch(self, things: Iterable[int]) -> None:
         """Let the ways of these things, and of all made of them, be found anew."""
@@ -80,6 +83,13 @@ class Ground:
         self._shut_things.update(things)
         self.times_shut += bool(things)
         return bool(things)
+
+    def close_lots(self, lot: int, least: int) -> None:
+        """Pass over all lots of the same thing that have less, too: ways would lead to one after another, and be looked for each time."""
+        left = self.left
+        alike = (self._stock_thing == self._stock_thing[lot]) & ~left.lot_shut & (left.lot > 0) & (left.lot < least)
+        for each in np.flatnonzero(alike).tolist():
+            self.close(kernel.TRAIL_LOT, each)
 
     def open(self) -> None:
         """Look again at all that was passed over: another need may want less of it."""

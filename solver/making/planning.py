@@ -24,12 +24,12 @@ def guided(problem: ProductionProblem, engine: str = "glop") -> "Guide":
     return guide_of(problem, engine)
 
 
-def walked(problem: ProductionProblem, guide: "Guide | None" = None) -> "Walkers":
-    """Return the walkers of a problem at rest, ready for what changes."""
+def walked(problem: ProductionProblem, guide: "Guide | None" = None, most_work: int | None = None) -> "Walkers":
+    """Return the walkers of a problem at rest, ready for what changes; with ``most_work`` they may have needs left to walk on with."""
     from solver.making.walkers import Walkers  # noqa: PLC0415 - likewise
 
     guide = guided(problem) if guide is None else guide
-    walkers = Walkers(problem, guide.pressures)
+    walkers = Walkers(problem, guide.pressures, most_work)
     walkers.follow(guide.trails, guide.wanted)
     walkers.fill(strict=True)
     walkers.fill()

@@ -21,6 +21,7 @@ from solver.problem import Ints
 __all__ = ["Pressures", "Trails", "Walkers", "bound_of", "net_of", "settled"]
 
 _T = TypeVar("_T")
+LINE_WORK = 100  # nodes looked at in the time that writing, checking and drawing a line of a tree takes
 LINES = 4_096  # of one tree; a tree that would have more is not taken
 CRUMB = 3  # what has less than so small a part of what is wanted is passed over for the time being
 PATIENCE = 8  # needs in a row that get nothing of what came free, before the rest is not asked
@@ -74,9 +75,11 @@ class Walkers:
     """Trees for the needs of a problem, kept while needs, lots and hours change.
 
     Every call leaves a plan that passes the check. Walkers are greedy: how far they are from the best is told by the bound.
+    One call does at most about `most_work` (None: all there is): nodes of ways looked at, and `LINE_WORK` for every line of a tree.
+    What it leaves open `walk_on`, or any later call, goes on with.
     """
 
-    def __init__(self, problem: ProductionProblem, pressures: Pressures) -> None:
+    def __init__(self, problem: ProductionProblem, pressures: Pressures, most_work: int | None = None) -> None:
         self.problem = replace(
             problem,
             need_units=problem.need_units.copy(),
@@ -84,6 +87,7 @@ class Walkers:
             pool_grains=problem.pool_grains.copy(),
         )
         self.pressures = pressures
+        self.most_work = most_work
         net, left = net_of(problem, pressures.scale), _all_left(problem)
         room = LINES + _widest(problem)
         self._found = kernel.Found(
@@ -109,6 +113,9 @@ class Walkers:
         self._scattered: set[int] | None = None
         self._ground = Ground(problem, net, left, pressed, *closures, sharing, self._found)
         self._first = Ground(problem, net, whole, pressed, *closures, sharing, self._found)
+        self._lines = 0  # of all trees ever
+        self._until = most_work  # of all work ever
+        self._open: set[int] = set()  # needs that were not asked, or not any more, because the work of a call was done
         self._trees: dict[int, _Tree] = {}
         self._next = 0
         self._gain = 0  # of all trees
@@ -128,7 +135,10 @@ class Walkers:
         ):
             mine[...] = theirs
         order = sorted(range(len(self._covered)), key=lambda need: (-int(self.problem.need_worth[need]), need))
-        for need in order:
+        for number, need in enumerate(order):
+            if self._is_done:
+                self._open.update(order[number:])
+                break
             for bucket in np.flatnonzero(wanted[need]).tolist():
                 missing = int(self.problem.need_units[need] - self._covered[need])
                 self._follow(need, bucket, min(missing, int(wanted[need, bucket])))
@@ -162,14 +172,41 @@ class Walkers:
             waiting = [(*self._rank(need), need) for need in (range(len(self._covered)) if needs is None else needs)]
             heapify(waiting)
             in_vain = 0
-            while waiting and (patience is None or in_vain < patience):
+            while waiting and (patience is None or in_vain < patience) and not self._is_done:
                 need = heappop(waiting)[-1]
                 trees = self._next
                 if self._sip(need, strict):
                     heappush(waiting, (*self._rank(need), need))
                 in_vain = in_vain + 1 if trees == self._next else 0
-            again = self._ground.times_shut > shut_before and len(self._trees) > trees_before
+            if self._is_done:
+                self._open.update(row[-1] for row in waiting)
+            again = self._ground.times_shut > shut_before and len(self._trees) > trees_before and not self._is_done
             self._ground.open()
+
+    def walk_on(self) -> bool:
+        """Go on with what earlier calls left open; return whether that is all now."""
+        self._begin()
+        self._settle_down(set(), set())
+        return self.is_complete
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether no call left anything open."""
+        return not self._open
+
+    def _begin(self) -> None:
+        """Begin a call: it has its own work to do, whatever others did."""
+        self._until = None if self.most_work is None else self.work + self.most_work
+
+    @property
+    def work(self) -> int:
+        """What was done so far, in nodes looked at."""
+        return self._ground.work + self._first.work + self._lines * LINE_WORK
+
+    @property
+    def _is_done(self) -> bool:
+        """Whether a call has done its work."""
+        return self._until is not None and self.work >= self._until
 
     def _rank(self, need: int) -> tuple[int, float]:
         asked = int(self.problem.need_units[need])
@@ -209,6 +246,8 @@ class Walkers:
                 if which == kernel.OVER or have * CRUMB < want or sip == 1:
                     if not self._ground.close(which, flat):
                         return False
+                    if which == kernel.TRAIL_LOT and sip > 1:
+                        self._ground.close_lots(flat, -(-want // CRUMB))
                 else:
                     sip = min(max(1, sip * have // want), sip - 1)
                 continue
@@ -292,6 +331,7 @@ class Walkers:
         table, sources = self._traced(tree, self._found.lines[:lines].copy())
         late = int(self.problem.need_late[need]) * max(0, bucket - int(self.problem.need_due[need]))
         gain = (self._worth_of_next(need) - late) * units - self._effort(lines)
+        self._lines += len(table)
         self._trees[tree] = _Tree(need, units, bucket, table, sources, gain)
         self._gain += gain
         self._of_need[need].add(tree)
@@ -486,6 +526,7 @@ class Walkers:
         """Let a need ask for so many units from now on, and walk what that moves."""
         if units < 0:
             raise BadProblem(f"need {need} is to ask for {units}: 0 or more are expected")
+        self._begin()
         self.problem.need_units[need] = units
         losers: set[int] = set()
         while self._covered[need] > units:
@@ -505,6 +546,7 @@ class Walkers:
         self._covered = np.append(self._covered, np.int64(0))
         self._of_need.append(set())
         need = len(self._covered) - 1
+        self._begin()
         self._settle_down({need}, set())
         return need
 
@@ -512,6 +554,7 @@ class Walkers:
         """Let a lot hold so many units from now on, and walk what that moves."""
         if units < 0:
             raise BadProblem(f"lot {lot} is to hold {units}: 0 or more are expected")
+        self._begin()
         more = units - int(self.problem.stock_units[lot])
         self.problem.stock_units[lot] = units
         self._left.lot[lot] += more
@@ -523,6 +566,7 @@ class Walkers:
         """Let a pool have so many grains in a bucket from now on, and walk what that moves."""
         if grains < 0:
             raise BadProblem(f"pool {pool} is to have {grains} grains: 0 or more are expected")
+        self._begin()
         more = grains - int(self.problem.pool_grains[pool, bucket])
         self.problem.pool_grains[pool, bucket] = grains
         self._left.pool[pool, bucket] += more
@@ -565,6 +609,7 @@ class Walkers:
 
     def _settle_down(self, touched: set[int], losers: set[int], *, only_fill: bool = False) -> None:
         """Walk the needs that may gain and those that lost; what lost or asks anew may then take from what is worth less."""
+        losers, self._open = losers | self._open, set()
         self.fill(sorted(losers | (set() if only_fill else touched)))
         if only_fill:
             self.fill(sorted(touched), patience=PATIENCE)
@@ -575,7 +620,7 @@ class Walkers:
     def _displace(self, need: int) -> None:
         """Let a short need take the place of trees that hold what it came by and are worth less, as long as all together gains."""
         for _ in range(DISPLACED):
-            if self._covered[need] >= self.problem.need_units[need]:
+            if self._covered[need] >= self.problem.need_units[need] or self._is_done:
                 break
             worth, before = self._worth_of_next(need), self._gain
             holders = {tree for key in self._in_the_way(need) for tree in self._users.get(key, ())}
@@ -584,6 +629,7 @@ class Walkers:
                 break
             victim = min(victims, key=lambda tree: (self._trees[tree].gain / self._trees[tree].units, -tree))
             losers, first = self._release(victim), self._next
+            until, self._until = self._until, None  # Half of it would be worse than nothing.
             self.fill([need])
             self.fill(sorted(losers))
             if self._gain <= before:
@@ -591,7 +637,9 @@ class Walkers:
                     losers |= self._release(tree)
                 self.fill(sorted(losers - {need}))
                 self.fill([need])
+                self._until = until
                 break
+            self._until = until
 
     def _in_the_way(self, need: int) -> list[tuple[int, int]]:
         """Return which lots and pools are taken of the tree that a need would walk if it came first."""

@@ -9,6 +9,7 @@ import pytest
 from coordinator.adapters.guides import GuidesBeside
 from coordinator.adapters.service import Service
 from coordinator.charter import Charter
+from coordinator.commitments import State
 from coordinator.production import Production, prepare
 from coordinator.times import SECOND_US
 from solver import TooLarge
@@ -102,6 +103,27 @@ def test_a_cycle_that_somebody_waits_for_plans_one_round_and_the_next_goes_on(
     assert guides.wait(LONG_S)
     desk.cycle()
     assert not desk.core.production.has_news
+
+
+def test_a_cycle_plans_as_far_as_its_work_goes_and_the_next_goes_on(guides: GuidesBeside, monkeypatch: pytest.MonkeyPatch) -> None:
+    def proposed(desk: Desk) -> int:
+        deals = [deal for deal in desk.core.book.deals.values() if deal.state is State.PROPOSED]
+        return sum(line.quantity.grains for deal in deals for line in deal.lines if line.serves)
+
+    monkeypatch.setattr("coordinator.production.CYCLE_WORK", 500)
+    desk = desk_led_by(guides)
+    desk.core.production._work = 500
+    desk.take(*(line for n in range(6) for line in (agent(f"w{n}", 48.6, 2.3), need(f"w{n}", 7, "shield", due=90, end=150))))
+    desk.cycle()
+    assert guides.wait(LONG_S)
+    steps = []
+    while desk.core.production.has_news and len(steps) < 100:
+        desk.cycle()
+        assert guides.wait(LONG_S)
+        steps.append(proposed(desk))
+    assert steps == sorted(steps)
+    assert len(set(steps)) > 6
+    assert steps[-1] == 80  # Forty hours of printing make no more.
 
 
 def test_nothing_is_planned_anew_without_news(guides: GuidesBeside) -> None:

@@ -101,6 +101,35 @@ def test_the_same_events_lead_to_the_same_plan() -> None:
         assert np.array_equal(getattr(plans[0], name), getattr(plans[1], name))
 
 
+@pytest.mark.parametrize("shape", [{"demand": 8}, {"demand": 4, "buckets": 3, "batches": True}])
+def test_what_one_call_has_no_work_left_for_the_next_goes_on_with(shape: dict[str, int]) -> None:
+    problem = reference(places=14, **shape).problem
+    whole, guide = plan_making(problem), guided(problem)
+    walkers = walked(problem, guide, most_work=2_000)
+    covered = [int(coverage_of(problem, walkers.plan()).sum())]
+    while not walkers.is_complete:
+        assert broken_rules(problem, walkers.plan()) == []
+        walkers.walk_on()
+        covered.append(int(coverage_of(problem, walkers.plan()).sum()))
+    assert len(covered) > 5
+    assert covered == sorted(covered)
+    assert covered[0] < covered[-1]
+    plan = walkers.plan()
+    assert broken_rules(problem, plan) == []
+    assert worth_of_plan(problem, plan) > 0.9 * worth_of_plan(problem, whole)  # What is left open is walked without a trail.
+
+
+def test_an_event_does_so_much_work_and_little_more() -> None:
+    problem = reference(places=40, demand=8).problem
+    walkers, draw = walked(problem), Draw(3)
+    walkers.most_work = 20_000
+    for _ in range(20):
+        before = walkers.work
+        happen(walkers, problem, draw)
+        assert walkers.work - before < 60_000  # What makes room for a change and takes one tree's place is not cut in two.
+        assert broken_rules(walkers.problem, walkers.plan()) == []
+
+
 def test_a_more_urgent_need_takes_the_place_of_a_later_tier_but_not_of_what_is_pinned() -> None:
     problem = ProductionProblem.of(
         places=1, things=1, stock=[(0, 0, 0, 10)], needs=[(0, 0, 6, 0, 0, 3), (0, 0, 4, 0, 0, 3)], worth=[10, 10]
