@@ -11,7 +11,7 @@ along what a linear program would run and move, where trails hold how much of th
 Things on a ring of recipes have a second self that is never made, only taken and moved: a ring never winds up to feed itself.
 """
 
-from math import gcd
+from math import ceil, gcd
 from typing import NamedTuple
 
 import numpy as np
@@ -40,6 +40,7 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 FAR = 1 << 60
+NOISE = 1e-6  # of a trail, which is floating point: what lies so little above a whole number is that number
 LOT, RUN, MOVE, LEFTOVER, WAIT, NOWHERE = range(5 + 1)  # The first four are those of `solver.making.plan.Kind`.
 KIND, WHAT, THING, UNITS, RUNS, SETUPS, BEGIN, END, FEEDS = range(9)
 COLUMNS = 9  # of a line as `unfold` writes it
@@ -448,8 +449,8 @@ def run(
         return False, undone
     runs = -(-(units * net.of[recipe]) // (made * net.good[recipe]))
     first = left.batch[activity, begin] == 0
-    if whole:  # As far as `walk` goes; who comes next takes what is left over.
-        runs = max(runs, min(without_loss(net, recipe, made, runs), int(left.trail_run[activity, begin] + 1)))
+    if whole:  # As far as the trail goes, and its last part of a run; who comes next takes what is left over.
+        runs = max(runs, min(without_loss(net, recipe, made, runs), ceil(left.trail_run[activity, begin] - NOISE)))
     runs = more_runs(net, left, activity, begin, runs)
     write(found.lines, line, RUN, activity, thing, units, begin, begin + net.lead[activity], feeds)
     found.lines[line, RUNS], found.lines[line, SETUPS] = runs, 1 if first else 0

@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("--spacing", type=int, default=2)
     parser.add_argument("--demands", type=int, nargs="*", default=[1, 3, 8])
     parser.add_argument("--cell", type=int, default=MOST_A_CELL, help="variables of one linear program, at most")
-    parser.add_argument("--work", type=int, default=170_000, help="of walkers in one event, at most; what is left the next goes on with")
+    parser.add_argument("--work", type=int, default=120_000, help="of walkers in one event, at most; what is left the next goes on with")
     parser.add_argument("--pdlp", action="store_true", help="time PDLP too; the best engine counts")
     said = parser.parse_args()
     plan_making(reference(places=8, buckets=said.buckets).problem)

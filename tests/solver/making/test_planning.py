@@ -177,6 +177,7 @@ def test_what_a_run_leaves_over_is_taken_even_where_it_is_not_enough() -> None:
     pytest.param(1, [40], [10, 9, 5, 14], id="twice twenty runs for four needs"),
     pytest.param(2, [20], [7, 12, 3, 16], id="two of a run, so ten runs lose nothing"),
     pytest.param(1, [12, 8], [10, 7], id="no lot has enough for twenty runs"),
+    pytest.param(1, [11], [7, 3], id="eleven runs and no more, of which ten come out well"),
 ])  # fmt: skip
 def test_what_several_needs_have_of_one_recipe_is_rounded_down_but_once(made: int, lots: list[int], asked: list[int]) -> None:
     problem = ProductionProblem.of(
