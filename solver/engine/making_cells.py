@@ -1,4 +1,4 @@
-"""Unsplit lots on one cell: a linear program for pressures, HiGHS on the nearest pairs, then CP-SAT on what these leave open."""
+"""Unsplit lots on one cell: a linear program for pressures, fillings or HiGHS on the nearest pairs, then CP-SAT on what is left open."""
 
 import math
 from typing import Any
@@ -10,8 +10,9 @@ from ortools.sat.python import cp_model
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_matrix
 
+from solver.engine.making_columns import fill_makers
 from solver.errors import EngineFault
-from solver.making.lots import AssignedLots, UnsplitLots, bound_of_lots, greedy
+from solver.making.lots import AssignedLots, UnsplitLots, bound_of_fillings, bound_of_lots, greedy, in_steps
 from solver.making.reference import Draw
 from solver.making.sequences import Sequence, Workshop, lateness_of
 from solver.problem import Ints
@@ -21,8 +22,12 @@ __all__ = ["assign", "sequence"]
 Floats = NDArray[np.float64]
 NO_ANSWER = 2**62  # dearer than any
 NEAREST = 3  # makers of each lot, those of least regret, that a search looks at first
-SHARES = (0.1, 0.5, 0.1)  # of the limit: the nearest makers where HiGHS found nothing, some makers at a time, then all that is left open
-NODES = 125  # of HiGHS's tree, for a limit of 1 and one maker: with twice as many makers a node takes twice as long or more
+SHARES = (0.1, 0.35, 0.07)  # of the limit: the nearest makers where HiGHS found nothing, some makers at a time, then all that is left open
+FILLING = 0.8  # of the limit: fillings, where these are looked for; and then some makers at a time
+FEW_AFTER = 0.1
+FILLED = 15  # lots a maker: of more of them some always add up to nearly all of its hours, and pressures tell as much
+MOST_STEPS = 10_000  # of hours, by which a maker is filled
+NODES = 80  # of HiGHS's tree, for a limit of 1 and one maker: with twice as many makers a node takes twice as long or more
 NEARLY = 0.001  # of the best on the nearest pairs: HiGHS stops there, since other pairs may gain as much
 SLICE = 0.3  # of work for one search among some makers
 LEAST_WORK = 0.01  # that laying out a search takes beside
@@ -33,29 +38,42 @@ LOTS = (20, 60)  # about so many are shared anew at a time: CP-SAT proves the be
 def assign(asked: UnsplitLots, limit: float, seed: int) -> AssignedLots:
     """See `solver.making.lots.assign_lots`."""
     pressure, scale, whole = _pressures(asked)
-    bound = bound_of_lots(asked, pressure, scale)
+    simple = bound = bound_of_lots(asked, pressure, scale)
     reduced = asked.effort + pressure[:, None] * asked.hours / scale
     regret = reduced - reduced.min(axis=0)
+    worth = np.zeros(asked.effort.shape[1], dtype=np.int64)
     near = _nearest(regret)
     opens = bool(asked.setup.any())
+    filled = not opens and _can_be_filled(asked)
     best = _start(asked, regret, whole)
     if not opens and _effort(asked, best) > bound:
-        best = min(best, _branched(asked, near, int(limit * NODES / len(pressure))), key=lambda maker: _effort(asked, maker))
+        if filled:
+            found, worth = fill_makers(asked, pressure / scale, scale, limit * FILLING, seed)
+            bound = max(bound, bound_of_fillings(asked, worth, scale))
+        else:
+            found = _branched(asked, near, int(limit * NODES / len(pressure)))
+        best = min(best, found, key=lambda maker: _effort(asked, maker))
     if best[0] < 0 or opens:
         best, _, _ = _better(asked, best, near | opens, limit * SHARES[0], seed)
     if best[0] < 0:
         best, _, _ = _better(asked, best, np.ones_like(near), limit * SHARES[0], seed)
     elif not opens:
-        best = _among_few(asked, best, regret, bound, limit * SHARES[1], seed)
+        best = _among_few(asked, best, regret, bound, limit * (FEW_AFTER if filled else SHARES[1]), seed)
     # What takes more than the gap by itself is in no better answer. (One unit of slack for the rounding of floats.)
-    open_ = regret <= _effort(asked, best) - bound + 1
+    open_ = regret <= _effort(asked, best) - simple + 1
     proven = _effort(asked, best) == bound
     if not proven:
         best, proven, _ = _better(asked, best, open_, limit * SHARES[1 if opens else 2], seed)
     if best[0] < 0:
-        return AssignedLots(best, None, bound, pressure, scale, proven)
+        return AssignedLots(best, None, bound, pressure, worth, scale, proven)
     effort = _effort(asked, best)
-    return AssignedLots(best, effort, effort if proven else bound, pressure, scale, proven)
+    return AssignedLots(best, effort, effort if proven else bound, pressure, worth, scale, proven)
+
+
+def _can_be_filled(asked: UnsplitLots) -> bool:
+    """Whether fillings say more than pressures do, and can be found step by step of hours."""
+    makers, lots = asked.effort.shape
+    return lots <= FILLED * makers and int(in_steps(asked)[1].max()) <= MOST_STEPS
 
 
 def _nearest(regret: Floats) -> NDArray[np.bool_]:

@@ -35,7 +35,7 @@ class UnsplitLots:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AssignedLots:
-    """Who makes each lot, and the pressures of makers' hours that bound every answer.
+    """Who makes each lot, and pressures of makers' hours and worths of lots, either of which bound every answer.
 
     ``proven``: the search looked everywhere, so that no answer is better, or there is none.
     """
@@ -44,6 +44,7 @@ class AssignedLots:
     effort: int | None  # of it all; None where no answer was found
     bound: int  # no answer takes less effort
     pressure: Ints  # (M,) of a grain, in effort / scale
+    worth: Ints  # (N,) of a lot, in effort / scale; zeros where none were looked for
     scale: int
     proven: bool
 
@@ -58,14 +59,16 @@ class AssignedLots:
 def assign_lots(asked: UnsplitLots, limit: float = 10.0, seed: int = 1) -> AssignedLots:
     """Return the best answer found within a deterministic ``limit`` (about seconds of one core), the same one each time.
 
-    A linear program gives pressures and a bound. HiGHS branches on the pairs nearest by these, CP-SAT lets a few makers at a time share
-    their lots anew; last, CP-SAT searches all pairs but those that their reduced effort rules out exactly.
+    A linear program gives pressures and a bound. Where makers get few lots, one over whole fillings of theirs gives a closer bound, and
+    answers; elsewhere HiGHS branches on the pairs nearest by the pressures. CP-SAT lets a few makers at a time share their lots
+    anew; last, it searches all pairs but those that their reduced effort rules out exactly.
     """
     makers, lots = asked.effort.shape
+    nothing = np.zeros(0, dtype=np.int64)
     if not lots:
-        return AssignedLots(np.zeros(0, dtype=np.int64), 0, 0, np.zeros(makers, dtype=np.int64), 1, True)
+        return AssignedLots(nothing, 0, 0, np.zeros(makers, dtype=np.int64), nothing, 1, True)
     if not makers:
-        return AssignedLots(np.full(lots, -1, dtype=np.int64), None, 0, np.zeros(0, dtype=np.int64), 1, True)
+        return AssignedLots(np.full(lots, -1, dtype=np.int64), None, 0, nothing, np.zeros(lots, dtype=np.int64), 1, True)
     from solver.engine.making_cells import assign  # noqa: PLC0415 - loading OR-Tools takes half a second
 
     return assign(asked, limit, seed)
@@ -76,6 +79,26 @@ def bound_of_lots(asked: UnsplitLots, pressure: Ints, scale: int) -> int:
     each = asked.effort * scale + pressure[:, None] * asked.hours
     spared = [max(0, int(p) * int(c) - int(s) * scale) for p, c, s in zip(pressure, asked.capacity, asked.setup, strict=True)]
     total = sum(each.min(axis=0).tolist()) - sum(spared) if each.size else 0
+    return -(-total // scale)
+
+
+def in_steps(asked: UnsplitLots) -> tuple[Ints, Ints]:
+    """Return hours (M, N) and capacity (M,) in the largest step that all hours are whole in; what is left of a capacity is of no use."""
+    step = max(1, int(np.gcd.reduce(asked.hours, axis=None)))
+    return asked.hours // step, asked.capacity // step
+
+
+def bound_of_fillings(asked: UnsplitLots, worth: Ints, scale: int) -> int:
+    """Return what every answer takes at least, given any worths of lots: no filling of a maker exceeds its effort by more."""
+    hours, capacity = in_steps(asked)
+    total = int(worth.sum())
+    for maker, room in enumerate(capacity.tolist()):
+        most = np.zeros(room + 1, dtype=np.int64)  # by how much, in so many steps
+        gain = worth - asked.effort[maker] * scale
+        for lot in np.flatnonzero((gain > 0) & (hours[maker] <= room)).tolist():
+            long = int(hours[maker, lot])
+            most[long:] = np.maximum(most[long:], most[: room + 1 - long] + gain[lot])
+        total -= max(0, int(most[-1]) - int(asked.setup[maker]) * scale)
     return -(-total // scale)
 
 
@@ -99,11 +122,19 @@ def broken_assignment(asked: UnsplitLots, answer: AssignedLots) -> list[str]:
     ]
     if effort != answer.effort:
         broken.append(f"the effort is given as {answer.effort}, but adds up to {effort}")
-    if (answer.pressure < 0).any() or (not answer.proven and answer.bound > bound_of_lots(asked, answer.pressure, answer.scale)):
-        broken.append(f"the bound is given as {answer.bound}, which does not follow from the pressures")
+    if (answer.pressure < 0).any():
+        broken.append(f"the hours of maker {answer.pressure.argmin()} are pressed below zero")
+    elif not answer.proven and answer.bound > _bound(asked, answer):
+        broken.append(f"the bound is given as {answer.bound}, which does not follow from the pressures or worths")
     if answer.bound > answer.effort:
         broken.append(f"the bound {answer.bound} is above the effort {answer.effort}")
     return broken
+
+
+def _bound(asked: UnsplitLots, answer: AssignedLots) -> int:
+    """Return what follows from the pressures, and from the worths where any were given: for these each maker is filled step by step."""
+    by_hours = bound_of_lots(asked, answer.pressure, answer.scale)
+    return max(by_hours, bound_of_fillings(asked, answer.worth, answer.scale)) if answer.worth.any() else by_hours
 
 
 def greedy(asked: UnsplitLots, regret: NDArray[np.float64], settled: Ints) -> Ints:

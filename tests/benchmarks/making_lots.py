@@ -47,7 +47,7 @@ def facilities(folder: Path) -> Iterator[tuple[str, UnsplitLots, int]]:
 def main() -> None:
     """Print a row for each instance and the worst of each set."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--limit", type=float, default=6.0)
+    parser.add_argument("--limit", type=float, default=9.0)
     parser.add_argument("--most", type=int, default=10_000, help="instances of each set, the smallest first")
     parser.add_argument("--of", choices=("gap", "orlib-sscflp"), action="append", help="this set alone")
     said = parser.parse_args()

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from solver.engine.making_columns import best_fillings
 from solver.errors import BadProblem, TooLarge
-from solver.making.lots import UnsplitLots, assign_lots, bound_of_lots, broken_assignment
+from solver.making.lots import UnsplitLots, assign_lots, bound_of_fillings, bound_of_lots, broken_assignment, in_steps
 from solver.making.reference import Draw
 from solver.making.sequences import NEVER, Sequence, Workshop, broken_sequence, dispatch, lateness_of, sequence_jobs
 
@@ -79,6 +80,50 @@ def test_lots_are_shared_among_a_few_of_many_makers_most_of_whom_get_none(idle: 
     assert set(answer.maker.tolist()) <= set(range(4))
     assert answer.gap is not None
     assert answer.gap < Fraction(1, 100)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_worths_of_lots_bound_every_answer_and_no_filling_exceeds_them_by_more(seed: int) -> None:
+    draw = Draw(seed)
+    asked = UnsplitLots(table(draw, 2, 7, 1, 30), 6 * table(draw, 2, 7, 1, 9), table(draw, 1, 2, 60, 160)[0], np.zeros(2, dtype=np.int64))
+    worth, scale = table(draw, 1, 7, 0, 120)[0], 4
+    fits, least = [], []
+    for maker in range(2):
+        sets = [np.array(each, dtype=bool) for each in product([False, True], repeat=7)]
+        fits.append([each for each in sets if asked.hours[maker, each].sum() <= asked.capacity[maker]])
+        least.append(min(int((asked.effort[maker] * scale - worth)[each].sum()) for each in fits[maker]))
+    assert bound_of_fillings(asked, worth, scale) == -((-int(worth.sum()) - sum(least)) // scale)
+    hours, capacity = in_steps(asked)
+    taken, gains = best_fillings(asked.effort * scale, hours, capacity, worth, np.ones(2, dtype=bool))
+    assert gains.tolist() == [-each for each in least]
+    for maker in range(2):
+        assert int((worth - asked.effort[maker] * scale)[taken[maker]].sum()) == gains[maker]
+        assert asked.hours[maker, taken[maker]].sum() <= asked.capacity[maker]
+    both = [
+        int(asked.effort[0, one].sum() + asked.effort[1, ~one].sum())
+        for one in fits[0]
+        if any(np.array_equal(~one, each) for each in fits[1])
+    ]
+    assert all(effort >= bound_of_fillings(asked, worth, scale) for effort in both)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_worths_of_lots_bound_more_closely_than_pressures_of_hours(seed: int) -> None:
+    asked = crowded(seed)
+    answer = assign_lots(asked, 1.0)
+    by_hours, by_lots = (bound_of_lots(asked, answer.pressure, answer.scale), bound_of_fillings(asked, answer.worth, answer.scale))
+    assert by_hours < by_lots <= answer.bound
+    assert broken_assignment(asked, replace(answer, worth=np.zeros(40, dtype=np.int64), bound=by_lots, proven=False)) != []
+
+
+def test_hours_too_long_to_fill_step_by_step_are_assigned_by_pressures() -> None:
+    asked = crowded(1)
+    fine = replace(asked, hours=asked.hours * 1000 + 1, capacity=asked.capacity * 1000 + 40)
+    answer = assign_lots(fine, 1.0)
+    assert broken_assignment(fine, answer) == []
+    assert not answer.worth.any()
+    assert answer.gap is not None
+    assert answer.gap < Fraction(3, 100)
 
 
 def test_no_lots_are_assigned_at_no_effort() -> None:
