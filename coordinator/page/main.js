@@ -76,9 +76,10 @@ function readAddress() {
   const [path, text = ""] = location.hash.replace(/^#\/?/, "").split("?");
   const view = VIEWS.find((each) => each.name === path) ?? overview;
   const strange = path && view.name !== path ? [["address.view", { name: path.slice(0, LONGEST_WORD) }]] : [];
+  const choices = new Map(Object.entries(view.choices ?? {})); // an address may name what every object has, such as a constructor
   const query = {};
   for (const [name, value] of new URLSearchParams(text)) {
-    const known = name === "more" ? MORE.test(value) : (view.choices?.[name]?.includes(value) ?? true);
+    const known = name === "more" ? MORE.test(value) : (choices.get(name)?.includes(value) ?? true);
     if (known || !value) query[name] = value;
     else strange.push(["address.value", { name: name.slice(0, LONGEST_WORD), value: value.slice(0, LONGEST_WORD) }]);
   }

@@ -38,7 +38,7 @@ const TOLD = {
   known: (said) => anyOf(said),
   near: (said) => anyOf(said),
   field: (said) => (said === "The name in source" ? t("field.source") : said),
-  expected: (said) => (said in EXPECTED ? t(`expected.${EXPECTED[said]}`) : said),
+  expected: (said) => (Object.hasOwn(EXPECTED, said) ? t(`expected.${EXPECTED[said]}`) : said),
 };
 const INSTANTS = Object.keys(TOLD).filter((name) => TOLD[name] === instant);
 

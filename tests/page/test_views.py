@@ -263,6 +263,7 @@ def test_search_says_that_there_is_more_than_it_shows(served: Served, open_page:
     [
         ("nothing", "There is no view called “nothing”; this is the overview.", "Overview"),
         ("needs?tier=9", "The address asks for tier “9”, which there is not: it is left out.", "Needs"),
+        ("needs?tier=9&constructor=1&__proto__=1", "The address asks for tier “9”, which there is not: it is left out.", "Needs"),
         ("needs?more=many", "The address asks for more “many”, which there is not: it is left out.", "Needs"),
         ("proposals?state=lost", "The address asks for state “lost”, which there is not: it is left out.", "Proposals"),
         ("network?show=all", "The address asks for show “all”, which there is not: it is left out.", "Network"),
