@@ -345,8 +345,8 @@ class KafkaService(Service):
             self._publish_outbox()
         is_at_end = is_silent and not self._acted
         if not self._caught_up and self._wanted is not None and (is_at_end or self._has_reached_goal()):
-            # From here on plans are of now: what stood before is planned once time is told, or something is said.
-            self._caught_up, self._heard_since_plan = True, False
+            # From here on plans are of now: what stood before is planned once time is told anew, or something is said.
+            self._caught_up, self._heard_since_plan, self._ticked = True, False, False
         if self._caught_up:
             self._failure = None
         if is_at_end:

@@ -505,6 +505,19 @@ def test_history_without_turns_is_taken_up_without_proposing_for_the_past(start:
         assert not coordination.book.ended
 
 
+def test_time_that_was_told_before_a_start_asks_for_no_plan(start: Start, broker: str, stranger: KafkaProducer) -> None:
+    KafkaLog(broker, replicas=1).close()
+    for kind, agent in (("offer", "atelier-nord"), ("need", "clinique-ouest")):
+        put(stranger, pieces(kind, agent, 5))
+    put(stranger, event_json("tick", "coordinator:before", "tick", wall_us(), {}))
+    told_us = wall_us()
+    service = start()
+    until(lambda: service.status().counts["taken"] == 2)
+    [name] = proposed(service)
+    with service.reading() as coordination:
+        assert coordination.book.deals[name].made_us > told_us
+
+
 def test_a_memory_of_another_kafka_ends_the_start(start: Start, tmp_path: Path) -> None:
     service = start()
     agree(service)
