@@ -42,6 +42,7 @@ WAYS_WORTH = 4  # a unit of the last tier is worth so many times what it takes w
 SPACINGS = (10, 4, 2)  # of tiers: so many times one is worth the next, as far as numbers allow
 LARGEST_WORTH = 2**49
 MOST_UNITS = 2**36  # of one lot, and grains of one capacity's hours: more than any plan takes
+LEAST_RESTS = 100  # of such a part of all or less, rests of lots are let be: finer units make more and smaller trees, and plans no better
 MOST_PARTS = 100  # of what all amounts of a thing share: what a lot has beyond such parts is left aside
 LEVELS = 10  # of fairness within a tier, unless the charter says off
 
@@ -311,13 +312,14 @@ class _Builder:
         return stocks, [max(1, math.gcd(*amounts[stock])) for stock in stocks]
 
     def _step(self, stock: Stock, coarse: int, lots: Sequence[Stance]) -> int:
-        """Return a finer unit where lots have rests that are too small for a unit each, but make up some together: whole packs of it."""
+        """Return a finer unit where lots have rests that are too small for a unit each, but make up many together: whole packs of it."""
         pack = self.network.definition(stock[0]).multiple_grains or 1
         free = [self.free[lot.ref] for lot in lots if (self.network.canonical(lot.thing), lot.dimension) == stock]
         if coarse % pack:
             pack = 1
         packed = [each - each % pack for each in free]
-        if sum(each // coarse for each in packed) == sum(packed) // coarse:
+        together = sum(packed) // coarse
+        if (together - sum(each // coarse for each in packed)) * LEAST_RESTS <= together:
             return coarse
         exact = math.gcd(coarse, *packed)
         if coarse // exact <= MOST_PARTS:

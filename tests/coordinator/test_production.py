@@ -8,7 +8,7 @@ import pytest
 
 from coordinator.commitments import State
 from coordinator.signals import parse_event
-from coordinator.workshops import _dearest
+from coordinator.workshops import _dearest, lay_out
 from solver import EngineFault
 from tests.support.desk import Desk
 from tests.support.events import agent, amount, answer, capacity, event, need, offer, report, resource, withdraw
@@ -462,6 +462,17 @@ def test_a_run_takes_an_input_from_several_suppliers_each_asked_for_its_part(amo
     assert len(asked) == len(amounts)
     assert sum(asked) == pytest.approx(run)
     assert all(each <= had for each, had in zip(sorted(asked), sorted(amounts), strict=True))
+
+
+@pytest.mark.parametrize(("amounts", "step"), [((6, 6), 2), ((996, 996), 10)])
+def test_rests_of_lots_are_counted_where_they_are_more_than_a_hundredth_of_all(amounts, step):
+    desk, _ = in_parts("plank", *amounts)
+    network = desk.core.network
+    wanted = [one for one in network.living() if one.thing == ("resource", "chair")]
+    layout = lay_out(
+        network, desk.core.book, network.recipes, wanted, {one.ref: one.stated_grains for one in network.living()}, desk.core.log_us
+    )
+    assert dict(zip(layout.stocks, layout.steps, strict=True))[("resource", "plank"), "pieces"] == step
 
 
 def test_parts_are_whole_packs_where_a_thing_has_them():
