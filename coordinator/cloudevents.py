@@ -62,7 +62,7 @@ def _parted(structured: bytes) -> tuple[dict[str, object], bytes | None] | None:
     """Return the attributes and the bytes of the data, where the data comes last, as we write it, and both can be told at a glance.
 
     Within a text a quotation mark would be escaped, so what is looked for can only be the member itself. Attributes that come out again
-    as they went in have no name twice.
+    as they went in have no name twice, unless it is that of the data.
     """
     head, found, data = structured.partition(b',"data":')
     if not found or not data.endswith(b"}") or not _is_json(data[:-1]):
@@ -72,7 +72,9 @@ def _parted(structured: bytes) -> tuple[dict[str, object], bytes | None] | None:
         record = orjson.loads(head)
     except orjson.JSONDecodeError:
         return None
-    if not isinstance(record, dict) or orjson.dumps(record) != head or not {str, int}.issuperset(map(type, record.values())):
+    if not isinstance(record, dict) or "data" in record or orjson.dumps(record) != head:
+        return None
+    if not {str, int}.issuperset(map(type, record.values())):
         return None
     return record, None if data == b"null}" else data[:-1]
 

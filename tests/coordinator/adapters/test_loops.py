@@ -96,7 +96,7 @@ def test_a_timer_comes_between_sockets_that_all_speak_at_once(pairs: list[tuple[
 
     with asyncio.Runner(loop_factory=fair_loop) as runner:
         assert runner.run(all_at_once()) == MANY
-    assert before == [0] or before[0] <= AT_ONCE
+    assert before[0] <= AT_ONCE
 
 
 def test_the_server_runs_on_such_a_loop(tmp_path: Path) -> None:
