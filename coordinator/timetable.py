@@ -52,10 +52,8 @@ def timetable(coordination: Coordination, process: str | None = None, agent: str
         booked = tuple(_bookings(coordination, stance, [deal for deal in book.naming(ref) if deal.state not in ENDED]))
         if booked or (stance.stands and not stance.is_over(coordination.log_us)):
             begin_us, end_us = _window(stance, coordination.log_us)
-            stated, free = (
-                network.quantity(stance, stance.stated_grains),
-                network.quantity(stance, book.open_grains(stance, coordination.log_us)),
-            )
+            stated = network.quantity(stance, stance.stated_grains)
+            free = network.quantity(stance, book.open_grains(stance, coordination.log_us))
             rows.append(Hours(ref, stance.agent, name, begin_us, end_us, stated, free, booked))
     rows.sort(key=lambda row: (not row.booked, row.process, row.agent, row.begin_us, row.ref))
     return {"now": max(0, coordination.log_us), "total": len(rows), "items": tuple(rows[:limit])}

@@ -427,8 +427,8 @@ class KafkaService(Service):
         if not acting:
             return False
         decisions = self._decide(acting)
-        if self._acted:
-            self._read_on(wait=False)  # What came while a plan was made goes with it: it is taken a turn sooner.
+        if self._acted:  # Then this step did not read yet: what came meanwhile, while a plan was made for one, is taken a turn sooner.
+            self._read_on(wait=False)
         ends = self._next_ends(acting)
         if not ends and not decisions:
             return False
