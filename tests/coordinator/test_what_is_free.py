@@ -9,7 +9,7 @@ from coordinator.exploding import explode
 from coordinator.makers import makers
 from coordinator.opportunities import opportunities
 from coordinator.questions import stats, upstream
-from coordinator.timetable import timetable
+from coordinator.timetable import Hours, timetable
 from coordinator.trees import tree
 from coordinator.views import Asked, offers_or_needs
 from tests.support.desk import Desk
@@ -33,7 +33,7 @@ def told_free(desk: Desk) -> dict[str, tuple[int, int]]:
     cloth, sewing = (sum(free.grains for free in each.free) for each in way.takes)
     [design] = makers(network, "gown", log_us=log_us, book=book)
     rows = {row.name: row.free.grains for row in explode(desk.core, "ward/need/n").rows}
-    [machine] = timetable(desk.core)["items"]  # type: ignore[misc]
+    machines: tuple[Hours, ...] = timetable(desk.core)["items"]  # type: ignore[assignment]  # none once its window has closed
     listed = {row["ref"]: row["free"]["value"] for row in offers_or_needs(desk.core, Asked(), supply=True)["items"]}
     columns = atlas(desk.core)
     kinds = zip(columns["signals"]["thing"], columns["signals"]["need"], columns["signals"]["open"], strict=True)
@@ -44,7 +44,7 @@ def told_free(desk: Desk) -> dict[str, tuple[int, int]]:
         "tree": (cloth, sewing // HOUR),
         "explode": (rows["cloth"], rows["sewing"] // HOUR),
         "offers": (listed["mill/offer/o"], listed["shop/capacity/c"]),
-        "makers and hours": (design.inputs[0].free.grains, machine.free.grains // HOUR),
+        "makers and hours": (design.inputs[0].free.grains, sum(one.free.grains for one in machines) // HOUR),
         "map": (shares["cloth"] * 10 // 1000, shares["sewing"] * 10 // 1000),
     }
 
