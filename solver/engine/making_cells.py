@@ -91,7 +91,7 @@ def _branched(asked: UnsplitLots, looked_at: NDArray[np.bool_], nodes: int) -> I
     matrix = coo_matrix((entries, (np.concatenate([lot, lots + maker]), np.concatenate([pairs, pairs]))), shape=(lots + makers, len(pairs)))
     once = np.ones(lots)
     limits = LinearConstraint(
-        matrix.tocsr(), np.concatenate([once, np.full(makers, -np.inf)]), np.concatenate([once, asked.capacity.astype(float)])
+        matrix.tocsr(), np.concatenate([once, np.full(makers, -np.inf)]), np.concatenate([once, asked.useful.astype(float)])
     )
     # No time is given, for the clock would make answers differ. SciPy takes no number of workers; HiGHS counts nodes the same with any.
     options = {"node_limit": max(nodes, 1), "mip_rel_gap": NEARLY}
@@ -167,13 +167,13 @@ def _pressures(asked: UnsplitLots) -> tuple[Ints, int, Ints]:
     arcs = np.arange(makers * lots)
     rows, columns, entries = [lot, lots + maker], [arcs, arcs], [np.ones(len(arcs)), asked.hours.ravel().astype(float)]
     lower = [np.ones(lots), np.full(makers, -np.inf)]
-    upper = [np.ones(lots), np.zeros(makers) if opens else asked.capacity.astype(float)]
+    upper = [np.ones(lots), np.zeros(makers) if opens else asked.useful.astype(float)]
     cost, most = asked.effort.ravel().astype(float), np.ones(len(arcs))
     if opens:
         setup = len(arcs) + np.arange(makers)
         rows += [lots + np.arange(makers), lots + makers + arcs, lots + makers + arcs]
         columns += [setup, arcs, setup[maker]]
-        entries += [-asked.capacity.astype(float), np.ones(len(arcs)), -np.ones(len(arcs))]
+        entries += [-asked.useful.astype(float), np.ones(len(arcs)), -np.ones(len(arcs))]
         lower.append(np.full(len(arcs), -np.inf))
         upper.append(np.zeros(len(arcs)))
         cost, most = np.append(cost, asked.setup.astype(float)), np.ones(len(arcs) + makers)
@@ -197,6 +197,7 @@ def _pressures(asked: UnsplitLots) -> tuple[Ints, int, Ints]:
 def _search(asked: UnsplitLots, looked_at: NDArray[np.bool_], hint: Ints, limit: float, seed: int) -> tuple[Ints | None, bool, float]:
     """Return the best answer on the pairs looked at, whether nothing better is among them, and the work it took."""
     makers, lots = asked.effort.shape
+    useful = asked.useful
     model = cp_model.CpModel()
     pairs = {(int(maker), int(lot)): model.new_bool_var("") for maker, lot in np.argwhere(looked_at)}
     for lot in range(lots):
@@ -207,12 +208,12 @@ def _search(asked: UnsplitLots, looked_at: NDArray[np.bool_], hint: Ints, limit:
         load = sum(int(asked.hours[maker, lot]) * pairs[maker, lot] for lot in row)
         if asked.setup[maker]:
             opened = model.new_bool_var("")
-            model.add(load <= int(asked.capacity[maker]) * opened)
+            model.add(load <= int(useful[maker]) * opened)
             for lot in row:
                 model.add_implication(pairs[maker, lot], opened)
             goal.append(int(asked.setup[maker]) * opened)
         elif row:
-            model.add(load <= int(asked.capacity[maker]))
+            model.add(load <= int(useful[maker]))
     model.minimize(sum(goal))
     if len(hint) and hint[0] >= 0:
         for (maker, lot), chosen in pairs.items():

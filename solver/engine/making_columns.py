@@ -36,6 +36,7 @@ TOGETHER = (45, 85)  # about so many lots are shared anew at a time
 PART_WORK = 0.3  # for the worths of such a part, and for a dive into it
 LEAST_WORK = 0.01  # that a dive takes beside
 TINY = 1e-6
+LARGEST = 1 << 61  # worth of all lots, in effort / scale: what differs from it by an effort still fits into 64 bits
 
 
 def fill_makers(asked: UnsplitLots, pressure: Floats, scale: int, limit: float, seed: int) -> tuple[Ints, Ints]:
@@ -60,7 +61,12 @@ def fill_makers(asked: UnsplitLots, pressure: Floats, scale: int, limit: float, 
             best, least = found, _effort(asked, found)
     if best[0] >= 0 and least - bound >= 1:
         best = _shared_anew(asked, best, worth, scale, limit - work, draw)
-    return best, np.rint(worth * scale).astype(np.int64)
+    return best, _counted(worth, scale)
+
+
+def _counted(worth: Floats, scale: int) -> Ints:
+    """Return worths (N,) in effort / scale, whole and so small that they can be added up: any worths tell a bound that is so."""
+    return np.rint(np.minimum(worth * scale, LARGEST // len(worth))).astype(np.int64)
 
 
 def _effort(asked: UnsplitLots, maker: Ints) -> float:
@@ -92,6 +98,11 @@ def _shared_anew(asked: UnsplitLots, best: Ints, worth: Floats, scale: int, limi
     return best
 
 
+def _width(worth: Floats, share: float) -> float:
+    """Return so wide a box for worths; where they are all nothing, one of an effort: no multiple of nothing lets them go anywhere."""
+    return share * float(worth.mean()) or 1.0
+
+
 class _Master:
     """The linear program over the fillings found so far, and what is settled of it: makers that are closed and lots that are placed."""
 
@@ -115,8 +126,12 @@ class _Master:
             self._add(filling)
 
     def settle_worths(self, worth: Floats, limit: float) -> tuple[Floats, float]:
-        """Return the worths with the best bound that was found within ``limit``, beginning with these, and that bound."""
-        box = BOX * worth.mean()
+        """Return the worths with the best bound that was found within ``limit``, beginning with these, and that bound.
+
+        What is left over although that is dearer than any answer has no room, and worths would grow without end.
+        """
+        dearest = self._asked.effort.max(axis=0).sum()
+        box = _width(worth, BOX)
         self._box(worth, box)
         nothing = np.full(len(self._makers), np.inf)
         _, bound = self._look(worth, worth, nothing)
@@ -132,7 +147,7 @@ class _Master:
                     break
             if new and effort - bound >= CLOSE:
                 continue
-            if loose < TINY:
+            if loose < TINY or box > dearest:
                 break
             box *= 2
             self._box(worth, box)
@@ -140,7 +155,7 @@ class _Master:
 
     def dive(self, worth: Floats, box: float, rounds: int, limit: float) -> Ints:
         """Settle the surest fillings, and then what they leave, until all is: return the maker of each lot, -1 where none was left."""
-        self._box(worth, box * worth.mean())
+        self._box(worth, _width(worth, box))
         maker = np.full(len(worth), -1, dtype=np.int64)
         while self._open.any() and self._free.any():
             for _ in range(rounds if self.work < limit else 0):
@@ -191,7 +206,7 @@ class _Master:
 
         The bound is of lots that are free at makers that are open.
         """
-        worth = np.where(self._free, np.rint(asked * self._scale), 0).astype(np.int64)
+        worth = np.where(self._free, _counted(asked, self._scale), 0)
         taken, gains = best_fillings(self._asked.effort * self._scale, self._hours, self._capacity, worth, self._open)
         new = 0
         for maker in np.flatnonzero(taken.any(axis=1)).tolist():
@@ -202,7 +217,7 @@ class _Master:
                 continue
             self._add(filling)
             new += 1
-        return new, float(worth.sum() - gains.sum()) / self._scale
+        return new, float(sum(worth.tolist()) - sum(gains.tolist())) / self._scale
 
     def _add(self, filling: Filling) -> None:
         maker, *lots = filling

@@ -6,10 +6,12 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from solver.errors import BadProblem
+from solver.errors import BadProblem, TooLarge
 from solver.problem import Ints
 
 __all__ = ["AssignedLots", "UnsplitLots", "assign_lots", "broken_assignment"]
+
+LARGEST = 2**50  # effort of an answer, or grains of all lots at one maker: as floats, any two of them still differ
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,15 +24,28 @@ class UnsplitLots:
     setup: Ints  # (M,) effort of a maker that gets any lot
 
     def __post_init__(self) -> None:
-        """Raise `BadProblem` where arrays do not fit together or hold anything below zero."""
+        """Raise `BadProblem` where arrays do not fit, hold fractions or anything below zero; `TooLarge` for sums beyond `LARGEST`."""
         makers, lots = self.effort.shape if self.effort.ndim == 2 else (-1, -1)
         if self.hours.shape != (makers, lots) or self.capacity.shape != (makers,) or self.setup.shape != (makers,):
             raise BadProblem(
                 f"effort is {self.effort.shape}, hours {self.hours.shape}, capacity {self.capacity.shape}, setup {self.setup.shape}"
             )
         for name in ("effort", "hours", "capacity", "setup"):
-            if getattr(self, name).min(initial=0) < 0:
-                raise BadProblem(f"{name} holds {getattr(self, name).min()}: none may be below zero")
+            held = getattr(self, name)
+            if held.dtype != np.int64:
+                raise BadProblem(f"{name} is of {held.dtype}: whole numbers of 64 bits are expected")
+            if held.min(initial=0) < 0:
+                raise BadProblem(f"{name} holds {held.min()}: none may be below zero")
+        dearest = sum(self.effort.max(axis=0, initial=0).tolist()) + sum(self.setup.tolist())
+        longest = max((sum(row) for row in self.hours.tolist()), default=0)
+        if max(dearest, longest) > LARGEST:
+            told = f"an answer may take an effort of {dearest}, and all lots take up to {longest} grains of one maker"
+            raise TooLarge(f"{told}: up to {LARGEST} of either is expected, so count in coarser units")
+
+    @property
+    def useful(self) -> Ints:
+        """(M,) grains of each maker that lots can take: no more than all of them together would."""
+        return np.minimum(self.capacity, self.hours.sum(axis=1))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,21 +92,21 @@ def assign_lots(asked: UnsplitLots, limit: float = 10.0, seed: int = 1) -> Assig
 def bound_of_lots(asked: UnsplitLots, pressure: Ints, scale: int) -> int:
     """Return what every answer takes at least, given any pressures of makers' hours: weak duality, in whole numbers."""
     each = asked.effort * scale + pressure[:, None] * asked.hours
-    spared = [max(0, int(p) * int(c) - int(s) * scale) for p, c, s in zip(pressure, asked.capacity, asked.setup, strict=True)]
+    spared = [max(0, int(p) * int(c) - int(s) * scale) for p, c, s in zip(pressure, asked.useful, asked.setup, strict=True)]
     total = sum(each.min(axis=0).tolist()) - sum(spared) if each.size else 0
     return -(-total // scale)
 
 
 def in_steps(asked: UnsplitLots) -> tuple[Ints, Ints]:
-    """Return hours (M, N) and capacity (M,) in the largest step that all hours are whole in; what is left of a capacity is of no use."""
+    """Return hours (M, N) and useful grains (M,) in the largest step that all hours are whole in; what is left of those is of no use."""
     step = max(1, int(np.gcd.reduce(asked.hours, axis=None)))
-    return asked.hours // step, asked.capacity // step
+    return asked.hours // step, asked.useful // step
 
 
 def bound_of_fillings(asked: UnsplitLots, worth: Ints, scale: int) -> int:
     """Return what every answer takes at least, given any worths of lots: no filling of a maker exceeds its effort by more."""
     hours, capacity = in_steps(asked)
-    total = int(worth.sum())
+    total = sum(worth.tolist())
     for maker, room in enumerate(capacity.tolist()):
         most = np.zeros(room + 1, dtype=np.int64)  # by how much, in so many steps
         gain = worth - asked.effort[maker] * scale

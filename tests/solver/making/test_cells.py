@@ -140,6 +140,56 @@ def test_lots_without_makers_have_no_answer_and_that_is_proven() -> None:
     assert (answer.maker.tolist(), answer.effort, answer.proven, broken_assignment(asked, answer)) == ([-1] * 3, None, True, [])
 
 
+@pytest.mark.parametrize(
+    ("hours", "capacity"),
+    [
+        pytest.param(np.ones((3, 5)), [0, 0, 0], id="nobody has any hours"),
+        pytest.param(np.ones((1, 5)), [4], id="one maker has too few"),
+        pytest.param(np.full((3, 30), 5), [49, 49, 49], id="hours are enough but for what no lots add up to"),
+    ],
+)
+def test_where_lots_have_no_room_that_is_proven(hours: np.ndarray, capacity: list[int]) -> None:
+    makers, lots = hours.shape
+    effort = table(Draw(3), makers, lots, 1, 9)
+    asked = UnsplitLots(effort, hours.astype(np.int64), np.array(capacity), np.zeros(makers, dtype=np.int64))
+    answer = assign_lots(asked, 1.0)
+    assert (answer.maker.tolist(), answer.effort, answer.proven, broken_assignment(asked, answer)) == ([-1] * lots, None, True, [])
+
+
+@pytest.mark.parametrize("setup", [0, 7])
+def test_hours_beyond_what_all_lots_take_change_nothing(setup: int) -> None:
+    draw, sets = Draw(4), np.full(3, setup, dtype=np.int64)
+    effort, hours = table(draw, 3, 5, 1, 9), table(draw, 3, 5, 3, 9)
+    endless, enough = (assign_lots(UnsplitLots(effort, hours, np.full(3, each), sets), 1.0) for each in (2**62, 45))
+    assert (endless.effort, endless.bound, endless.proven) == (enough.effort, enough.bound, True)
+
+
+def test_lots_that_take_no_effort_find_room_where_hardly_any_is() -> None:
+    asked = UnsplitLots(
+        np.zeros((3, 9), dtype=np.int64), np.tile([8, 7, 6, 5, 5, 4, 3, 2, 2], (3, 1)), np.full(3, 14), np.zeros(3, dtype=np.int64)
+    )
+    answer = assign_lots(asked, 1.0)
+    assert (answer.effort, answer.proven, broken_assignment(asked, answer)) == (0, True, [])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "told"),
+    [
+        pytest.param({"effort": np.zeros((2, 6), dtype=np.int64)}, BadProblem, "effort is (2, 6), hours (3, 6)", id="a maker too few"),
+        pytest.param({"setup": np.array([0, -1, 0])}, BadProblem, "setup holds -1: none may be below zero", id="below zero"),
+        pytest.param({"effort": np.ones((3, 6))}, BadProblem, "effort is of float64: whole numbers", id="fractions"),
+        pytest.param(
+            {"effort": np.full((3, 6), 2**50)}, TooLarge, "an effort of 67553994410557", id="effort that floats do not tell apart"
+        ),
+        pytest.param({"hours": np.full((3, 6), 2**62)}, TooLarge, "27670116110564327424 grains", id="hours beyond 64 bits"),
+    ],
+)
+def test_lots_that_make_no_sense_are_told_why(wrong: dict[str, np.ndarray], error: type[Exception], told: str) -> None:
+    with pytest.raises(error) as refused:
+        replace(lots(1), **wrong)
+    assert told in str(refused.value)
+
+
 def test_a_wrong_assignment_is_told() -> None:
     asked = lots(1)
     answer = assign_lots(asked, 2.0)
