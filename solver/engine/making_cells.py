@@ -21,6 +21,7 @@ __all__ = ["assign", "sequence"]
 
 Floats = NDArray[np.float64]
 NO_ANSWER = 2**62  # dearer than any
+LARGEST_SUM = 2**61  # of the pressures of all lots' hours at a maker, in effort / scale
 NEAREST = 3  # makers of each lot, those of least regret, that a search looks at first
 SHARES = (0.1, 0.35, 0.07)  # of the limit: the nearest makers where HiGHS found nothing, some makers at a time, then all that is left open
 FILLING = 0.8  # of the limit: fillings, where these are looked for; and then some makers at a time
@@ -152,7 +153,11 @@ def _effort(asked: UnsplitLots, maker: Ints) -> int:
 def _start(asked: UnsplitLots, regret: Floats, whole: Ints) -> Ints:
     """Return an answer from the lots that the linear program did not split, or one from none of them; all -1 where both fail."""
     nothing = np.full(len(whole), -1, dtype=np.int64)
-    starts = [greedy(asked, regret, settled) for settled in (whole, nothing)]
+    # The linear program keeps capacities as closely as floats do, which is not quite: who has too much settles nothing.
+    used, placed = np.zeros_like(asked.capacity), np.flatnonzero(whole >= 0)
+    np.add.at(used, whole[placed], asked.hours[whole[placed], placed])
+    settled = np.where((whole >= 0) & (used <= asked.capacity)[whole], whole, -1)
+    starts = [greedy(asked, regret, each) for each in (settled, nothing)]
     return min(starts, key=lambda maker: _effort(asked, maker))
 
 
@@ -191,7 +196,8 @@ def _pressures(asked: UnsplitLots) -> tuple[Ints, int, Ints]:
     dual = np.abs(np.asarray(solver.dual_values())[lots : lots + makers])
     share = np.asarray(solver.variable_values())[: len(arcs)].reshape(makers, lots)
     whole = np.where(share.max(axis=0) > 1 - 1e-6, share.argmax(axis=0), -1).astype(np.int64)
-    return np.rint(dual * scale).astype(np.int64), scale, whole
+    greatest = LARGEST_SUM // max(int(asked.hours.sum(axis=1).max()), 1)  # Any pressures tell a bound: these can be added up.
+    return np.minimum(np.rint(dual * scale), greatest).astype(np.int64), scale, whole
 
 
 def _search(asked: UnsplitLots, looked_at: NDArray[np.bool_], hint: Ints, limit: float, seed: int) -> tuple[Ints | None, bool, float]:

@@ -45,7 +45,8 @@ class UnsplitLots:
     @property
     def useful(self) -> Ints:
         """(M,) grains of each maker that lots can take: no more than all of them together would."""
-        return np.minimum(self.capacity, self.hours.sum(axis=1))
+        grains: Ints = np.minimum(self.capacity, self.hours.sum(axis=1))
+        return grains
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,7 +107,7 @@ def in_steps(asked: UnsplitLots) -> tuple[Ints, Ints]:
 def bound_of_fillings(asked: UnsplitLots, worth: Ints, scale: int) -> int:
     """Return what every answer takes at least, given any worths of lots: no filling of a maker exceeds its effort by more."""
     hours, capacity = in_steps(asked)
-    total = sum(worth.tolist())
+    total = int(sum(worth.tolist()))
     for maker, room in enumerate(capacity.tolist()):
         most = np.zeros(room + 1, dtype=np.int64)  # by how much, in so many steps
         gain = worth - asked.effort[maker] * scale

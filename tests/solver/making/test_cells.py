@@ -164,6 +164,20 @@ def test_hours_beyond_what_all_lots_take_change_nothing(setup: int) -> None:
     assert (endless.effort, endless.bound, endless.proven) == (enough.effort, enough.bound, True)
 
 
+@pytest.mark.parametrize("setup", [[0, 0], [1, 2]])
+@pytest.mark.parametrize(("effort", "hours"), [(2**48, 2**48), (2**30, 2**30), (2**20, 2**48), (2**48, 2**20), (2**12, 2**12)])
+def test_one_grain_too_few_among_very_many_is_too_few(effort: int, hours: int, setup: list[int]) -> None:
+    """Each maker has just the hours that the lot which is dearer there takes: floats take the cheap answer for one that fits."""
+    asked = UnsplitLots(
+        np.array([[effort, 0], [0, effort]]), np.array([[hours, hours + 1]] * 2), np.array([hours, hours + 1]), np.array(setup)
+    )
+    answer = assign_lots(asked, 1.0)
+    assert broken_assignment(asked, answer) == []
+    assert (answer.effort, answer.proven) == (2 * effort + sum(setup), True)
+    most = max(pressed * sum(grains) for pressed, grains in zip(answer.pressure.tolist(), asked.hours.tolist(), strict=True))
+    assert most < 2**62  # or pressures of hours could not be added up
+
+
 def test_lots_that_take_no_effort_find_room_where_hardly_any_is() -> None:
     asked = UnsplitLots(
         np.zeros((3, 9), dtype=np.int64), np.tile([8, 7, 6, 5, 5, 4, 3, 2, 2], (3, 1)), np.full(3, 14), np.zeros(3, dtype=np.int64)
