@@ -116,6 +116,7 @@ class Walkers:
         self._lines = 0  # of all trees ever
         self._until = most_work  # of all work ever
         self._open: set[int] = set()  # needs that were not asked, or not any more, because the work of a call was done
+        self._pressing: dict[int, int] = {}  # asked needs -> trees whose place each may still take if it is short
         self._trees: dict[int, _Tree] = {}
         self._next = 0
         self._gain = 0  # of all trees
@@ -192,7 +193,7 @@ class Walkers:
     @property
     def is_complete(self) -> bool:
         """Whether no call left anything open."""
-        return not self._open
+        return not self._open and not self._pressing
 
     def _begin(self) -> None:
         """Begin a call: it has its own work to do, whatever others did."""
@@ -613,15 +614,20 @@ class Walkers:
         self.fill(sorted(losers | (set() if only_fill else touched)))
         if only_fill:
             self.fill(sorted(touched), patience=PATIENCE)
-        wanting = [need for need in losers | (set() if only_fill else touched) if self._covered[need] < self.problem.need_units[need]]
-        for need in sorted(wanting, key=self._rank):
+        asked = (losers if only_fill else losers | touched) - self._open
+        self._pressing.update(dict.fromkeys(asked, DISPLACED))
+        for need in sorted(self._pressing, key=lambda need: (*self._rank(need), need)):
             self._displace(need)
 
     def _displace(self, need: int) -> None:
-        """Let a short need take the place of trees that hold what it came by and are worth less, as long as all together gains."""
-        for _ in range(DISPLACED):
-            if self._covered[need] >= self.problem.need_units[need] or self._is_done:
-                break
+        """Let a short need take the place of trees that hold what it came by and are worth less, as long as all together gains.
+
+        What a call has no work left for stays pressing.
+        """
+        while self._pressing[need] and self._covered[need] < self.problem.need_units[need]:
+            if self._is_done:
+                return
+            self._pressing[need] -= 1
             worth, before = self._worth_of_next(need), self._gain
             holders = {tree for key in self._in_the_way(need) for tree in self._users.get(key, ())}
             victims = [tree for tree in holders if not self._trees[tree].pinned and self._worth_of(tree) < worth]
@@ -640,6 +646,7 @@ class Walkers:
                 self._until = until
                 break
             self._until = until
+        del self._pressing[need]
 
     def _in_the_way(self, need: int) -> list[tuple[int, int]]:
         """Return which lots and pools are taken of the tree that a need would walk if it came first."""

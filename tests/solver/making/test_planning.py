@@ -141,6 +141,25 @@ def test_a_more_urgent_need_takes_the_place_of_a_later_tier_but_not_of_what_is_p
     assert coverage_of(walkers.problem, walkers.plan()).tolist() == [0, 4, 6]
 
 
+@pytest.mark.parametrize("most_work", [None, 1, 2, 10, 300, 5_000])
+def test_an_urgent_need_comes_by_its_own_however_little_a_call_may_do(most_work: int | None) -> None:
+    problem = ProductionProblem.of(
+        places=1, things=1, stock=[(0, 0, 0, 5), (0, 0, 0, 5)], needs=[(0, 0, 6, 0, 0, 3), (0, 0, 4, 0, 0, 3)], worth=[10, 10]
+    )  # fmt: skip
+    walkers = walked(problem)
+    walkers.most_work = most_work
+    walkers.add_need(0, 0, 5, 0, 0, 0, worth=1_000)
+    calls = 0
+    while not walkers.is_complete:
+        walkers.walk_on()
+        calls += 1
+        assert calls < 100
+    plan = walkers.plan()
+    assert broken_rules(walkers.problem, plan) == []
+    assert coverage_of(walkers.problem, plan)[2] == 5
+    assert coverage_of(walkers.problem, plan).sum() == 10
+
+
 def test_scrap_is_ground_and_used_again_but_never_made_to_be_ground() -> None:
     problem = ProductionProblem.of(
         places=1,
