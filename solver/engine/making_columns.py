@@ -132,17 +132,17 @@ class _Master:
         """
         dearest = self._asked.effort.max(axis=0).sum()
         box = _width(worth, BOX)
-        self._box(worth, box)
+        self._set_box(worth, box)
         nothing = np.full(len(self._makers), np.inf)
-        _, bound = self._look(worth, worth, nothing)
+        _, bound = self._add_best(worth, worth, nothing)
         while self.work < limit:
             effort, now, makers = self._solve()
             loose = sum(each.solution_value() for each in (*self._short, *self._double))
             mixed = KEPT * worth + (1 - KEPT) * now
-            for asked in (mixed, now):
-                new, found = self._look(asked, now, makers)
+            for tried in (mixed, now):
+                new, found = self._add_best(tried, now, makers)
                 if found > bound:
-                    bound, worth = found, asked
+                    bound, worth = found, tried
                 if new:
                     break
             if new and effort - bound >= CLOSE:
@@ -150,17 +150,17 @@ class _Master:
             if loose < TINY or box > dearest:
                 break
             box *= 2
-            self._box(worth, box)
+            self._set_box(worth, box)
         return worth, bound
 
     def dive(self, worth: Floats, box: float, rounds: int, limit: float) -> Ints:
         """Settle the surest fillings, and then what they leave, until all is: return the maker of each lot, -1 where none was left."""
-        self._box(worth, _width(worth, box))
+        self._set_box(worth, _width(worth, box))
         maker = np.full(len(worth), -1, dtype=np.int64)
         while self._open.any() and self._free.any():
             for _ in range(rounds if self.work < limit else 0):
                 _, now, makers = self._solve()
-                new, _ = self._look(now, now, makers)
+                new, _ = self._add_best(now, now, makers)
                 if not new:
                     break
             else:
@@ -188,7 +188,8 @@ class _Master:
             if each.lb() < 1 <= each.ub() and not (self._open[filling[0]] and self._free[list(filling[1:])].all()):
                 each.SetUb(0)
 
-    def _box(self, worth: Floats, width: float) -> None:
+    def _set_box(self, worth: Floats, width: float) -> None:
+        """Let worths be so far from these, at most: what is left over counts the most of a lot's box, what is placed twice the least."""
         for lot, at in enumerate(worth.tolist()):
             self._effort.SetCoefficient(self._short[lot], at + width)
             self._effort.SetCoefficient(self._double[lot], -max(0.0, at - width))
@@ -201,12 +202,12 @@ class _Master:
         lots, makers = ([row.dual_value() for row in rows] for rows in (self._lots, self._makers))
         return self._effort.Value(), np.array(lots), np.array(makers)
 
-    def _look(self, asked: Floats, now: Floats, makers: Floats) -> tuple[int, float]:
-        """Add the best filling of each maker at the worths asked, where it gains at those of now; return how many, and the bound.
+    def _add_best(self, tried: Floats, now: Floats, makers: Floats) -> tuple[int, float]:
+        """Add the best filling of each maker at the worths tried, where it gains at those of now; return how many, and the bound.
 
         The bound is of lots that are free at makers that are open.
         """
-        worth = np.where(self._free, _counted(asked, self._scale), 0)
+        worth = np.where(self._free, _counted(tried, self._scale), 0)
         taken, gains = best_fillings(self._asked.effort * self._scale, self._hours, self._capacity, worth, self._open)
         new = 0
         for maker in np.flatnonzero(taken.any(axis=1)).tolist():
@@ -234,7 +235,10 @@ class _Master:
 
 @compiled
 def best_fillings(effort: Ints, hours: Ints, capacity: Ints, worth: Ints, open_: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], Ints]:
-    """Return which lots (M, N) fill each open maker so that worths exceed effort the most, and by how much (M,): by steps of hours used."""
+    """Return which lots (M, N) fill each open maker so that worths exceed effort the most, and by how much (M,): by steps of hours used.
+
+    ``effort`` (M, N) and ``worth`` (N,) are in the same unit, ``hours`` (M, N) and ``capacity`` (M,) in steps; ``open_`` is (M,).
+    """
     makers, lots = effort.shape
     taken, gains = np.zeros((makers, lots), dtype=np.bool_), np.zeros(makers, dtype=np.int64)
     useful = np.empty(lots, dtype=np.int64)

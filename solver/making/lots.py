@@ -154,9 +154,10 @@ def _bound(asked: UnsplitLots, answer: AssignedLots) -> int:
 
 
 def greedy(asked: UnsplitLots, regret: NDArray[np.float64], settled: Ints) -> Ints:
-    """Return an answer that keeps the lots ``settled`` (-1: not yet) and places the others, the largest first.
+    """Return the maker of each lot (N,): that of the lots ``settled`` (N,) (-1: not yet), which have to fit; the largest others first.
 
-    Each goes where the least regret is, if need be in the place of another lot that moves elsewhere; all -1 where that finds no room.
+    Each goes where the least ``regret`` (M, N) is, if need be in the place of another lot that moves elsewhere; all -1 where that
+    finds no room.
     """
     makers, lots = asked.effort.shape
     left, maker = asked.capacity.copy(), settled.copy()

@@ -76,7 +76,8 @@ class Walkers:
 
     Every call leaves a plan that passes the check. Walkers are greedy: how far they are from the best is told by the bound.
     One call does at most about `most_work` (None: all there is): nodes of ways looked at, and `LINE_WORK` for every line of a tree.
-    What it leaves open `walk_on`, or any later call, goes on with.
+    It ends what it is at: where many makers have little each, to serve a need once may pass over them one by one, and take several
+    times as much. What it leaves open `walk_on`, or any later call, goes on with.
     """
 
     def __init__(self, problem: ProductionProblem, pressures: Pressures, most_work: int | None = None) -> None:
