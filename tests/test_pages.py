@@ -205,7 +205,8 @@ def test_the_commands_of_the_readme_run_in_their_order(
     [settings] = fences(readme(), "toml")
     (alone / "coordinator.toml").write_text(settings, encoding="utf-8")
     assert charter_in_force(None) == charter_from_toml(settings) != Charter()
-    (alone / "design.yml").write_text("title: Plain Chair\nokh-manifest-version: 1.0.0\ntool-list: saw\nbom: seat\n", encoding="utf-8")
+    [design] = fences(readme(), "yaml")
+    (alone / "design.yml").write_text(design, encoding="utf-8")
     (alone / "stock.csv").write_text("agent,resource,quantity\natelier-nord,face-shield,120\n", encoding="utf-8")
     lines = [line for block in fences(readme(), "sh") for line in block.splitlines() if line.startswith(("coordinator", "connector"))]
     starting = lines.index("coordinator serve")
