@@ -483,6 +483,13 @@ class Book:
         if stance.total:
             stance.taken_grains = sum(self._unmoved(self.deals[name], stance) for name in self._by_ref.get(stance.ref, ()))
 
+    def promised_before(self, stance: Stance) -> int:
+        """Return what its agent promised of earlier counts of a signal and has not moved yet: a free count comes on top of that."""
+        if stance.total:
+            return 0
+        earlier = (deal for deal in self.naming(stance.ref) if deal.counts.get(stance.ref) != stance.count)
+        return sum(self._unmoved(deal, stance) for deal in earlier)
+
     def _resettle(self, deal: Deal, agent: str) -> None:
         for ref in deal.asks_of(agent):
             if ref in self.network.stances:

@@ -33,7 +33,7 @@ from coordinator.cycle import Coordination, Taken
 from coordinator.errors import Refused, Unavailable
 from coordinator.history import Timeline, sample_of
 from coordinator.jsontext import read_json, write_json
-from coordinator.network import MOST_DEGREES, never_counts
+from coordinator.network import MOST_DEGREES, STANCE_MODELS, never_counts, reference
 from coordinator.places import Table
 from coordinator.planning import Mine
 from coordinator.production import Guides
@@ -48,7 +48,7 @@ from coordinator.stream import (
     sequence_place,
 )
 from coordinator.times import SECOND_US, format_instant
-from coordinator.wording import shown
+from coordinator.wording import amount, shown
 
 __all__ = [
     "AT_ONCE",
@@ -303,10 +303,12 @@ class Service:
         return is_free
 
     def _tick_on(self, seconds: float) -> None:
-        failed = False
-        while not self._stop.wait(seconds):
-            if time.monotonic() - self._appended_s < seconds:
+        failed, wait_s = False, seconds
+        while not self._stop.wait(wait_s):
+            wait_s = seconds - (time.monotonic() - self._appended_s)
+            if wait_s > 0:  # Something was said meanwhile: only the rest is waited for, so that who spoke is planned for in time.
                 continue
+            wait_s = seconds
             try:
                 self.tick()
             except Unavailable as error:
@@ -366,13 +368,29 @@ class Service:
         status: Literal["taken", "repeat"] = "repeat" if taken.repeat else "taken"
         if event.by_agent:
             self._counts[status] += 1
-        note = None if taken.repeat else never_counts(event.data, stamp_us) or coordination.network.counted_apart(event.data)
+        note = None if taken.repeat else self._note_on(event, stamp_us)
         if event.time_us - stamp_us > AHEAD_US:
             ahead = (
                 f"time is {format_instant(event.time_us)}, ahead of the log's {format_instant(stamp_us)}, which counts: check this clock"
             )
             note = ahead if note is None else f"{note}; {ahead}"
         return Outcome(status, event.id, event.source, note=note, decided=self._decided_of(statement_of(event)))
+
+    def _note_on(self, event: Event, log_us: int) -> str | None:
+        """Return what whoever said this may not expect of it, although it was taken."""
+        network = self._coordination.network
+        if note := never_counts(event.data, log_us) or network.counted_apart(event.data):
+            return note
+        if not isinstance(event.data, STANCE_MODELS):
+            return None
+        stance = network.stances[reference(event.name, event.kind, event.subject)]
+        before = self._coordination.book.promised_before(stance)
+        if not before:
+            return None
+        return (
+            f"the amount counts what is not promised yet: {amount(network.quantity(stance, before))} promised before, and not yet moved, "
+            "comes on top; to say all there is, promised parts included, say it with basis total"
+        )
 
     def _decided_of(self, statement: str) -> tuple[dict[str, Any], ...]:
         """Return the ledger records that judge a word."""

@@ -4,6 +4,7 @@ import json
 import threading
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -64,6 +65,22 @@ def test_what_two_parties_accept_is_committed_and_survives_a_second_start(tmp_pa
         assert state(service) == before
         with service.reading() as coordination:
             assert coordination.book.deals[proposal].state is State.COMMITTED
+
+
+def test_who_says_another_amount_is_told_what_was_promised_before_and_comes_on_top(tmp_path: Path) -> None:
+    clock = Hand()
+    with closing(service_at(tmp_path / "log", clock)) as service:
+        service.publish([OFFER, NEED])
+        wait(service, clock, 2)
+        with service.reading() as coordination:
+            [proposal] = coordination.book.deals
+        service.publish([answer("clinique-ouest", proposal)])
+        says = ((50, {"tier": 1}), (30, {}), (30, {"basis": "total"}))
+        lines = [signal("need", "clinique-ouest", said, time_us=START_US + at, **more) for at, (said, more) in enumerate(says, 1)]
+        again, fewer, in_all = service.publish(lines)
+        assert (again.note, in_all.note) == (None, None)
+        assert fewer.note is not None
+        assert "50 promised before, and not yet moved, comes on top" in fewer.note
 
 
 def test_a_repeat_is_told_and_not_appended_also_after_a_second_start(tmp_path: Path) -> None:
@@ -211,6 +228,28 @@ def test_a_tick_takes_back_the_failure_of_a_tick_and_leaves_that_of_others_alone
         service.said = []
         service._tick_on(0)
         assert service.said == ["a cycle failed: as if", None]
+
+
+def test_after_a_word_only_the_rest_is_waited_for_until_a_tick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    passed_s, waited_s, ticked_s = 0.0, [], []
+
+    class Waits:
+        """Waits by hand; something is said after three of the first five seconds."""
+
+        def wait(self, seconds: float) -> bool:
+            nonlocal passed_s
+            if not waited_s:
+                service._appended_s = 3.0
+            waited_s.append(seconds)
+            passed_s += seconds
+            return len(waited_s) > 3
+
+    with closing(service_at(tmp_path / "log")) as service, monkeypatch.context() as by_hand:
+        by_hand.setattr("coordinator.adapters.service.time", SimpleNamespace(monotonic=lambda: passed_s))
+        by_hand.setattr(service, "_stop", Waits())
+        by_hand.setattr(service, "tick", lambda: ticked_s.append(passed_s))
+        service._tick_on(5.0)
+    assert (waited_s, ticked_s) == ([5.0, 3.0, 5.0, 5.0], [8.0, 13.0])
 
 
 def test_letters_are_counted_by_one_thread_at_a_time_and_no_further_than_they_are_written(
