@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.charter import Charter
+from coordinator.commitments import State
 from coordinator.cycle import Coordination
 from coordinator.explaining import need_named
 from coordinator.matching import Market
@@ -124,7 +125,10 @@ class _Search:
         signals = (*market.offers, *market.needs)
         self.available = {one.ref: max(0, one.free_grains - book.held_grains(one)) for one in signals}
         self.claims = {one.ref: book.claim_of(one) for one in market.needs}
-        self.target = self.available[self.need.ref] - self.short + self.by
+        # What is only proposed to be made for it is made of what goods leave open: of goods it needs no more than the rest.
+        trees = (deal for deal in book.naming(self.need.ref) if deal.state is State.PROPOSED and deal.is_tree)
+        made = sum(deal.asks(self.need.agent, self.need.ref) for deal in trees)
+        self.target = self.available[self.need.ref] - made - self.short + self.by
         packed = any(self.network.definition(self.network.canonical(offer.thing)).multiple_grains for offer in market.offers)
         self.base = self._laid_out(market, self.base.step if packed else gcd(self.base.step, self.target))
         self.likely = {(line.offer, line.need) for deal in book.deals.values() if deal.is_open for line in deal.lines}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from coordinator.units import Quantity
 
-__all__ = ["amount", "asked_for", "counted", "near", "shown"]
+__all__ = ["amount", "asked_for", "counted", "near", "number", "shown"]
 
 _LONGEST = 60  # characters of what came; enough to find it again in a file
 _LONGEST_NAME = 128  # characters; nothing here has a longer name
@@ -45,11 +45,15 @@ def near(word: str, known: Iterable[str], at_most: int = 3) -> str:
 
 
 def amount(quantity: "Quantity") -> str:
-    """A quantity for people: thousands apart, to six digits where it is no whole number, pieces without their unit."""
+    """A quantity for people: its number, pieces without their unit."""
     told = quantity.to_json()
-    value = told["value"]
-    text = f"{value:,.6g}" if isinstance(value, float) and value < 10**6 else f"{value:,}"
+    text = number(told["value"])
     return text if quantity.unit == "1" else f"{text} {quantity.unit}"
+
+
+def number(value: object) -> str:
+    """A number for people: thousands apart, to six digits where it is no whole number."""
+    return f"{value:,.6g}" if isinstance(value, float) and value < 10**6 else f"{value:,}"
 
 
 def counted(count: int, of: str) -> str:

@@ -49,7 +49,10 @@ def load(where: Where, *, quiet: bool = False) -> Coordination:
     with Progress("reading", quiet) as progress:
         read, refused = _from_log(coordination, where.log, progress) if where.log else _from_files(coordination, where.files, progress)
     if refused:
-        print(f"{refused:,} of {read:,} events were refused; `coordinator replay` writes each with its reason", file=sys.stderr)
+        where_told = "`coordinator replay` writes each with its reason"
+        if where.log:
+            where_told = f"`coordinator refused --log {where.log}` lists the latest, {where_told}"
+        print(f"{refused:,} of {read:,} events were refused; {where_told}", file=sys.stderr)
     return coordination
 
 

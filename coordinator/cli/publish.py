@@ -106,6 +106,8 @@ def _data(request: Request) -> dict[str, Any]:
         return data | ({"name": request.thing} if request.thing else {})
     if request.amount is None:
         raise Refused(f"how much is missing; say it, such as: coordinator publish {request.what} {request.thing} 120 --as NAME")
+    if request.what == "capacity" and not {"begin", "end"} <= data.keys():
+        raise Refused("when these hours are is missing; say it, such as: --begin 2026-03-02T08:00:00Z --end 2026-03-06T18:00:00Z")
     unit = request.unit or ("h" if request.what == "capacity" else "1")
     amount = {"value": _number(request.amount), "unit": unit}
     if request.what == "capacity" or (request.what == "need" and unit_of(unit).dimension == "time"):

@@ -6,6 +6,7 @@ from typing import Any
 
 from coordinator.cli.access import reach
 from coordinator.cli.output import table
+from coordinator.wording import number
 
 __all__ = ["run"]
 
@@ -67,7 +68,7 @@ def _proposal(row: Row) -> list[list[Any]]:
 
 def _moved(line: Row) -> str:
     unit = line["quantity"]["unit"]
-    return f"{line['quantity']['value']:,} {'' if unit == '1' else f'{unit} '}{line['resource']}"
+    return f"{number(line['quantity']['value'])} {'' if unit == '1' else f'{unit} '}{line['resource']}"
 
 
 def _minute(instant: str | None) -> str | None:

@@ -9,6 +9,7 @@ import pytest
 from coordinator.errors import Refused
 from coordinator.lifting import Enough, Lifting, lifting
 from coordinator.times import format_instant
+from tests.coordinator.test_production import recipe as making
 from tests.support.desk import Desk
 from tests.support.events import agent, answer, capacity, hours, moment_us, need, offer, resource, route, withdraw
 
@@ -169,6 +170,20 @@ def test_others_of_the_same_rank_rise_too_and_are_counted():
     (supply, *_) = lifted(desk).enough
     assert supply.supply is not None
     assert supply.supply.grains == 6 + supply.others_rise_by.grains
+
+
+def test_what_is_made_for_it_already_is_not_asked_of_goods_again():
+    visors = making("maker", "visor", {"visor": 1}, {}, {"sewing": 1})
+    lines = [visors, capacity("maker", 3, place=HERE), need("clinic", 5, "visor", place=HERE)]
+    desk = planned(*lines)
+    assert covered(desk) == 3
+    assert sentences(desk)[0] == "2 more at its place: to lift it by 2, nobody else gets more or less"
+    assert sentences(desk, by=1)[0] == "1 more at its place: to lift it by 1, nobody else gets more or less"
+    assert [covered(planned(*lines, offer("newcomer", more, "visor", place=HERE))) for more in (1, 2)] == [4, 5]
+
+
+def covered(desk: Desk) -> int:
+    return desk.core.book.covered_grains(desk.stance("clinic/need/n"))
 
 
 def test_a_more_urgent_tier_says_who_gets_less():

@@ -129,6 +129,7 @@ def test_lines_that_are_all_refused_are_told_line_by_line_by_a_server_too(run: R
         (("publish", "offer", "x", "1", "--as", "a", "--lat", "48"), 2, "half a place"),
         (("publish", "offer", "x", "1", "--as", "a", "--tier", "1"), 2, "tier"),
         (("publish", "need", "x", "1", "--as", "a", "--due", "tomorrow"), 2, "RFC 3339"),
+        (("publish", "capacity", "x", "1", "--as", "a", "--begin", "2030-03-02T08:00:00Z"), 2, "--end 2026"),
         (("needs", "--url", "http://127.0.0.1:9"), 3, "does not answer"),
         (("needs", "--url", "nowhere"), 2, "http://"),
         (("needs", "--log", "nowhere"), 2, "There is no log"),

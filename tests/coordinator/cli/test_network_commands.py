@@ -1,11 +1,15 @@
 """The commands `coordinator network …` and `coordinator why`: tables for people, JSON for programs, one sentence for what is wrong."""
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from coordinator.adapters.clock import wall_us
+from coordinator.adapters.file_log import FileLog
+from coordinator.stream import DEAD_LETTER, Entry
 from tests.support.events import capacity, need, offer
 from tests.support.networks import recipe
 
@@ -37,6 +41,13 @@ def test_files_and_the_log_recorded_from_them_give_one_answer(run: Any, events: 
     code, out, err = run(*question, events, "--json")
     assert (code, err) == (0, REFUSED)
     assert json.loads(run(*question, "--log", log, "--json")[1]) == json.loads(out)
+
+
+def test_what_a_log_refused_is_told_with_the_command_that_lists_it(run: Any, log: Path):
+    with closing(FileLog(log, wall_us)) as held:
+        held.append([Entry(DEAD_LETTER, "clinic", b"{not an event}")])
+    code, _, err = run("network", "stats", "--log", log)
+    assert (code, f" events were refused; `coordinator refused --log {log}` lists the latest, `coordinator replay`" in err) == (0, True)
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=" ".join)
