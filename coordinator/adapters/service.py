@@ -383,7 +383,9 @@ class Service:
             return note
         if not isinstance(event.data, STANCE_MODELS):
             return None
-        stance = network.stances[reference(event.name, event.kind, event.subject)]
+        stance = network.stances.get(reference(event.name, event.kind, event.subject))
+        if stance is None or stance.statement != event.id:  # It came late: what was said or withdrawn after it counts.
+            return None
         before = self._coordination.book.promised_before(stance)
         if not before:
             return None

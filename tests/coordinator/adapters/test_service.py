@@ -83,6 +83,22 @@ def test_who_says_another_amount_is_told_what_was_promised_before_and_comes_on_t
         assert "50 promised before, and not yet moved, comes on top" in fewer.note
 
 
+def test_a_late_word_of_what_was_withdrawn_or_said_anew_since_is_taken_and_told_nothing(tmp_path: Path) -> None:
+    path, clock = tmp_path / "log", Hand()
+    withdrawn = event_json("offer", "agent:atelier-sud", "face-shield", START_US + 20, None)
+    with closing(service_at(path, clock)) as service:
+        service.publish([OFFER, NEED])
+        wait(service, clock, 2)
+        with service.reading() as coordination:
+            [proposal] = coordination.book.deals
+        service.publish([answer("clinique-ouest", proposal), withdrawn, signal("need", "clinique-ouest", 30, time_us=START_US + 20)])
+        late = [signal("offer", "atelier-sud", 10, time_us=START_US + 10), signal("need", "clinique-ouest", 40, time_us=START_US + 10)]
+        assert [(one.status, one.note) for one in service.publish(late)] == [("taken", None), ("taken", None)]
+        before = state(service)
+    with closing(service_at(path, clock)) as service:
+        assert state(service) == before
+
+
 def test_a_repeat_is_told_and_not_appended_also_after_a_second_start(tmp_path: Path) -> None:
     path = tmp_path / "log"
     precise = signal("offer", "atelier-nord", 120, place={"lat": 48.114722, "long": -1.679444})
