@@ -30,7 +30,8 @@ def scattered(problem: ProductionProblem) -> set[int]:
     for recipe, (first, end) in enumerate(pairwise(problem.input_start.tolist())):
         for row in range(first, end):
             thing, units = int(problem.input_thing[row]), int(problem.input_units[row])
-            takes[thing] = max(takes[thing], units * int(problem.batch_least[recipe]) * FEW)
+            few = units * int(problem.batch_least[recipe]) * FEW
+            takes[thing] = max(takes[thing], min(few, kernel.FAR))  # Nothing holds as much, and beyond 64 bits no array would.
     wanted = np.array(takes, dtype=np.int64)
     found = set(problem.stock_thing[(problem.stock_units > 0) & (problem.stock_units < wanted[problem.stock_thing])].tolist())
     for activity, recipe in enumerate(problem.activity_recipe.tolist()):

@@ -28,6 +28,7 @@ def of_steel(lots: list[int], takes: int, asked: list[int], **said: Any) -> Prod
         pytest.param(of_steel([12] * 9, 10, [3, 7], batch_least=[5], batch_multiple=[5]), [3, 7], id="batches of five runs"),
         pytest.param(of_steel([1] * 12, 12, [1]), [1], id="twelve lots"),
         pytest.param(of_steel([1] * 13, 13, [1]), [0], id="thirteen are more than one input is drawn from"),
+        pytest.param(of_steel([6, 6], 2**45, [1], batch_least=[2**40]), [0], id="a batch takes more than 64 bits hold"),
     ],
 )
 def test_a_run_takes_an_input_from_several_lots(problem: ProductionProblem, made: list[int]) -> None:
