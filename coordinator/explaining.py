@@ -11,12 +11,12 @@ from coordinator.commitments import ENDED, OPEN, Book, Deal
 from coordinator.cycle import Coordination
 from coordinator.errors import Refused
 from coordinator.graph import build_graph, unpromised_grains
-from coordinator.limits import process_meant
+from coordinator.limits import process_meant, processes_done
 from coordinator.loops import recipe_stocks
 from coordinator.making import makings, runnable, suppliers, with_broader
 from coordinator.matching import Hidden
 from coordinator.names import NameIndex, Names, NearName
-from coordinator.network import Network, Stance
+from coordinator.network import PROCESS, Network, Stance
 from coordinator.questions import accepted_things, amount_of, nothing_there
 from coordinator.reach import first_obstacles
 from coordinator.times import format_instant
@@ -290,10 +290,13 @@ def _nobody(view: _View, names: Sequence[NearName], unused: Mapping[str, str]) -
         if recipe.ref in able and not view.accepted.isdisjoint(recipe.gives):
             ready = f"the recipe {recipe.ref} makes it, and everything it takes is offered by somebody; nobody offers what it makes"
             scarce = [] if recipe.ref in unused else list(_too_little(view, recipe.ref))
-            for one in scarce:
-                takes = f"a run takes {amount(one.run)} of {one.name}, and {amount(one.free)} is free in all"
-                yield f"the recipe {recipe.ref} makes it, but {takes}"
-            if not scarce:
+            too_short = [] if recipe.ref in unused else list(_too_few_hours(view, recipe.ref))
+            lacks = [f"a run takes {amount(one.run)} of {one.name}, and {amount(one.free)} is free in all" for one in scarce]
+            lacks += [
+                f"a run takes {amount(run)} of {name}, and no capacity has more than {amount(most)} free" for name, run, most in too_short
+            ]
+            yield from (f"the recipe {recipe.ref} makes it, but {lack}" for lack in lacks)
+            if not lacks:
                 yield unused.get(recipe.ref, ready)
     for name in names:
         yield f"`{name.name}` has nearly the same name: offered by {name.offered_by}, needed by {name.needed_by}"
@@ -323,6 +326,18 @@ def _too_little(view: _View, ref: str) -> Iterable[_TooLittle]:
         if free[stock] < grains:
             run, there, more = (amount_of(network, stock, each) for each in (grains, free[stock], grains - free[stock]))
             yield _TooLittle(stock[0][1], run, there, more)
+
+
+def _too_few_hours(view: _View, ref: str) -> Iterable[tuple[str, Quantity, Quantity]]:
+    """Yield the processes of which no capacity has the hours of one run, which no two share: (name, one run, the most free)."""
+    network = view.network
+    machines = [one for one in network.living() if one.kind == "capacity"]
+    for step in network.recipes[ref].steps:
+        thing = network.canonical((PROCESS, step.process))
+        run = step.effort.grains + (step.setup.grains if step.setup else 0)
+        free = [view.book.open_grains(one, view.log_us) for one in machines if thing[1] in processes_done(network, one.name)]
+        if free and max(free) < run:
+            yield thing[1], amount_of(network, (thing, "time"), run), amount_of(network, (thing, "time"), max(free))
 
 
 def _used_up(view: _View) -> Iterable[str]:
