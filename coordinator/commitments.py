@@ -496,7 +496,9 @@ class Book:
                 self.settle(self.network.stances[ref])
 
     def _unmoved(self, deal: Deal, stance: Stance) -> int:
-        if stance.agent not in deal.promised or deal.state is State.BROKEN or deal.counts[stance.ref] < stance.first_count:
+        if stance.agent not in deal.promised or stance.ref not in deal.counts:  # Who makes something may name hours and take none of them.
+            return 0
+        if deal.state is State.BROKEN or deal.counts[stance.ref] < stance.first_count:
             return 0
         moved = deal.gone if stance.is_supply else deal.received.__getitem__
         lines = enumerate(deal.lines)

@@ -8,7 +8,7 @@ from coordinator.commitments import ENDED, LIFE, OPEN, State, statement_of
 from coordinator.errors import Refused
 from coordinator.signals import parse_event
 from tests.support.desk import Desk
-from tests.support.events import amount, answer, event, ledger, need, offer, proposal, report, retracted, tick, withdraw
+from tests.support.events import amount, answer, capacity, event, ledger, need, offer, proposal, report, retracted, tick, withdraw
 
 PARTIES = [offer("a", 100), need("b", 100)]
 
@@ -53,6 +53,21 @@ def test_what_ended_never_opens_again_and_a_commitment_never_ends_by_an_answer()
         assert not set(LIFE[state].values()) - {state}
     for state in set(State) - OPEN - ENDED:
         assert not set(LIFE[state].values()) & (OPEN | ENDED)
+
+
+def test_what_was_promised_of_earlier_counts_is_what_was_drawn_and_not_moved():
+    """A recorded plan may name hours for what they make without a line that takes any: nothing is promised of them then."""
+    made = proposal("made", "a", "b", 10, at=1).replace(b'"a/offer/o"', b'"a/capacity/c"')
+    desk = Desk(*PARTIES, capacity("a", 9), proposal("p", "a", "b", 40, at=1), made)
+    desk.take(*(answer(agent, plan, at=1, id=f"{plan} {agent}") for plan in ("p", "made") for agent in ("a", "b")))
+    told = [desk.core.book.promised_before(desk.core.network.stances[ref]) for ref in ("a/offer/o", "a/capacity/c")]
+    assert told == [0, 0]
+    desk.take(offer("a", 70, at=2), capacity("a", 8, at=2, basis="total"))
+    assert desk.core.network.stances["a/capacity/c"].taken_grains == 0
+    told = [desk.core.book.promised_before(desk.core.network.stances[ref]) for ref in ("a/offer/o", "a/capacity/c")]
+    assert told == [40, 0]
+    desk.take(report("a", "p", "transfer", at=3))
+    assert desk.core.book.promised_before(desk.core.network.stances["a/offer/o"]) == 0
 
 
 # -- a ledger that is obeyed --------------------------------------------------------------------------------------------
