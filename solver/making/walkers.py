@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heappush
 from itertools import pairwise
+from operator import mul
 from typing import Any, TypeVar
 
 import numpy as np
@@ -307,8 +308,11 @@ class Walkers:
     def _effort(self, lines: int) -> int:
         table, net = self._found.lines[:lines], self._net
         runs, moves = table[table[:, kernel.KIND] == kernel.RUN], table[table[:, kernel.KIND] == kernel.MOVE]
-        effort = net.effort[runs[:, kernel.WHAT]] @ runs[:, kernel.RUNS]
-        return int(effort + (net.arc_effort[moves[:, kernel.WHAT]] * net.load[moves[:, kernel.THING]]) @ moves[:, kernel.UNITS])
+        of_run = net.effort[runs[:, kernel.WHAT]]
+        of_unit = net.arc_effort[moves[:, kernel.WHAT]] * net.load[moves[:, kernel.THING]]
+        # One by one, as of a tree that is far from worth it 64 bits may not hold the effort.
+        effort = sum(map(mul, of_run.tolist(), runs[:, kernel.RUNS].tolist()))
+        return int(effort + sum(map(mul, of_unit.tolist(), moves[:, kernel.UNITS].tolist())))
 
     def _presses(self, lines: int) -> int:
         """Return the effort of a tree and all that it draws on at its pressure, times scale; what its runs give beside is not taken off."""

@@ -160,6 +160,16 @@ def test_an_urgent_need_comes_by_its_own_however_little_a_call_may_do(most_work:
     assert coverage_of(walkers.problem, plan).sum() == 10
 
 
+def test_what_takes_more_effort_than_64_bits_hold_is_not_worth_it() -> None:
+    problem = ProductionProblem.of(
+        places=2, things=2, buckets=3, outputs=[[(0, 2**37)], [(1, 1)]], inputs=[[], [(0, 3)]], yield_good=[1, 1], yield_of=[1, 7],
+        activities=[(0, 0), (1, 1)], activity_lead=[1, 0], arcs=[(0, 1, 2**40, 1)], needs=[(1, 1, 2**31, 2, 2, 0)], worth=[1_000],
+    )  # fmt: skip
+    plan = plan_making(problem)
+    assert broken_rules(problem, plan) == []
+    assert 0 <= worth_of_plan(problem, plan) <= plan.bound
+
+
 def test_scrap_is_ground_and_used_again_but_never_made_to_be_ground() -> None:
     problem = ProductionProblem.of(
         places=1,
