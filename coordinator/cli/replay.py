@@ -94,8 +94,6 @@ def run(request: Request) -> None:
         some = f"{counted(len(idle), 'signal')} had expired or ended when said; the first is line {first.line} of {first.file}"
         print(f"Note: {some}: {first.reason}.", file=sys.stderr)
     _show(summary, coordination, request)
-    if read and len(refused) == read:
-        raise Refused(f"nothing was taken of {counted(read, 'event')}; {request.out / 'refused.jsonl'} has each with its reason")
 
 
 def _look_through(request: Request) -> tuple[int, set[str]]:

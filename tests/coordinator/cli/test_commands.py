@@ -173,16 +173,6 @@ def test_a_replay_tells_what_could_never_be_matched_and_which_distances_do_not_c
     ]
 
 
-def test_a_replay_of_which_nothing_is_taken_ends_with_two_and_its_results(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "wrong.jsonl").write_bytes(b"\x00\nagent,quantity\n")
-    told = run("replay", "wrong.jsonl", "--out", "replayed")
-    assert (told.code, told.err.splitlines()[-1]) == (
-        2,
-        "coordinator: nothing was taken of 2 events; replayed/refused.jsonl has each with its reason",
-    )
-    assert len((tmp_path / "replayed" / "refused.jsonl").read_text().splitlines()) == 2
-
-
 def test_a_log_that_a_server_holds_is_read_but_not_written(run: Run, server: Served, tmp_path: Path) -> None:
     server.client("atelier-nord").offer("face-shield", 120)
     assert len(run("offers", "--json", "--log", str(tmp_path / "served")).rows) == 1
