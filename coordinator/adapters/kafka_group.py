@@ -24,6 +24,9 @@ GROUP = "stigmergy-coordinator"
 SESSION_MS = 6_000  # silence after which a member counts as gone: the least that brokers allow unless told otherwise
 HEARTBEAT_MS = 1_000
 POLL_MS = 100
+LOOK_AGAIN_MS = (
+    5_000  # for partitions nobody knew of: of a topic made a moment ago a member may see some only, and Kafka's own five minutes are long
+)
 AGAIN_S = 1.0  # before a membership that failed is begun anew
 LEAVE_S = 1.0
 
@@ -99,6 +102,7 @@ class KafkaGroup:
             heartbeat_interval_ms=HEARTBEAT_MS,
             max_poll_interval_ms=30_000,
             fetch_max_wait_ms=POLL_MS,
+            metadata_max_age_ms=LOOK_AGAIN_MS,
             request_timeout_ms=max(self._patience_ms, SESSION_MS + 1_000),
             bootstrap_timeout_ms=self._patience_ms,
             allow_auto_create_topics=False,
