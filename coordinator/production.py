@@ -339,9 +339,10 @@ class Production:
         guide = self._led(made, layout, guides)
         if guide is None:
             return None, 0
-        plan, made.cut_short = _checked(layout.problem, guide, most_work)
+        twice = bool((layout.problem.pool_grains.sum(axis=1) > layout.whole).any())
+        plan, made.cut_short = _checked(layout.problem, guide, most_work, eases=not twice)
         bound = plan.bound
-        if (layout.problem.pool_grains.sum(axis=1) > layout.whole).any():
+        if twice:
             used = np.zeros_like(layout.problem.pool_grains)
             for line, pool, grains in pool_use(layout.problem, plan):
                 used[pool, plan.line_begin[line]] += grains
@@ -414,9 +415,11 @@ def _unless_faulty(guides: Guides, problem: ProductionProblem) -> "Guide | None"
         return None
 
 
-def _checked(problem: ProductionProblem, guide: "Guide", most_work: int | None = None) -> tuple[ProductionPlan, bool]:
+def _checked(
+    problem: ProductionProblem, guide: "Guide", most_work: int | None = None, *, eases: bool = True
+) -> tuple[ProductionPlan, bool]:
     """Return a plan that passed the check, and whether it was cut short."""
-    walkers = walked(problem, guide, most_work)
+    walkers = walked(problem, guide, most_work, eases=eases)
     plan = walkers.plan()
     wrong = broken_rules(problem, plan)
     if wrong:

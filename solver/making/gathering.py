@@ -8,8 +8,10 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from solver.engine import making_walk as kernel
+from solver.making.cells import rows_of
 from solver.making.ground import Ground
 from solver.making.plan import NEED
 from solver.making.problem import ProductionProblem
@@ -34,20 +36,25 @@ def scattered(problem: ProductionProblem) -> set[int]:
             takes[thing] = max(takes[thing], min(few, kernel.FAR))  # Nothing holds as much, and beyond 64 bits no array would.
     wanted = np.array(takes, dtype=np.int64)
     found = set(problem.stock_thing[(problem.stock_units > 0) & (problem.stock_units < wanted[problem.stock_thing])].tolist())
-    for activity, recipe in enumerate(problem.activity_recipe.tolist()):
-        uses = slice(int(problem.use_start[activity]), int(problem.use_start[activity + 1]))
-        grains = problem.use_grains[uses]
-        hours = problem.pool_grains[problem.use_pool[uses]][grains > 0]
-        if not len(hours):
-            continue
-        runs = (hours // grains[grains > 0][:, None]).min(axis=0)
-        least = int(runs[runs > 0].min(initial=kernel.FAR))
-        for row in range(int(problem.output_start[recipe]), int(problem.output_start[recipe + 1])):
-            thing = int(problem.output_thing[row])
-            made = least * int(problem.output_units[row]) * int(problem.yield_good[recipe]) // int(problem.yield_of[recipe])
-            if least < kernel.FAR and made < takes[thing]:
-                found.add(thing)
+    begin, rows = rows_of(problem.output_start, problem.activity_recipe)
+    activity = np.repeat(np.arange(len(problem.activity_recipe)), np.diff(begin))
+    share = (problem.yield_good / problem.yield_of)[problem.activity_recipe[activity]]
+    made = _least_runs(problem)[activity] * problem.output_units[rows] * share  # in floating point: 64 bits may not hold it
+    found.update(problem.output_thing[rows[made < wanted[problem.output_thing[rows]]]].tolist())
     return found
+
+
+def _least_runs(problem: ProductionProblem) -> NDArray[np.float64]:
+    """Return (A,) how many runs each activity has hours for in the bucket that has least but enough for one; infinite where in none."""
+    takes = np.flatnonzero(problem.use_grains > 0)
+    least = np.full(len(problem.activity_recipe), np.inf)
+    if len(takes):
+        of = np.searchsorted(problem.use_start, takes, side="right") - 1
+        runs = problem.pool_grains[problem.use_pool[takes]] // problem.use_grains[takes][:, None]
+        each, first = np.unique(of, return_index=True)
+        together = np.minimum.reduceat(runs, first, axis=0)
+        least[each] = np.where(together > 0, together, np.inf).min(axis=1)
+    return least
 
 
 def gather(ground: Ground, thing: int, place: int, bucket: int, units: int) -> tuple[int, int, set[int]]:

@@ -24,8 +24,11 @@ def guided(problem: ProductionProblem, engine: str = "glop") -> "Guide":
     return guide_of(problem, engine)
 
 
-def walked(problem: ProductionProblem, guide: "Guide | None" = None, most_work: int | None = None) -> "Walkers":
-    """Return the walkers of a problem at rest, ready for what changes; with ``most_work`` they may have needs left to walk on with."""
+def walked(problem: ProductionProblem, guide: "Guide | None" = None, most_work: int | None = None, *, eases: bool = True) -> "Walkers":
+    """Return the walkers of a problem at rest, ready for what changes; with ``most_work`` they may have needs left to walk on with.
+
+    Unless it ``eases``, trees stay as the pressures led them, though others that take less effort may have room by now.
+    """
     from solver.making.walkers import Walkers  # noqa: PLC0415 - likewise
 
     guide = guided(problem) if guide is None else guide
@@ -33,4 +36,6 @@ def walked(problem: ProductionProblem, guide: "Guide | None" = None, most_work: 
     walkers.follow(guide.trails, guide.wanted)
     walkers.fill(strict=True)
     walkers.fill()
+    if eases:
+        walkers.ease()
     return walkers

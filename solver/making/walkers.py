@@ -115,10 +115,14 @@ class Walkers:
         self._scattered: set[int] | None = None
         self._ground = Ground(problem, net, left, pressed, *closures, sharing, self._found)
         self._first = Ground(problem, net, whole, pressed, *closures, sharing, self._found)
+        # As if nobody wanted anything more: ways go by effort alone.
+        calm = np.zeros_like(pressures.thing), np.zeros_like(pressures.pool)
+        self._calm = Ground(problem, net, left, calm, *closures, sharing, self._found)
         self._lines = 0  # of all trees ever
         self._until = most_work  # of all work ever
         self._open: set[int] = set()  # needs that were not asked, or not any more, because the work of a call was done
         self._pressing: dict[int, int] = {}  # asked needs -> trees whose place each may still take if it is short
+        self._uneased: set[int] = set()  # trees to be walked once more, by effort alone
         self._trees: dict[int, _Tree] = {}
         self._next = 0
         self._gain = 0  # of all trees
@@ -195,7 +199,7 @@ class Walkers:
     @property
     def is_complete(self) -> bool:
         """Whether no call left anything open."""
-        return not self._open and not self._pressing
+        return not (self._open or self._pressing or self._uneased)
 
     def _begin(self) -> None:
         """Begin a call: it has its own work to do, whatever others did."""
@@ -204,7 +208,7 @@ class Walkers:
     @property
     def work(self) -> int:
         """What was done so far, in nodes looked at."""
-        return self._ground.work + self._first.work + self._lines * LINE_WORK
+        return self._ground.work + self._first.work + self._calm.work + self._lines * LINE_WORK
 
     @property
     def _is_done(self) -> bool:
@@ -254,9 +258,11 @@ class Walkers:
                 else:
                     sip = min(max(1, sip * have // want), sip - 1)
                 continue
-            if self._effort(lines) >= worth * sip:
+            if self._effort(self._found.lines[:lines]) >= worth * sip:
                 kernel.revert(self._net, self._left, found, lines)
                 return False
+            if self._ground.passes_over(thing) and self._is_scattered(thing):
+                self._uneased.add(self._next)
             self._keep(need, sip, bucket, lines)
             return sip < missing
 
@@ -278,13 +284,97 @@ class Walkers:
         lines, got, moved = gather(ground, thing, place, bucket, units)
         if not lines:
             return False
-        presses = self._presses(lines) if strict else self._effort(lines) * self._net.scale + 1
+        presses = self._presses(lines) if strict else self._effort(self._found.lines[:lines]) * self._net.scale + 1
         if presses > worth * got * self._net.scale:
             kernel.revert(self._net, self._left, self._found, lines)
             ground.touch(moved)
             return False
+        self._uneased.add(self._next)
         self._keep(need, got, bucket, lines)
         return bool(self._covered[need] < self.problem.need_units[need])
+
+    def ease(self) -> None:
+        """Walk each tree again by effort alone, out of what nobody wants once all needs were asked; what takes less stays.
+
+        Pressures tell nothing of the rests that whole units leave: a far supplier is pressed less than a near one by as much as the way
+        takes, so to gather from either presses the same, though nobody asks for the near one's rest any more.
+        """
+        self._uneased.update(self._trees)
+        self._ease()
+
+    def _ease(self) -> None:
+        """Do so with the trees that wait for it; what a call has no work left for goes on waiting."""
+        while self._uneased:
+            self._calm.touch(range(self.problem.things))
+            any_gained = False
+            for tree in sorted(self._uneased):
+                if self._is_done:
+                    return
+                self._uneased.discard(tree)
+                kept = self._trees.get(tree)
+                # Who took its leftovers would have to be walked again as well, for little.
+                if kept is not None and not kept.pinned and not self._takers.get(tree):
+                    any_gained |= self._eased(tree, kept)
+            if any_gained:
+                self.fill(np.flatnonzero(self._covered < self.problem.need_units).tolist(), patience=PATIENCE)
+
+    def _eased(self, tree: int, kept: _Tree) -> bool:
+        """Let a tree be walked again by effort alone; return whether that takes less. Else it stands as it stood."""
+        calm, net, need = self._calm, self._net, kept.need
+        thing, place = int(self.problem.need_thing[need]), int(self.problem.need_place[need])
+        before = self._effort(kept.lines)
+        if not before:
+            return False
+        self._lines += len(kept.lines)
+        broken = self._take_back(tree)
+        calm.touch(sorted(self._touched_by(kept.lines)))
+        lines = 0
+        if not broken:
+            calm.freshen(thing)
+            if calm.ways.toll[thing, place, kept.end] < min(kernel.FAR, -(-before * net.scale // kept.units)):
+                lines = self._of_less_effort(thing, place, kept, before)
+        if not lines:
+            self._take_again(tree, kept)
+        else:
+            table, sources = self._traced(tree, self._found.lines[:lines].copy())
+            self._stand(tree, replace(kept, lines=table, sources=sources, gain=kept.gain + before - self._effort(table)))
+        calm.ran_out(self._trees[tree].lines)
+        return lines > 0
+
+    def _of_less_effort(self, thing: int, place: int, kept: _Tree, effort: int) -> int:
+        """Take a tree for the same units that takes less effort; return how many lines it has, 0 where there is none."""
+        calm, moved = self._calm, set[int]()
+        lines = kernel.unfold(self._net, self._left, calm.ways, self._found, thing, place, kept.end, kept.units, False, False)
+        got = kept.units
+        if lines < 0 and self._is_scattered(thing):
+            lines, got, moved = gather(calm, thing, place, kept.end, kept.units)
+            calm.open()
+        if lines > 0 and (got < kept.units or self._effort(self._found.lines[:lines]) >= effort):
+            kernel.revert(self._net, self._left, self._found, lines)
+            calm.touch(moved)
+            return 0
+        return max(lines, 0)
+
+    def _take_again(self, tree: int, kept: _Tree) -> None:
+        """Take all that a tree took before it was taken back."""
+        problem, left = self.problem, self._left
+        for line, row in enumerate(kept.lines.tolist()):
+            what, units, runs, bucket = (row[column] for column in (kernel.WHAT, kernel.UNITS, kernel.RUNS, kernel.BEGIN))
+            if row[kernel.KIND] == kernel.LOT:
+                left.lot[what] -= units
+            elif row[kernel.KIND] == kernel.LEFTOVER:
+                left.over.ravel()[what] -= units
+                self._hand_back(what, kept.sources[line], -units)
+                self._takers.setdefault(kept.sources[line][0], set()).add(tree)
+            elif row[kernel.KIND] == kernel.RUN:
+                setups = int(left.batch[what, bucket] == 0)  # Another tree may have set the batch up meanwhile.
+                kept.lines[line, kernel.SETUPS] = setups
+                left.batch[what, bucket] += runs
+                for use in range(int(problem.use_start[what]), int(problem.use_start[what + 1])):
+                    left.pool[problem.use_pool[use], bucket] -= int(problem.use_grains[use]) * runs + int(problem.use_setup[use]) * setups
+                for node, over in self._left_over_by(row):
+                    left.over.ravel()[node] += over
+        self._stand(tree, kept)
 
     def _is_scattered(self, thing: int) -> bool:
         if self._scattered is None:
@@ -305,8 +395,8 @@ class Walkers:
                 best = (bucket, int(toll[bucket]), late)
         return best
 
-    def _effort(self, lines: int) -> int:
-        table, net = self._found.lines[:lines], self._net
+    def _effort(self, table: Ints) -> int:
+        net = self._net
         runs, moves = table[table[:, kernel.KIND] == kernel.RUN], table[table[:, kernel.KIND] == kernel.MOVE]
         of_run = net.effort[runs[:, kernel.WHAT]]
         of_unit = net.arc_effort[moves[:, kernel.WHAT]] * net.load[moves[:, kernel.THING]]
@@ -316,9 +406,9 @@ class Walkers:
 
     def _presses(self, lines: int) -> int:
         """Return the effort of a tree and all that it draws on at its pressure, times scale; what its runs give beside is not taken off."""
-        problem, table, pressed = self.problem, self._found.lines[:lines].tolist(), self._ground.ways
-        total = self._effort(lines) * self._net.scale
-        for row in table:
+        problem, table, pressed = self.problem, self._found.lines[:lines], self._ground.ways
+        total = self._effort(table) * self._net.scale
+        for row in table.tolist():
             what = row[kernel.WHAT]
             if row[kernel.KIND] == kernel.LOT:
                 total += row[kernel.UNITS] * int(pressed.thing[row[kernel.THING], problem.stock_place[what], row[kernel.END]])
@@ -336,13 +426,17 @@ class Walkers:
         self._next += 1
         table, sources = self._traced(tree, self._found.lines[:lines].copy())
         late = int(self.problem.need_late[need]) * max(0, bucket - int(self.problem.need_due[need]))
-        gain = (self._worth_of_next(need) - late) * units - self._effort(lines)
+        gain = (self._worth_of_next(need) - late) * units - self._effort(table)
         self._lines += len(table)
-        self._trees[tree] = _Tree(need, units, bucket, table, sources, gain)
-        self._gain += gain
-        self._of_need[need].add(tree)
-        self._covered[need] += units
-        self._enter(tree, list(range(len(table))), table)
+        self._stand(tree, _Tree(need, units, bucket, table, sources, gain))
+
+    def _stand(self, number: int, tree: _Tree) -> None:
+        """Let a tree stand whose lines are taken."""
+        self._trees[number] = tree
+        self._gain += tree.gain
+        self._of_need[tree.need].add(number)
+        self._covered[tree.need] += tree.units
+        self._enter(number, list(range(len(tree.lines))), tree.lines)
 
     def _traced(self, tree: int, table: Ints) -> tuple[Ints, dict[int, tuple[int, int]]]:
         """Return the lines with every LEFTOVER split by who left it, and who that was."""
@@ -434,8 +528,12 @@ class Walkers:
                     self._hand_back(what, kept.sources[line], units)
             elif kind == kernel.RUN:
                 broken += self._unrun(tree, row)
-        self._ground.touch(sorted({row[kernel.THING] for row in kept.lines.tolist()} | self._ground.beside(kept.lines)))
+        self._ground.touch(sorted(self._touched_by(kept.lines)))
         return broken
+
+    def _touched_by(self, lines: Ints) -> set[int]:
+        """Return the things whose ways may have changed where a tree was taken back."""
+        return set(lines[:, kernel.THING].tolist()) | self._ground.beside(lines)
 
     def _graft(self, tree: int, line: int) -> bool:
         """Let a tree make or fetch what it took of another's leftovers, as that other went; False where nothing serves."""
@@ -455,7 +553,7 @@ class Walkers:
         if any(entry[0] in resting for node in nodes for entry in self._overs.get(node, ())):
             kernel.revert(self._net, self._left, found, lines)
             return False
-        effort = self._effort(lines)
+        effort = self._effort(table)
         kept.gain -= effort
         self._gain -= effort
         table, sources = self._traced(tree, table)
@@ -493,8 +591,10 @@ class Walkers:
         for entry in self._overs.setdefault(node, []):
             if (entry[0], entry[1]) == source:
                 entry[2] += units
-                return
-        self._overs[node].append([*source, units])
+                break
+        else:
+            self._overs[node].append([*source, units])
+        self._overs[node] = [entry for entry in self._overs[node] if entry[2]]
 
     def _unrun(self, tree: int, row: list[int]) -> list[int]:
         """Take the runs of a line back; return the trees of its batch where that no longer keeps its rules."""
@@ -623,6 +723,7 @@ class Walkers:
         self._pressing.update(dict.fromkeys(asked, DISPLACED))
         for need in sorted(self._pressing, key=lambda need: (*self._rank(need), need)):
             self._displace(need)
+        self._ease()
 
     def _displace(self, need: int) -> None:
         """Let a short need take the place of trees that hold what it came by and are worth less, as long as all together gains.

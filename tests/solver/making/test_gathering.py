@@ -1,11 +1,23 @@
 """What no one lot or maker has enough of is gathered from several, each with a line of its own, in plans that pass the check."""
 
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
 
-from solver.making import Kind, ProductionProblem, broken_rules, coverage_of, plan_making, walked, worth_of_plan
+from solver.making import (
+    Kind,
+    ProductionPlan,
+    ProductionProblem,
+    broken_rules,
+    coverage_of,
+    effort_of_lines,
+    guided,
+    plan_making,
+    walked,
+    worth_of_plan,
+)
 from solver.making.reference import Draw
 from tests.solver.making.test_planning import happen
 
@@ -78,6 +90,85 @@ def test_what_takes_more_effort_than_it_is_worth_is_not_gathered() -> None:
         stock=[(0, 0, 0, 6), (0, 1, 0, 6)], needs=[(1, 0, 1, 0, 0, 0)], worth=[100],
     )  # fmt: skip
     assert coverage_of(problem, plan_making(problem)).tolist() == [0]  # Four of them, brought from afar, take 120.
+
+
+def kits(suppliers: list[list[tuple[int, int]]], takes: list[int], asked: int) -> ProductionProblem:
+    """One place where a kit is made of several things; suppliers of each have so many units so far away."""
+    things, everybody = len(takes), [supplier for each in suppliers for supplier in each]
+    of_thing = [thing for thing, each in enumerate(suppliers) for _ in each]
+    return ProductionProblem.of(
+        places=1 + len(everybody), things=1 + things, outputs=[[(things, 1)]], inputs=[list(enumerate(takes))], activities=[(0, 0)],
+        stock=[(thing, 1 + at, 0, units) for at, (thing, (units, _)) in enumerate(zip(of_thing, everybody, strict=True))],
+        arcs=[(1 + at, 0, far, 0) for at, (_, far) in enumerate(everybody)], needs=[(things, 0, asked, 0, 0, 0)], worth=[10**6],
+    )  # fmt: skip
+
+
+def least_effort(suppliers: list[list[tuple[int, int]]], takes: list[int], made: int) -> int:
+    """Return the least effort of so many kits, of all ways to draw what they take from suppliers."""
+    total = 0
+    for each, units in zip(suppliers, takes, strict=True):
+        shares = product(*(range(has + 1) for has, _ in each))
+        total += min(sum(part * far for part, (_, far) in zip(share, each, strict=True)) for share in shares if sum(share) == units * made)
+    return total
+
+
+def effort_of(problem: ProductionProblem, plan: ProductionPlan) -> int:
+    assert broken_rules(problem, plan) == []
+    return int(effort_of_lines(problem, plan).sum())
+
+
+@pytest.mark.parametrize("asked", [1, 2, 3])
+def test_kits_are_gathered_from_the_nearest_of_those_who_have_too_little_each(asked: int) -> None:
+    suppliers = [[(3, 10 * far) for far in range(1, 7)], [(2, 15 * far) for far in range(1, 7)]]
+    problem = kits(suppliers, [10, 7], asked)
+    plan = plan_making(problem)
+    assert coverage_of(problem, plan).tolist() == [1]
+    assert effort_of(problem, plan) == least_effort(suppliers, [10, 7], 1)
+
+
+@pytest.mark.parametrize("seeds", [range(60), range(60, 120)])
+def test_what_is_gathered_takes_the_least_effort_of_all_ways_from_nothing_and_as_more_is_asked_for(seeds: range) -> None:
+    made_in_all = 0
+    for seed in seeds:
+        draw = Draw(seed)
+        takes = [2 + draw.below(9) for _ in range(2)]
+        suppliers = [[(1 + draw.below(4), 1 + draw.below(40)) for _ in range(3 + draw.below(4))] for _ in takes]
+        asked = 1 + draw.below(3)
+        most = min(asked, *(sum(has for has, _ in each) // units for each, units in zip(suppliers, takes, strict=True)))
+        problem = kits(suppliers, takes, asked)
+        walkers = walked(kits(suppliers, takes, 0))
+        walkers.need_changes(0, asked)
+        for plan in (plan_making(problem), walkers.plan()):
+            assert coverage_of(problem, plan).tolist() == [most], seed
+            assert effort_of(problem, plan) == least_effort(suppliers, takes, most), seed
+        made_in_all += most
+    assert made_in_all > len(seeds)
+
+
+def test_a_call_without_work_left_lets_the_next_one_look_for_what_is_nearer() -> None:
+    suppliers = [[(3, 10 * far) for far in range(1, 7)], [(2, 15 * far) for far in range(1, 7)]]
+    problem = kits(suppliers, [10, 7], 2)
+    first = walked(problem, eases=False)
+    walkers = walked(problem, most_work=first.work)
+    assert coverage_of(problem, walkers.plan()).tolist() == [1]
+    assert effort_of(problem, walkers.plan()) > least_effort(suppliers, [10, 7], 1)
+    assert not walkers.is_complete
+    assert walkers.walk_on()
+    assert effort_of(problem, walkers.plan()) == least_effort(suppliers, [10, 7], 1)
+
+
+def test_trees_walked_again_by_effort_alone_are_worth_no_less() -> None:
+    gained = 0
+    for seed in range(200):
+        problem = scattered_network(seed)
+        walkers = walked(problem, guided(problem), eases=False)
+        before = worth_of_plan(problem, walkers.plan())
+        walkers.ease()
+        plan = walkers.plan()
+        assert broken_rules(problem, plan) == [], seed
+        assert before <= worth_of_plan(problem, plan) <= plan.bound, seed
+        gained += worth_of_plan(problem, plan) > before
+    assert gained
 
 
 def scattered_network(seed: int) -> ProductionProblem:
