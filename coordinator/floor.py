@@ -1,13 +1,17 @@
 """Inside one workshop: which machine does what it promised, and when, by `next free machine`; what only waits for answers is a forecast.
 
 Outside, the workshop is its capacities. Inside, a job may go to any of its machines of the process that has what the work requires;
-the one that ends it first does it, with the change to another material counted where the recipe says how long a set-up takes. Where
-somebody can wait for it, a search of bounded work looks for a better order from there, and says how far from the best it may be.
+the one that ends it first does it, with the change to another material counted where the recipe says how long a set-up takes. A search
+of bounded work looks for a better order from there, and says how far from the best it may be: while somebody waits for it, or beside
+(`Orders`). What proposals ask of the workshop is put in order too, as if all of it were accepted: whether the dates they tell can be
+kept. An order is never part of a proposal: its lines tell from when until when, and what a maker does first within that is the maker's.
 """
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import permutations
+from typing import Protocol
 
 import networkx as nx
 import numpy as np
@@ -23,10 +27,10 @@ from coordinator.orders import HOUR_MS
 from coordinator.signals import Line, Step
 from coordinator.units import Quantity
 from coordinator.wording import asked_for, near
-from solver.making.sequences import NEVER, Workshop, broken_sequence, dispatch, lateness_of, sequence_jobs
+from solver.making.sequences import NEVER, Workshop, as_early, broken_sequence, dispatch, lateness_of, sequence_jobs
 from solver.making.sequences import Sequence as Order
 
-__all__ = ["Floor", "Job", "Machine", "floor"]
+__all__ = ["Floor", "IfAccepted", "Job", "Machine", "Orders", "Question", "floor", "questions", "searched"]
 
 Ints = NDArray[np.int64]
 
@@ -67,6 +71,16 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class IfAccepted:
+    """The order of all work, were everything accepted that waits in proposals: nobody is bound by it."""
+
+    jobs: tuple[Job, ...]  # by begin
+    late: int  # jobs that end after the date they were promised or proposed for
+    late_or_changing: int
+    least: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Floor:
     """A workshop at one moment."""
 
@@ -75,8 +89,16 @@ class Floor:
     jobs: tuple[Job, ...]  # by begin
     forecast: Quantity | None  # hours that wait in proposals: nobody is bound by them
     late_or_changing: int  # minutes late, by the weight of their tiers, and minutes of changes, together
-    least: int | None  # no order of these jobs comes to less; None where nobody searched
+    least: int | None  # no order of these jobs comes to less; None where nobody searched yet
+    if_accepted: IfAccepted | None  # None where nothing waits
     not_placed: tuple[str, ...]  # work that no machine of the workshop says it can do, in words
+
+
+class Orders(Protocol):
+    """Who searches for orders beside."""
+
+    def known(self, content: bytes) -> Order | None:
+        """Return what was found of a question, by its content; None where nobody searched yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +111,75 @@ class _Work:
     tier: int
 
 
-def floor(coordination: Coordination, agent: str, *, searches: bool = False) -> Floor:
+@dataclass(frozen=True, slots=True, eq=False)
+class Question:
+    """Work to be put in order on the machines of a workshop, in minutes from the one that log time is in."""
+
+    now_us: int
+    machines: Sequence[Stance]
+    works: Sequence[_Work]
+    shop: Workshop
+    setups: Sequence[str]  # materials that the shop's set-ups stand for
+
+    @property
+    def content(self) -> bytes:
+        """A digest of all but the time: an order found of it stays one, and no order gets better than it could be then."""
+        digest = hashlib.blake2b(digest_size=16)
+        for array in (self.shop.hours, self.shop.setup, self.shop.weight, self.shop.after, self.shop.loaded, self.shop.change):
+            digest.update(repr(array.shape).encode() + np.ascontiguousarray(array).tobytes())
+        times = [(one.ref, one.begin_us) for one in self.machines]
+        digest.update(repr((times, [(each.deal.proposal, each.line.begin_us, _due_us(each.line)) for each in self.works])).encode())
+        return digest.digest()
+
+    @property
+    def is_to_be_searched(self) -> bool:
+        """Whether a search may find better than `next free machine` does, and is not too long."""
+        return len(self.works) <= MOST_SEARCHED and lateness_of(self.shop, dispatch(self.shop)) > 0
+
+
+def floor(coordination: Coordination, agent: str, *, searches: bool = False, orders: Orders | None = None) -> Floor:
     """Return what each machine of a workshop does next. Refused where nobody is called so, or has no hours.
 
-    With ``searches``, for those who can wait some seconds, the order is improved where anything is late or changed.
+    With ``searches``, for those who can wait some seconds, the order is improved where anything is late or changed; ``orders`` knows
+    what was found beside.
     """
+    work = _work_of(coordination, agent)
+    promised, asked = _question(coordination, work, work.promised), _question(coordination, work, work.all)
+    found, least = _ordered(promised, searches, orders)
+    machines_told, jobs = _told_by_machine(coordination.network, promised, found)
+    ahead = None
+    if work.waits_ms:
+        order, at_least = _ordered(asked, searches, orders)
+        _, all_jobs = _told_by_machine(coordination.network, asked, order)
+        ahead = IfAccepted(all_jobs, sum(job.late for job in all_jobs), lateness_of(asked.shop, order), at_least)
+    forecast = Quantity(work.waits_ms, "h") if work.waits_ms else None
+    return Floor(agent, machines_told, jobs, forecast, lateness_of(promised.shop, found), least, ahead, work.stuck)
+
+
+def questions(coordination: Coordination, agent: str) -> list[Question]:
+    """Return what `floor` puts in order: what a workshop promised, and that with all it is asked, where the two differ."""
+    work = _work_of(coordination, agent)
+    some = [_question(coordination, work, work.promised)] if work.promised else []
+    return [*some, _question(coordination, work, work.all)] if work.waits_ms else some
+
+
+def searched(question: Question) -> Order:
+    """Return the best order found by a search of bounded work, the same each time."""
+    return sequence_jobs(question.shop, SEARCH)
+
+
+@dataclass(frozen=True, slots=True)
+class _WorkOf:
+    """All work of a workshop that stands."""
+
+    machines: list[Stance]
+    promised: list[_Work]
+    all: list[_Work]  # with what is asked
+    waits_ms: int
+    stuck: tuple[str, ...]
+
+
+def _work_of(coordination: Coordination, agent: str) -> _WorkOf:
     network, book = coordination.network, coordination.book
     facts = network.agents.get(agent)
     if facts is None:
@@ -102,17 +188,19 @@ def floor(coordination: Coordination, agent: str, *, searches: bool = False) -> 
     machines = [one for one in (network.stances[ref] for ref in sorted(facts.refs)) if one.kind == "capacity" and one.stands]
     if not machines:
         raise Refused(f"{asked_for(agent)} offers no hours of any machine; say an agent with a capacity")
-    deals = {deal.proposal: deal for one in machines for deal in book.naming(one.ref)}
-    work = [each for deal in deals.values() if agent in deal.promised for each in _works(coordination, deal, agent)]
-    able = [[_is_able(network, each, one) for one in machines] for each in work]
-    placed = [each for each, ables in zip(work, able, strict=True) if any(ables)]
-    stuck = tuple(_told(each) for each, ables in zip(work, able, strict=True) if not any(ables))
-    waiting = sum(deal.asks(agent, one.ref) for one in machines for deal in book.naming(one.ref) if _only_waits(deal, agent))
-    shop, setups = _shop(network, coordination.log_us, machines, placed, [row for row in able if any(row)])
-    found, least = _ordered(shop, searches=searches)
-    machines_told, jobs = _told_by_machine(network, coordination.log_us, machines, placed, shop, setups, found)
-    forecast = Quantity(waiting, "h") if waiting else None
-    return Floor(agent, machines_told, jobs, forecast, lateness_of(shop, found), least, stuck)
+    deals = list({deal.proposal: deal for one in machines for deal in book.naming(one.ref)}.values())
+    promised = [each for deal in deals if agent in deal.promised for each in _works(coordination, deal, agent)]
+    waiting = [each for deal in deals if _only_waits(deal, agent) for each in _works(coordination, deal, agent)]
+    placed = [[each for each in works if any(_able(network, each, machines))] for works in (promised, waiting)]
+    stuck = tuple(_told(each) for each in promised if not any(_able(network, each, machines)))
+    waits_ms = sum(deal.asks(agent, one.ref) for one in machines for deal in book.naming(one.ref) if _only_waits(deal, agent))
+    return _WorkOf(machines, placed[0], [*placed[0], *placed[1]], waits_ms, stuck)
+
+
+def _question(coordination: Coordination, work: _WorkOf, works: Sequence[_Work]) -> Question:
+    network, now_us = coordination.network, coordination.log_us - coordination.log_us % (MINUTE_MS * 1000)
+    shop, setups = _shop(network, now_us, work.machines, works, [_able(network, each, work.machines) for each in works])
+    return Question(now_us, work.machines, works, shop, setups)
 
 
 def _only_waits(deal: Deal, agent: str) -> bool:
@@ -120,9 +208,9 @@ def _only_waits(deal: Deal, agent: str) -> bool:
 
 
 def _works(coordination: Coordination, deal: Deal, agent: str) -> Iterator[_Work]:
-    """Yield the hours of a deal that this agent has still to work."""
+    """Yield the hours of a deal that this agent has still to work, or would have."""
     network = coordination.network
-    if deal.state not in (State.PROMISED, State.COMMITTED, State.DELIVERED):
+    if deal.state not in (State.PROPOSED, State.PROMISED, State.COMMITTED, State.DELIVERED):
         return
     for index, line in enumerate(deal.lines):
         left = line.quantity.grains - deal.gone(index)
@@ -137,10 +225,10 @@ def _works(coordination: Coordination, deal: Deal, agent: str) -> Iterator[_Work
             yield _Work(deal, line, left, step, requires, tier)
 
 
-def _is_able(network: Network, work: _Work, machine: Stance) -> bool:
-    wanted = work.step.process if work.step else work.line.resource
-    able = network.canonical((PROCESS, wanted))[1] in processes_done(network, machine.name)
-    return able and not lacking(work.requires, machine.limits or {})
+def _able(network: Network, work: _Work, machines: Sequence[Stance]) -> list[bool]:
+    """Return of each machine whether it does what the work requires."""
+    wanted = network.canonical((PROCESS, work.step.process if work.step else work.line.resource))[1]
+    return [wanted in processes_done(network, one.name) and not lacking(work.requires, one.limits or {}) for one in machines]
 
 
 def _told(work: _Work) -> str:
@@ -154,9 +242,9 @@ def _material(limits: Limits | None, *keys: str) -> str:
 
 
 def _shop(
-    network: Network, log_us: int, machines: Sequence[Stance], works: Sequence[_Work], able: Sequence[Sequence[bool]]
+    network: Network, now_us: int, machines: Sequence[Stance], works: Sequence[_Work], able: Sequence[Sequence[bool]]
 ) -> tuple[Workshop, list[str]]:
-    """Return the workshop in minutes from now, and the materials that its set-ups stand for."""
+    """Return the workshop in minutes from a whole one, and the materials that its set-ups stand for."""
     loaded = [_material(one.limits, "loaded", "material") for one in machines]
     wanted = [_material(work.requires, "material") for work in works]
     setups = sorted({*loaded, *wanted})
@@ -164,44 +252,40 @@ def _shop(
     shop = Workshop(
         hours=_ints([[minutes[j] if able[j][m] else NEVER for m in range(len(machines))] for j in range(len(works))], len(machines)),
         setup=_ints([setups.index(each) for each in wanted]),
-        ready=_ints([_minutes(work.line.begin_us, log_us, 0) for work in works]),
-        due=_ints([_minutes(work.line.due_us or work.line.end_us, log_us, FAR_MINUTES) for work in works]),
+        ready=_ints([max(0, _minutes(work.line.begin_us, now_us, 0)) for work in works]),
+        due=_ints([_minutes(_due_us(work.line), now_us, FAR_MINUTES) for work in works]),
         weight=_ints([TIER_WEIGHTS[work.tier] for work in works]),
         after=_ints(_after(network, works), 2),
         loaded=_ints([setups.index(each) for each in loaded]),
-        free=_ints([_minutes(one.begin_us, log_us, 0) for one in machines]),
+        free=_ints([max(0, _minutes(one.begin_us, now_us, 0)) for one in machines]),
         change=_changes(setups, wanted, works),
     )
     return shop, setups
 
 
-def _ordered(shop: Workshop, *, searches: bool) -> tuple[Order, int | None]:
+def _ordered(question: Question, searches: bool, orders: Orders | None) -> tuple[Order, int | None]:
     """Return an order of the jobs that passes its check, and what no order comes below where that is known."""
-    found, least = dispatch(shop), None
-    if lateness_of(shop, found) == 0:
-        least = 0
-    elif searches and len(shop.hours) <= MOST_SEARCHED:
-        found = sequence_jobs(shop, SEARCH)
-        least = found.bound
+    shop = question.shop
+    found = dispatch(shop)
+    least = None if lateness_of(shop, found) else 0
+    better = None
+    if searches and question.is_to_be_searched:
+        better = searched(question)
+    elif orders is not None and least is None and (known := orders.known(question.content)) is not None:
+        better = as_early(shop, known)
+    if better is not None:
+        found, least = min(better, found, key=lambda order: lateness_of(shop, order)), better.bound
     wrong = broken_sequence(shop, found)
     if wrong:
         raise Defect(f"a sequence of work breaks its own rules; please report: {'; '.join(wrong[:3])}")
     return found, least
 
 
-def _told_by_machine(
-    network: Network,
-    log_us: int,
-    machines: Sequence[Stance],
-    works: Sequence[_Work],
-    shop: Workshop,
-    setups: Sequence[str],
-    found: Order,
-) -> tuple[tuple[Machine, ...], tuple[Job, ...]]:
+def _told_by_machine(network: Network, question: Question, found: Order) -> tuple[tuple[Machine, ...], tuple[Job, ...]]:
     """Return machines and jobs in the order found."""
-    loaded = [setups[each] for each in shop.loaded.tolist()]
+    shop, works, machines, now_us = question.shop, question.works, question.machines, question.now_us
+    loaded = [question.setups[each] for each in shop.loaded.tolist()]
     minutes = [-(-work.ms // MINUTE_MS) for work in works]
-    now_us = log_us - log_us % (MINUTE_MS * 1000)
     jobs: list[Job] = []
     free = shop.free.tolist()
     busy = [0] * len(machines)
@@ -261,8 +345,13 @@ def _after(network: Network, works: Sequence[_Work]) -> list[tuple[int, int]]:
     return [(first, second) for first, second in pairs if ring[first] != ring[second]]
 
 
-def _minutes(at_us: int | None, log_us: int, missing: int) -> int:
-    return missing if at_us is None else max(0, (at_us - log_us) // (MINUTE_MS * 1000))
+def _due_us(line: Line) -> int | None:
+    """Return by when work has to be done: the need's due date, or the end of its own line where that is sooner."""
+    return min((each for each in (line.due_us, line.end_us) if each is not None), default=None)
+
+
+def _minutes(at_us: int | None, now_us: int, missing: int) -> int:
+    return missing if at_us is None else (at_us - now_us) // (MINUTE_MS * 1000)
 
 
 def _ints(values: Sequence[object], width: int | None = None) -> Ints:

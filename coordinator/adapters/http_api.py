@@ -28,6 +28,7 @@ from coordinator.adapters.network_questions import add_network_questions
 from coordinator.adapters.page import add_page
 from coordinator.adapters.page_questions import add_questions
 from coordinator.adapters.proofs import Proofs
+from coordinator.adapters.sequencing import OrdersBeside
 from coordinator.adapters.service import Outcome, Service
 from coordinator.adapters.tokens import Grant, Tokens
 from coordinator.cloudevents import from_binary
@@ -125,7 +126,13 @@ class Problem(Exception):
 
 
 def build_app(
-    service: Service, tokens: Tokens | None, *, only_loopback: bool, proofs: Proofs | None = None, reading: Reading = "open"
+    service: Service,
+    tokens: Tokens | None,
+    *,
+    only_loopback: bool,
+    proofs: Proofs | None = None,
+    orders: OrdersBeside | None = None,
+    reading: Reading = "open",
 ) -> FastAPI:
     """Return the application; without tokens anyone who reaches it speaks for any agent, so let only this machine reach it.
 
@@ -134,7 +141,7 @@ def build_app(
     if reading == "tokens" and tokens is None:
         raise Refused("reading takes tokens, and there are none; make one: coordinator token create --read --name NAME")
     readers = tokens if reading == "tokens" else None
-    feed = Feed(service)
+    feed, orders = Feed(service), orders or OrdersBeside(service)
     app = FastAPI(
         title="Stigmergic Coordinator", version="1", docs_url=None, redoc_url=None, lifespan=feed.lifespan, responses={"default": PROBLEM}
     )
@@ -142,8 +149,8 @@ def build_app(
     app.add_middleware(_Door, only_loopback=only_loopback, readers=readers)
     _explain_errors(app)
     _add_writing(app, service, tokens, reading)
-    _add_reading(app, service)
-    _add_watching(app, service, feed, proofs or Proofs(service), readers)
+    _add_reading(app, service, orders)
+    _add_watching(app, service, feed, proofs or Proofs(service), orders, readers)
     add_page(app)
     return app
 
@@ -332,7 +339,7 @@ def _told(outcomes: list[Outcome]) -> Response:
 # -- what anyone may read ---------------------------------------------------------------------------------------------
 
 
-def _add_reading(app: FastAPI, service: Service) -> None:
+def _add_reading(app: FastAPI, service: Service, orders: OrdersBeside) -> None:
     def show(view: Callable[[Coordination], dict[str, Any]]) -> Response:
         with service.reading() as coordination:
             return _json(view(coordination))
@@ -390,15 +397,15 @@ def _add_reading(app: FastAPI, service: Service) -> None:
         return _json({"counts": counts, "items": found[:limit], "next": found[limit - 1]["number"] if len(found) > limit else None})
 
     add_questions(app, service, show, missing)
-    add_network_questions(app, show, missing)
+    add_network_questions(app, show, missing, orders)
 
 
 # -- how it does ------------------------------------------------------------------------------------------------------
 
 
-def _add_watching(app: FastAPI, service: Service, feed: Feed, proofs: Proofs, readers: Tokens | None) -> None:
+def _add_watching(app: FastAPI, service: Service, feed: Feed, proofs: Proofs, orders: OrdersBeside, readers: Tokens | None) -> None:
     registry = CollectorRegistry()
-    registry.register(_Figures(service, feed, proofs, app.state.queue))
+    registry.register(_Figures(service, feed, proofs, orders, app.state.queue))
 
     @app.get("/help", response_class=HTMLResponse)
     async def paths() -> HTMLResponse:
@@ -458,8 +465,8 @@ def _add_watching(app: FastAPI, service: Service, feed: Feed, proofs: Proofs, re
 class _Figures(Collector):
     """The service's own counts, read when a monitor asks."""
 
-    def __init__(self, service: Service, feed: Feed, proofs: Proofs, queue: _Queue) -> None:
-        self._service, self._feed, self._proofs, self._queue = service, feed, proofs, queue
+    def __init__(self, service: Service, feed: Feed, proofs: Proofs, orders: OrdersBeside, queue: _Queue) -> None:
+        self._service, self._feed, self._proofs, self._orders, self._queue = service, feed, proofs, orders, queue
 
     def collect(self) -> Iterator[Metric]:
         """Yield every figure."""
@@ -474,6 +481,8 @@ class _Figures(Collector):
         for name, count in sorted(self._proofs.counts.items()):
             proofs.add_metric([name], count)
         yield from (lines, refused, decided, proofs)
+        searches = "Orders of work inside workshops that were searched for beside the cycle."
+        yield CounterMetricFamily("stigmergy_orders_searched", searches, value=self._orders.searches)
         yield GaugeMetricFamily("stigmergy_log_entries", "Entries in the log.", value=status.entries)
         yield GaugeMetricFamily("stigmergy_log_time_seconds", "Log time, in seconds since 1970.", value=max(0, status.log_us) / 1e6)
         yield CounterMetricFamily("stigmergy_cycles", "Cycles of planning.", value=status.cycles)

@@ -15,7 +15,7 @@ from coordinator.errors import Refused, Unavailable
 from coordinator.explaining import explain
 from coordinator.exploding import explode
 from coordinator.fields import FARTHEST_KM
-from coordinator.floor import floor
+from coordinator.floor import Orders, floor
 from coordinator.lifting import lifting
 from coordinator.makers import makers, place_meant
 from coordinator.network import RESOURCE
@@ -42,8 +42,8 @@ class WrongValue(Refused):
     """The name is known, but a value that came with the question cannot be taken."""
 
 
-def add_network_questions(app: FastAPI, show: Show, missing: Missing) -> None:
-    """Add the routes."""
+def add_network_questions(app: FastAPI, show: Show, missing: Missing, orders: Orders) -> None:
+    """Add the routes; orders of work are those that `orders` knows, as far as it does."""
 
     def tell(question: Callable[[Coordination], Any]) -> Response:
         try:
@@ -57,7 +57,7 @@ def add_network_questions(app: FastAPI, show: Show, missing: Missing) -> None:
     _add_why(app, tell, trying)
     _add_alternatives(app, tell, trying)
     _add_relief(app, tell)
-    _add_making(app, tell)
+    _add_making(app, tell, orders)
     _add_network(app, tell)
 
 
@@ -109,7 +109,7 @@ def _lifted(coordination: Coordination, need: str, by: Decimal | None) -> dict[s
     return answer | {"lifting": as_json(lifting(coordination, found.need, by_grains))}
 
 
-def _add_making(app: FastAPI, tell: Tell) -> None:
+def _add_making(app: FastAPI, tell: Tell, orders: Orders) -> None:
     @app.get("/makers/{design:path}")
     def who_could(
         design: str,
@@ -141,8 +141,8 @@ def _add_making(app: FastAPI, tell: Tell) -> None:
 
     @app.get("/workshops/{agent}")
     def at_work(agent: str) -> Response:
-        """What each machine of a workshop does next: the work it promised, each piece on the machine that ends it first."""
-        return tell(lambda coordination: floor(coordination, agent))
+        """What each machine of a workshop does next, and were all accepted that waits; no order is below `least` (null: not known yet)."""
+        return tell(lambda coordination: floor(coordination, agent, orders=orders))
 
     trying = Lock()  # held while changes are planned
 

@@ -3,7 +3,7 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from coordinator.charter import Charter
 from coordinator.cli.output import Progress, table
 from coordinator.cycle import Coordination
 from coordinator.errors import Refused
+from coordinator.floor import floor
 from coordinator.makers import makers
 from coordinator.orders import Footprint
 from coordinator.signals import Proposal, event_json, parse_event
@@ -157,8 +158,23 @@ def _figures(coordination: Coordination, world: World, designs: list[dict[str, A
         "left_out": dict(made.left_out),
         "not_proposed": dict(made.dropped),
         "failed": made.failed,
+        "orders": _orders(coordination, sorted(worked)),
         "busiest": max(sorted(worked), key=worked.__getitem__, default=""),
         "designs": designs,
+    }
+
+
+def _orders(coordination: Coordination, workshops: Sequence[str]) -> dict[str, int]:
+    """Return how many workshops can keep the dates of all they promised, in the best order that a bounded search of each finds."""
+    floors = [floor(coordination, agent, searches=True) for agent in workshops]
+    late = [each for each in floors if any(job.late for job in each.jobs)]
+    return {
+        "workshops": len(floors),
+        "in_time": len(floors) - len(late),
+        "jobs": sum(len(each.jobs) for each in floors),
+        "late_jobs": sum(job.late for each in late for job in each.jobs),
+        "late_or_changing": sum(each.late_or_changing for each in floors),
+        "least": sum(each.least or 0 for each in floors),
     }
 
 
@@ -223,6 +239,13 @@ def _tell(request: MakingRequest, figures: dict[str, Any], designs: list[dict[st
     print(f"{committed:,} of {asked:,} pieces needed ({percent:.1f}%); {figures['needs_met']:,} of {figures['needs']:,} needs met in full.")
     print("A plan's worth, in units of effort, is what the needs it meets count by their tiers, less all making and moving.")
     print(f"This one is worth {figures['worth']:,}, and no plan is worth more than {figures['bound']:,}: gap {gap}.")
+    orders = figures["orders"]
+    late, jobs = counted(orders["late_jobs"], "piece"), f"{orders['jobs']:,}"
+    print(f"Order of work: {orders['in_time']} of {orders['workshops']} workshops keep all dates; {late} of work of {jobs} late.", end="")
+    if orders["late_or_changing"]:
+        least = f"no order comes below {orders['least']:,}"
+        print(f" Minutes late by the weight of tiers, and of changes: {orders['late_or_changing']:,}; {least}.", end="")
+    print()
     told = ", ".join(f"{_rounded(value)} {FOOTPRINT[name]}" for name, value in figures["footprint"].items())
     print(f"Footprint of all of it: {told}.")
     for why, count in (*figures["left_out"].items(), *figures["not_proposed"].items()):

@@ -82,16 +82,21 @@ def show_floor(where: Where, agent: str, to_json: bool) -> None:
         jobs.append([begin, end, job.machine.rpartition("/")[2], job.process, amount(job.hours), change, job.need, job.state])
     table("next", ["begin", "end", "machine", "process", "hours", "change", "for", "state"], jobs)
     if found.late_or_changing:
-        least = (
-            "nobody searched for a better order: there are too many jobs"
-            if found.least is None
-            else f"no order comes below {found.least:,}"
-        )
-        print(f"  minutes late by the weight of tiers, and of changes: {found.late_or_changing:,}; {least}")
+        print(f"  minutes late by the weight of tiers, and of changes: {found.late_or_changing:,}; {_least(found.least)}")
     if found.forecast is not None:
         print(f"  {amount(found.forecast)} more wait in proposals: a forecast, which binds nobody")
+    if (ahead := found.if_accepted) is not None:
+        late = f"{counted(ahead.late, 'piece')} of work late" if ahead.late else "nothing late"
+        told = f"; minutes late and of changes: {ahead.late_or_changing:,}; {_least(ahead.least)}" if ahead.late_or_changing else ""
+        print(f"  were all of it accepted, {late}{told}")
     for sentence in found.not_placed:
         print(f"  not placed: {sentence}")
+
+
+def _least(least: int | None) -> str:
+    if least is None:
+        return "nobody searched for a better order: there are too many jobs"
+    return f"no order comes below {least:,}"
 
 
 def _levels(found: Exploded) -> list[list[object]]:

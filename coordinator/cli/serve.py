@@ -22,6 +22,7 @@ from coordinator.adapters.http_api import LOOPBACK, Reading, build_app
 from coordinator.adapters.kafka_log import KafkaLog
 from coordinator.adapters.kafka_service import KafkaService
 from coordinator.adapters.proofs import Proofs
+from coordinator.adapters.sequencing import OrdersBeside
 from coordinator.adapters.server import CONNECTIONS, Server
 from coordinator.adapters.service import Service
 from coordinator.adapters.snapshot_files import Snapshots
@@ -39,6 +40,7 @@ __all__ = ["Request", "log_through", "open_port", "reading_named", "run"]
 
 LONGEST_TICK_S = 60.0
 PROOF_S = 60.0  # a market is held against its proof so often
+ORDER_S = 1.0  # orders of work inside workshops are searched for so often
 OTHER_FILES = 256  # beside connections
 # How long a thread that plans keeps the interpreter's lock once the loop wants it; Python by itself lets it wait for 5 ms, at each step.
 HANDED_OVER_S = 0.0002
@@ -97,13 +99,16 @@ def run(request: Request, *, charter: Charter | None = None, table: Table | None
         proofs = Proofs(service)
         stack.callback(proofs.close)
         reading = request.reading or settings.reading
-        app = build_app(service, tokens, only_loopback=tokens is None, proofs=proofs, reading=reading)
+        orders = OrdersBeside(service)
+        stack.callback(orders.close)
+        app = build_app(service, tokens, only_loopback=tokens is None, proofs=proofs, orders=orders, reading=reading)
         if not isinstance(service, KafkaService):
             snapshots = Snapshots(request.log or settings.log, charter, lambda: service.status().entries, service.snapshot_entries)
             stack.callback(snapshots.close)
             snapshots.start()
         service.start_ticking(every_s)
         proofs.start(PROOF_S)
+        orders.start(ORDER_S)
         if settings.prepare:  # In a process of its own: what it compiles is left in the cache, and requests do not wait.
             begin_aside(_prepare_all)
         who = "every agent speaks with its token" if tokens else "only this machine reaches it, and anyone on it may speak for any agent"

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 
 from coordinator.adapters.http_api import Reading, build_app
 from coordinator.adapters.proofs import Proofs
+from coordinator.adapters.sequencing import OrdersBeside
 from coordinator.adapters.server import Server
 from coordinator.adapters.service import Service
 from coordinator.adapters.tokens import Tokens
@@ -60,6 +61,7 @@ class Served:
     host: str
     port: int
     proofs: Proofs
+    orders: OrdersBeside
     app: FastAPI
     server: Server
     reading: Reading = "open"
@@ -120,8 +122,9 @@ def serve(
     clock = clock or Hand()
     prepare()  # as `coordinator serve` does beside itself: on a new clone no reader waits for the compiler
     service = Service(path, Charter.model_validate({"cycle_seconds": 1} | rules), clock=clock)
-    proofs = Proofs(service)
-    app = build_app(service, Tokens(tokens, clock) if tokens else None, only_loopback=True, proofs=proofs, reading=reading)
+    proofs, orders = Proofs(service), OrdersBeside(service)
+    known = Tokens(tokens, clock) if tokens else None
+    app = build_app(service, known, only_loopback=True, proofs=proofs, orders=orders, reading=reading)
     server, listening = Server(app), socket.create_server(("127.0.0.1", 0))
     thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
     thread.start()
@@ -132,7 +135,7 @@ def serve(
             time.sleep(0.01)
         host, port = listening.getsockname()
         service.tick()
-        yield Served(service, clock, host, port, proofs, app, server, reading)
+        yield Served(service, clock, host, port, proofs, orders, app, server, reading)
     finally:
         app.state.feed.close()
         server.should_exit = True

@@ -12,7 +12,7 @@ from solver.engine.making_columns import best_fillings
 from solver.errors import BadProblem, TooLarge
 from solver.making.lots import UnsplitLots, assign_lots, bound_of_fillings, bound_of_lots, broken_assignment, in_steps
 from solver.making.reference import Draw
-from solver.making.sequences import NEVER, Sequence, Workshop, broken_sequence, dispatch, lateness_of, sequence_jobs
+from solver.making.sequences import NEVER, Sequence, Workshop, as_early, broken_sequence, dispatch, lateness_of, sequence_jobs
 
 
 def table(draw: Draw, rows: int, columns: int, least: int, most: int) -> np.ndarray:
@@ -290,6 +290,20 @@ def test_a_sequence_is_the_best_of_all_there_are(seed: int) -> None:
     found = sequence_jobs(asked, 4.0)
     assert broken_sequence(asked, found) == []
     assert (lateness_of(asked, found), found.bound, found.proven) == (least_of_all(asked), least_of_all(asked), True)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_an_order_found_before_is_one_later_and_none_is_then_below_what_was_proven(seed: int) -> None:
+    asked = shop(seed, jobs=4)
+    found = sequence_jobs(asked, 4.0)
+    for passed in (0, 3, 11):
+        later = replace(
+            asked, ready=np.maximum(asked.ready - passed, 0), free=np.maximum(asked.free - passed, 0), due=asked.due - passed
+        )  # fmt: skip
+        again = as_early(later, found)
+        assert broken_sequence(later, again) == []
+        assert again.bound <= least_of_all(later) <= lateness_of(later, again)
+        assert passed or lateness_of(later, again) == lateness_of(asked, found)
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -1,0 +1,103 @@
+"""Orders of work inside workshops, searched beside the cycle: a thread of its own asks CP-SAT about what plans and promises ask of each.
+
+A question is laid out while nothing changes, which takes a moment; the search then holds nobody up, and is bounded by work and not by
+time, so that the same question has the same answer everywhere. Nothing that is decided rests on it.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from itertools import islice
+from threading import Event as Flag
+from threading import Lock, Thread
+
+import structlog
+
+from coordinator.adapters.service import Service
+from coordinator.cycle import Coordination
+from coordinator.errors import Refused, Unavailable
+from coordinator.floor import Question, questions, searched
+from solver.making import Sequence
+
+__all__ = ["OrdersBeside"]
+
+DEALS = 200  # looked at in one go
+WORKSHOPS = 20  # likewise: more of a plan come in the next
+KEPT = 10_000  # orders, the latest asked about
+CLOSE_S = 1.0  # on the way out, for the search at hand
+
+logger = structlog.get_logger("coordinator.sequencing")
+
+
+class OrdersBeside:
+    """Says at once what was found, and goes from workshop to workshop in the meantime: those of the latest plan first."""
+
+    def __init__(self, service: Service) -> None:
+        self.searches = 0
+        self._service = service
+        self._found: OrderedDict[bytes, Sequence] = OrderedDict()
+        self._holding = Lock()  # of what was found
+        self._planned: object = None  # the plan whose workshops were looked up last
+        self._waiting: list[str] = []  # workshops to be looked at
+        self._deal = ""  # that was looked at last
+        self._stop = Flag()
+        self._thread: Thread | None = None
+
+    def known(self, content: bytes) -> Sequence | None:
+        """Return what was found of a question, by its content; None where nobody searched yet."""
+        with self._holding:
+            found = self._found.get(content)
+            if found is not None:
+                self._found.move_to_end(content)
+            return found
+
+    def look(self) -> None:
+        """Search for the orders of the next workshops, as far as they are new; Unavailable while a cycle takes long."""
+        with self._service.reading() as coordination:
+            asked = list(self._questions(coordination))
+        for question in asked:
+            content = question.content
+            if not self._stop.is_set() and self.known(content) is None and question.is_to_be_searched:
+                found = searched(question)
+                self.searches += 1
+                with self._holding:
+                    self._found[content] = found
+                    while len(self._found) > KEPT:
+                        self._found.popitem(last=False)
+
+    def _questions(self, coordination: Coordination) -> Iterator[Question]:
+        made, book = coordination.production.latest, coordination.book
+        if made is not self._planned:
+            self._planned = made
+            lines = [line for tree in made.trees for line in tree.lines]
+            self._waiting = list(dict.fromkeys(line.provider for line in lines if line.action == "use"))
+        elif not self._waiting:
+            names = list(islice(book.after(self._deal), DEALS))
+            self._deal = names[-1] if len(names) == DEALS else ""
+            lines_said = [line for name in names for line in book.deals[name].lines]
+            self._waiting = list(dict.fromkeys(line.provider for line in lines_said if line.action in ("use", "work")))
+        now, self._waiting = self._waiting[:WORKSHOPS], self._waiting[WORKSHOPS:]
+        for agent in now:
+            try:
+                yield from questions(coordination, agent)
+            except Refused:  # Its machines went in the meantime.
+                continue
+
+    def start(self, seconds: float) -> None:
+        """Look every so many seconds, until closed."""
+        self._thread = Thread(target=self._go_on, args=(seconds,), name="sequencing", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop after the search at hand; one that takes long is not waited for, and ends with the process."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(CLOSE_S)
+
+    def _go_on(self, seconds: float) -> None:
+        while not self._stop.wait(seconds):
+            try:
+                self.look()
+            except Unavailable as error:
+                logger.warning("no order was searched", reason=str(error))
+            except Exception:  # A thread that ended silently would leave workshops without an order: it is said, and the next is tried.
+                logger.exception("a search for an order failed; please report this")

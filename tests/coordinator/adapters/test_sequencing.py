@@ -1,0 +1,91 @@
+"""Orders of work are searched beside the cycle: nobody waits for them, and questions are told what was found."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from coordinator.adapters import sequencing as module
+from coordinator.floor import Question, searched
+from solver.making import Sequence
+from tests.support.events import agent, amount, answer, capacity, event, need
+from tests.support.serving import Served, serve
+
+MATERIALS = ("pla", "petg", "pla", "petg", "pla")  # of five jobs that one machine is to do
+
+
+@pytest.fixture
+def farm(tmp_path: Path) -> Iterator[Served]:
+    """A printer farm that is asked for five jobs of two materials."""
+    lines = [agent("farm", 48.0, 2.0), capacity("farm", 40, "printing", limits={"material": "pla;petg"})]
+    for number, material in enumerate(MATERIALS):
+        step = {"process": "printing", "effort": amount(1, "h"), "setup": amount(30, "min"), "requires": {"material": material}}
+        data = {"recipe": f"r{number}", "outputs": [{"resource": f"thing-{number}", "quantity": amount(1)}], "steps": [step]}
+        lines += [event("recipe", "agent:designer", f"r{number}", 0, data), agent(f"clinic-{number}", 48.1, 2.0)]
+        lines.append(need(f"clinic-{number}", 2 + number, f"thing-{number}"))
+    with serve(tmp_path / "log") as served:
+        served.service.publish(lines)
+        served.wait(2)
+        yield served
+
+
+def test_what_a_plan_asks_of_a_workshop_is_put_in_order_beside_and_told_with_what_no_order_comes_below(farm: Served) -> None:
+    before = farm.get("/workshops/farm")
+    assert (before["jobs"], before["least"]) == ([], 0)
+    assert before["if_accepted"]["least"] is None
+    farm.orders.look()
+    assert farm.orders.searches == 1
+    after = farm.get("/workshops/farm")["if_accepted"]
+    assert 0 < after["least"] <= after["late_or_changing"] <= before["if_accepted"]["late_or_changing"]
+    assert len(after["jobs"]) == len(MATERIALS)
+    assert after["late"] == 0
+    assert b"stigmergy_orders_searched_total 1.0" in farm.ask("GET", "/metrics").body
+
+
+def test_an_order_holds_as_time_passes_and_nothing_is_searched_twice(farm: Served) -> None:
+    farm.orders.look()
+    found = farm.get("/workshops/farm")["if_accepted"]
+    farm.wait(600)
+    farm.orders.look()
+    later = farm.get("/workshops/farm")["if_accepted"]
+    assert farm.orders.searches == 1
+    assert (later["least"], later["late_or_changing"]) == (found["least"], found["late_or_changing"])
+
+
+def test_what_is_promised_is_searched_anew(farm: Served) -> None:
+    farm.orders.look()
+    for proposal in farm.get("/proposals")["items"]:
+        parties = {name for line in proposal["lines"] for name in (line["provider"], line["receiver"])}
+        farm.service.publish([answer(party, proposal["proposal"], at=8) for party in parties])
+    for _ in range(3):  # The rest of a round, then the next.
+        farm.orders.look()
+    told = farm.get("/workshops/farm")
+    assert len(told["jobs"]) == len(MATERIALS)
+    assert told["if_accepted"] is None
+    assert 0 < told["least"] <= told["late_or_changing"]
+
+
+def test_the_coordinator_is_read_and_spoken_to_while_an_order_is_searched(farm: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = []
+
+    def slow(question: Question) -> Sequence:
+        with farm.service.reading() as coordination:
+            heard.append(coordination.log_us)
+        farm.wait(2)
+        return searched(question)
+
+    monkeypatch.setattr(module, "searched", slow)
+    farm.orders.look()
+    assert len(heard) == farm.orders.searches == 1
+    assert farm.get("/workshops/farm")["if_accepted"]["least"] > 0
+
+
+def test_a_thread_looks_until_it_is_closed(farm: Served) -> None:
+    farm.orders.start(0.01)
+    for _ in range(1_000):
+        if farm.orders.searches:
+            break
+        farm.orders._stop.wait(0.01)
+    farm.orders.close()
+    assert farm.orders.searches == 1
+    assert not farm.orders._thread.is_alive()
