@@ -20,7 +20,7 @@ from coordinator.places import UNCONNECTED, Coordinates, great_circles_m
 from coordinator.signals import Recipe, Step
 from coordinator.times import DAY_US, SECOND_US
 from coordinator.units import UNITS, Quantity
-from solver.making import ProductionProblem, tier_worths
+from solver.making import MOST_DRAWS, ProductionProblem, tier_worths
 
 if TYPE_CHECKING:
     from solver.making.guiding import Guide
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Layout", "Spot", "Use", "accepted_stocks", "carried", "energy_kwh", "lay_out", "relevant", "shared_out", "without_time"]
 
 Ints = NDArray[np.int64]
+Row = tuple[list[tuple[int, int]], list[tuple[int, int]], int]  # inputs and outputs of a run in units, and of how many outputs one is good
 
 HOUR_US = 3_600 * SECOND_US
 WIDTHS_US = tuple(hours * HOUR_US for hours in (1, 2, 4, 8, 24, 48, 168, 336, 672, 1344, 2688))  # of a bucket of time
@@ -359,6 +360,7 @@ class _Builder:
             begin_us = max(lot.begin_us or self.log_us, self.log_us + lot.lead_us)
             bucket = self._bucket(edges_us, begin_us, 0)
             stock_rows.append((thing, self._spot(lot.agent, lot.place), bucket, min(MOST_UNITS, self.free[lot.ref] // steps[thing])))
+        self._tell_crumbs(recipes, stock_rows)
         where = [(recipe, spot) for recipe, spot, _ in activities]
         leads = [self._lead(edges_us, sum(step.lead_us for step in self.recipes[recipe].steps)) for recipe, _ in where]
         needs, things = self._need_rows(edges_us, stocks, steps, recipes, where, leads)
@@ -404,9 +406,22 @@ class _Builder:
             levels=levels,
         )
 
-    def _row(
-        self, takes: Mapping[Stock, int], gives: Mapping[Stock, Fraction], stocks: Mapping[Stock, int], steps: Sequence[int]
-    ) -> tuple[list[tuple[int, int]], list[tuple[int, int]], int]:
+    def _tell_crumbs(self, recipes: Sequence[Row], stock_rows: Sequence[tuple[int, int, int, int]]) -> None:
+        """Count the inputs that nobody makes, of which there is enough for a batch, but in more offers than one is drawn from."""
+        made = {thing for _, outputs, _ in recipes for thing, _ in outputs}
+        of: dict[int, list[int]] = {}
+        for thing, _, _, units in stock_rows:
+            of.setdefault(thing, []).append(units)
+        for recipe, (inputs, _, _) in zip(self.recipes, recipes, strict=True):
+            least = (recipe.batch and recipe.batch.minimum) or 1
+            for thing, units in inputs:
+                lots = sorted(of.get(thing, []), reverse=True)
+                if thing not in made and sum(lots[:MOST_DRAWS]) < units * least <= sum(lots):
+                    self.left_out[
+                        f"inputs of a batch that are there, but in more than {MOST_DRAWS} offers, from which one is drawn at most"
+                    ] += 1
+
+    def _row(self, takes: Mapping[Stock, int], gives: Mapping[Stock, Fraction], stocks: Mapping[Stock, int], steps: Sequence[int]) -> Row:
         """Return inputs and outputs of a run in units, and of how many of the outputs one is good."""
         good = {stocks[stock]: _coarse(grains / steps[stocks[stock]]) for stock, grains in gives.items()}
         of = math.lcm(*(units.denominator for units in good.values()))
@@ -418,7 +433,7 @@ class _Builder:
         edges_us: Sequence[int],
         stocks: Mapping[Stock, int],
         steps: Sequence[int],
-        recipes: list[tuple[list[tuple[int, int]], list[tuple[int, int]], int]],
+        recipes: list[Row],
         where: list[tuple[int, int]],
         leads: list[int],
     ) -> tuple[list[tuple[int, int, int, int, int, int]], list[int]]:
@@ -520,7 +535,7 @@ def _coarse(units: Fraction) -> Fraction:
 
 
 def _dearest(
-    recipes: Sequence[tuple[list[tuple[int, int]], list[tuple[int, int]], int]],
+    recipes: Sequence[Row],
     where: Sequence[tuple[int, int]],
     effort: Sequence[int],
     load: Sequence[int],

@@ -40,6 +40,7 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 FAR = 1 << 60
+MOST_OVER = 1 << 50  # units that lie somewhere because runs left them over: of so many trees that their sum fits into 64 bits
 NOISE = 1e-6  # of a trail, which is floating point: what lies so little above a whole number is that number
 LOT, RUN, MOVE, LEFTOVER, WAIT, NOWHERE = range(5 + 1)  # The first four are those of `solver.making.plan.Kind`.
 KIND, WHAT, THING, UNITS, RUNS, SETUPS, BEGIN, END, FEEDS = range(9)
@@ -455,6 +456,9 @@ def run(
     write(found.lines, line, RUN, activity, thing, units, begin, begin + net.lead[activity], feeds)
     found.lines[line, RUNS], found.lines[line, SETUPS] = runs, 1 if first else 0
     flat = activity * net.buckets + begin
+    if gives_too_much(net, left, activity, begin, runs):
+        tell(found, 0, 1, TRAIL_RUN, flat)
+        return False, undone
     if trail:
         well, undone = walk(left.trail_run.ravel(), TRAIL_RUN, flat, runs, found, undone)
         if not well:
@@ -470,6 +474,17 @@ def run(
             return False, undone
     _, undone = take(left.batch.ravel(), BATCH, flat, -runs, found, undone, TRAIL_RUN, flat)
     return True, undone
+
+
+@compiled
+def gives_too_much(net: Net, left: Left, activity: int, begin: int, runs: int) -> bool:
+    """Whether runs would give more than numbers hold, so that they are not to be had instead of wrong."""
+    recipe, node = net.recipe[activity], net.place[activity] * net.buckets + begin + net.lead[activity]
+    for each in range(net.output_start[recipe], net.output_start[recipe + 1]):
+        there = left.over[net.output_thing[each]].ravel()[node]
+        if float(runs) * net.output_units[each] * net.good[recipe] / net.of[recipe] + there > MOST_OVER:
+            return True
+    return False
 
 
 @compiled

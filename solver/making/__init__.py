@@ -6,6 +6,7 @@
 from solver.making.loops import levels_of_things
 from solver.making.lots import AssignedLots, UnsplitLots, assign_lots, broken_assignment
 from solver.making.plan import (
+    MOST_DRAWS,
     NEED,
     Kind,
     ProductionPlan,
@@ -23,6 +24,7 @@ from solver.making.rules import bound_that_follows, broken_rules
 from solver.making.sequences import NEVER, Sequence, Workshop, broken_sequence, dispatch, lateness_of, sequence_jobs
 
 __all__ = [
+    "MOST_DRAWS",
     "NEED",
     "NEVER",
     "AssignedLots",

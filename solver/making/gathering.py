@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from solver.engine import making_walk as kernel
 from solver.making.cells import rows_of
 from solver.making.ground import Ground
-from solver.making.plan import NEED
+from solver.making.plan import MOST_DRAWS, NEED
 from solver.making.problem import ProductionProblem
 
-__all__ = ["MOST_DRAWS", "gather", "scattered"]
+__all__ = ["gather", "scattered"]
 
-MOST_DRAWS = 12  # what brings less than such a part of what is wanted, other than the last of it, is passed over
 FEW = 12  # batches: what a lot that is enough for more of them leaves over is not gathered
 MOST_TRIES = 8  # with fewer and fewer units, the last of them with one
 

@@ -10,6 +10,7 @@ from solver.making.problem import ProductionProblem
 from solver.problem import Ints
 
 __all__ = [
+    "MOST_DRAWS",
     "NEED",
     "Kind",
     "ProductionPlan",
@@ -22,6 +23,9 @@ __all__ = [
     "worth_of_plan",
 ]
 
+MOST_DRAWS = (
+    50  # lots, makers and leftovers that one input is drawn from: who brings less than such a part, but for the last, is passed over
+)
 NEED = -1  # what a line feeds that feeds its tree's need itself
 
 

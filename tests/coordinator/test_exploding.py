@@ -57,6 +57,17 @@ def test_the_change_does_what_it_says_and_half_an_hour_less_does_not(hours, serv
     assert sum(line.quantity.grains for deal in making(desk) for line in deal.lines if line.serves) == served
 
 
+@pytest.mark.parametrize(("offers", "made", "told"), [(15, 1, False), (50, 1, False), (60, 0, True)])
+def test_what_lies_in_more_offers_than_a_batch_draws_from_is_told(offers, made, told):
+    lines = [agent("maker", 48.0, 2.0), agent("clinic", 48.5, 2.0), capacity("maker", 10, "cutting"), need("clinic", 1, "table")]
+    lines.append(recipe("designer", "table", {"table": 1}, {"plank": offers}, {"cutting": 1}))
+    for number in range(offers):
+        lines += [agent(f"shed-{number}", 48.0, 2.1), offer(f"shed-{number}", 1, "plank")]
+    found = explode(Desk(*lines).core, "clinic")
+    assert found.can_be_made.grains == made
+    assert any("more than 50 offers" in reason for reason in found.reasons) == told
+
+
 def test_where_two_things_are_short_no_one_change_is_called_enough():
     lines = [line for line in less_printing(10) if b'"sewing"' not in line or b".recipe." in line]
     found = explode(Desk(*lines, capacity("sewer", 1, "sewing")).core, "clinic")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from solver.making import (
+    MOST_DRAWS,
     Kind,
     ProductionPlan,
     ProductionProblem,
@@ -38,9 +39,11 @@ def of_steel(lots: list[int], takes: int, asked: list[int], **said: Any) -> Prod
         pytest.param(of_steel([12, 17, 13], 10, [4]), [4], id="the fourth is made of rests"),
         pytest.param(of_steel([6] * 200, 10, [100]), [100], id="many, two or three lots each"),
         pytest.param(of_steel([12] * 9, 10, [3, 7], batch_least=[5], batch_multiple=[5]), [3, 7], id="batches of five runs"),
-        pytest.param(of_steel([1] * 12, 12, [1]), [1], id="twelve lots"),
-        pytest.param(of_steel([1] * 13, 13, [1]), [0], id="thirteen are more than one input is drawn from"),
+        pytest.param(of_steel([1] * 20, 15, [1]), [1], id="fifteen of twenty lots"),
+        pytest.param(of_steel([1] * MOST_DRAWS, MOST_DRAWS, [1]), [1], id="as many lots as one input is drawn from"),
+        pytest.param(of_steel([1] * (MOST_DRAWS + 1), MOST_DRAWS + 1, [1]), [0], id="one more than an input is drawn from"),
         pytest.param(of_steel([6, 6], 2**45, [1], batch_least=[2**40]), [0], id="a batch takes more than 64 bits hold"),
+        pytest.param(of_steel([6, 6], 6, [1], batch_least=[2**51]), [0], id="a batch gives more than numbers may add up to"),
     ],
 )
 def test_a_run_takes_an_input_from_several_lots(problem: ProductionProblem, made: list[int]) -> None:

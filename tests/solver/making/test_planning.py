@@ -170,6 +170,24 @@ def test_what_takes_more_effort_than_64_bits_hold_is_not_worth_it() -> None:
     assert 0 <= worth_of_plan(problem, plan) <= plan.bound
 
 
+@pytest.mark.parametrize(
+    ("outputs", "batch", "made"),
+    [
+        pytest.param([(0, 2**40)], 2**30, 0, id="a least batch gives more than 64 bits hold"),
+        pytest.param([(0, 2**40)], 2**10, 5, id="as much as numbers may add up to"),
+        pytest.param([(0, 1), (1, 2**49)], 1, 2, id="by-products of three runs lie there together"),
+        pytest.param([(0, 1), (1, 2**40)], 1, 5, id="by-products of five runs are little enough"),
+    ],
+)
+def test_no_runs_give_more_than_numbers_hold(outputs: list[tuple[int, int]], batch: int, made: int) -> None:
+    problem = ProductionProblem.of(
+        places=1, things=2, outputs=[outputs], activities=[(0, 0)], batch_least=[batch], needs=[(0, 0, 5, 0, 0, 0)], worth=[1_000]
+    )  # fmt: skip
+    plan = plan_making(problem)
+    assert broken_rules(problem, plan) == []
+    assert coverage_of(problem, plan).tolist() == [made]
+
+
 def test_scrap_is_ground_and_used_again_but_never_made_to_be_ground() -> None:
     problem = ProductionProblem.of(
         places=1,
