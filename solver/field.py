@@ -1,21 +1,18 @@
 """The field: an optimal flow with its pressures, kept while offers, needs and arcs come, change and go."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from functools import partial
-from operator import index
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from operator import add, index
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from solver.engine.turns import InTurns, Passes, written
 from solver.errors import BadProblem, EngineFault, TooLarge
 from solver.pressure import read_worth
 from solver.problem import LARGEST, Ints, Problem, ints
-
-if TYPE_CHECKING:
-    from solver.engine.layout import Layout
+from solver.turns import InTurns, Passes, at_once, folded, written
 
 __all__ = ["Field", "prepare"]
 
@@ -67,15 +64,14 @@ class Field:
     matters, however large the network is. Reading `flow` or `pressures` is O(A). Building one is a cold solve. All of these run
     without the interpreter's lock: another thread goes on meanwhile.
 
-    Whoever has no other thread gives a ``budget`` and calls `go_on`. The constructor then looks over the efforts and does one turn.
-    First the problem is laid out, the same to the last bit wherever turns end, each end of an arc counting as a visit, and what is
-    only copied as less; then its needs ask. Whatever else is called before waits for that: changes and what tells of the optimum
-    until the field is at rest, other questions (as `flow`) and `copy` until it is laid out. They finish it in one piece.
-
-    Three things no budget cuts up. The arrays of the problem are checked before a field is begun: `Problem.of` is O(A). A table
-    that has no room left moves to one twice as large; those of nodes and arcs have room for three times what the field was built
-    from. And where a step of urgency may be outweighed, as an effort is more than four times the greatest known when it was built,
-    or there are more than four times as many offers and needs, all is built anew.
+    Whoever has no other thread gives a ``budget`` and calls `go_on`; `Problem.by_turns` goes so too. Everything is cut wherever a
+    turn ends, and the same to the last bit wherever that is. Before needs ask, the problem is laid out, each end of an arc counting
+    as a visit, and what is only read or copied as less. An event for which a table has no room waits, its position known, until the
+    table has moved to one twice as large; those of nodes and arcs have room for three times what the field was built from. One after
+    which a step of urgency may be outweighed, as an effort is more than four times the greatest known when it was built, or there
+    are more than four times as many offers and needs, waits until all is built anew; the call that brings it reads the efforts
+    through. Whatever else is called before waits for that: changes and what tells of the optimum until the field is at rest, other
+    questions (as `flow`) and `copy` until what comes before the search is done. They finish it in one piece.
 
     References
     ----------
@@ -87,39 +83,49 @@ class Field:
 
     def __init__(self, problem: Problem, *, pinned: Ints | None = None, budget: int | None = None, farthest: int = 0) -> None:
         """Solve `problem`."""
-        self.budget = None if budget is None else min(_whole(budget, "the budget is"), UNBOUNDED)
-        self._levels, self._hysteresis = problem.levels, problem.hysteresis
-        self._free_arcs: list[int] = []
-        self._clipped: list[tuple[int, int]] = []  # (row, limit) of arcs whose limit waits for the end of the search
-        self._event = np.zeros((3, 1), dtype=np.int64)
-        self._offered, self._asked = int(problem.supply.sum()), int(problem.demand.sum())
-        self._most_received, self._steepest = int(problem.received.max(initial=0)), int(problem.rise.max(initial=0))
-        self._fit()
-        pins = _units_of_arcs(pinned, len(problem.offer))
-        self._pins = pins is not None  # whether there ever were any
-        self._build(problem, pins, _no_less(farthest, 0, "the farthest arc would take the effort"))
-        self.go_on(self.budget)
-
-    def _build(self, problem: Problem, pinned: Ints | None, farthest: int) -> None:
-        """Let a problem be laid out, by turns or when something is asked, all its needs still to ask."""
         from solver.engine import kernel, layout  # noqa: PLC0415 - compiled code is loaded when it is first needed
 
         self._kernel: Any = kernel
         self._engine: Any = layout
-        farthest = HEADROOM * max(farthest, int(problem.effort.max(initial=0))) + 1
-        ends = HEADROOM * min(len(problem.supply), len(problem.demand)) + 16
-        worth, margin = 2 * farthest * ends + 1, problem.hysteresis * ends
-        passes = layout.laying_out(problem, worth, margin)  # Refused here if at all, before anything is changed.
-        self._farthest, self._ends, self.worth, self._margin = farthest, ends, worth, margin
-        self._laying_out: InTurns[None] | None = InTurns(self._passes(problem, pinned, passes))
+        self.budget = None if budget is None else min(_whole(budget, "the budget is"), UNBOUNDED)
+        self._levels, self._hysteresis = problem.levels, problem.hysteresis
+        self._free_arcs: list[int] = []
+        self._leaving: list[int] = []  # arcs that are taken out at the end of the search
+        self._clipped: list[tuple[int, int]] = []  # (row, limit) of arcs whose limit waits for the end of the search
+        self._event = np.zeros((3, 1), dtype=np.int64)
+        self._offered = self._asked = self._most_received = self._steepest = 0
+        pins = None if pinned is None else _units_of_arcs(pinned, len(problem.offer))
+        farthest = _no_less(farthest, 0, "the farthest arc would take the effort")
+        self._before: InTurns[None] | None = InTurns(self._building(problem, pins, farthest))  # what comes before the search goes on
+        self._later: InTurns[None] | None = None  # what comes at the end of the search
+        self.go_on(self.budget)
 
-    def _passes(self, problem: Problem, pinned: Ints | None, laying_out: Passes["Layout"]) -> Passes[None]:
-        """Lay a problem out, and write down where everything is."""
+    def _building(self, problem: Problem, pinned: Ints | None, farthest: int) -> Passes[None]:
+        """Find the worth of a step, and lay a problem out."""
+        offered, asked = (
+            (yield from folded(problem.supply, np.add.reduce, add, 0)),
+            (yield from folded(problem.demand, np.add.reduce, add, 0)),
+        )
+        received, rise = (
+            (yield from folded(problem.received, np.maximum.reduce, max, 0)),
+            (yield from folded(problem.rise, np.maximum.reduce, max, 0)),
+        )
+        self._fit(offered=offered, asked=asked, received=received, rise=rise)
+        self._pins = False  # whether there ever were any
+        if pinned is not None:
+            _no_less((yield from folded(pinned, np.minimum.reduce, min, 0)), 0, "the least units pinned on an arc would be")
+            self._pins = (yield from folded(pinned, np.maximum.reduce, max, 0)) > 0
+        farthest = yield from folded(problem.effort, np.maximum.reduce, max, farthest)
+        self._scale = self._scale_for(len(problem.supply), len(problem.demand), farthest)
+        yield from self._laying_out(problem, pinned if self._pins else None)
+
+    def _laying_out(self, problem: Problem, pinned: Ints | None) -> Passes[None]:
+        """Lay a problem out, all its needs still to ask, and write down where everything is."""
         self._tier, self._rise, self._run = yield from _columns(np.int64, problem.tier, problem.rise, problem.run)
         (self._claim,) = yield from _columns(np.int64, problem.claim)
         self._offer, self._need = yield from _columns(np.int32, problem.offer, problem.need)
         self._effort, self._most, self._kept = yield from _columns(np.int64, problem.effort, problem.most, problem.kept)
-        layout = yield from laying_out
+        layout = yield from self._engine.laying_out(problem, self._scale.worth, self._scale.margin)
         (self._twin,) = yield from _columns(np.int32, layout.twin)
         self._row = _roomy(len(problem.offer), np.int32)
         yield len(problem.offer), partial(_number, self._row)
@@ -127,39 +133,47 @@ class Field:
         self._offer_node, self._need_node, self._claim_node = (
             _Column(nodes) for nodes in (layout.offer_node, layout.need_node, layout.claim_node)
         )
-        self._asking: tuple[Ints, Ints, Ints] = yield from self._engine.asking(layout, problem, pinned)
-        self._layout = layout
-        for arc in self._free_arcs:
-            self._engine.drop_arc(layout, arc)
-            self._row.values[arc] = -1
+        asking: tuple[Ints, Ints, Ints] = yield from self._engine.asking(layout, problem, pinned)
+        free = np.array(self._free_arcs, dtype=np.int64)
+        yield from self._engine.dropping(layout, free)
+        self._row.values[free] = -1
+        self._layout, self._asking = layout, asking
 
     # --- questions ---
 
     @property
     def at_rest(self) -> bool:
         """Whether all that was told has been settled."""
-        if self._laying_out is not None:
+        if self._before is not None or self._later is not None:
             return False
         state = self._layout.net.state
         return bool(state[self._kernel.ROOT] < 0 and state[self._kernel.WAITING] == 0 and not len(self._asking[0]))
 
+    @property
+    def worth(self) -> int:
+        """What a step of urgency weighs in effort, more than any chain of exchanges can save."""
+        self._get_ready()
+        return self._scale.worth
+
     def flow(self) -> Ints:
         """Return the (A,) units on each arc; 0 where an arc was removed."""
+        self._get_ready()
         return self._summed(self._kernel.FLOW)
 
     def pinned(self) -> Ints:
         """Return the (A,) units pinned on each arc."""
+        self._get_ready()
         return self._summed(self._kernel.PINNED)
 
     def left_over(self) -> Ints:
         """Return the (M,) units each offer has left."""
-        self._lay_out()
+        self._get_ready()
         gates: Ints = self._layout.net.gate[self._offer_node.values, self._kernel.UNITS]
         return gates
 
     def coverage(self) -> Ints:
         """Return the (N,) units each need gets."""
-        self._lay_out()
+        self._get_ready()
         net, way = self._layout.net, self._way.values
         covered: Ints = net.gate[self._need_node.values, self._kernel.UNITS]
         shared = np.flatnonzero(way >= 0)
@@ -209,22 +223,27 @@ class Field:
         Arcs that were removed may carry nothing; pins are not part of it.
         """
         self.finish()
-        net, way, nodes, kernel = self._layout.net, self._way.values, self._need_node.values, self._kernel
-        demand = net.gate[nodes, kernel.LIMIT]
-        shared = np.flatnonzero(way >= 0)
-        demand[shared] = net.arc[way[shared], kernel.MOST]
-        some = slice(None) if arcs is None else arcs
-        offer, need, effort, most, kept = (
-            column.values[some].astype(np.int64) for column in (self._offer, self._need, self._effort, self._most, self._kept)
-        )
+        return at_once(self._reading(slice(None) if arcs is None else arcs))
+
+    def _reading(self, arcs: Ints | slice = slice(None)) -> Passes[Problem]:
+        """Come to the problem as it stands, of some arcs."""
+        gate, kernel, needs, ways = self._layout.net.gate, self._kernel, self._need_node.values, self._way.values
+        offers, claims = self._offer_node.values, self._claim_node.values
+        columns = (self._offer, self._need, self._effort, self._most, self._kept)
+        offer, need, effort, most, kept = yield from _copied(*(column.values[arcs] for column in columns))
+        claim, tier, rise, run = yield from _copied(*(column.values for column in (self._claim, self._tier, self._rise, self._run)))
+        supply, received, demand = (np.empty(len(nodes), dtype=np.int64) for nodes in (offers, claims, needs))
+        yield written(supply, lambda rows: gate[offers[rows], kernel.LIMIT])
+        yield written(received, lambda rows: gate[claims[rows], kernel.SEEN])
+        yield written(demand, lambda rows: self._units_at(needs[rows], ways[rows]))
         return Problem(
-            supply=net.gate[self._offer_node.values, kernel.LIMIT],
+            supply=supply,
             demand=demand,
-            claim=self._claim.values.copy(),
-            tier=self._tier.values.copy(),
-            received=net.gate[self._claim_node.values, kernel.SEEN],
-            rise=self._rise.values.copy(),
-            run=self._run.values.copy(),
+            claim=claim,
+            tier=tier,
+            received=received,
+            rise=rise,
+            run=run,
             levels=self._levels,
             offer=offer,
             need=need,
@@ -233,19 +252,23 @@ class Field:
             minimum=np.zeros(len(offer), dtype=np.int64),
             kept=kept,
             hysteresis=self._hysteresis,
+            checked=True,  # when it came
         )
 
     def ends(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Return (A,) the offer and (A,) the need of each arc, to be read only."""
-        self._lay_out()
+        self._get_ready()
         return self._offer.values, self._need.values
 
     def copy(self) -> "Field":
         """Return a field of its own in the same state: what is tried there changes nothing here. O(nodes + arcs)."""
-        self._lay_out()
+        self._get_ready()
+        if self._later is not None:
+            self.finish()
         other = copy(self)
         other._layout = self._layout.copy()
-        for name in ("_free_arcs", "_clipped", "_event", *(name for name, value in vars(self).items() if isinstance(value, _Column))):
+        columns = [name for name, value in vars(self).items() if isinstance(value, _Column)]
+        for name in ("_free_arcs", "_leaving", "_clipped", "_event", *columns):
             setattr(other, name, getattr(self, name).copy())
         return other
 
@@ -298,7 +321,7 @@ class Field:
         way[~offers] = self._way.values[positions[~offers]]
         before = self._units_at(node, way)
         done, how = self._engine.happen(self._layout, node, way, amounts, self._visits)
-        self._heed(how)
+        self._heed(how, self._visits)
         more = self._units_at(node, way) - before
         _, first = np.unique(node, return_index=True)  # A node may come several times.
         self._offered += int(more[first][offers[first]].sum()) - offered
@@ -351,20 +374,22 @@ class Field:
     def add_offer(self, supply: int, needs: Sequence[int] = (), efforts: Sequence[int] = (), most: Sequence[int] | None = None) -> int:
         """Return the position of a new offer, with arcs to the needs it can reach."""
         self.finish()
-        supply = _no_less(supply, 0, "the new offer would have")
+        supply, needs = _no_less(supply, 0, "the new offer would have"), list(needs)
         for need in needs:
             self._known(self._need_node, need, "a need")
         efforts, limits = _arcs(len(needs), efforts, most)
-        self._make_room(nodes=1, arcs=len(needs), efforts=efforts)
-        self._fit(offered=supply)
-        node = self._engine.new_node(self._layout, self._kernel.OFFER)
-        offer = self._offer_node.add(node)
-        for arc in zip(needs, efforts, limits, strict=True):
-            self._attach(offer, *arc)
-        self._layout.net.gate[node, self._kernel.LIMIT] = supply
-        self._layout.net.gate[node, self._kernel.UNITS] = supply
-        self._kernel.press_offer(self._layout.net, node)
-        self._settle()
+        offer = self._offer_node.count
+
+        def come() -> None:
+            node = self._engine.new_node(self._layout, self._kernel.OFFER)
+            self._offer_node.add(node)
+            for arc in zip(needs, efforts, limits, strict=True):
+                self._attach(offer, *arc)
+            self._layout.net.gate[node, self._kernel.LIMIT] = supply
+            self._layout.net.gate[node, self._kernel.UNITS] = supply
+            self._kernel.press_offer(self._layout.net, node)
+
+        self._let(come, lambda: (_to_come(len(needs)), self._nodes(self._need_node, needs)), nodes=1, efforts=efforts, offered=supply)
         return offer
 
     def add_claim(self, tier: int, rise: int, run: int, received: int = 0) -> int:
@@ -373,16 +398,18 @@ class Field:
         tier, rise, run, received = (_whole(value, "the new claim would have") for value in (tier, rise, run, received))
         if not 0 <= tier <= 3 or run < 1 or rise < 0 or received < 0:
             raise BadProblem(f"tier {tier}, rise {rise}, run {run}, received {received}: tier 0 to 3, run at least 1, no others below 0")
-        self._fit(received=received, rise=rise, run=run)
-        self._make_room(nodes=1, arcs=0)
-        node = self._engine.new_node(self._layout, self._kernel.CLAIM)
-        worth = self.worth * ((self._levels + 2 * self._margin) * (3 - tier) + self._margin + self._levels)
-        self._engine.fill_claim(self._layout, node, worth, received, rise, run)
-        self._tier.add(tier)
-        self._rise.add(rise)
-        self._run.add(run)
-        self._sole.add(-1)
-        return self._claim_node.add(node)
+        claim = self._claim_node.count
+
+        def come() -> None:
+            node = self._engine.new_node(self._layout, self._kernel.CLAIM)
+            margin = self._scale.margin
+            worth = self._scale.worth * ((self._levels + 2 * margin) * (3 - tier) + margin + self._levels)
+            self._engine.fill_claim(self._layout, node, worth, received, rise, run)
+            for column, value in ((self._tier, tier), (self._rise, rise), (self._run, run), (self._sole, -1), (self._claim_node, node)):
+                column.add(value)
+
+        self._let(come, nodes=1, received=received, rise=rise, run=run)
+        return claim
 
     def add_need(
         self, claim: int, demand: int, offers: Sequence[int] = (), efforts: Sequence[int] = (), most: Sequence[int] | None = None
@@ -390,21 +417,29 @@ class Field:
         """Return the position of a new need of a claim, with arcs from the offers that can reach it."""
         self.finish()
         self._known(self._claim_node, claim, "a claim")
-        demand = _no_less(demand, 0, "the new need would ask for")
+        demand, offers = _no_less(demand, 0, "the new need would ask for"), list(offers)
         for offer in offers:
             self._known(self._offer_node, offer, "an offer")
         efforts, limits = _arcs(len(offers), efforts, most)
-        self._make_room(nodes=2, arcs=len(offers) + 2, efforts=efforts)
-        self._fit(asked=demand)
-        self._part(claim)
-        node = self._engine.new_node(self._layout, self._kernel.NEED)
-        way = self._engine.new_arc(self._layout, node, int(self._claim_node.values[claim]), 0, 0)
-        need = self._need_node.add(node)
-        self._way.add(way)
-        self._claim.add(claim)
-        for offer, effort, limit in zip(offers, efforts, limits, strict=True):
-            self._attach(offer, need, effort, limit)
-        self._happen(node, way, demand)
+        need = self._need_node.count
+
+        def ends() -> tuple[Ints, Ints]:
+            """Beside the arcs to the need: its own to its claim, and that of the need it may have shared the claim's node with."""
+            claim_node = [int(self._claim_node.values[claim]), -1]
+            tails = np.append(self._nodes(self._offer_node, offers), _to_come(2))
+            return tails, np.append(_to_come(len(offers)), claim_node)
+
+        def come() -> None:
+            self._part(claim)
+            node = self._engine.new_node(self._layout, self._kernel.NEED)
+            way = self._engine.new_arc(self._layout, node, int(self._claim_node.values[claim]), 0, 0)
+            for column, value in ((self._need_node, node), (self._way, way), (self._claim, claim)):
+                column.add(value)
+            for offer, effort, limit in zip(offers, efforts, limits, strict=True):
+                self._attach(offer, need, effort, limit)
+            self._asking = np.full(1, node), np.full(1, way), np.full(1, demand)
+
+        self._let(come, ends, nodes=2, efforts=efforts, asked=demand)
         return need
 
     # --- what happens to arcs ---
@@ -415,29 +450,38 @@ class Field:
         self._known(self._offer_node, offer, "an offer")
         self._known(self._need_node, need, "a need")
         efforts, limits = _arcs(1, [effort], None if most is None else [most])
-        self._make_room(nodes=0, arcs=1, efforts=efforts)
-        arc = self._attach(offer, need, *efforts, *limits)
-        self._adjust(arc)
+        (arc,) = self._next_arcs(1)
+
+        def come() -> None:
+            self._attach(offer, need, *efforts, *limits)
+            self._adjust(arc)
+
+        self._let(come, lambda: self._ends_of([offer], [need]), efforts=efforts)
         return arc
 
     def add_arcs(self, offers: Sequence[int], needs: Sequence[int], efforts: Sequence[int], most: Sequence[int] | None = None) -> list[int]:
         """Return the positions of many new arcs, settled once for all of them."""
         self.finish()
+        offers, needs = list(offers), list(needs)
         efforts, limits = _arcs(len(offers), efforts, most)
         if len(needs) != len(offers):
             raise BadProblem(f"{len(offers)} offers and {len(needs)} needs: give each arc one of both")
         for offer, need in zip(offers, needs, strict=True):
             self._known(self._offer_node, offer, "an offer")
             self._known(self._need_node, need, "a need")
-        self._make_room(nodes=0, arcs=len(offers), efforts=efforts)
-        net, (at_offer, at_need) = self._layout.net, (np.array(ends, dtype=np.int64) for ends in (offers, needs))
-        tails, heads = self._offer_node.values[at_offer], self._need_node.values[at_need]
-        supply, demand = net.gate[tails, self._kernel.LIMIT], self._units_at(heads, self._way.values[at_need])
-        told = np.array(efforts, dtype=np.int64), np.array(limits, dtype=np.int64)
-        rows = self._engine.new_arcs(self._layout, tails, heads, *told, np.minimum(supply, demand)).tolist()
-        arcs = [self._note_arc(*arc) for arc in zip(offers, needs, efforts, limits, rows, strict=True)]
-        self._clipped += zip(rows, limits, strict=True)
-        self._settle()
+        arcs = self._next_arcs(len(offers))
+
+        def come() -> None:
+            tails, heads = self._ends_of(offers, needs)
+            supply = self._layout.net.gate[tails, self._kernel.LIMIT]
+            demand = self._units_at(heads, self._nodes(self._way, needs))
+            told = np.array(efforts, dtype=np.int64), np.array(limits, dtype=np.int64)
+            rows = self._engine.new_arcs(self._layout, tails, heads, *told, np.minimum(supply, demand)).tolist()
+            for arc in zip(offers, needs, efforts, limits, rows, strict=True):
+                self._note_arc(*arc)
+            self._clipped += zip(rows, limits, strict=True)
+
+        self._let(come, lambda: self._ends_of(offers, needs), efforts=efforts)
         return arcs
 
     def remove_arc(self, arc: int) -> None:
@@ -447,30 +491,33 @@ class Field:
         self._most.values[arc] = self._kept.values[arc] = 0
         self._put(arc, flow_pinned=0)
         self._adjust(arc)
-        self.finish()  # Only an arc that carries nothing can be taken out.
-        for column in (self._row, self._twin):
-            if column.values[arc] >= 0:
-                self._engine.drop_arc(self._layout, int(column.values[arc]))
-            column.values[arc] = -1
-        self._free_arcs.append(arc)
+        self._leaving.append(arc)  # Only an arc that carries nothing can be taken out.
+        self._settle()
 
     def change_effort(self, arc: int, effort: int) -> None:
         """Give an arc another effort."""
         self.finish()
         self._known(self._row, arc, "an arc")
         effort = _no_less(effort, 0, f"arc {arc} would take the effort")
-        self._make_room(nodes=0, arcs=0, efforts=(effort,))
-        self._effort.values[arc] = effort
-        self._adjust(arc)
+
+        def come() -> None:
+            self._effort.values[arc] = effort
+            self._adjust(arc)
+
+        self._let(come, efforts=(effort,))
 
     def change_most(self, arc: int, most: int) -> None:
         """Let an arc carry at most so many units."""
         self.finish()
         self._known(self._row, arc, "an arc")
         most = _no_less(most, 0, f"arc {arc} would carry at most")
-        self._most.values[arc] = most
-        self._put(arc, flow_pinned=min(most, self._pinned_on(arc)))
-        self._adjust(arc)
+
+        def come() -> None:
+            self._most.values[arc] = most
+            self._put(arc, flow_pinned=min(most, self._pinned_on(arc)))
+            self._adjust(arc)
+
+        self._let(come, lambda: self._ends_of([self._offer.at(arc)], [self._need.at(arc)]))
 
     def keep(self, arc: int, units: int) -> None:
         """Count the first units of an arc as proposed: moving them must gain more than the hysteresis in levels."""
@@ -479,10 +526,13 @@ class Field:
         units = _no_less(units, 0, f"arc {arc} would keep")
         if not self._hysteresis:
             raise BadProblem("the problem has no hysteresis, so nothing is kept: give it one")
-        self._make_room(nodes=0, arcs=1)
-        self._kept.values[arc] = units
-        self._put(arc, flow_pinned=self._pinned_on(arc))
-        self._adjust(arc)
+
+        def come() -> None:
+            self._kept.values[arc] = units
+            self._put(arc, flow_pinned=self._pinned_on(arc))
+            self._adjust(arc)
+
+        self._let(come, lambda: self._ends_of([self._offer.at(arc)], [self._need.at(arc)]))
 
     def pin(self, arc: int, units: int) -> None:
         """Pin so many of the units an arc carries, instead of what was pinned before; 0 lets all go."""
@@ -495,25 +545,26 @@ class Field:
         self._pins = self._pins or units > 0
         self._put(arc, flow_pinned=units)
         self._adjust(arc)
+        self._settle()
 
     # --- going on ---
 
     def go_on(self, budget: int | None = None) -> bool:
         """Go on with what is not settled yet, about ``budget`` visits of nodes long; return whether it is at rest."""
         visits = UNBOUNDED if budget is None else min(_whole(budget, "the budget is"), UNBOUNDED)
-        if self._laying_out is not None:
-            visits = self._laying_out.go_on(visits)
-            if not self._laying_out.done:
+        if self._before is not None:
+            visits = self._before.go_on(visits)
+            if not self._before.done:
                 return False
-            self._laying_out = None
+            self._before = None
         done, how = self._engine.happen(self._layout, *self._asking, visits)
         node, way, units = self._asking
         self._asking = (node[done:], way[done:], units[done:]) if done < len(node) else (NOTHING, NOTHING, NOTHING)
-        return self._heed(how)
+        return self._heed(how, visits)
 
     def finish(self) -> None:
         """Go on until all is settled."""
-        if not self.at_rest or self._clipped:
+        if not self.at_rest or self._clipped or self._leaving:
             self.go_on()
 
     # --- inside ---
@@ -525,29 +576,104 @@ class Field:
     def _settle(self) -> None:
         self.go_on(self.budget)
 
-    def _lay_out(self) -> None:
-        """Lay out what is not laid out yet."""
-        if self._laying_out is not None:
-            self._laying_out.go_on(UNBOUNDED)
-            self._laying_out = None
+    def _get_ready(self) -> None:
+        """Do what comes before the search goes on, as laying out."""
+        if self._before is not None:
+            self._before.go_on(UNBOUNDED)
+            self._before = None
+
+    def _let(
+        self,
+        come: Callable[[], None],
+        ends: Callable[[], tuple[Ints, Ints]] = lambda: (NOTHING, NOTHING),
+        *,
+        nodes: int = 0,
+        efforts: Sequence[int] = (),
+        **units: int,
+    ) -> None:
+        """Let something come, once there is room for so many nodes, and arcs between those at the ``ends``; and settle.
+
+        All is built anew before where the worth of a step may no longer outweigh every chain of exchanges. ``units`` that come are
+        counted as `_fit` does.
+        """
+        offers, needs, farthest, scale = self._offer_node.count, self._need_node.count, max(efforts, default=0), None
+        if farthest > self._scale.farthest or min(offers, needs) + 1 > self._scale.ends:
+            scale = self._scale_for(offers, needs, max(farthest, int(self._effort.values.max(initial=0))))
+        self._fit(**units)
+        self._before = InTurns(self._coming(come, ends, nodes))
+        if scale is not None:
+            self._before, self._later = InTurns(self._building_anew(scale)), self._before
+        self._settle()
+
+    def _coming(self, come: Callable[[], None], ends: Callable[[], tuple[Ints, Ints]], nodes: int) -> Passes[None]:
+        """Make room for what is to come."""
+        tails, heads = ends()
+        yield from self._engine.making_room(self._layout, nodes, tails, heads)
+        arcs = max(0, len(tails) - len(self._free_arcs))
+        if nodes:
+            for column in (self._offer_node, self._need_node, self._way, self._claim):
+                yield from column.making_room(nodes)
+            for column in (self._claim_node, self._tier, self._rise, self._run, self._sole):
+                yield from column.making_room(nodes)
+        if arcs:
+            for rows in (self._row, self._twin, self._offer, self._need):
+                yield from rows.making_room(arcs)
+            for column in (self._effort, self._most, self._kept):
+                yield from column.making_room(arcs)
+        come()
+
+    def _building_anew(self, scale: "_Scale") -> Passes[None]:
+        """Build all anew from how it stands, at another worth of a step."""
+        problem = yield from self._reading()
+        pinned = np.empty(len(problem.offer), dtype=np.int64) if self._pins else None
+        if pinned is not None:
+            yield written(pinned, partial(self._summed, self._kernel.PINNED))
+        self._scale = scale
+        yield from self._laying_out(problem, pinned)
+
+    def _scale_for(self, offers: int, needs: int, farthest: int) -> "_Scale":
+        """Return what a step of urgency is to weigh for so many ends and efforts up to the farthest, with headroom. Raises `TooLarge`."""
+        farthest = HEADROOM * farthest + 1
+        ends = HEADROOM * min(offers, needs) + 16
+        scale = _Scale(worth=2 * farthest * ends + 1, margin=self._hysteresis * ends, farthest=farthest, ends=ends)
+        self._engine.check_worth(scale.worth, self._levels, scale.margin, self._hysteresis)
+        return scale
 
     def _happen(self, node: int, way: int, units: int) -> None:
         """Let one offer have, or one need ask for, so many units in all."""
         self._event[:, 0] = node, way, units
-        _, how = self._engine.happen(self._layout, *self._event, self._visits)
-        self._heed(how)
+        done, how = self._engine.happen(self._layout, *self._event, self._visits)
+        if not done:  # The budget was used up before.
+            node_of, way_of, units_of = self._event.copy()
+            self._asking = node_of, way_of, units_of
+        self._heed(how, self._visits)
 
-    def _heed(self, how: int) -> bool:
-        """Go on from what a search ended with, and return whether all is settled."""
+    def _heed(self, how: int, visits: int) -> bool:
+        """Go on from what a search of so many visits ended with, and return whether all is settled."""
         if how == self._kernel.STUCK:
             raise EngineFault("units have nowhere to go although nothing pinned holds them: keep the problem and report it")
+        if how == self._kernel.TIGHT:
+            self._before = InTurns(self._engine.widening(self._layout))
         if how != self._kernel.AT_REST:
             return False
         if self._clipped:
             rows, limits = np.array(self._clipped, dtype=np.int64).T.copy()
             self._kernel.unclip_all(self._layout.net, rows, limits)
             self._clipped.clear()
-        return True
+        while self._leaving:
+            self._take_out(self._leaving.pop())
+        if self._later is None:
+            return True
+        self._before, self._later = self._later, None
+        return visits >= self._kernel.FAR and self.go_on()  # What the search left of a budget is not told.
+
+    def _take_out(self, arc: int) -> None:
+        """Take an arc out that carries nothing."""
+        for column in (self._row, self._twin):
+            if column.values[arc] >= 0:
+                self._engine.drop_arc(self._layout, int(column.values[arc]))
+            column.values[arc] = -1
+        self._free_arcs.append(arc)
 
     def _fit(self, *, offered: int = 0, asked: int = 0, received: int = 0, rise: int = 0, run: int = 1) -> None:
         """Count units that come or go, once products with them are known to fit into 64 bits."""
@@ -575,13 +701,21 @@ class Field:
         net, way = self._layout.net, self._way.at(need)
         return int(net.gate[self._need_node.at(need), self._kernel.LIMIT] if way < 0 else net.arc[way, self._kernel.MOST])
 
-    def _summed(self, column: int) -> Ints:
-        self._lay_out()
-        rows = self._layout.net.arc[:, column]
-        total: Ints = np.where(self._row.values >= 0, rows[self._row.values], 0)
-        held = np.flatnonzero(self._twin.values >= 0)
-        total[held] += rows[self._twin.values[held]]
+    def _summed(self, column: int, arcs: slice = slice(None)) -> Ints:
+        """Return what a column of the engine's tells of arcs, added up over the two parts of each."""
+        rows, twin = self._layout.net.arc[:, column], self._twin.values[arcs]
+        total: Ints = np.where(self._row.values[arcs] >= 0, rows[self._row.values[arcs]], 0)
+        held = np.flatnonzero(twin >= 0)
+        total[held] += rows[twin[held]]
         return total
+
+    def _nodes(self, nodes: "_Column[np.int64]", positions: Sequence[int]) -> Ints:
+        """Return the nodes of some positions."""
+        chosen: Ints = nodes.values[np.array(positions, dtype=np.int64)]
+        return chosen
+
+    def _ends_of(self, offers: Sequence[int], needs: Sequence[int]) -> tuple[Ints, Ints]:
+        return self._nodes(self._offer_node, offers), self._nodes(self._need_node, needs)
 
     def _rows(self, arc: int) -> list[int]:
         return [int(row) for row in (self._row.values[arc], self._twin.values[arc]) if row >= 0]
@@ -596,10 +730,9 @@ class Field:
         """Share the units of an arc out between its kept part and the rest; `_adjust` has to follow before anything is settled."""
         flow, kept = self._flow_on(arc), int(self._kept.values[arc])
         net, row = self._layout.net, int(self._row.values[arc])
-        if kept and self._twin.values[arc] < 0:
+        if self._hysteresis and min(kept, int(self._most.values[arc])) and self._twin.values[arc] < 0:
             ends = int(self._offer_node.values[self._offer.values[arc]]), int(self._need_node.values[self._need.values[arc]])
             self._twin.values[arc] = self._engine.new_arc(self._layout, *ends, 0, 0)
-            net = self._layout.net
         held = min(flow, kept) if self._twin.values[arc] >= 0 else 0
         held_pinned = min(flow_pinned, held)
         if self._twin.values[arc] >= 0:
@@ -607,13 +740,13 @@ class Field:
         self._kernel.put_arc(net, row, flow - held, max(flow - held, int(self._most.values[arc])), flow_pinned - held_pinned)
 
     def _adjust(self, arc: int) -> None:
-        """Bring an arc in line with its effort, limit and kept part, and settle."""
+        """Bring an arc in line with its effort, limit and kept part; it has to be settled."""
         most, effort = int(self._most.values[arc]), int(self._effort.values[arc])
         kept = min(int(self._kept.values[arc]), most) if self._hysteresis else 0
         supply = int(self._layout.net.gate[self._offer_node.values[self._offer.values[arc]], self._kernel.LIMIT])
         useful = min(supply, self._demand(int(self._need.values[arc])))
         parts = [
-            (int(self._twin.values[arc]), kept, effort - self._hysteresis * self.worth),
+            (int(self._twin.values[arc]), kept, effort - self._hysteresis * self._scale.worth),
             (int(self._row.values[arc]), most - kept, effort),
         ]
         for row, limit, cost in parts:
@@ -621,7 +754,6 @@ class Field:
                 pinned = min(int(self._layout.net.arc[row, self._kernel.PINNED]), limit)
                 self._kernel.slacken(self._layout.net, row, cost, limit, pinned, useful)
                 self._clipped.append((row, limit))
-        self._settle()
 
     def _attach(self, offer: int, need: int, effort: int, most: int) -> int:
         tail, head = int(self._offer_node.values[offer]), int(self._need_node.values[need])
@@ -648,7 +780,7 @@ class Field:
             self._claim_node.values[claim], self._way.values[need], self._sole.values[claim] = own, way, -1
 
     def _let_go(self, node: int, side: int, units: int) -> None:
-        """Let pins go at a node, those on the arc of the highest position first, until no more than ``units`` are pinned."""
+        """Let pins go at a node, the arc of the highest position first, until no more than ``units`` are pinned; it has to be settled."""
         if not self._pins:
             return
         surplus = int(self._kernel.pinned_at(self._layout.net, node, side)) - units
@@ -659,18 +791,14 @@ class Field:
         for arc in np.flatnonzero(nodes.values[column.values] == node)[::-1].tolist():
             pinned = self._pinned_on(arc)
             if pinned and surplus > 0:
-                self.pin(arc, max(0, pinned - surplus))
-                self.finish()
+                self._put(arc, flow_pinned=max(0, pinned - surplus))
+                self._adjust(arc)
                 surplus -= pinned
 
-    def _make_room(self, nodes: int, arcs: int, efforts: Sequence[int] = ()) -> None:
-        """Make space for new rows, and build all anew where the worth of a step no longer outweighs every chain of exchanges."""
-        self._engine.make_room(self._layout, nodes, arcs)
-        ends = min(len(self._offer_node.values), len(self._need_node.values)) + 1
-        if max(efforts, default=0) > self._farthest or ends > self._ends:
-            self._build(self.problem(), _units_of_arcs(self.pinned(), self._row.count), max(efforts, default=0))
-            self.finish()
-            self._engine.make_room(self._layout, nodes, arcs)
+    def _next_arcs(self, count: int) -> list[int]:
+        """Return the positions that so many new arcs will have."""
+        fresh = max(0, count - len(self._free_arcs))
+        return [*self._free_arcs[: -count - 1 : -1], *range(self._row.count, self._row.count + fresh)]
 
 
 def prepare() -> None:
@@ -708,6 +836,13 @@ class _Column(Generic[Kind]):
         self._rows: NDArray[Kind] = rows
         self.count = len(rows) if count is None else count
 
+    def making_room(self, more: int) -> Passes[None]:
+        """Return the passes that make space for so many further entries."""
+        if self.count + more > len(self._rows):
+            rows = np.empty(2 * (self.count + more) + 16, dtype=self._rows.dtype)
+            yield written(rows[: self.count], self.values)
+            self._rows = rows
+
     def copy(self) -> "_Column[Kind]":
         return _Column(self.values.copy())
 
@@ -720,11 +855,19 @@ class _Column(Generic[Kind]):
         return int(self._rows[position])
 
     def add(self, value: int) -> int:
-        if self.count == len(self._rows):
-            self._rows = np.concatenate([self._rows, np.empty(max(16, self.count), dtype=self._rows.dtype)])
+        """Return the position of a further entry. `making_room` comes before."""
         self._rows[self.count] = value
         self.count += 1
         return self.count - 1
+
+
+class _Scale(NamedTuple):
+    """What a step of urgency and what is kept weigh, and for which problems that is enough."""
+
+    worth: int  # of a step, in effort
+    margin: int  # in urgency
+    farthest: int  # effort
+    ends: int  # of chains of exchanges: offers or needs, whichever are fewer
 
 
 def _columns(kind: type[Kind], *arrays: Ints | NDArray[np.int32]) -> Passes[list[_Column[Kind]]]:
@@ -740,19 +883,29 @@ def _roomy(count: int, kind: type[Kind]) -> _Column[Kind]:
     return _Column(np.empty(2 * count, dtype=kind), count)
 
 
+def _copied(*arrays: Ints | NDArray[np.int32]) -> Passes[list[Ints]]:
+    """Come to arrays of their own, the same in them."""
+    copies = [np.empty(len(values), dtype=np.int64) for values in arrays]
+    for table, values in zip(copies, arrays, strict=True):
+        yield written(table, values)
+    return copies
+
+
+def _to_come(count: int) -> Ints:
+    """Return so many nodes that are yet to come."""
+    return np.full(count, -1)
+
+
 def _number(column: _Column[np.int32], begin: int, end: int) -> None:
     column.values[begin:end] = np.arange(begin, end)
 
 
-def _units_of_arcs(pinned: ArrayLike | None, arcs: int) -> Ints | None:
-    """Return (A,) the units pinned on each arc, None if there are none."""
-    if pinned is None:
-        return None
+def _units_of_arcs(pinned: ArrayLike, arcs: int) -> Ints:
+    """Return (A,) the units pinned on each arc."""
     units = ints(pinned)
     if units.shape != (arcs,):
         raise BadProblem(f"pinned units came in the shape {units.shape}, but ({arcs},) is expected: give each arc its own")
-    _no_less(int(units.min(initial=0)), 0, "the least units pinned on an arc would be")
-    return units if units.any() else None
+    return units
 
 
 def _whole(value: int, what: str) -> int:

@@ -1,11 +1,14 @@
 """What the solver is asked and what it answers: whole numbers in arrays, a position being the only name anything has."""
 
-from dataclasses import dataclass, fields
+import operator
+from dataclasses import InitVar, dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from solver.errors import BadProblem, TooLarge
+from solver.turns import InTurns, Passes, at_once, folded, written
 
 __all__ = ["TIERS", "Allocation", "Gap", "Ints", "Problem", "ints"]
 
@@ -13,6 +16,7 @@ Ints = NDArray[np.int64]
 
 TIERS = 4  # 0 vital, 1 default, 2 useful, 3 wished
 LARGEST = 2**62  # products in between stay below this, so that sums of two still fit
+LOW = 2**32 - 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,7 +35,8 @@ class Problem:
     break more of them, so what is kept weighs against levels, never against a tier, nor against covering one unit more.
     Without anything kept it is 0. ``rise`` / ``run`` express the three fairness rules: see `solver.fairness.staircase`.
 
-    Building one checks shapes and ranges and raises `BadProblem`, or `TooLarge` where 64 bits would not hold the levels.
+    Building one checks shapes and ranges, in O(M + N + K + A), and raises `BadProblem`, or `TooLarge` where 64 bits would not hold
+    the levels. Whoever has to do something else meanwhile has it checked `by_turns`.
     """
 
     supply: Ints  # (M,) units an offer can give
@@ -50,12 +55,12 @@ class Problem:
     kept: Ints  # (A,) units proposed now and not yet answered; moving them must gain more than `hysteresis` levels
     hysteresis: int = 0
     pack: Ints | None = None  # (M,) units an offer gives at a time: its parts are whole packs of so many; None: of single units
+    checked: InitVar[bool] = False  # whether the arrays are known to fit together, as they were checked by turns
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, checked: bool) -> None:
         """Raise `BadProblem` where arrays do not fit together or leave their ranges."""
-        _check_arrays(self)
-        _check_ends(self)
-        _check_levels(self)
+        if not checked:
+            at_once(_checking(self))
 
     @classmethod
     def of(
@@ -114,19 +119,67 @@ class Problem:
         TooLarge
             Where 64 bits do not hold the levels or the units.
         """
+        return at_once(
+            cls._passes(
+                supply,
+                demand,
+                offer,
+                need,
+                effort,
+                claim=claim,
+                tier=tier,
+                received=received,
+                staircase=staircase,
+                most=most,
+                minimum=minimum,
+                kept=kept,
+                hysteresis=hysteresis,
+                pack=pack,
+            )
+        )
+
+    @classmethod
+    def by_turns(cls, *arrays: ArrayLike, **named: Any) -> "InTurns[Problem]":
+        """Return what comes to the same problem as `of`, which takes the same, some steps a turn.
+
+        Call its `go_on` with a number of steps, about as long as a visit of a node each, until it is `done`; then take its `result`.
+        What `of` refuses is refused by one of the turns. Arrays of int64 have to stay as they are meanwhile; anything else is made
+        into some at once, by the first turn.
+        """
+        return InTurns(cls._passes(*arrays, **named))
+
+    @classmethod
+    def _passes(
+        cls,
+        supply: ArrayLike,
+        demand: ArrayLike,
+        offer: ArrayLike = (),
+        need: ArrayLike = (),
+        effort: ArrayLike = (),
+        *,
+        claim: ArrayLike | None = None,
+        tier: ArrayLike | None = None,
+        received: ArrayLike | None = None,
+        staircase: tuple[ArrayLike, ArrayLike, int] | None = None,
+        most: ArrayLike | None = None,
+        minimum: ArrayLike | None = None,
+        kept: ArrayLike | None = None,
+        hysteresis: int = 0,
+        pack: ArrayLike | None = None,
+    ) -> "Passes[Problem]":
         supplies, demands, claims = ints(supply), ints(demand), None if claim is None else ints(claim)
         if claims is None:
             claims = np.arange(len(demands), dtype=np.int64)
-        tiers = np.ones(int(claims.max(initial=-1)) + 1, dtype=np.int64) if tier is None else ints(tier)
+        tiers = np.ones((yield from _greatest(claims, -1)) + 1, dtype=np.int64) if tier is None else ints(tier)
         rise, run, levels = staircase if staircase is not None else (np.zeros(len(tiers)), np.ones(len(tiers)), 1)
         offers, needs = ints(offer), ints(need)
+        yield from _check_ends(offers, len(supplies), needs, len(demands))
         if most is None:
-            _check_range("offer", offers, len(supplies), "an offer")
-            _check_range("need", needs, len(demands), "a need")
             if len(offers) != len(needs):
                 raise BadProblem(f"{len(offers)} arcs start and {len(needs)} end: give every arc both ends")
-            most = np.minimum(supplies[offers], demands[needs])
-        return cls(
+            most = np.empty(len(offers), dtype=np.int64)
+            yield written(most, lambda rows: np.minimum(supplies[offers[rows]], demands[needs[rows]]))
+        problem = cls(
             supply=supplies,
             demand=demands,
             claim=claims,
@@ -143,7 +196,10 @@ class Problem:
             kept=ints(kept if kept is not None else np.zeros(len(offers), dtype=np.int64)),
             hysteresis=int(hysteresis),
             pack=None if pack is None else ints(pack),
+            checked=True,  # by what came before and follows, until when nobody has it
         )
+        yield from _check_entries(problem)
+        return problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +239,32 @@ def ints(values: ArrayLike) -> Ints:
     return np.ascontiguousarray(array, dtype=np.int64)
 
 
-def _check_arrays(problem: Problem) -> None:
+def _checking(problem: Problem) -> Passes[None]:
+    """Refuse a problem whose arrays do not fit together or leave their ranges."""
+    yield from _check_entries(problem)
+    yield from _check_ends(problem.offer, len(problem.supply), problem.need, len(problem.demand))
+
+
+def _check_ends(offer: Ints, offers: int, need: Ints, needs: int) -> Passes[None]:
+    yield from _check_range("offer", offer, offers, "an offer")
+    yield from _check_range("need", need, needs, "a need")
+
+
+def _check_entries(problem: Problem) -> Passes[None]:
+    _check_shapes(problem)
+    for name in ("supply", "demand", "received", "rise", "effort", "most", "minimum", "kept"):
+        least = yield from _least(getattr(problem, name), 0)
+        if least < 0:
+            raise BadProblem(f"{name} holds {least}: none of its entries may be negative")
+    least = 1 if problem.pack is None else (yield from _least(problem.pack, 1))
+    if least < 1:
+        raise BadProblem(f"pack holds {least}: at least 1 is expected, which means single units")
+    yield from _check_range("claim", problem.claim, len(problem.tier), "a claim")
+    yield from _check_range("tier", problem.tier, TIERS, "a tier")
+    yield from _check_levels(problem)
+
+
+def _check_shapes(problem: Problem) -> None:
     groups = {
         "offer": ("supply",) if problem.pack is None else ("supply", "pack"),
         "need": ("demand", "claim"),
@@ -199,34 +280,39 @@ def _check_arrays(problem: Problem) -> None:
         if len(set(lengths.values())) > 1:
             told = ", ".join(f"{name} {length}" for name, length in lengths.items())
             raise BadProblem(f"arrays of one length are expected, an entry for each {what}, but came as {told}")
-    for name in ("supply", "demand", "received", "rise", "effort", "most", "minimum", "kept"):
-        least = int(getattr(problem, name).min(initial=0))
-        if least < 0:
-            raise BadProblem(f"{name} holds {least}: none of its entries may be negative")
-    if problem.pack is not None and int(problem.pack.min(initial=1)) < 1:
-        raise BadProblem(f"pack holds {problem.pack.min()}: at least 1 is expected, which means single units")
 
 
-def _check_range(name: str, positions: Ints, count: int, what: str) -> None:
-    if len(positions) and (int(positions.min()) < 0 or int(positions.max()) >= count):
-        raise BadProblem(f"{name} holds positions {positions.min()} to {positions.max()}, but {what} is one of {count}, counted from 0")
+def _check_range(name: str, positions: Ints, count: int, what: str) -> Passes[None]:
+    if not len(positions):
+        return
+    first = int(positions[0])
+    least, greatest = (yield from _least(positions, first)), (yield from _greatest(positions, first))
+    if least < 0 or greatest >= count:
+        raise BadProblem(f"{name} holds positions {least} to {greatest}, but {what} is one of {count}, counted from 0")
 
 
-def _check_ends(problem: Problem) -> None:
-    _check_range("offer", problem.offer, len(problem.supply), "an offer")
-    _check_range("need", problem.need, len(problem.demand), "a need")
-    _check_range("claim", problem.claim, len(problem.tier), "a claim")
-    _check_range("tier", problem.tier, TIERS, "a tier")
-
-
-def _check_levels(problem: Problem) -> None:
-    least_run = int(problem.run.min(initial=1))
+def _check_levels(problem: Problem) -> Passes[None]:
+    least_run = yield from _least(problem.run, 1)
     if problem.levels < 1 or problem.hysteresis < 0 or least_run < 1:
         told = f"levels {problem.levels}, hysteresis {problem.hysteresis}, least run {least_run}"
         raise BadProblem(f"{told}: at least 1, 0 and 1 are expected")
     # In Python's own integers, which do not overflow.
-    units = int(problem.received.max(initial=0)) + sum(problem.demand.tolist())
-    if (units + 1) * max(int(problem.rise.max(initial=0)), 1) > LARGEST or problem.levels * int(problem.run.max(initial=1)) > LARGEST:
+    units = (yield from _greatest(problem.received, 0)) + (yield from _added_up(problem.demand))
+    rise, run = (yield from _greatest(problem.rise, 0)), (yield from _greatest(problem.run, 1))
+    if (units + 1) * max(rise, 1) > LARGEST or problem.levels * run > LARGEST:
         raise TooLarge(f"{units} units on these staircases do not fit into 64 bits: count in larger packs or make rise / run coarser")
-    if sum(problem.supply.tolist()) > LARGEST:
+    if (yield from _added_up(problem.supply)) > LARGEST:
         raise TooLarge("the offers add up to more than 64 bits hold: count in larger packs")
+
+
+def _least(values: Ints, first: int) -> Passes[int]:
+    return folded(values, np.minimum.reduce, min, first)
+
+
+def _greatest(values: Ints, first: int) -> Passes[int]:
+    return folded(values, np.maximum.reduce, max, first)
+
+
+def _added_up(values: Ints) -> Passes[int]:
+    """Come to the sum of values that are not negative, however large it is: their halves are added up apart."""
+    return folded(values, lambda some: (int((some >> 32).sum()) << 32) + int((some & LOW).sum()), operator.add, 0)

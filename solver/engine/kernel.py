@@ -45,7 +45,7 @@ __all__ = [
     "count_ends",
     "count_needs",
     "count_tiers",
-    "detach",
+    "detach_all",
     "fill_claims",
     "fill_needs",
     "fill_offers",
@@ -431,7 +431,14 @@ def attach(net: Network, a: int, tail: int, head: int, cost: int, most: int) -> 
 
 
 @lean
-def detach(net: Network, a: int) -> None:
+def detach_all(net: Network, rows: Ints, begin: int, end: int) -> None:
+    """Take arcs without flow out of the network."""
+    for x in range(begin, end):
+        _detach(net, rows[x])
+
+
+@lean
+def _detach(net: Network, a: int) -> None:
     """Take an arc without flow out of the network."""
     span = net.span
     tail, head, out, into = _ends(net, a)

@@ -8,27 +8,30 @@ import numpy as np
 
 from solver.engine import kernel
 from solver.engine.kernel import Arcs, Claims, Network, Rows
-from solver.engine.turns import Passes, at_once, written
 from solver.errors import EngineFault, TooLarge
 from solver.problem import TIERS, Ints, Problem
+from solver.turns import Passes, at_once, written
 
 __all__ = [
     "Layout",
     "asking",
+    "check_worth",
     "claim_pressures",
     "drop_arc",
+    "dropping",
     "fill_claim",
     "happen",
     "lay_out",
     "laying_out",
     "least_at",
-    "make_room",
+    "making_room",
     "new_arc",
     "new_arcs",
     "new_node",
     "part_claim",
     "pressures",
     "solve_cold",
+    "widening",
 ]
 
 NOTHING = np.empty(0, dtype=np.int64)
@@ -54,31 +57,44 @@ class Layout:
 
     def copy(self) -> "Layout":
         """Return another in the same state."""
-        tables = {name: table.copy() for name, table in self.net._asdict().items()}
-        tables["span"] = tables["edge"].view(np.int32)
-        return replace(self, net=Network(**tables), free_rows=list(self.free_rows))
+        other = replace(self, free_rows=list(self.free_rows))
+        at_once(_moving(other, {name: len(table) for name, table in self.net._asdict().items() if name != "span"}))
+        return other
+
+    def in_use(self) -> dict[str, int]:
+        """Return how many rows of each table hold something; all of `cut` is forgotten from one search to the next."""
+        state = self.net.state
+        nodes, arcs, entries = self.nodes, self.arcs, int(state[kernel.HEAP])
+        tables = {"node": nodes, "edge": nodes, "space": nodes, "gate": nodes, "arc": arcs, "cost": arcs}
+        tables |= {"place": int(state[kernel.POOL]), "heap": entries, "link": entries, "bucket": len(self.net.bucket), "cut": 0}
+        tables |= {"label": int(state[kernel.LABELS]), "stack": int(state[kernel.STACK]), "waiting": int(state[kernel.WAITING])}
+        return tables | {"state": len(state)}
 
 
 def lay_out(problem: Problem, step: int, margin: int) -> Layout:
-    """Return the network of a problem with nothing flowing and no need asking yet, laid out at once: as `laying_out` does by turns."""
+    """Return the network of a problem with nothing flowing and no need asking yet, laid out at once: as `laying_out` does by turns.
+
+    Raises `TooLarge` where 64 bits do not hold the units, or the worth of one.
+    """
+    if int(problem.supply.sum()) > kernel.LARGEST_FLOW:
+        raise TooLarge(f"{problem.supply.sum()} units are offered, more than {kernel.LARGEST_FLOW}: count in larger packs")
+    check_worth(step, problem.levels, margin, problem.hysteresis)
     return at_once(laying_out(problem, step, margin))
+
+
+def check_worth(step: int, levels: int, margin: int, hysteresis: int) -> None:
+    """Raise `TooLarge` where 64 bits do not hold the worth of a unit, which outweighs any effort."""
+    top = step * (4 * (levels + 2 * margin) + hysteresis)
+    if top > LARGEST_WORTH:
+        raise TooLarge(f"a unit may be worth {top}, more than {LARGEST_WORTH}: give effort in a coarser unit")
 
 
 def laying_out(problem: Problem, step: int, margin: int) -> Passes[Layout]:
     """Return the passes that lay a problem out, each over claims, needs, offers, nodes or arcs. Its arrays must stay as they are.
 
-    ``step`` is what one step of urgency weighs in effort; ``margin`` is at least the problem's. Raises `TooLarge` at once, where
-    64 bits do not hold the worth of a unit.
+    ``step`` is what one step of urgency weighs in effort; ``margin`` is at least the problem's. What 64 bits do not hold was refused
+    before: see `lay_out`.
     """
-    if int(problem.supply.sum()) > kernel.LARGEST_FLOW:
-        raise TooLarge(f"{problem.supply.sum()} units are offered, more than {kernel.LARGEST_FLOW}: count in larger packs")
-    top = step * (4 * (problem.levels + 2 * margin) + problem.hysteresis)
-    if max(top, int(problem.effort.max(initial=0))) > LARGEST_WORTH:
-        raise TooLarge(f"a unit may be worth {top}, more than {LARGEST_WORTH}: give effort in a coarser unit")
-    return _laying_out(problem, step, margin)
-
-
-def _laying_out(problem: Problem, step: int, margin: int) -> Passes[Layout]:
     offers, needs, count = len(problem.supply), len(problem.demand), len(problem.tier)
     size = np.zeros(count, dtype=np.int64)
     at, sole = np.empty((2, count), dtype=np.int64)
@@ -175,19 +191,20 @@ def _rows(shape: int | tuple[int, int], kind: Any) -> Any:
 
 
 def happen(layout: Layout, node: Ints = NOTHING, way: Ints = NOTHING, units: Ints = NOTHING, budget: int = kernel.FAR) -> tuple[int, int]:
-    """Settle, take in events and settle each; return how many were taken in, and AT_REST, UNFINISHED or STUCK."""
+    """Settle, take in events and settle each; return how many were taken in, and AT_REST, UNFINISHED or STUCK.
+
+    Or TIGHT, where there is a budget: then `widening` has to come before it goes on.
+    """
     done, how = kernel.happen(layout.net, node, way, units, 0, budget)
-    while how == kernel.TIGHT:
-        widen(layout)
+    while how == kernel.TIGHT and budget >= kernel.FAR:
+        at_once(widening(layout))
         done, how = kernel.happen(layout.net, node, way, units, done, budget)
     return done, how
 
 
-def widen(layout: Layout) -> None:
-    """Give the heap and the labels twice the space."""
-    net = layout.net
-    tables = {name: getattr(net, name) for name in ("heap", "link", "label", "stack")}
-    layout.net = net._replace(**{name: _longer(table, 2 * len(table)) for name, table in tables.items()})
+def widening(layout: Layout) -> Passes[None]:
+    """Return the passes that give the heap and the labels twice the space."""
+    return _moving(layout, {name: 2 * len(getattr(layout.net, name)) for name in ("heap", "link", "label", "stack")})
 
 
 def solve_cold(layout: Layout, problem: Problem) -> None:
@@ -234,7 +251,7 @@ def least_at(layout: Layout, nodes: Ints) -> Ints:
     least = np.empty(len(nodes), dtype=np.int64)
     done = kernel.least_at(layout.net, nodes, least)
     while done < len(nodes):
-        widen(layout)
+        at_once(widening(layout))
         done += kernel.least_at(layout.net, nodes[done:], least[done:])
     return least
 
@@ -253,38 +270,47 @@ def claim_pressures(layout: Layout, pressure: Ints, nodes: Ints) -> Ints:
 # --- rows come and go ---
 
 
-def make_room(layout: Layout, nodes: int, arcs: int) -> None:
-    """Make sure there is space for so many further nodes and arcs."""
-    net = layout.net
-    if layout.nodes + nodes > len(net.node):
-        rows = 2 * (layout.nodes + nodes)
-        edge = _longer(net.edge, rows)
-        layout.net = net = net._replace(
-            node=_longer(net.node, rows),
-            edge=edge,
-            span=edge.view(np.int32),
-            space=_longer(net.space, rows),
-            gate=_longer(net.gate, rows),
-            heap=_longer(net.heap, 3 * rows),
-            link=_longer(net.link, 3 * rows),
-            label=_longer(net.label, 2 * rows),
-            stack=_longer(net.stack, 2 * rows),
-            cut=_longer(net.cut, rows),
-            waiting=_longer(net.waiting, rows + 64),
-        )
-    if layout.arcs + arcs > len(net.arc):
-        lines = 2 * (layout.arcs + arcs)
-        layout.net = net._replace(arc=_longer(net.arc, lines), cost=_longer(net.cost, lines))
+def making_room(layout: Layout, nodes: int, tails: Ints, heads: Ints) -> Passes[None]:
+    """Return the passes that make space for so many further nodes, and for arcs from `tails` to `heads`; a node yet to come is -1."""
+    net, rows, lines = layout.net, layout.nodes + nodes, layout.arcs + len(tails)
+    lengths: dict[str, int] = {}
+    if rows > len(net.node):
+        lengths = dict.fromkeys(("node", "edge", "space", "gate", "cut"), 2 * rows)
+        lengths |= {"heap": 6 * rows, "link": 6 * rows, "label": 4 * rows, "stack": 4 * rows}
+    if lines > len(net.arc):
+        lengths |= {"arc": 2 * lines, "cost": 2 * lines}
+    needed = _places(net.space[:, 0], tails) + _places(net.space[:, 1], heads)
+    if int(net.state[kernel.POOL]) + needed > len(net.place):
+        lengths["place"] = 2 * len(net.place) + needed
+    waiting = max(rows, int(net.state[kernel.WAITING]) + 2 * len(tails)) + 64
+    if waiting > len(net.waiting):
+        lengths["waiting"] = 2 * waiting
+    return _moving(layout, lengths)
 
 
-def _longer(table: Any, rows: int) -> Any:
-    longer = _rows((max(rows, len(table)), *table.shape[1:]), table.dtype)
-    longer[: len(table)] = table
-    return longer
+def _places(space: Rows, nodes: Ints) -> int:
+    """Return how many places arcs on one side of nodes take at most: a node that has no space left gets twice as much, at the end."""
+    if not len(nodes):
+        return 0
+    ends, arcs = np.unique(nodes, return_counts=True)
+    spaces = np.where(ends < 0, 0, space[ends]).astype(np.int64)
+    return int((4 * (spaces + arcs) + 16).sum()) + 16 * int((nodes < 0).sum())
+
+
+def _moving(layout: Layout, lengths: dict[str, int]) -> Passes[None]:
+    """Return the passes that move tables to others of some lengths, none shorter than before, which take their place in the end."""
+    tables, used = {}, layout.in_use() if lengths else {}
+    for name, length in lengths.items():
+        table = getattr(layout.net, name)
+        tables[name] = moved = _rows((max(length, len(table)), *table.shape[1:]), table.dtype)
+        yield written(moved[: used[name]], table[: used[name]])
+    if "edge" in tables:
+        tables["span"] = tables["edge"].view(np.int32)
+    layout.net = layout.net._replace(**tables)
 
 
 def new_node(layout: Layout, kind: int) -> int:
-    """Return a further node without arcs, units or worth. `make_room` comes before."""
+    """Return a further node without arcs, units or worth. `making_room` comes before."""
     node, net = layout.nodes, layout.net
     layout.nodes += 1
     for table in (net.node, net.edge, net.space, net.gate):
@@ -304,46 +330,35 @@ def fill_claim(layout: Layout, node: int, worth: int, received: int, rise: int, 
 
 
 def new_arc(layout: Layout, tail: int, head: int, cost: int, most: int) -> int:
-    """Return the row of a further arc without flow. `make_room` comes before."""
+    """Return the row of a further arc without flow. `making_room` comes before."""
     if layout.free_rows:
         row = layout.free_rows.pop()
     else:
         row = layout.arcs
         layout.arcs += 1
-    net = layout.net
-    # Places of a node that has no space left move to the end, at twice their number.
-    needed = 16 + 2 * int(net.space[tail, 0] + net.space[head, 1])
-    if int(net.state[kernel.POOL]) + needed > len(net.place):
-        layout.net = net._replace(place=_longer(net.place, 2 * len(net.place) + needed))
     kernel.attach(layout.net, row, tail, head, cost, most)
     return row
 
 
 def new_arcs(layout: Layout, tails: Ints, heads: Ints, costs: Ints, most: Ints, useful: Ints) -> Ints:
-    """Return the rows of further arcs that carry what the pressures say, at most what is ``useful``. `make_room` comes before."""
+    """Return the rows of further arcs that carry what the pressures say, at most what is ``useful``. `making_room` comes before."""
     reused = [layout.free_rows.pop() for _ in range(min(len(tails), len(layout.free_rows)))]
     fresh = len(tails) - len(reused)
     rows = np.array(reused + list(range(layout.arcs, layout.arcs + fresh)), dtype=np.int64)
     layout.arcs += fresh
-    net = layout.net
-    # Places of a node that has no space left move to the end, at twice their number, again and again as arcs come.
-    at_tails, at_heads = np.unique(tails, return_counts=True), np.unique(heads, return_counts=True)
-    spaces = zip((at_tails, at_heads), (net.space[at_tails[0], 0], net.space[at_heads[0], 1]), strict=True)
-    needed = sum(int((4 * (space.astype(np.int64) + ends[1]) + 16).sum()) for ends, space in spaces)
-    if int(net.state[kernel.POOL]) + needed > len(net.place):
-        net = net._replace(place=_longer(net.place, 2 * len(net.place) + needed))
-    waiting = int(net.state[kernel.WAITING]) + 2 * len(rows) + 64
-    if waiting > len(net.waiting):
-        net = net._replace(waiting=_longer(net.waiting, 2 * waiting))
-    layout.net = net
-    kernel.attach_all(net, rows, tails, heads, costs, most, useful)
+    kernel.attach_all(layout.net, rows, tails, heads, costs, most, useful)
     return rows
 
 
 def drop_arc(layout: Layout, row: int) -> None:
     """Take an arc without flow away."""
-    kernel.detach(layout.net, row)
-    layout.free_rows.append(row)
+    at_once(dropping(layout, np.full(1, row)))
+
+
+def dropping(layout: Layout, rows: Ints) -> Passes[None]:
+    """Return the passes that take arcs without flow away."""
+    yield len(rows), partial(kernel.detach_all, layout.net, rows)
+    layout.free_rows += rows.tolist()
 
 
 def part_claim(layout: Layout, need: int) -> tuple[int, int]:

@@ -94,9 +94,33 @@ def changed_by_turns(field: Field, events: Events, seconds: float) -> Waits:
     return spent
 
 
-def check(problem: Problem) -> None:
-    """Make the same problem of its arrays, which checks them."""
-    Problem.of(problem.supply, problem.demand, problem.offer, problem.need, problem.effort)
+def checked_by_turns(problem: Problem) -> Waits:
+    """Return the CPU milliseconds of each turn that made the same problem of its arrays, which checks them."""
+    checking, spent = Problem.by_turns(problem.supply, problem.demand, problem.offer, problem.need, problem.effort), []
+    while not checking.done:
+        spent.append(turn(lambda: checking.go_on(BUDGET)))
+    return spent
+
+
+def grown_by_turns(field: Field) -> Waits:
+    """Return the CPU milliseconds of each turn once one more offer and its arc find no room, so that all tables of both move."""
+    used, net = field._layout.in_use(), field._layout.net
+    full = {name: getattr(net, name)[: used[name]] for name in ("node", "edge", "space", "gate", "arc", "cost", "place")}
+    field._layout.net = net._replace(**full, span=full["edge"].view(np.int32))
+    return [turn(lambda: field.add_offer(1, [0], [1])), *settled(field)]
+
+
+def built_anew_by_turns(field: Field) -> Waits:
+    """Return the CPU milliseconds of each turn once an effort outgrows what a field was built for."""
+    return [turn(lambda: field.add_offer(1, [0], [1 << 20])), *settled(field)]
+
+
+def settled(field: Field) -> Waits:
+    """Return the CPU milliseconds of each turn until a field is at rest."""
+    spent = []
+    while not field.at_rest:
+        spent.append(turn(lambda: field.go_on(BUDGET)))
+    return spent
 
 
 def turn(work: Callable[[], object]) -> float:
@@ -140,7 +164,9 @@ def main() -> None:
     field, again = built_by_turns(problem)
     told("building again, in memory that was used before", again)
     told("changing (each turn)", changed_by_turns(field, events, wanted.seconds))
-    print(f"{'what comes before: checking the arrays of the problem':58} {turn(lambda: check(problem)):8.1f}")
+    told("a further arc, once all tables are full (each turn)", grown_by_turns(field))
+    told("an effort beyond what it was built for (each turn)", built_anew_by_turns(field))
+    told("before a field: checking the arrays (each turn)", checked_by_turns(problem))
 
 
 if __name__ == "__main__":

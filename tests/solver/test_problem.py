@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -28,6 +28,73 @@ def problem() -> Problem:
 def test_a_question_that_does_not_hold_together_is_refused(problem, changes, told):
     with pytest.raises(BadProblem, match=told):
         replace(problem, **changes)
+
+
+def came_to(*arrays, steps, **named):
+    """Return what a problem made by turns is, or how it is refused."""
+    turns = Problem.by_turns(*arrays, **named)
+    while not turns.done:
+        try:
+            turns.go_on(steps)
+        except (BadProblem, TooLarge) as refusal:
+            return type(refusal), str(refusal)
+    return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in vars_of(turns.result).items()}
+
+
+def vars_of(problem):
+    return {field.name: getattr(problem, field.name) for field in fields(problem)}
+
+
+SOUND = {
+    "supply": np.arange(1, 51),
+    "demand": np.arange(50, 0, -1),
+    "offer": np.repeat(np.arange(50), 3),
+    "need": np.arange(150) % 50,
+    "effort": np.arange(150),
+    "tier": np.arange(50) % 4,
+    "received": np.arange(50),
+    "staircase": (np.arange(50), np.arange(1, 51), 20),
+    "kept": np.arange(150) % 3,
+    "hysteresis": 2,
+    "pack": np.arange(1, 51),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "at", "value", "told"),
+    [
+        ("supply", 49, -1, "supply holds -1"),
+        ("demand", 49, -3, "demand holds -3"),
+        ("offer", 149, 50, "an offer is one of 50"),
+        ("offer", 0, -1, "an offer is one of 50"),
+        ("need", 70, 51, "a need is one of 50"),
+        ("effort", 149, -2, "effort holds -2"),
+        ("tier", 33, 4, "a tier is one of 4"),
+        ("received", 40, -1, "received holds -1"),
+        ("kept", 149, -5, "kept holds -5"),
+        ("pack", 49, 0, "pack holds 0"),
+        ("claim", 49, 50, "a claim is one of 50"),
+        ("most", 149, -1, "most holds -1"),
+        ("minimum", 149, -1, "minimum holds -1"),
+        ("supply", 49, 2**62, "the offers add up"),
+        ("demand", 49, 2**62, "do not fit into 64 bits"),
+        ("supply", 49, 49, None),
+    ],
+)
+@pytest.mark.parametrize("steps", [1, 2, 3, 7, 1 << 40])
+def test_by_turns_it_is_the_same_problem_or_refused_in_the_same_words(name, at, value, told, steps):
+    told_too = {"claim": np.arange(50), "most": np.arange(150), "minimum": np.arange(150)}  # Else they are made up.
+    asked = SOUND | {key: each for key, each in told_too.items() if key == name}
+    asked = {key: each.copy() if isinstance(each, np.ndarray) else each for key, each in asked.items()}
+    asked[name][at] = value
+    if told is None:
+        expected = {key: each.tolist() if isinstance(each, np.ndarray) else each for key, each in vars_of(Problem.of(**asked)).items()}
+        assert expected["most"] == np.minimum(asked["supply"][asked["offer"]], asked["demand"][asked["need"]]).tolist()
+    else:
+        with pytest.raises((BadProblem, TooLarge), match=told) as refused:
+            Problem.of(**asked)
+        expected = (refused.type, str(refused.value))
+    assert came_to(steps=steps, **asked) == expected
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ EXAMPLES = re.findall(r"^```python\n(.*?)^```", PAGE + MAKING, flags=re.M | re.S
 FUNCTIONS = sorted(name for name in solver.__all__ if isinstance(getattr(solver, name), FunctionType))
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=["asked once", "kept", "making"])
+@pytest.mark.parametrize("example", EXAMPLES, ids=["asked once", "kept", "by turns", "making"])
 def test_the_examples_print_what_they_say(example: str) -> None:
     promised = re.findall(r"# prints: (.+)", example)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

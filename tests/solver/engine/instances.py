@@ -3,7 +3,9 @@
 import numpy as np
 
 from solver import Problem, staircase
-from solver.field import Field
+from solver.engine import kernel
+from solver.engine.layout import Layout
+from solver.field import Field, _Column
 
 RULES = ("off", "portions", "ratio")
 HAPPENINGS = (
@@ -50,6 +52,35 @@ def problem_of(seed: int, most_nodes: int = 12) -> Problem:
         kept=rng.integers(0, 8, count) * (rng.random(count) < 0.3),
         hysteresis=hysteresis,
     )
+
+
+def in_use(laid: Layout) -> dict[str, bytes]:
+    """Return the bytes of all that is written of a network, and of where things are in it."""
+    net, nodes = laid.net, laid.nodes
+    used = np.zeros(int(net.state[kernel.POOL]), dtype=bool)  # The other places are spare.
+    for side in (0, kernel.INTO):
+        for first, count in net.span[:nodes, [side + kernel.START, side + kernel.COUNT]].tolist():
+            used[first : first + count] = True
+    places = net.place[: len(used)][used]
+    tables = {
+        "node": net.node[:nodes],
+        "edge": net.edge[:nodes],
+        "space": net.space[:nodes],
+        "gate": net.gate[:nodes],
+        "arc": net.arc[: laid.arcs],
+        "place": places,
+        "cost": net.cost[places[places[:, kernel.COST] == kernel.LONG, kernel.ARC]],
+        "state": net.state,
+    }
+    for name in ("offer_node", "need_node", "claim_node", "way", "twin", "sole"):
+        tables[name] = getattr(laid, name)
+    return {name: table.tobytes() for name, table in tables.items()} | {"rows": f"{nodes} {laid.arcs}".encode()}
+
+
+def everything(field: Field) -> dict[str, bytes]:
+    """Return the bytes of all that a field holds."""
+    columns = {name: column.values.tobytes() for name, column in vars(field).items() if isinstance(column, _Column)}
+    return in_use(field._layout) | columns | {"rest": repr((field._free_arcs, field._scale, field._offered, field._asked)).encode()}
 
 
 def anything_happens(field: Field, rng: np.random.Generator, alive: set[int]) -> str:

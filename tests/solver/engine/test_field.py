@@ -181,7 +181,7 @@ def test_pinned_units_stay_until_their_own_end_leaves_no_room() -> None:
 
 def nodes_visited(field: Field) -> int:
     """Return how many nodes were visited, none before the field was laid out."""
-    return 0 if field._laying_out is not None else int(field._layout.net.state[kernel.SETTLED])
+    return int(field._layout.net.state[kernel.SETTLED]) if hasattr(field, "_layout") else 0
 
 
 def test_a_budget_bounds_a_turn_and_going_on_ends_at_the_optimum() -> None:
@@ -271,10 +271,12 @@ def test_what_is_asked_while_a_field_is_still_being_built_waits_for_that() -> No
         lambda field: field.go_on(1.5),
     ],
 )
-def test_what_does_not_fit_is_refused_and_changes_nothing(wrong) -> None:  # type: ignore[no-untyped-def]
-    field = Field(Problem.of([10], [6], [0], [0], [5]))
+@pytest.mark.parametrize("budget", [None, 0])
+def test_what_does_not_fit_is_refused_and_changes_nothing(wrong, budget) -> None:  # type: ignore[no-untyped-def]
+    field = Field(Problem.of([10], [6], [0], [0], [5]), budget=budget)
     with pytest.raises(BadProblem):
         wrong(field)
+    field.finish()
     verify(field)
     assert field.flow().tolist() == [6]
     assert len(field.left_over()) == len(field.coverage()) == len(field.problem().tier) == 1
@@ -316,12 +318,15 @@ def test_what_does_not_fit_is_refused_and_changes_nothing(wrong) -> None:  # typ
         lambda field: field.change_most(0, 2**63),
     ],
 )
-def test_what_64_bits_do_not_hold_is_refused_and_changes_nothing(huge) -> None:  # type: ignore[no-untyped-def]
-    field = Field(Problem.of([10], [6], [0], [0], [5], staircase=([1], [5], 10)))
+@pytest.mark.parametrize("budget", [None, 0])
+def test_what_64_bits_do_not_hold_is_refused_and_changes_nothing(huge, budget) -> None:  # type: ignore[no-untyped-def]
+    field = Field(Problem.of([10], [6], [0], [0], [5], staircase=([1], [5], 10)), budget=budget)
     with pytest.raises(TooLarge, match="coarser"):
         huge(field)
+    field.finish()
     verify(field)
     field.offer_changes(0, -7)
+    field.finish()
     verify(field)
     assert field.flow().tolist() == [3]
 
@@ -333,6 +338,24 @@ def test_what_64_bits_do_not_hold_is_refused_and_changes_nothing(huge) -> None: 
 def test_a_field_that_cannot_be_meant_is_not_built(asked) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(BadProblem, match=r"expected|64 bits"):
         Field(Problem.of([10], [6], [0], [0], [5]), **asked)
+
+
+@pytest.mark.parametrize(
+    ("effort", "pinned", "told"),
+    [
+        pytest.param(2**57, None, "coarser unit", id="an effort too large"),
+        pytest.param(1, [-1], "least units pinned", id="fewer than no units pinned"),
+    ],
+)
+@pytest.mark.parametrize("budget", [None, 0, 1, 2, 3, 100])
+def test_a_field_is_refused_in_the_same_words_by_whichever_turn(effort, pinned, told, budget) -> None:  # type: ignore[no-untyped-def]
+    def built() -> None:
+        field = Field(Problem.of([10], [6], [0], [0], [effort]), budget=budget, pinned=pinned)
+        while not field.go_on(1):
+            pass
+
+    with pytest.raises((BadProblem, TooLarge), match=told):
+        built()
 
 
 def test_a_limit_may_be_all_that_64_bits_hold() -> None:

@@ -1,18 +1,20 @@
 """A problem laid out: the same wherever turns end, and each node and arc where plain code that shares nothing expects it."""
 
+import operator
 from collections.abc import Generator, Iterator
 from itertools import repeat
+from typing import Any
 
 import numpy as np
 import pytest
 
-from solver import Problem
+from solver import BadProblem, Problem
 from solver.engine import kernel, layout
 from solver.engine.layout import Layout
-from solver.engine.turns import InTurns, at_once, written
 from solver.fairness import margin_of, worth_of
 from solver.field import Field
-from tests.solver.engine.instances import anything_happens, problem_of
+from solver.turns import InTurns, at_once, folded, written
+from tests.solver.engine.instances import anything_happens, in_use, problem_of
 
 
 def laid_by_turns(problem: Problem, budgets: Iterator[int]) -> Layout:
@@ -20,25 +22,6 @@ def laid_by_turns(problem: Problem, budgets: Iterator[int]) -> Layout:
     while not turns.done:
         turns.go_on(next(budgets))
     return turns.result
-
-
-def in_use(laid: Layout) -> dict[str, bytes]:
-    """Return the bytes of all that is written of a network, and of where things are in it."""
-    net, nodes = laid.net, laid.nodes
-    tables = {
-        "node": net.node[:nodes],
-        "edge": net.edge[:nodes],
-        "space": net.space[:nodes],
-        "gate": net.gate[:nodes],
-        "arc": net.arc[: laid.arcs],
-        "place": net.place[: net.state[kernel.POOL]],
-        "state": net.state,
-    }
-    wide = [int(place[kernel.ARC]) for place in tables["place"] if place[kernel.COST] == kernel.LONG]
-    tables["cost"] = net.cost[wide]
-    for name in ("offer_node", "need_node", "claim_node", "way", "twin", "sole"):
-        tables[name] = getattr(laid, name)
-    return {name: table.tobytes() for name, table in tables.items()} | {"rows": f"{nodes} {laid.arcs}".encode()}
 
 
 def far(problem: Problem) -> Problem:
@@ -216,15 +199,40 @@ def test_turns_do_each_step_once_and_in_order() -> None:
     assert len(done) == 9
 
 
+def test_what_one_turn_refused_every_later_one_refuses() -> None:
+    def passes() -> Generator:  # type: ignore[type-arg]
+        yield 2, lambda _begin, _end: None
+        raise BadProblem("half a unit")
+
+    turns = InTurns(passes())
+    turns.go_on(1)
+    for _ in range(3):
+        with pytest.raises(BadProblem, match="half a unit"):
+            turns.go_on(7)
+    assert not turns.done
+
+
+@pytest.mark.parametrize("length", [0, 1, 31, 32, 33, 100, 3_000])
+@pytest.mark.parametrize("steps", [1, 7, 1 << 40])
+def test_values_are_folded_whole_wherever_turns_end(length: int, steps: int) -> None:
+    values = np.random.default_rng(length).integers(-9, 9, length)
+    for fold, join, expected in ((np.sum, operator.add, 5 + int(values.sum())), (np.min, min, int(values.min(initial=5)))):
+        turns = InTurns(folded(values, fold, join, 5))
+        while not turns.done:
+            turns.go_on(steps)
+        assert turns.result == expected
+
+
 @pytest.mark.parametrize("length", [0, 1, 15, 16, 17, 100])
 def test_a_table_is_written_whole_wherever_turns_end(length: int) -> None:
-    for values in (np.arange(length), 7):
+    expected = np.arange(length)
+    for values in (expected, 7, lambda rows: expected[rows] ** 2):
         table = np.full(length, -1)
 
-        def passes(table: np.ndarray = table, values: np.ndarray | int = values) -> Generator:  # type: ignore[type-arg]
+        def passes(table: np.ndarray = table, values: Any = values) -> Generator:  # type: ignore[type-arg]
             yield written(table, values)
 
         turns = InTurns(passes())
         while not turns.done:
             turns.go_on(1)
-        assert table.tolist() == np.broadcast_to(values, length).tolist()
+        assert table.tolist() == np.broadcast_to(values(slice(None)) if callable(values) else values, length).tolist()

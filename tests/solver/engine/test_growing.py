@@ -1,0 +1,158 @@
+"""A field that outgrows its tables, or the worth of a step: it goes on by turns, to the same last byte wherever they end."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+
+from solver import Problem, TooLarge
+from solver.field import Field
+from tests.solver.engine.instances import everything, problem_of
+
+Happening = Callable[[Field], object]
+
+
+def growing(field: Field, seed: int) -> Iterator[Happening]:
+    """Yield what makes a field grow, each to happen before the next: a hundred of each kind, with ever greater efforts."""
+    rng = np.random.default_rng(seed)
+    for round_of in range(100):
+        offers, needs, claims = len(field.left_over()), len(field.coverage()), len(field.problem().tier)
+        farthest = 10 ** (1 + round_of // 25)
+        some, efforts = rng.permutation(needs)[:5].tolist(), rng.integers(1, farthest, 5).tolist()
+        yield lambda field, some=some, efforts=efforts: field.add_offer(int(sum(efforts)) % 30, some, efforts[: len(some)])  # type: ignore[misc]
+        if rng.random() < 0.5 or not claims:
+            yield lambda field: field.add_claim(1, int(field._levels > 1), 5)
+        claim, others = int(rng.integers(max(1, claims))), rng.permutation(offers)[:5].tolist()
+        yield lambda field, claim=claim, others=others, efforts=efforts: field.add_need(claim, 20, others, efforts[: len(others)])  # type: ignore[misc]
+        here = {tuple(pair) for pair in np.array(field.ends()).T.tolist()}
+        pairs = [(int(rng.integers(offers + 1)), int(rng.integers(needs + 1))) for _ in range(4)]
+        pairs = sorted(set(pairs) - here)
+        effort = int(rng.integers(farthest))
+        yield lambda field, pairs=pairs, effort=effort: field.add_arcs(*zip(*pairs, strict=True), [effort] * len(pairs)) if pairs else None  # type: ignore[misc]
+        arc = int(rng.integers(len(field.flow())))
+        if field._row.at(arc) >= 0:
+            kind, units = int(rng.integers(5)), int(rng.integers(9))
+            if kind == 0:
+                yield lambda field, arc=arc: field.remove_arc(arc)  # type: ignore[misc]
+            elif kind == 1:
+                yield lambda field, arc=arc, effort=effort: field.change_effort(arc, 5 * effort)  # type: ignore[misc]
+            elif kind == 2 and field._hysteresis:
+                yield lambda field, arc=arc, units=units: field.keep(arc, units)  # type: ignore[misc]
+            elif kind == 3:
+                yield lambda field, arc=arc: field.pin(arc, int(field.flow()[arc]) // 2)  # type: ignore[misc]
+            else:
+                yield lambda field, arc=arc, units=units: field.change_most(arc, units)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 3, 12])
+def test_by_turns_every_byte_is_what_it_is_in_one_piece(seed: int) -> None:
+    problem, rng = problem_of(seed, most_nodes=8), np.random.default_rng(seed)
+    whole = Field(problem)
+    others = [(Field(problem, budget=0), most) for most in (1, 40, 4_000)]
+    moved, built = 0, 0
+    for happens in growing(whole, seed):
+        tables, scale = whole._layout.net, whole._scale
+        told = happens(whole)
+        moved += any(now is not before for now, before in zip(whole._layout.net, tables, strict=True)) and whole._scale == scale
+        built += whole._scale != scale
+        for field, most in others:
+            field.finish()
+            assert happens(field) == told  # At once, whatever has to wait.
+            while not field.go_on(int(rng.integers(1, most + 1))):
+                assert not field.at_rest
+            assert everything(field) == everything(whole)
+    assert moved > 3
+    assert built > 1
+
+
+def outgrown(budget: int | None) -> tuple[Field, Happening]:
+    """Return a field, and what makes it be built anew."""
+    return Field(problem_of(7), budget=budget), lambda field: field.add_offer(9, [0, 1], [100_000, 3])
+
+
+def full(budget: int | None) -> tuple[Field, Happening]:
+    """Return a field, and what makes its tables move."""
+    field = Field(Problem.of([2], [3], [0], [0], [1]), budget=budget)
+    while len(field._layout.net.node) > field._layout.nodes if hasattr(field, "_layout") else True:
+        field.add_offer(1)
+        field.finish()
+    return field, lambda field: field.add_offer(9, [0], [0])
+
+
+def tight(budget: int | None) -> tuple[Field, Happening]:
+    """Return a field, and what makes its heap be widened in the middle of a search."""
+    field = Field(Problem.of([10, 10], [6, 8], [0, 1, 0, 1], [0, 1, 1, 0], [5, 5, 7, 9]), budget=budget)
+    field.finish()
+    net = field._layout.net
+    field._layout.net = net._replace(**{name: getattr(net, name)[:4].copy() for name in ("heap", "link")})
+    return field, lambda field: field.offer_changes(0, -10)
+
+
+@pytest.mark.parametrize("case", [outgrown, full, tight])
+@pytest.mark.parametrize("turns", [0, 1, 3, 10, 30, 100])
+def test_whatever_is_asked_or_told_meanwhile_is_answered(case: Callable[[int | None], tuple[Field, Happening]], turns: int) -> None:
+    def begun() -> Field:
+        field, happens = case(1)
+        field.finish()
+        happens(field)
+        for _ in range(turns):
+            field.go_on(1)
+        return field
+
+    rest, happens = case(None)
+    before = rest._layout.net
+    happens(rest)
+    assert any(now is not table for now, table in zip(rest._layout.net, before, strict=True))
+    assert not begun().at_rest or turns > 1
+    assert everything(rested(begun())) == everything(rested(begun().copy())) == everything(rest)
+    assert len(begun().flow()) == len(begun().ends()[0])
+    assert begun().worth in {rest.worth, case(None)[0].worth}
+    changed = begun()
+    for field in (changed, rest):
+        field.offer_changes(0, 5)
+    assert everything(rested(changed)) == everything(rest)
+    asked = begun()
+    asked.offer_changes(0, 5)
+    assert [column.tolist() for column in asked.pressures()] == [column.tolist() for column in rest.pressures()]
+
+
+def rested(field: Field) -> Field:
+    field.finish()
+    return field
+
+
+def test_a_table_that_moves_is_read_a_step_at_a_time() -> None:
+    field, happens = full(None)
+    held = sum(table[: field._layout.nodes].nbytes for table in (field._layout.net.node, field._layout.net.edge, field._layout.net.gate))
+    field.budget = 1
+    happens(field)
+    turns = 0
+    while not field.go_on(1):
+        turns += 1
+    assert turns >= held // 256
+
+
+@pytest.mark.parametrize("budget", [None, 1])
+def test_what_cannot_be_built_anew_is_refused_at_once_and_changes_nothing(budget: int | None) -> None:
+    field = Field(Problem.of([10], [6], [0], [0], [5]), budget=budget)
+    field.finish()
+    before = everything(field)
+    for huge in (
+        lambda: field.add_offer(1, [0], [2**57]),
+        lambda: field.change_effort(0, 2**57),
+        lambda: field.add_offer(2**60, [0], [10**6]),
+    ):
+        with pytest.raises(TooLarge, match=r"coarser|larger packs"):
+            huge()
+        assert field.at_rest
+        assert everything(field) == before
+
+
+def test_with_a_budget_an_arc_leaves_when_its_units_have_found_another_way() -> None:
+    field = Field(Problem.of([10, 10], [6], [0, 1], [0, 0], [1, 5]), budget=0)
+    field.finish()
+    field.remove_arc(0)
+    assert not field.at_rest
+    field.finish()
+    assert field.flow().tolist() == [0, 6]
+    assert field.add_arc(0, 0, 2) == 0
