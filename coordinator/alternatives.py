@@ -99,10 +99,9 @@ def _why_not(coordination: Coordination, deal: Deal) -> str | None:
 
 def _size(coordination: Coordination, line: Line) -> int:
     """Return how many pairs would have to be solved to read a line's market: none where its optimum is kept."""
-    network, planner = coordination.network, coordination.planner
+    network = coordination.network
     thing = network.canonical(line.thing)
-    key = next((key for key in planner.solved if thing in key), None)
-    if key is not None and planner.solved[key].kept is not None:
+    if any(thing in key for key in coordination.planner.kept()):
         return 0
     standing = [one.is_supply for said in network.live_things() if network.canonical(said) == thing for one in network.live(said)]
     return sum(standing) * (len(standing) - sum(standing))

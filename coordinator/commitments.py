@@ -249,6 +249,8 @@ class Book:
             for ref in (line.offer, line.need):
                 self._by_ref.setdefault(ref, {})[deal.proposal] = None
         self._note_pairs(deal)
+        if self.network.trail is not None:  # One that comes back is the last that was made.
+            self.network.trail.deals.pop(deal.proposal, None)
         self._count(deal, 1)
         heapq.heappush(self._expiries, (proposal.expires_us, deal.proposal))
         return None
@@ -350,6 +352,8 @@ class Book:
         self.dealings.count(deal, times)
         if self.network.recount is not None:
             self.network.recount.update(line.need for line in deal.lines)
+        if self.network.trail is not None:
+            self.network.trail.deals[deal.proposal] = None
 
     def _effects(self, deal: Deal, happening: str, ledger: Ledger, log_us: int) -> None:
         match happening:
@@ -440,6 +444,8 @@ class Book:
             if line.serves:
                 self._received.setdefault(claim, deque()).append((log_us, deal.proposal, index))
                 self._remembered.append((log_us, claim))
+                if self.network.trail is not None:
+                    self.network.trail.claims[claim] = None
             end_us = self.network.stances[line.need].end_us
             if end_us is not None:
                 heapq.heappush(self._ends, (end_us, deal.proposal))
@@ -473,6 +479,8 @@ class Book:
                 before = frozenset(deal.proposal for deal in self.naming(offer.ref))
                 pair = (offer.ref, need.ref)
                 self._limits[pair] = Limit((offer.count, need.count), limit_grains, before)
+                if self.network.trail is not None:
+                    self.network.trail.limits[pair] = None
                 for ref in pair:
                     self._limited.setdefault(ref, {})[pair] = None
 
@@ -650,12 +658,22 @@ class Book:
         """Return every pair (offer, need) of this signal that declined or countered."""
         return self._limited.get(ref, {}).keys()
 
+    def limits_stated(self) -> Collection[tuple[str, str]]:
+        """Return every pair (offer, need) that declined or countered."""
+        return self._limits.keys()
+
+    def claims_served(self) -> Mapping[Claim, Collection[tuple[int, str, int]]]:
+        """Return every claim to which something was committed within the charter's memory: when, in which deal and line."""
+        return self._received
+
     def forget_limits(self, ref: str) -> None:
         """Drop what the pairs of this signal said about counts that are over: nothing brings those back."""
         stances = self.network.stances
         for pair in list(self.limits_of(ref)):
             if self._limits[pair].counts != (stances[pair[0]].count, stances[pair[1]].count):
                 del self._limits[pair]
+                if self.network.trail is not None:
+                    self.network.trail.limits[pair] = None
                 for end in pair:
                     del self._limited[end][pair]
                     if not self._limited[end]:

@@ -19,6 +19,7 @@ from coordinator.processes import process_of
 from coordinator.signals import Agent, Capacity, Event, Need, Offer, Place, Recipe, Resource, Route, Signal
 from coordinator.tallies import Stated
 from coordinator.times import DAY_US, format_instant
+from coordinator.trail import Trail
 from coordinator.units import LARGEST_VALUE, UNITS, Quantity
 
 if TYPE_CHECKING:
@@ -219,6 +220,7 @@ class Network:
         self._names = Ordering(self.agents)
         self._in_order: list[_Shelf] | None = None  # all shelves, by thing: sorted again when a name is new
         self.standing = {"offers": 0, "needs": 0}  # how much stands; capacities are offers of hours
+        self.trail: Trail | None = None  # what changed, while somebody follows
         self.recount: set[str] | None = None  # signals that stand, or are asked, otherwise than when needs were counted; None: all
         self._degrees = _Degrees(self.charter.place_decimals)
         self._definitions: dict[str, dict[str, tuple[int, str, str, Resource]]] = {}
@@ -244,6 +246,10 @@ class Network:
             facts = self.agents[agent] = AgentFacts(joined_us=log_us)
             self._names.add(agent)
         ref = f"{agent}/{kind}/{event.subject}"  # `reference`, without a call
+        if self.trail is not None:
+            self.trail.agents[agent] = None
+            if kind in STANCES:
+                self.trail.signals[ref] = None
         # A word counts as said when it claims, but never after the log took it, so that a wrong clock silences nobody later.
         said_us = event.time_us if event.time_us < log_us else log_us
         if kind in STANCES:
@@ -308,6 +314,8 @@ class Network:
         self.changed[stance.thing].add(stance.ref)
         if self.recount is not None:
             self.recount.add(stance.ref)
+        if self.trail is not None:
+            self.trail.signals[stance.ref] = None
 
     def _stand(self, ref: str, facts: AgentFacts, event: Event, said_us: int, log_us: int) -> list[str]:
         old, said = self.stances.get(ref), event.data

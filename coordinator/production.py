@@ -116,6 +116,16 @@ class Made:
     cut_short: bool = False  # walkers had done their work before all needs were walked
 
 
+@dataclass(frozen=True, slots=True)
+class Usable:
+    """Which of the recipes that stand may be used, and why the others are not."""
+
+    said: int = -1  # as of `Network.recipes_said`
+    recipes: Mapping[str, Recipe] = field(default_factory=dict)
+    rings: Sequence[Ring] = ()
+    odd: Sequence[Odd] = ()  # out of all proportion
+
+
 @dataclass(slots=True)
 class Production:
     """Holds what making was last planned to be."""
@@ -124,10 +134,7 @@ class Production:
     book: Book
     guides: Guides = AT_ONCE
     latest: Made = field(default_factory=Made)
-    rings: list[Ring] = field(default_factory=list)  # recipes that are not used
-    odd: list[Odd] = field(default_factory=list)  # nor are these
-    _recipes: dict[str, Recipe] = field(default_factory=dict)
-    _recipes_said: int = -1
+    usable: Usable = field(default_factory=Usable)
     _last: "tuple[Layout, Guide] | None" = None  # the latest linear program and what it was of
     _awaited: list[tuple[Layout, ProductionProblem]] = field(default_factory=list)  # what is being solved beside, the oldest first
     _goes_on: bool = False  # the last plan left rounds, or needs that it had no work left for, to the next
@@ -208,14 +215,14 @@ class Production:
     def unused(self) -> dict[str, str]:
         """Return the recipes that stand and are not used, by ref, each with a sentence that says why and what to do."""
         self._standing()
-        return {each.ref: each.sentence for each in self.rings} | {each.ref: each.sentence for each in self.odd}
+        return {each.ref: each.sentence for each in self.usable.rings} | {each.ref: each.sentence for each in self.usable.odd}
 
-    def _standing(self) -> dict[str, Recipe]:
-        if self._recipes_said != self.network.recipes_said:
-            without_rings, self.rings = standing_recipes(self.network)
-            self._recipes, self.odd = in_proportion(self.network, without_rings)
-            self._recipes_said = self.network.recipes_said
-        return self._recipes
+    def _standing(self) -> Mapping[str, Recipe]:
+        if self.usable.said != self.network.recipes_said:
+            without_rings, rings = standing_recipes(self.network)
+            recipes, odd = in_proportion(self.network, without_rings)
+            self.usable = Usable(self.network.recipes_said, recipes, rings, odd)
+        return self.usable.recipes
 
     def _available(self, stance: Stance) -> int:
         return max(0, stance.free_grains - self.book.held_grains(stance))

@@ -90,7 +90,7 @@ class _Coordination(msgspec.Struct):
 DERIVED = {
     Network: {
         *("charter", "table", "_degrees", "_aliases", "_accepting", "_table_positions", "_in_order", "_names", "names_moved", "_numbers"),
-        *("standing", "recount"),
+        *("standing", "recount", "trail"),
     },
     Book: {"network", "_rests_us", "_by_party", "_in_order", "_unanswered", "moved", "dealings", "_ended_in_order"},
     Coordination: {

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -71,6 +71,13 @@ class Dealings:
     moving: dict[tuple["Thing", str], Moving] = field(default_factory=dict)
     asked_grains: dict[str, int] = field(default_factory=dict)  # ref -> what open proposals ask of it that its agent has not answered
     pressures: dict["Thing", Counter[Pressure]] = field(default_factory=dict)  # as open proposals give them for their reasons
+
+    def copy(self) -> "Dealings":
+        """Return the same sums, to be counted on apart from these."""
+        moving = {key: replace(one) for key, one in self.moving.items()}
+        return Dealings(
+            self.states.copy(), moving, self.asked_grains.copy(), {thing: told.copy() for thing, told in self.pressures.items()}
+        )
 
     def count(self, deal: "Deal", times: int) -> None:
         """Count a deal `times`: 1 or -1."""

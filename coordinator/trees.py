@@ -116,14 +116,12 @@ def _by_thing(network: Network, log_us: int) -> dict[Thing, list[Stance]]:
 
 
 def _planned(coordination: Coordination, standing: dict[Thing, list[Stance]]) -> dict[Thing, Told]:
-    """Return the most urgent pressure of each thing, as its market was planned last; of one that nobody offers, its most urgent need."""
+    """Return the most urgent pressure of each thing, as open proposals say; of one that nobody offers, that of its most urgent need."""
     network, book = coordination.network, coordination.book
     found: dict[Thing, Told] = {}
-    for answer in coordination.planner.solved.values():
-        for part in answer.parts:
-            if part.pressure is not None:
-                thing, told = network.canonical(part.offer.thing), part.pressure[:2]
-                found[thing] = min(found.get(thing, told), told)
+    for said, counts in book.dealings.pressures.items():
+        thing, told = network.canonical(said), min(counts)
+        found[thing] = min(found.get(thing, told), told)
     for thing, stances in standing.items():
         tiers = [book.claim_of(one)[2] for one in stances if not one.is_supply and book.covered_grains(one) < one.stated_grains]
         if tiers and not any(one.is_supply for one in stances):

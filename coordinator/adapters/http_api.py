@@ -64,6 +64,7 @@ TURN_FIGURES = {
     "held": "partitions of the signals that this coordinator acts for",
     "stale": "decisions that came too late and were void",
 }
+COUNTED = "stigmergy-entries"  # of an answer: how many entries of the log it counts
 STATUS_OF_REFUSAL = {"invalid": 400, "late": 400, "speaker": 403, "conflict": 409, "misplaced": 400}
 STRUCTURED, BATCH, LINES, PLAIN = (
     "application/cloudevents+json",
@@ -344,6 +345,12 @@ def _add_reading(app: FastAPI, service: Service, orders: OrdersBeside) -> None:
         with service.reading() as coordination:
             return _json(view(coordination))
 
+    def walk(view: Callable[[Coordination], dict[str, Any]]) -> Response:
+        moment, entries = service.moment()
+        answer = _json(view(moment))
+        answer.headers[COUNTED] = str(entries)
+        return answer
+
     def missing(refusal: Refused) -> Problem:
         return Problem(404, "not-found", str(refusal))
 
@@ -387,7 +394,8 @@ def _add_reading(app: FastAPI, service: Service, orders: OrdersBeside) -> None:
     @app.get("/digest")
     def state_digest() -> Response:
         """The digest of ledger and proposals, as a replay of the log finds it too."""
-        return show(lambda c: {"digest": digest(c.ledger, standing_proposals(c.book)), "entries": service.status().entries})
+        moment, entries = service.moment()
+        return _json({"digest": digest(moment.ledger, standing_proposals(moment.book)), "entries": entries})
 
     @app.get("/refused")
     def refused(limit: Limit = 100, after: Annotated[int, Query(ge=0)] = 0, agent: Agent = None) -> Response:
@@ -396,8 +404,8 @@ def _add_reading(app: FastAPI, service: Service, orders: OrdersBeside) -> None:
         found = [row for row in rows if row["number"] > after and (agent is None or row["key"] == f"agent:{agent}")]
         return _json({"counts": counts, "items": found[:limit], "next": found[limit - 1]["number"] if len(found) > limit else None})
 
-    add_questions(app, service, show, missing)
-    add_network_questions(app, show, missing, orders)
+    add_questions(app, service, show, walk, missing)
+    add_network_questions(app, walk, missing, orders)
 
 
 # -- how it does ------------------------------------------------------------------------------------------------------

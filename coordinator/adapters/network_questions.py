@@ -42,18 +42,18 @@ class WrongValue(Refused):
     """The name is known, but a value that came with the question cannot be taken."""
 
 
-def add_network_questions(app: FastAPI, show: Show, missing: Missing, orders: Orders) -> None:
-    """Add the routes; orders of work are those that `orders` knows, as far as it does."""
+def add_network_questions(app: FastAPI, walk: Show, missing: Missing, orders: Orders) -> None:
+    """Add the routes. Each walks a moment, which holds up nobody; orders of work are those that `orders` knows, as far as it does."""
 
     def tell(question: Callable[[Coordination], Any]) -> Response:
         try:
-            return show(lambda coordination: as_json(question(coordination)))
+            return walk(lambda coordination: as_json(question(coordination)))
         except WrongValue:
             raise
         except Refused as refusal:
             raise missing(refusal) from None
 
-    trying = Lock()  # held while plans are tried, so that no queue of such questions keeps everybody else waiting
+    trying = Lock()  # held while plans are tried, so that no queue of such questions takes all the time there is
     _add_why(app, tell, trying)
     _add_alternatives(app, tell, trying)
     _add_relief(app, tell)

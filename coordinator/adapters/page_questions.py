@@ -9,7 +9,7 @@ import orjson
 from fastapi import FastAPI, Query, Request
 from fastapi.responses import Response
 
-from coordinator.accounts import account, found, names_now, newest
+from coordinator.accounts import account, find, newest
 from coordinator.adapters.comparing import Comparison
 from coordinator.adapters.network_questions import Missing, Show
 from coordinator.adapters.page import JSON, Packed, pack, send
@@ -40,10 +40,10 @@ Text = Annotated[str, Query(max_length=200)]
 Name = Annotated[str | None, Query(max_length=128)]
 
 
-def add_questions(app: FastAPI, service: Service, show: Show, missing: Missing) -> None:
-    """Add the routes that the page asks."""
+def add_questions(app: FastAPI, service: Service, show: Show, walk: Show, missing: Missing) -> None:
+    """Add the routes that the page asks; what goes through all agents or signals walks a moment, which holds up nobody."""
     _add_shortage(app, service, show, missing)
-    _add_agents(app, service, show, missing)
+    _add_agents(app, show, walk, missing)
     _add_charter(app, service, show)
     charts = _Charts(service)
 
@@ -95,11 +95,11 @@ def _add_shortage(app: FastAPI, service: Service, show: Show, missing: Missing) 
         return Response(orjson.dumps(past_of(service, ref)), media_type="application/json")
 
 
-def _add_agents(app: FastAPI, service: Service, show: Show, missing: Missing) -> None:
+def _add_agents(app: FastAPI, show: Show, walk: Show, missing: Missing) -> None:
     @app.get("/agents/newest")
     def joined(limit: Annotated[int, Query(ge=1, le=LARGEST)] = 8) -> Response:
         """Who spoke for the first time last."""
-        return show(lambda coordination: {"items": newest(coordination, limit)})
+        return walk(lambda coordination: {"items": newest(coordination, limit)})
 
     @app.get("/agents/{agent}")
     def one_agent(agent: str) -> Response:
@@ -112,9 +112,7 @@ def _add_agents(app: FastAPI, service: Service, show: Show, missing: Missing) ->
     @app.get("/search")
     def search(q: Text, limit: Annotated[int, Query(ge=1, le=LARGEST)] = 12) -> Response:
         """Agents, things, needs and proposals whose name holds a text."""
-        with service.reading() as coordination:
-            names = names_now(coordination)
-        return Response(orjson.dumps({"items": found(names, q, limit)}), media_type=JSON)
+        return walk(lambda coordination: {"items": find(coordination, q, limit)})
 
 
 def _add_charter(app: FastAPI, service: Service, show: Show) -> None:
@@ -205,10 +203,10 @@ class _Charts:
             self._lock.release()
 
     def _map(self) -> dict[str, Any]:
-        with self._service.reading() as coordination:
-            told = atlas(coordination)
-            placeless = all(place is None for place in told["agents"]["lat"])
-            table = _distances(coordination.network) if placeless else None
+        coordination, _ = self._service.moment()
+        told = atlas(coordination)
+        placeless = all(place is None for place in told["agents"]["lat"])
+        table = _distances(coordination.network) if placeless else None
         drawing = self._drawing(table, told["agents"]["name"]) if table is not None else None
         if drawing is None:
             return {**told, "drawing": None, "drawn_share": self._share if self._drawer is not None else None}

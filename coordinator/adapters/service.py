@@ -33,6 +33,7 @@ from coordinator.cycle import Coordination, Taken
 from coordinator.errors import Refused, Unavailable
 from coordinator.history import Timeline, sample_of
 from coordinator.jsontext import read_json, write_json
+from coordinator.moments import Follower
 from coordinator.network import MOST_DEGREES, STANCE_MODELS, never_counts, reference
 from coordinator.places import Table
 from coordinator.planning import Mine
@@ -71,6 +72,8 @@ DEAD_LETTERS = 10_000  # written down in one run; more are counted only, so that
 EXCERPT = 500  # characters kept of a line that was refused
 _TOO_FINE = re.compile(r"(-?\d{1,3}\.\d{2})\d+")  # what is refused is shown to all, and home workshops are people's homes
 CLOSE_S = 1.0  # on the way out, for the plan at hand
+COPIED_AT_ONCE = 500  # things, while nobody can speak: some 3 ms
+COPYING_PAUSE_S = 0.001  # between two handfuls, so that whoever waits comes first
 SAMPLING = 0.03  # of the time at most, for noting how things stood
 AHEAD_US = 300 * SECOND_US  # of the log: from here on a speaker is told that its clock is ahead
 
@@ -216,6 +219,7 @@ class Service:
     def _set_up(self, coordination: TimedCoordination, wait_s: float) -> None:
         self._wait_s = wait_s
         self._lock, self._shown_lock = Lock(), Lock()
+        self._follower, self._following = Follower(), Lock()
         self._entries = 0
         self._pending: list[Entry] = []
         self._at_hand = AtHand()
@@ -482,6 +486,21 @@ class Service:
         """Hold the coordination still while it is read: all of one moment, and all of it on the disk."""
         with self._holding():
             yield self._coordination
+
+    def moment(self) -> tuple[Coordination, int]:
+        """Return all as it stands at one moment from now on, apart from what goes on, and how many entries of the log that counts.
+
+        It is copied some at a time, so nobody is held up for long by it, nor by whatever is asked of it.
+        """
+        with self._following:
+            while True:
+                with self.reading() as coordination:
+                    is_whole, entries = self._follower.copy_some(coordination, COPIED_AT_ONCE), self._entries
+                if is_whole:
+                    moment = self._follower.moment()
+                    break
+                time.sleep(COPYING_PAUSE_S)
+        return moment.opened(coordination), entries
 
     def listen(self, listener: Callable[[], None]) -> None:
         """Call back, from any thread, whenever there is more to follow."""

@@ -26,7 +26,7 @@ from tests.support.networks import random_network, recipe
 CHARTER = Charter.model_validate({"cycle_seconds": 1800, "proposal_seconds": 86_400, "default_life_days": 9, "fairness_memory_days": 2})
 GOOD = {"resource": "mask", "quantity": {"value": 1, "unit": "1"}}
 AFTER_IT = {
-    "network": {"_degrees", "_aliases", "_table_positions", "_in_order", "_numbers", "names_moved", "recount", "charter", "table"},
+    "network": {"_degrees", "_aliases", "_table_positions", "_in_order", "_numbers", "names_moved", "recount", "trail", "charter", "table"},
     "book": {"network", "_rests_us", "moved"},
 }
 

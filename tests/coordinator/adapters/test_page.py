@@ -11,6 +11,7 @@ from fractions import Fraction
 from importlib.resources import files
 from pathlib import Path
 from threading import Event
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -21,6 +22,7 @@ from coordinator.adapters.service import REFUSAL_CODES
 from coordinator.adapters.tokens import create_token
 from coordinator.charter import Charter
 from coordinator.commitments import SAID_ONLY, State
+from coordinator.cycle import Coordination
 from coordinator.errors import Unavailable
 from coordinator.explaining import explain
 from coordinator.json_schemas import json_schemas
@@ -550,6 +552,59 @@ def test_what_would_lift_a_need_is_tried_for_one_asker_at_a_time(told: Served, m
 )
 def test_questions_about_the_network_are_answered(told: Served, path: str, holds) -> None:  # type: ignore[no-untyped-def]
     assert holds(told.get(path))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/network/stats",
+        "/network/upstream/gown",
+        "/network/downstream/atelier-rennes",
+        "/network/weak-points",
+        "/network/unreachable",
+        "/network/tree/gown",
+        "/network/hours",
+        "/makers/gown",
+        "/workshops/atelier-rennes",
+        "/needs/samu-42/need/mask-ffp2/why?lift=true",
+        "/needs/samu-42/need/mask-ffp2/explode",
+        "/opportunities/atelier-rennes",
+        "/pressure/ventilator-valve",
+        "/agents/newest",
+        "/search?q=gown",
+        "/digest",
+        "/map",
+    ],
+)
+def test_who_walks_through_everything_holds_up_nobody(told: Served, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = told.service.moment
+    held: list[bool] = []
+
+    def moment() -> tuple[Coordination, int]:
+        found, entries = own()
+        monkeypatch.setattr(told.service, "_lock", _Watched(told.service._lock, held))  # from here on nobody is held up again
+        return found, entries
+
+    monkeypatch.setattr(told.service, "moment", moment)
+    monkeypatch.setattr(page_questions, "KEPT_S", -1.0)
+    told.service.publish([signal("need", "whoever", 1 + len(path), time_us=told.clock.now_us)])
+    answer = told.ask("GET", path)
+    assert (answer.status, held) == (200, [])
+    assert path in ("/map", "/digest") or int(answer.headers["stigmergy-entries"]) == told.service.status().entries
+
+
+class _Watched:
+    """A lock that notes when it is taken."""
+
+    def __init__(self, lock: Any, taken: list[bool]) -> None:
+        self._lock, self._taken = lock, taken
+
+    def acquire(self, *given: Any, **named: Any) -> bool:
+        self._taken.append(True)
+        return bool(self._lock.acquire(*given, **named))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._lock, name)
 
 
 @pytest.mark.parametrize(

@@ -337,6 +337,22 @@ def test_a_reader_does_not_wait_without_a_bound(tmp_path: Path) -> None:
         assert "try again" in str(told[0])
 
 
+def test_whoever_speaks_comes_between_two_handfuls_of_a_moment_which_has_their_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(service_at(tmp_path / "log")) as service:
+        service.publish([signal("offer", f"maker-{number}", 1) for number in range(9)])
+        words = [signal("need", f"home-{number}", 1) for number in range(3)]
+        monkeypatch.setattr("coordinator.adapters.service.COPIED_AT_ONCE", 2)
+        monkeypatch.setattr("coordinator.adapters.service.time.sleep", lambda _: words and service.publish([words.pop()]))
+        moment, entries = service.moment()
+        assert (len(moment.network.agents), entries, words) == (12, service.status().entries, [])
+        service.publish([signal("need", "home-9", 1)])
+        assert "home-9" not in moment.network.agents  # a moment stays as it is
+        with service.reading():  # nor does it matter to it what goes on
+            assert len(list(moment.network.living())) == 12
+
+
 def test_followers_read_what_is_at_hand_and_what_is_older_alike(tmp_path: Path) -> None:
     path = tmp_path / "log"
     with closing(service_at(path)) as service:

@@ -1,0 +1,128 @@
+"""A moment that is copied bit by bit, while others speak, answers as the coordination itself would; nothing moves it after that."""
+
+from collections.abc import Callable, Iterator
+from random import Random
+from typing import Any
+
+import pytest
+
+from coordinator.accounts import newest
+from coordinator.alternatives import without
+from coordinator.atlas import atlas
+from coordinator.cycle import Coordination
+from coordinator.errors import Refused
+from coordinator.explaining import explain
+from coordinator.exploding import explode
+from coordinator.floor import floor
+from coordinator.makers import makers
+from coordinator.moments import Follower
+from coordinator.opportunities import opportunities, pressures
+from coordinator.questions import downstream, stats, unreachable, upstream
+from coordinator.replaying import digest, standing_proposals
+from coordinator.results import as_json
+from coordinator.signals import parse_event
+from coordinator.timetable import timetable
+from coordinator.trees import tree
+from coordinator.weakness import weak_points
+from tests.coordinator.test_snapshots import CHARTER, words_of
+
+Ask = Callable[[Coordination], Any]
+
+
+def questions(core: Coordination) -> Iterator[tuple[str, Ask]]:
+    """Everything that is asked of a moment, of all that there is."""
+    yield "atlas", atlas
+    yield "stats", lambda here: stats(here.network, here.book, here.log_us)
+    yield "unreachable", lambda here: unreachable(here.network, here.book, here.log_us)
+    yield "weak points", lambda here: weak_points(here.network, here.book, here.log_us)
+    yield "hours", lambda here: timetable(here, None, None, 100)
+    yield "newest", lambda here: newest(here, 100)
+    yield "digest", lambda here: digest(here.ledger, standing_proposals(here.book))
+    for agent in sorted(core.network.agents):
+        yield f"downstream {agent}", lambda here, agent=agent: downstream(here.network, agent, here.book, here.log_us)
+        yield f"opportunities {agent}", lambda here, agent=agent: opportunities(here, agent)
+        yield f"workshop {agent}", lambda here, agent=agent: floor(here, agent)
+    for _, name in sorted({*core.network.live_things(), ("resource", "visor")}):
+        yield f"upstream {name}", lambda here, name=name: upstream(here.network, name, here.book, here.log_us)
+        yield f"pressures {name}", lambda here, name=name: pressures(here, name)
+        yield f"tree {name}", lambda here, name=name: tree(here, name)
+        yield f"makers {name}", lambda here, name=name: makers(here.network, name, log_us=here.log_us, book=here.book)
+    for ref in sorted(ref for ref, one in core.network.stances.items() if not one.is_supply):
+        yield f"why {ref}", lambda here, ref=ref: explain(here, ref)
+        yield f"explode {ref}", lambda here, ref=ref: explode(here, ref)
+    for proposal in sorted(core.book.deals):
+        yield f"without {proposal}", lambda here, proposal=proposal: without(here, proposal)
+
+
+def answered(core: Coordination, asked: Coordination) -> dict[str, Any]:
+    """What `core` answers to all that can be asked of `asked`."""
+
+    def told(ask: Ask) -> Any:
+        try:
+            return as_json(ask(core))
+        except Refused as refusal:
+            return str(refusal)
+
+    return {name: told(ask) for name, ask in questions(asked)}
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_moment_copied_bit_by_bit_while_others_speak_answers_as_one_piece(seed):
+    random = Random(seed)
+    core = Coordination(CHARTER, judging=False, planning=False)
+    follower = Follower()
+    lines = iter(words_of(seed))
+    earlier: list[tuple[Coordination, dict[str, Any]]] = []
+    while True:
+        is_over = True
+        for line in lines:
+            is_over = False
+            core.take(parse_event(line), line)
+            if random.random() < 0.01:
+                break
+        while not follower.copy_some(core, random.randint(1, 9)):
+            if (line := next(lines, None)) is not None:
+                core.take(parse_event(line), line)
+        moment = follower.moment().opened(core)
+        here = answered(core, core)
+        assert here == answered(moment, core)
+        assert list(moment.network.stances.values()) == list(core.network.stances.values())
+        assert list(moment.book.deals.values()) == list(core.book.deals.values())
+        earlier.append((moment, here))
+        if is_over:
+            break
+    assert len(earlier) > 2
+    for moment, here in random.sample(earlier, 2):
+        assert {name: here[name] for name in answered(moment, moment)} == answered(moment, moment)
+
+
+def test_the_questions_find_something_to_tell():
+    """A comparison of empty answers would prove nothing."""
+    core = Coordination(CHARTER, judging=False, planning=False)
+    told: dict[str, Any] = {}
+    for line in words_of(0):
+        core.take(parse_event(line), line)
+        if len(core.book.deals) > 3 and not told:
+            told = answered(core, core)
+    assert {name.partition(" ")[0] for name, answer in told.items() if answer and (name == "digest" or not isinstance(answer, str))} >= {
+        *("atlas", "stats", "weak", "hours", "newest", "digest", "downstream", "opportunities"),
+        *("upstream", "pressures", "tree", "makers", "why", "explode", "without"),
+    }
+
+
+def test_a_moment_costs_what_changed_since_the_last():
+    core = Coordination(CHARTER, judging=False, planning=False)
+    lines = words_of(1)
+    for line in lines[:60]:
+        core.take(parse_event(line), line)
+    follower = Follower()
+    assert not follower.copy_some(core, 10**6)  # the first time all names are listed, and nothing more
+    assert follower.copy_some(core, 10**6)
+    first = follower.moment()
+    for line in lines[60:61]:
+        core.take(parse_event(line), line)
+    assert core.network.trail is not None
+    assert 0 < len(core.network.trail) < 12
+    assert follower.copy_some(core, 12)
+    then = follower.moment()
+    assert sum(one is not first.stances.get(ref) for ref, one in then.stances.items()) < 12
