@@ -1,10 +1,14 @@
 """What can go wrong, split by what the reader does next: mend the input, try again, or call us."""
 
-__all__ = ["Defect", "Refused", "Unavailable"]
+__all__ = ["Defect", "Refused", "Unavailable", "WrongValue"]
 
 
 class Refused(Exception):
     """The input cannot be taken as it is. The message says what came, what was expected and what to do."""
+
+
+class WrongValue(Refused):
+    """What was asked about is known, but a value that came with the question cannot be taken."""
 
 
 class Unavailable(Exception):

@@ -6,7 +6,8 @@ Where several plans are equally good, the one that gives this need least is coun
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from decimal import Decimal
 from math import gcd
 
 import numpy as np
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 from coordinator.charter import Charter
 from coordinator.commitments import State
 from coordinator.cycle import Coordination
-from coordinator.explaining import need_named
+from coordinator.errors import Refused, WrongValue
+from coordinator.explaining import Explanation, explain, need_named
 from coordinator.matching import Market
 from coordinator.network import Network, Stance
 from coordinator.opportunities import NOBODY, supply_at
@@ -24,11 +26,11 @@ from coordinator.questions import accepted_things
 from coordinator.readings import Layout
 from coordinator.times import format_instant
 from coordinator.trials import Trial
-from coordinator.units import Quantity
+from coordinator.units import UNITS, Quantity, to_grains
 from coordinator.wording import amount, counted
 from solver import Arcs, TooLarge
 
-__all__ = ["Blocker", "Enough", "Lifting", "lifting"]
+__all__ = ["Blocker", "Enough", "Lifted", "Lifting", "lifted", "lifting"]
 
 Ints = NDArray[np.int64]
 
@@ -76,6 +78,27 @@ class Lifting:
     blocking: tuple[Blocker, ...]  # most urgent first
     enough: tuple[Enough, ...]
     unsaid: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lifted(Explanation):
+    """Why a need is served as it is, and what would lift it; nothing would where it is short of nothing."""
+
+    lifting: Lifting | None
+
+
+def lifted(coordination: Coordination, asked: str, by: Decimal | None = None) -> Lifted:
+    """Return why a need is served as it is, and what would lift it by so much in the unit it is shown in, or by all it is short of.
+
+    Raises `Refused` where the name is unknown or stands for several needs, and of these `WrongValue` for an amount that is none.
+    """
+    found = explain(coordination, asked)
+    try:
+        by_grains = None if by is None else to_grains(by, UNITS[found.asked.unit])
+    except Refused as refusal:
+        raise WrongValue(f"by: {refusal}") from None
+    told = {field.name: getattr(found, field.name) for field in fields(found)}
+    return Lifted(**told, lifting=lifting(coordination, found.need, by_grains))
 
 
 def lifting(coordination: Coordination, asked: str, by_grains: int | None = None) -> Lifting | None:

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from coordinator.commitments import Book
-from coordinator.errors import Refused
+from coordinator.cycle import Coordination
+from coordinator.errors import Refused, WrongValue
 from coordinator.limits import lacking, process_meant, processes_done
 from coordinator.loops import Stock, recipe_stocks
 from coordinator.network import PROCESS, RESOURCE, Network, Stance
@@ -21,7 +22,7 @@ from coordinator.signals import Recipe
 from coordinator.units import Quantity
 from coordinator.wording import amount, asked_for, counted, near
 
-__all__ = ["DesignMakers", "Input", "Maker", "Requirement", "makers", "place_meant", "recipes_named"]
+__all__ = ["DesignMakers", "Designs", "Input", "Maker", "Requirement", "designs", "makers", "place_meant", "recipes_named"]
 
 MOST_SUPPLIERS = 3  # named of each input, those who have most; the rest is counted
 MOST_UNKNOWN = 10  # names that nobody's table knows, shown of each answer
@@ -114,6 +115,32 @@ class _Able:
     hours: Mapping[str, list[Mapping[str, float | str]]]
     capabilities: frozenset[str]
     unknown: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Designs:
+    """Who could make what a name means, recipe by recipe, and why some of these are not used."""
+
+    items: tuple[DesignMakers, ...]
+    unused: Mapping[str, str]  # by the recipe's ref, in a sentence
+
+
+def designs(coordination: Coordination, name: str, near_to: str | None = None, within_km: float | None = None) -> Designs:
+    """Return who could make a design: the nearest to an agent or `latitude,longitude` first, if asked, and only makers so near.
+
+    Raises `Refused` where no recipe is called so, and of these `WrongValue` for a place that is none.
+    """
+    network = coordination.network
+    if within_km is not None and near_to is None:
+        raise WrongValue("within_km came without near; say from where: an agent, or latitude,longitude")
+    try:
+        place = None if near_to is None else place_meant(network, near_to)
+    except Refused as refusal:
+        raise WrongValue(f"near: {refusal}") from None
+    within_m = None if within_km is None else int(within_km * 1000)
+    found = makers(network, name, log_us=coordination.log_us, book=coordination.book, near_to=place, within_m=within_m)
+    unused = coordination.production.unused()
+    return Designs(found, {each.recipe: unused[each.recipe] for each in found if each.recipe in unused})
 
 
 def makers(

@@ -1,4 +1,4 @@
-"""Over HTTP, what `coordinator why`, `network`, `pressure` and `opportunities` tell on the command line, in the same words and fields."""
+"""Over HTTP, what the commands `why`, `makers`, `explode`, `network` and their like tell, in the same words and fields."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,13 +11,13 @@ from fastapi.responses import Response
 
 from coordinator.alternatives import alternatives, without
 from coordinator.cycle import Coordination
-from coordinator.errors import Refused, Unavailable
+from coordinator.errors import Refused, Unavailable, WrongValue
 from coordinator.explaining import explain
 from coordinator.exploding import explode
 from coordinator.fields import FARTHEST_KM
 from coordinator.floor import Orders, floor
-from coordinator.lifting import lifting
-from coordinator.makers import makers, place_meant
+from coordinator.lifting import lifted
+from coordinator.makers import designs
 from coordinator.network import RESOURCE
 from coordinator.opportunities import opportunities, pressures
 from coordinator.questions import downstream, stats, unreachable, upstream
@@ -25,7 +25,6 @@ from coordinator.results import as_json
 from coordinator.times import format_instant
 from coordinator.timetable import timetable
 from coordinator.trees import tree
-from coordinator.units import UNITS, to_grains
 from coordinator.weakness import weak_points
 
 __all__ = ["Missing", "Show", "add_network_questions"]
@@ -36,10 +35,6 @@ PATIENCE_S = 2.0  # for another who has plans tried, mostly in milliseconds
 Show = Callable[[Callable[[Coordination], dict[str, Any]]], Response]
 Tell = Callable[[Callable[[Coordination], Any]], Response]
 Missing = Callable[[Refused], Exception]  # what is raised where a name is unknown
-
-
-class WrongValue(Refused):
-    """The name is known, but a value that came with the question cannot be taken."""
 
 
 def add_network_questions(app: FastAPI, walk: Show, missing: Missing, orders: Orders) -> None:
@@ -82,7 +77,7 @@ def _add_why(app: FastAPI, tell: Tell, trying: Lock) -> None:
         if not lift:
             return tell(lambda coordination: explain(coordination, need))
         with _alone(trying):
-            return tell(lambda coordination: _lifted(coordination, need, by))
+            return tell(lambda coordination: lifted(coordination, need, by))
 
 
 def _add_alternatives(app: FastAPI, tell: Tell, trying: Lock) -> None:
@@ -99,16 +94,6 @@ def _add_alternatives(app: FastAPI, tell: Tell, trying: Lock) -> None:
             return tell(lambda coordination: without(coordination, proposal))
 
 
-def _lifted(coordination: Coordination, need: str, by: Decimal | None) -> dict[str, Any]:
-    found = explain(coordination, need)
-    try:
-        by_grains = None if by is None else to_grains(by, UNITS[found.asked.unit])
-    except Refused as refusal:
-        raise WrongValue(f"by: {refusal}") from None
-    answer: dict[str, Any] = as_json(found)
-    return answer | {"lifting": as_json(lifting(coordination, found.need, by_grains))}
-
-
 def _add_making(app: FastAPI, tell: Tell, orders: Orders) -> None:
     @app.get("/makers/{design:path}")
     def who_could(
@@ -117,44 +102,23 @@ def _add_making(app: FastAPI, tell: Tell, orders: Orders) -> None:
         within_km: Annotated[float | None, Query(ge=0, le=FARTHEST_KM, description="Only makers so near.")] = None,
     ) -> Response:
         """Who could make a design, what each lacks, and how many are not shown and why."""
+        return tell(lambda coordination: designs(coordination, design, near, within_km))
 
-        def told(coordination: Coordination) -> dict[str, Any]:
-            network = coordination.network
-            if within_km is not None and near is None:
-                raise WrongValue("within_km came without near; say from where: an agent, or latitude,longitude")
-            try:
-                place = None if near is None else place_meant(network, near)
-            except Refused as refusal:
-                raise WrongValue(f"near: {refusal}") from None
-            return {
-                "items": makers(
-                    network,
-                    design,
-                    log_us=coordination.log_us,
-                    book=coordination.book,
-                    near_to=place,
-                    within_m=None if within_km is None else int(within_km * 1000),
-                )
-            }
-
-        return tell(told)
+    trying = Lock()  # held while changes are planned and orders searched for
 
     @app.get("/workshops/{agent}")
-    def at_work(agent: str) -> Response:
+    def at_work(agent: str, search: Annotated[bool, Query(description="Look for a better order while one waits.")] = False) -> Response:
         """What each machine of a workshop does next, and were all accepted that waits; no order is below `least` (null: not known yet)."""
-        return tell(lambda coordination: floor(coordination, agent, orders=orders))
-
-    trying = Lock()  # held while changes are planned
+        if not search:
+            return tell(lambda coordination: floor(coordination, agent, orders=orders))
+        with _alone(trying):
+            return tell(lambda coordination: floor(coordination, agent, searches=True))
 
     @app.get("/needs/{need:path}/explode")
     def levels(need: str) -> Response:
         """What a need still takes at each level of making, who could supply it, where it is tight, and what would be enough."""
-        if not trying.acquire(blocking=False):
-            raise Unavailable("what another need takes is being planned just now; ask again in a few seconds")
-        try:
+        with _alone(trying):
             return tell(lambda coordination: explode(coordination, need))
-        finally:
-            trying.release()
 
 
 def _add_relief(app: FastAPI, tell: Tell) -> None:

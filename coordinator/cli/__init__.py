@@ -351,19 +351,24 @@ def token_list(tokens: TokensFile = None, as_json: AsJson = False) -> None:
 network_questions = typer.Typer(no_args_is_help=True, help="Five questions about the network as it stands.")
 app.add_typer(network_questions, name="network")
 
-EventFiles = Annotated[list[Path] | None, typer.Argument(help="Files of events to replay, unless --log names a log.")]
+EventFiles = Annotated[list[Path] | None, typer.Argument(help="Files of events to replay, instead of asking a server.")]
 EmbeddedLog = Annotated[Path | None, typer.Option("--log", help="An embedded log, read as it stands; nothing is planned or written.")]
 
 
 @network_questions.command("stats")
 def _network_stats(
-    files: EventFiles = None, log: EmbeddedLog = None, charter: CharterFile = None, routes: RoutesFile = None, as_json: AsJson = False
+    files: EventFiles = None,
+    log: EmbeddedLog = None,
+    url: Url = None,
+    charter: CharterFile = None,
+    routes: RoutesFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """How the network stands: agents, what is free and open of each thing, names that one agent alone uses."""
     from coordinator.cli.loading import Where
     from coordinator.cli.network import show_stats
 
-    show_stats(Where(files or [], log, charter, routes), as_json)
+    show_stats(Where(files or [], log, charter, routes, url), as_json)
 
 
 @network_questions.command("upstream")
@@ -371,6 +376,7 @@ def _network_upstream(
     resource: Annotated[str, typer.Argument(help="A resource or process; process:NAME where both have one name.")],
     files: EventFiles = None,
     log: EmbeddedLog = None,
+    url: Url = None,
     charter: CharterFile = None,
     routes: RoutesFile = None,
     as_json: AsJson = False,
@@ -379,7 +385,7 @@ def _network_upstream(
     from coordinator.cli.loading import Where
     from coordinator.cli.network import show_upstream
 
-    show_upstream(Where(files or [], log, charter, routes), resource, as_json)
+    show_upstream(Where(files or [], log, charter, routes, url), resource, as_json)
 
 
 @network_questions.command("downstream")
@@ -387,6 +393,7 @@ def _network_downstream(
     agent: Annotated[str, typer.Argument(help="An agent's name.")],
     files: EventFiles = None,
     log: EmbeddedLog = None,
+    url: Url = None,
     charter: CharterFile = None,
     routes: RoutesFile = None,
     as_json: AsJson = False,
@@ -395,29 +402,39 @@ def _network_downstream(
     from coordinator.cli.loading import Where
     from coordinator.cli.network import show_downstream
 
-    show_downstream(Where(files or [], log, charter, routes), agent, as_json)
+    show_downstream(Where(files or [], log, charter, routes, url), agent, as_json)
 
 
 @network_questions.command("weak-points")
 def _network_weak_points(
-    files: EventFiles = None, log: EmbeddedLog = None, charter: CharterFile = None, routes: RoutesFile = None, as_json: AsJson = False
+    files: EventFiles = None,
+    log: EmbeddedLog = None,
+    url: Url = None,
+    charter: CharterFile = None,
+    routes: RoutesFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Agents whose loss leaves needs without any source, and where too little can get through."""
     from coordinator.cli.loading import Where
     from coordinator.cli.network import show_weak_points
 
-    show_weak_points(Where(files or [], log, charter, routes), as_json)
+    show_weak_points(Where(files or [], log, charter, routes, url), as_json)
 
 
 @network_questions.command("unreachable")
 def _network_unreachable(
-    files: EventFiles = None, log: EmbeddedLog = None, charter: CharterFile = None, routes: RoutesFile = None, as_json: AsJson = False
+    files: EventFiles = None,
+    log: EmbeddedLog = None,
+    url: Url = None,
+    charter: CharterFile = None,
+    routes: RoutesFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """The needs that no offer and no recipe can reach, with the reason."""
     from coordinator.cli.loading import Where
     from coordinator.cli.network import show_unreachable
 
-    show_unreachable(Where(files or [], log, charter, routes), as_json)
+    show_unreachable(Where(files or [], log, charter, routes, url), as_json)
 
 
 @app.command()
@@ -425,6 +442,7 @@ def why(
     need: Annotated[str, typer.Argument(help="The need: agent/need/subject, or a part of that which only one need has.")],
     files: EventFiles = None,
     log: EmbeddedLog = None,
+    url: Url = None,
     charter: CharterFile = None,
     routes: RoutesFile = None,
     by: Annotated[
@@ -436,7 +454,7 @@ def why(
     from coordinator.cli.loading import Where
     from coordinator.cli.why import show_why
 
-    show_why(Where(files or [], log, charter, routes), need, as_json, by)
+    show_why(Where(files or [], log, charter, routes, url), need, as_json, by)
 
 
 @app.command()
@@ -444,6 +462,7 @@ def makers(
     design: Annotated[str, typer.Argument(help="A recipe's name or ref, or a resource that recipes make.")],
     files: EventFiles = None,
     log: EmbeddedLog = None,
+    url: Url = None,
     charter: CharterFile = None,
     place: Annotated[str | None, typer.Option("--near", help="An agent, or latitude,longitude: the nearest first, with distances.")] = None,
     within_km: Annotated[float | None, typer.Option("--within-km", min=0, help="Only makers so near to --near.")] = None,
@@ -453,7 +472,7 @@ def makers(
     from coordinator.cli.loading import Where
     from coordinator.cli.making import show_makers
 
-    show_makers(Where(files or [], log, charter), design, place, within_km, as_json)
+    show_makers(Where(files or [], log, charter, url=url), design, place, within_km, as_json)
 
 
 @app.command("explode")
@@ -461,6 +480,7 @@ def _explode(
     need: Annotated[str, typer.Argument(help="The need: agent/need/subject, or a part of that which only one need has.")],
     files: EventFiles = None,
     log: EmbeddedLog = None,
+    url: Url = None,
     charter: CharterFile = None,
     routes: RoutesFile = None,
     as_json: AsJson = False,
@@ -469,7 +489,7 @@ def _explode(
     from coordinator.cli.loading import Where
     from coordinator.cli.making import show_exploded
 
-    show_exploded(Where(files or [], log, charter, routes), need, as_json)
+    show_exploded(Where(files or [], log, charter, routes, url), need, as_json)
 
 
 @app.command()
@@ -477,6 +497,7 @@ def workshop(
     agent: Annotated[str, typer.Argument(help="An agent with machine hours.")],
     files: EventFiles = None,
     log: EmbeddedLog = None,
+    url: Url = None,
     charter: CharterFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -484,7 +505,7 @@ def workshop(
     from coordinator.cli.loading import Where
     from coordinator.cli.making import show_floor
 
-    show_floor(Where(files or [], log, charter), agent, as_json)
+    show_floor(Where(files or [], log, charter, url=url), agent, as_json)
 
 
 @app.command()
@@ -492,6 +513,7 @@ def pressure(
     resource: Annotated[str, typer.Argument(help="A resource or process; process:NAME where both have one name.")],
     files: EventFiles = None,
     log: EmbeddedLog = None,
+    url: Url = None,
     charter: CharterFile = None,
     routes: RoutesFile = None,
     as_json: AsJson = False,
@@ -500,7 +522,7 @@ def pressure(
     from coordinator.cli.field import show_pressure
     from coordinator.cli.loading import Where
 
-    show_pressure(Where(files or [], log, charter, routes), resource, as_json)
+    show_pressure(Where(files or [], log, charter, routes, url), resource, as_json)
 
 
 @app.command()
@@ -508,6 +530,7 @@ def opportunities(
     agent: Annotated[str, typer.Argument(help="An agent's name, or a place as latitude,longitude.")],
     files: EventFiles = None,
     log: EmbeddedLog = None,
+    url: Url = None,
     charter: CharterFile = None,
     routes: RoutesFile = None,
     as_json: AsJson = False,
@@ -516,7 +539,7 @@ def opportunities(
     from coordinator.cli.field import show_opportunities
     from coordinator.cli.loading import Where
 
-    show_opportunities(Where(files or [], log, charter, routes), agent, as_json)
+    show_opportunities(Where(files or [], log, charter, routes, url), agent, as_json)
 
 
 solver_app = typer.Typer(name="solver", no_args_is_help=True, help="The solver: are its answers proven?")

@@ -25,7 +25,7 @@ from coordinator.settings import config_path, read_settings
 from coordinator.stream import Record
 from coordinator.views import LARGEST_PAGE, Asked, deal_named, ledger, offers_or_needs, proposals
 
-__all__ = ["Access", "charter_in_force", "distances_in", "reach"]
+__all__ = ["Access", "charter_in_force", "distances_in", "reach", "server_at"]
 
 # What is logged beside a command's answer goes where its errors go: standard output is for the answer alone.
 structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
@@ -55,8 +55,13 @@ def reach(url: str | None, log: Path | None, charter: Path | None = None) -> Acc
         raise Refused("both --url and --log came; say one of them: the server, or the log that no server holds")
     if log is not None:
         return _ByLog(log, charter_in_force(charter))
+    return _ByServer(server_at(url))
+
+
+def server_at(url: str | None, **how: Any) -> Client:
+    """Return a client of the server at an address, else of the one that the settings name; `how` long and often it asks."""
     settings = read_settings()
-    return _ByServer(Client(url or settings.url, token=settings.token.get_secret_value() if settings.token else None))
+    return Client(url or settings.url, token=settings.token.get_secret_value() if settings.token else None, **how)
 
 
 def charter_in_force(named: Path | None) -> Charter:

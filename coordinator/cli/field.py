@@ -6,12 +6,12 @@ from typing import Any
 from coordinator.adapters.files import read_charter, read_lines
 from coordinator.churn import Spread, churn
 from coordinator.cli.access import distances_in
-from coordinator.cli.loading import Where, in_log, load, parsed
+from coordinator.cli.loading import Where, asked, in_log, load, parsed, segment
 from coordinator.cli.network import print_json
 from coordinator.cli.output import table
 from coordinator.cycle import Coordination
 from coordinator.errors import Refused
-from coordinator.opportunities import opportunities, pressures
+from coordinator.opportunities import Opportunity, Spot, opportunities, pressures
 from coordinator.readings import Pressure, certificates
 from coordinator.replaying import Said, in_told_order
 from coordinator.signals import Event
@@ -24,7 +24,14 @@ ROWS = 40  # of one table; the rest is counted, and --json has them all
 
 def show_pressure(where: Where, resource: str, to_json: bool) -> None:
     """Print every offer and need of a thing with the pressure there, the shortest first."""
-    found = pressures(load(where, quiet=to_json), resource)
+    found: tuple[Spot, ...] = asked(
+        where,
+        tuple[Spot, ...],
+        lambda here: pressures(here, resource),
+        f"/pressure/{segment(resource)}",
+        quiet=to_json,
+        listed=True,
+    )
     if to_json:
         print_json(found)
         return
@@ -34,7 +41,14 @@ def show_pressure(where: Where, resource: str, to_json: bool) -> None:
 
 def show_opportunities(where: Where, agent: str, to_json: bool) -> None:
     """Print what one unit more of each thing, from this agent's place or from a place, would relieve."""
-    found = opportunities(load(where, quiet=to_json), agent)
+    found: tuple[Opportunity, ...] = asked(
+        where,
+        tuple[Opportunity, ...],
+        lambda here: opportunities(here, agent),
+        f"/opportunities/{segment(agent)}",
+        quiet=to_json,
+        listed=True,
+    )
     if to_json:
         print_json(found)
         return

@@ -1,25 +1,29 @@
-"""How a command that only looks gets its picture: from an embedded log, whose decisions are obeyed, or from files of events."""
+"""How a command that only looks gets its picture: of a server, out of an embedded log (its decisions obeyed), or from files of events."""
 
 import sys
-from collections.abc import Iterator
+import urllib.parse
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from coordinator.adapters.file_log import FileLog
 from coordinator.adapters.files import read_lines
-from coordinator.cli.access import charter_in_force, distances_in
+from coordinator.cli.access import charter_in_force, distances_in, server_at
 from coordinator.cli.output import Progress
 from coordinator.cycle import Coordination
-from coordinator.errors import Refused
+from coordinator.errors import Refused, Unavailable
 from coordinator.replaying import Said, in_told_order, statements_judged
+from coordinator.results import from_json
 from coordinator.signals import Event, parse_event
 from coordinator.stream import START
 from coordinator.wording import counted
 
-__all__ = ["Where", "in_log", "load", "parsed"]
+__all__ = ["Where", "asked", "in_log", "load", "parsed", "segment"]
 
 AT_ONCE = 5_000  # records read from a log in one go
+ANSWER_S = 300.0  # for a server: where a network is weak takes long to say of a large one
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +34,48 @@ class Where:
     log: Path | None = None
     charter: Path | None = None
     routes: Path | None = None
+    url: str | None = None
 
     def check(self) -> None:
         """Refuse neither and both."""
         if (self.log is None) == (not self.files):
             raise Refused("say where to look: files of events, or --log and one embedded log")
+
+    def is_server(self) -> bool:
+        """Whether a server is to be asked: one named, or that of the settings where nothing is. Refused where more is named."""
+        if self.files or self.log is not None:
+            if self.url is not None:
+                raise Refused("both --url and files or --log came; say one of them: the server, or what is to be read here")
+            self.check()
+            return False
+        for flag, given in (("--charter", self.charter), ("--routes", self.routes)):
+            if given is not None:
+                raise Refused(f"{flag} is for files and --log; a server has its own: leave it out, or say where to look")
+        return True
+
+
+def asked(
+    where: Where, kind: Any, question: Callable[[Coordination], Any], path: str, *, quiet: bool, listed: bool = False, **query: Any
+) -> Any:
+    """Return the answer to a question, of a kind that `from_json` reads: found here, or by the server, which is asked by a path.
+
+    A server's answer may be `listed` under `items`. Unavailable where it does not answer, or not as this version does.
+    """
+    if not where.is_server():
+        return question(load(where, quiet=quiet))
+    server = server_at(where.url, timeout_s=ANSWER_S, tries=1)  # Asked again, it would begin anew.
+    told = server.read(path, **query)
+    try:
+        return from_json(kind, told["items"] if listed else told)
+    except (KeyError, TypeError, ValueError) as error:
+        raise Unavailable(
+            f"{server.url} answers otherwise than this version expects ({type(error).__name__}: {error}); use the version that it runs"
+        ) from None
+
+
+def segment(name: str) -> str:
+    """Return a name as a part of a path, or as its end: slashes stay."""
+    return urllib.parse.quote(name, safe="/")
 
 
 def load(where: Where, *, quiet: bool = False) -> Coordination:

@@ -1,12 +1,12 @@
 """What can be made, by whom and of what: ``coordinator makers`` and its like, as tables for people or JSON for programs."""
 
-from coordinator.cli.loading import Where, load
+from coordinator.cli.loading import Where, asked, segment
 from coordinator.cli.network import print_json
 from coordinator.cli.output import table
 from coordinator.errors import Refused
 from coordinator.exploding import Exploded, explode
-from coordinator.floor import floor
-from coordinator.makers import DesignMakers, makers, place_meant
+from coordinator.floor import Floor, floor
+from coordinator.makers import DesignMakers, Designs, designs
 from coordinator.times import format_instant
 from coordinator.wording import amount, counted
 
@@ -19,29 +19,27 @@ def show_makers(where: Where, design: str, place: str | None, within_km: float |
     """Print who could make a design, the most complete first, what each lacks, and how many are not shown and why."""
     if within_km is not None and place is None:
         raise Refused("--within-km came without --near; say from where: an agent, or latitude,longitude")
-    coordination = load(where, quiet=to_json)
-    network, unused = coordination.network, coordination.production.unused()
-    near_to = None if place is None else place_meant(network, place)
-    found = makers(
-        network,
-        design,
-        log_us=coordination.log_us,
-        book=coordination.book,
-        near_to=near_to,
-        within_m=None if within_km is None else int(within_km * 1000),
+    found: Designs = asked(
+        where,
+        Designs,
+        lambda here: designs(here, design, place, within_km),
+        f"/makers/{segment(design)}",
+        quiet=to_json,
+        near=place,
+        within_km=within_km,
     )
     if to_json:
-        print_json(found)
+        print_json(found.items)
         return
-    for each in found:
+    for each in found.items:
         _show_design(each)
-        if each.recipe in unused:
-            print(f"  {unused[each.recipe]}")
+        if each.recipe in found.unused:
+            print(f"  {found.unused[each.recipe]}")
 
 
 def show_exploded(where: Where, need: str, to_json: bool) -> None:
     """Print what a need still takes at each level, who could supply it, where it is tight and what would be enough."""
-    found = explode(load(where, quiet=to_json), need)
+    found: Exploded = asked(where, Exploded, lambda here: explode(here, need), f"/needs/{segment(need)}/explode", quiet=to_json)
     if to_json:
         print_json(found)
         return
@@ -69,7 +67,9 @@ def show_exploded(where: Where, need: str, to_json: bool) -> None:
 
 def show_floor(where: Where, agent: str, to_json: bool) -> None:
     """Print what each machine of a workshop does next, in order of begin."""
-    found = floor(load(where, quiet=to_json), agent, searches=True)
+    found: Floor = asked(
+        where, Floor, lambda here: floor(here, agent, searches=True), f"/workshops/{segment(agent)}", quiet=to_json, search="true"
+    )
     if to_json:
         print_json(found)
         return

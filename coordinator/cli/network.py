@@ -3,11 +3,11 @@
 import json
 from typing import Any
 
-from coordinator.cli.loading import Where, load
+from coordinator.cli.loading import Where, asked, segment
 from coordinator.cli.output import table
-from coordinator.questions import downstream, stats, unreachable, upstream
+from coordinator.questions import Dependent, Source, Stats, Unreachable, downstream, stats, unreachable, upstream
 from coordinator.results import as_json
-from coordinator.weakness import Bottleneck, weak_points
+from coordinator.weakness import Bottleneck, WeakPoints, weak_points
 from coordinator.wording import amount, counted
 
 __all__ = ["print_json", "show_downstream", "show_stats", "show_unreachable", "show_upstream", "show_weak_points"]
@@ -18,8 +18,7 @@ ROWS = 60  # of one table, likewise
 
 def show_stats(where: Where, to_json: bool) -> None:
     """Print how the network stands: counts, what is free and open of each thing, names that one agent alone uses."""
-    here = load(where, quiet=to_json)
-    found = stats(here.network, here.book, here.log_us)
+    found: Stats = asked(where, Stats, lambda here: stats(here.network, here.book, here.log_us), "/network/stats", quiet=to_json)
     if to_json:
         print_json(found)
         return
@@ -43,8 +42,14 @@ def show_stats(where: Where, to_json: bool) -> None:
 
 def show_upstream(where: Where, name: str, to_json: bool) -> None:
     """Print what feeds a resource or process, by level."""
-    here = load(where, quiet=to_json)
-    found = upstream(here.network, name, here.book, here.log_us)
+    found: tuple[Source, ...] = asked(
+        where,
+        tuple[Source, ...],
+        lambda here: upstream(here.network, name, here.book, here.log_us),
+        f"/network/upstream/{segment(name)}",
+        quiet=to_json,
+        listed=True,
+    )
     if to_json:
         print_json(found)
         return
@@ -64,8 +69,14 @@ def show_upstream(where: Where, name: str, to_json: bool) -> None:
 
 def show_downstream(where: Where, agent: str, to_json: bool) -> None:
     """Print what and who can be served from an agent's offers, and what it alone carries."""
-    here = load(where, quiet=to_json)
-    found = downstream(here.network, agent, here.book, here.log_us)
+    found: tuple[Dependent, ...] = asked(
+        where,
+        tuple[Dependent, ...],
+        lambda here: downstream(here.network, agent, here.book, here.log_us),
+        f"/network/downstream/{segment(agent)}",
+        quiet=to_json,
+        listed=True,
+    )
     if to_json:
         print_json(found)
         return
@@ -84,8 +95,9 @@ def show_downstream(where: Where, agent: str, to_json: bool) -> None:
 
 def show_weak_points(where: Where, to_json: bool) -> None:
     """Print agents whose loss leaves needs without any source, and where too little can get through."""
-    here = load(where, quiet=to_json)
-    found = weak_points(here.network, here.book, here.log_us)
+    found: WeakPoints = asked(
+        where, WeakPoints, lambda here: weak_points(here.network, here.book, here.log_us), "/network/weak-points", quiet=to_json
+    )
     if to_json:
         print_json(found)
         return
@@ -114,8 +126,14 @@ def show_weak_points(where: Where, to_json: bool) -> None:
 
 def show_unreachable(where: Where, to_json: bool) -> None:
     """Print the needs that nothing can reach, with the reason."""
-    here = load(where, quiet=to_json)
-    found = unreachable(here.network, here.book, here.log_us)
+    found: tuple[Unreachable, ...] = asked(
+        where,
+        tuple[Unreachable, ...],
+        lambda here: unreachable(here.network, here.book, here.log_us),
+        "/network/unreachable",
+        quiet=to_json,
+        listed=True,
+    )
     if to_json:
         print_json(found)
         return

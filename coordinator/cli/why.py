@@ -1,14 +1,12 @@
 """``coordinator why NEED``: why it is served as it is, or short."""
 
-import json
 from decimal import Decimal
 
-from coordinator.cli.loading import Where, load
+from coordinator.cli.loading import Where, asked, segment
+from coordinator.cli.network import print_json
 from coordinator.cli.output import table
-from coordinator.explaining import Explanation, explain
-from coordinator.lifting import Lifting, lifting
-from coordinator.results import as_json
-from coordinator.units import UNITS, to_grains
+from coordinator.explaining import Explanation
+from coordinator.lifting import Lifted, Lifting, lifted
 from coordinator.wording import amount, counted
 
 __all__ = ["show_why"]
@@ -21,11 +19,18 @@ def show_why(where: Where, need: str, to_json: bool, by: float | None = None) ->
 
     `by` is how much it should be lifted, in the unit that its amounts are shown in; None: by all it is short of.
     """
-    coordination = load(where, quiet=to_json)
-    found = explain(coordination, need)
-    lift = lifting(coordination, found.need, None if by is None else to_grains(Decimal(str(by)), UNITS[found.asked.unit]))
+    found: Lifted = asked(
+        where,
+        Lifted,
+        lambda here: lifted(here, need, None if by is None else Decimal(str(by))),
+        f"/needs/{segment(need)}/why",
+        quiet=to_json,
+        lift="true",
+        by=by,
+    )
+    lift = found.lifting
     if to_json:
-        print(json.dumps({**as_json(found), "lifting": as_json(lift)}, indent=2, ensure_ascii=False))
+        print_json(found)
         return
     used = "" if found.tier_used == found.tier_stated else f", counts as {found.tier_used}"
     print(f"{found.need}: {amount(found.asked)} {found.name}, tier {found.tier_stated}{used}")

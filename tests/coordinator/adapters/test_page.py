@@ -522,19 +522,19 @@ def test_what_would_lift_a_need_is_tried_for_one_asker_at_a_time(told: Served, m
         go_on.wait(10)
         return {"need": "tried"}
 
-    monkeypatch.setattr("coordinator.adapters.network_questions.lifting", tried)
+    monkeypatch.setattr("coordinator.adapters.network_questions.lifted", tried)
     asking = "/needs/samu-42/need/mask-ffp2/why?lift=true"
     with ThreadPoolExecutor(1) as first:
         answer = first.submit(told.get, asking)
         assert begun.wait(10)
         turned_away = told.ask("GET", asking)
         go_on.set()
-        assert answer.result()["lifting"] == {"need": "tried"}
+        assert answer.result() == {"need": "tried"}
     assert (turned_away.status, turned_away.json["detail"]) == (
         503,
         "another plan is being tried just now; ask again in a few seconds",
     )
-    assert told.get(asking)["lifting"] == {"need": "tried"}
+    assert told.get(asking) == {"need": "tried"}
 
 
 @pytest.mark.parametrize(

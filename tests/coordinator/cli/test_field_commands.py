@@ -42,7 +42,8 @@ def test_files_and_the_log_recorded_from_them_give_one_answer(run: Any, events: 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=" ".join)
 def test_neither_files_nor_a_log_or_both_is_refused(run: Any, events: Path, log: Path, question: list[str]):
-    for where in ([], [events, "--log", log]):
+    is_told_by_servers = question[0] in ("pressure", "opportunities")
+    for where in ([events, "--log", log], *([] if is_told_by_servers else [[]])):
         code, _, err = run(*question, *where)
         assert (code, err) == (2, "coordinator: say where to look: files of events, or --log and one embedded log\n")
 

@@ -108,10 +108,9 @@ def test_what_is_unknown_ends_with_code_2_and_one_sentence(run: Any, events: Pat
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=" ".join)
-def test_neither_files_nor_a_log_or_both_is_refused(run: Any, events: Path, log: Path, question: list[str]):
-    for where in ([], [events, "--log", log]):
-        code, _, err = run(*question, *where)
-        assert (code, err) == (2, "coordinator: say where to look: files of events, or --log and one embedded log\n")
+def test_files_and_a_log_at_once_are_refused(run: Any, events: Path, log: Path, question: list[str]):
+    code, _, err = run(*question, events, "--log", log)
+    assert (code, err) == (2, "coordinator: say where to look: files of events, or --log and one embedded log\n")
 
 
 def test_a_file_that_is_not_there_is_refused(run: Any, tmp_path: Path):
