@@ -36,6 +36,8 @@ class State(StrEnum):
     RELEASED = "released"
     BROKEN = "broken"
 
+    __hash__ = str.__hash__  # an enumeration's own is a call of Python, and every deal is looked up by its state again and again
+
 
 # state -> what happens -> state. Happenings are ledger kinds, but for "lapsed" (time) and "retracted" (the proposal stream).
 LIFE: Mapping[State, Mapping[str, State]] = {
@@ -635,9 +637,11 @@ class Book:
 
     def speaks_of(self, stance: Stance, line: Line) -> bool:
         """Whether a signal still speaks of what a line moves, or accepts it instead."""
+        if stance.dimension != line.quantity.dimension:
+            return False
         sort, canonical = stance.thing[0], self.network.canonical
-        names = {canonical((sort, name))[1] for name in (stance.name, *stance.substitutes)}
-        return canonical((sort, line.resource))[1] in names and stance.dimension == line.quantity.dimension
+        names = (stance.name, *stance.substitutes)
+        return line.resource in names or canonical((sort, line.resource))[1] in {canonical((sort, name))[1] for name in names}
 
     def limit_grains(self, offer: Stance, need: Stance) -> int | None:
         """Return how much more this pair said it would exchange (0 after a decline), or None; a new count on either side wipes it."""

@@ -401,7 +401,7 @@ class KeptMarket:
                 continue
             arc = self._possible.arc(*pair)
             if arc < 0 and self._possible.is_allowed(*pair):
-                arc = self._add_arc(*pair)
+                [arc] = self._add_arcs([pair])
             if arc >= 0:
                 self.field.keep(arc, units)
         self._held = proposed
@@ -417,13 +417,16 @@ class KeptMarket:
             gaining = self._possible.gaining(offer_pressure, need_pressure, has_some, wants)
             if not gaining:
                 return
-            for offer, need in gaining:
-                self._add_arc(offer, need)
+            self._add_arcs(gaining)
 
-    def _add_arc(self, offer: int, need: int) -> int:
-        arc = self.field.add_arc(offer, need, self._possible.effort(offer, need), self._limited.get((offer, need), NO_LIMIT))
-        self._possible.put(offer, need, arc)
-        return arc
+    def _add_arcs(self, pairs: Sequence[tuple[int, int]]) -> list[int]:
+        """Return where the field has the new arcs of some pairs."""
+        offers, needs = zip(*pairs, strict=True)
+        efforts = [self._possible.effort(*pair) for pair in pairs]
+        arcs = self.field.add_arcs(offers, needs, efforts, [self._limited.get(pair, NO_LIMIT) for pair in pairs])
+        for pair, arc in zip(pairs, arcs, strict=True):
+            self._possible.put(*pair, arc)
+        return arcs
 
     def answer(self) -> tuple[Problem, Allocation]:
         """Return the market as the field holds it, and its optimum with the least pressures."""

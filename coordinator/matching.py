@@ -103,12 +103,16 @@ class Columns:
         )
 
     def picked(self, positions: Ints | Sequence[int]) -> "Columns":
-        """Return those at some positions."""
+        """Return those at some positions, which are in order."""
+        if len(positions) == len(self.agent):
+            return self
         chosen = np.asarray(positions, dtype=np.int64)
         return Columns(*(getattr(self, name)[chosen] for name in self.__slots__))
 
     def with_more(self, others: "Columns") -> "Columns":
         """Return these and then others."""
+        if not len(others.agent):
+            return self
         return Columns(*(np.concatenate((getattr(self, name), getattr(others, name))) for name in self.__slots__))
 
 

@@ -95,8 +95,9 @@ def great_circles_m(start: tuple[Degrees, Degrees], latitudes: Degrees, longitud
     latitude, longitude, ends = np.radians(start[0]), np.radians(start[1]), np.radians(latitudes)
     half = np.sin((ends - latitude) / 2) ** 2
     half = half + np.cos(latitude) * np.cos(ends) * np.sin((np.radians(longitudes) - longitude) / 2) ** 2
-    metres = 2 * EARTH_RADIUS_M * np.arcsin(np.sqrt(np.minimum(half, 1.0)))
-    return np.where(np.isnan(metres), UNCONNECTED, np.rint(np.nan_to_num(metres))).astype(np.int64)
+    metres = np.rint(2 * EARTH_RADIUS_M * np.arcsin(np.sqrt(np.minimum(half, 1.0))))
+    unknown = np.isnan(metres)
+    return np.where(unknown, UNCONNECTED, metres).astype(np.int64) if unknown.any() else metres.astype(np.int64)
 
 
 def place_named(asked: str) -> Coordinates | None:

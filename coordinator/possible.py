@@ -31,6 +31,7 @@ class PossibleArcs:
         self._open = np.zeros(0, dtype=bool)
         self._arc = np.zeros(0, dtype=np.int32)  # position in the field, -1 where it is left out
         self.count = 0  # entries of these in use
+        self._at: dict[tuple[int, int], int] = {}  # where those pairs are that have an arc, or are to have one
         self._of_offer: list[array[int]] = []  # where its pairs are
         self._of_need: list[array[int]] = []
         self._offer_seen, self._need_seen = NOTHING, NOTHING  # pressures at which nothing left out of it gained
@@ -48,12 +49,17 @@ class PossibleArcs:
         if not len(offers):
             return
         begin, end = self.count, self.count + len(offers)
-        for name in ("_offer", "_need", "_effort", "_open", "_arc"):
-            setattr(self, name, _with_room(getattr(self, name), end, 0))
+        if end > len(self._arc):
+            for name in ("_offer", "_need", "_effort", "_open", "_arc"):
+                setattr(self, name, _with_room(getattr(self, name), end, 0))
         self._offer[begin:end], self._need[begin:end], self._effort[begin:end] = offers, needs, effort
         self._open[begin:end], self._arc[begin:end] = True, -1
         self.count = end
         for ends, rows in ((offers, self._of_offer), (needs, self._of_need)):
+            if (ends[1:] > ends[:-1]).all():  # each once, as where one is new and meets the others
+                for pair, position in enumerate(ends.tolist(), begin):
+                    rows[position].append(pair)
+                continue
             order = np.argsort(ends, kind="stable")
             first = np.flatnonzero(np.diff(ends[order], prepend=-1))
             pairs = (begin + order).astype(np.int32).tobytes()
@@ -63,6 +69,9 @@ class PossibleArcs:
 
     def _pair(self, offer: int, need: int) -> int:
         """Return where a pair is kept, -1 if the rules never allowed it."""
+        known = self._at.get((offer, need))
+        if known is not None:
+            return known
         pairs = np.asarray(self._of_offer[offer])
         found = pairs[self._need[pairs] == need]
         return int(found[0]) if len(found) else -1
@@ -100,14 +109,17 @@ class PossibleArcs:
 
     def put(self, offer: int, need: int, arc: int) -> None:
         """Note that a pair has an arc in the field from now on."""
-        self._arc[self._pair(offer, need)] = arc
+        self._at[offer, need] = pair = self._pair(offer, need)
+        self._arc[pair] = arc
 
     def put_all(self, offers: Ints, needs: Ints) -> None:
         """Note that the first arcs of the field are those of these pairs, in their order."""
         wide = len(self._of_need)
         pairs = self._offer[: self.count].astype(np.int64) * wide + self._need[: self.count]
         order = np.argsort(pairs)
-        self._arc[order[np.searchsorted(pairs[order], offers * wide + needs)]] = np.arange(len(offers))
+        places = order[np.searchsorted(pairs[order], offers * wide + needs)]
+        self._arc[places] = np.arange(len(offers))
+        self._at.update(zip(zip(offers.tolist(), needs.tolist(), strict=True), places.tolist(), strict=True))
 
     def gaining(self, offer_pressure: Ints, need_pressure: Ints, has_some: Bools, wants: Bools) -> list[tuple[int, int]]:
         """Return the few of each offer and each need that gain most of the arcs left out, best first; none if none gains.
@@ -121,13 +133,19 @@ class PossibleArcs:
         pairs = self._pairs_at(fell, rose)
         offer, need = self._offer[pairs], self._need[pairs]
         loss = self._effort[pairs] + offer_pressure[offer] - need_pressure[need]
-        gains = np.flatnonzero((loss < 0) & self._open[pairs] & (self._arc[pairs] < 0) & has_some[offer] & wants[need])
-        offer, need, loss = offer[gains], need[gains], loss[gains]
+        near = np.flatnonzero(loss < 0)  # few, and the other rules are asked of these alone
+        pairs, offer, need, loss = pairs[near], offer[near], need[near], loss[near]
+        gains = np.flatnonzero(self._open[pairs] & (self._arc[pairs] < 0) & has_some[offer] & wants[need])
+        if not len(gains):
+            return []
+        pairs, offer, need, loss = pairs[gains], offer[gains], need[gains], loss[gains]
         chosen = _best_few(loss, offer, need)
         left = np.ones(len(loss), dtype=bool)
         left[chosen] = False
         self._offer_seen[offer[left]] = UNSEEN
-        return [(int(offer[one]), int(need[one])) for one in chosen]
+        found = [(int(offer[one]), int(need[one])) for one in chosen]
+        self._at.update(zip(found, pairs[chosen].tolist(), strict=True))
+        return found
 
     def _pairs_at(self, offers: Bools, needs: Bools) -> NDArray[np.int32]:
         """Return every pair of some offers, and of some needs with the other offers."""

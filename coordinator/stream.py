@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from heapq import heapify, heappop, heapreplace
+from struct import unpack
 from threading import Lock
 from types import MappingProxyType
 from typing import Protocol
@@ -252,8 +253,8 @@ def _murmur2(data: bytes) -> int:
     multiplier, mask = 0x5BD1E995, 0xFFFFFFFF
     value = 0x9747B28C ^ len(data)
     whole = len(data) & ~3
-    for begin in range(0, whole, 4):
-        word = int.from_bytes(data[begin : begin + 4], "little") * multiplier & mask
+    for number in unpack(f"<{whole // 4}I", data[:whole]):
+        word = number * multiplier & mask
         word = (word ^ word >> 24) * multiplier & mask
         value = value * multiplier & mask ^ word
     if whole < len(data):

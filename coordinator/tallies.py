@@ -128,6 +128,7 @@ def pressures_of(deal: "Deal") -> Iterator[tuple["Thing", Pressure]]:
     if isinstance(reasons, list | tuple):
         for line, reason in zip(deal.lines, reasons, strict=False):
             # Reasons are free in their form, and those of another coordinator, or of an imported file, may say anything.
-            match reason:
-                case {"pressure": {"tier": int(tier), "level": int(level)}}:
-                    yield line.thing, (tier, level)
+            pressure = reason.get("pressure") if isinstance(reason, dict) else None
+            tier, level = (pressure.get("tier"), pressure.get("level")) if isinstance(pressure, dict) else (None, None)
+            if isinstance(tier, int) and isinstance(level, int):
+                yield line.thing, (tier, level)
