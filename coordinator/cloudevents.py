@@ -24,13 +24,13 @@ def to_binary(structured: bytes) -> tuple[list[tuple[str, bytes]], bytes | None]
     boolean, as CloudEvents demands.
     """
     parted = _parted(structured)
-    record = _event(structured) if parted is None else parted[0]
+    if parted is not None:
+        return parted
+    record = _event(structured)
     data = record.pop("data", None)
     content_type = record.pop("datacontenttype", _JSON)
     headers = [(_PREFIX + name, _header(name, value)) for name, value in record.items() if value is not None]
     headers.append((_CONTENT_TYPE, _header("datacontenttype", content_type)))
-    if parted is not None:
-        return headers, parted[1]
     return headers, None if data is None else write_json(data)
 
 
@@ -58,8 +58,8 @@ def from_binary(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> by
     return write_json(record)
 
 
-def _parted(structured: bytes) -> tuple[dict[str, object], bytes | None] | None:
-    """Return the attributes and the bytes of the data, where the data comes last, as we write it, and both can be told at a glance.
+def _parted(structured: bytes) -> tuple[list[tuple[str, bytes]], bytes | None] | None:
+    """Return the headers and the bytes of the data, where the data comes last, as we write it, and both can be told at a glance.
 
     Within a text a quotation mark would be escaped, so what is looked for can only be the member itself. Attributes that come out again
     as they went in have no name twice, unless it is that of the data.
@@ -74,9 +74,12 @@ def _parted(structured: bytes) -> tuple[dict[str, object], bytes | None] | None:
         return None
     if not isinstance(record, dict) or "data" in record or orjson.dumps(record) != head:
         return None
-    if not {str, int}.issuperset(map(type, record.values())):
+    content_type = record.pop("datacontenttype", _JSON)
+    if type(content_type) is not str or not {str, int}.issuperset(map(type, record.values())):
         return None
-    return record, None if data == b"null}" else data[:-1]
+    headers = [(_PREFIX + name, value.encode() if type(value) is str else b"%d" % value) for name, value in record.items()]
+    headers.append((_CONTENT_TYPE, content_type.encode()))
+    return headers, None if data == b"null}" else data[:-1]
 
 
 def _is_json(value: bytes) -> bool:

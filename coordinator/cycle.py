@@ -19,7 +19,7 @@ from coordinator.planning import Mine, Planner, speaking_of
 from coordinator.production import MAKING, Production
 from coordinator.proposals import Draft, Revision, revise
 from coordinator.seen import Seen
-from coordinator.signals import Answer, Event, Ledger, Proposal, Report, event_json, parse_event
+from coordinator.signals import Answer, Event, Ledger, Proposal, Report, Worded, event_json, parse_event, worded
 from coordinator.stream import LEDGER, PROPOSAL, SIGNAL, Entry
 from coordinator.times import DAY_US, SECOND_US, format_instant
 from coordinator.verdicts import Verdict, judge, plan_broken, plan_committed, plan_released
@@ -240,26 +240,22 @@ class Coordination:
         """Whether something stands to be planned and nobody ever proposed anything."""
         return not self._planned and (bool(self.network.changed) or self.production.has_news)
 
-    def worded(self, draft: Draft) -> tuple[bytes, Proposal] | None:
-        """Return the event that makes a proposal, and how it is read; None for what we would refuse from others."""
-        line = event_json(
-            "proposal", self.source, draft.name, self.log_us, draft.data, logtime_us=self.log_us, plain=draft.read is not None
-        )
+    def worded(self, draft: Draft) -> Worded | None:
+        """Return the event that makes a proposal; None for what we would refuse from others."""
         try:
-            proposal = draft.read or parse_event(line).data
+            return worded("proposal", self.source, draft.name, self.log_us, draft.data, logtime_us=self.log_us, read=draft.read)
         except Refused as refusal:  # It is not said either; the rest of the plan stands.
             self.unsaid.append(f"proposal {draft.name} was not made, please report: {refusal}")
             return None
-        assert isinstance(proposal, Proposal)  # said just now
-        return line, proposal
 
     def _propose(self, draft: Draft) -> None:
-        worded = self.worded(draft)
-        if worded is None:
+        said = self.worded(draft)
+        if said is None:
             return
-        line, proposal = worded
-        self.outbox.append(Entry(PROPOSAL, draft.name, line))
-        self.book.propose(proposal, self.log_us, line)
+        proposal = said.event.data
+        assert isinstance(proposal, Proposal)  # said just now
+        self.outbox.append(Entry(PROPOSAL, draft.name, said.line))
+        self.book.propose(proposal, self.log_us, said.line)
         self._let_answer(proposal)
 
     def _let_answer(self, proposal: Proposal) -> None:

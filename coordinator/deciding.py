@@ -10,7 +10,7 @@ from coordinator.commitments import Deal, State
 from coordinator.cycle import Coordination, ledger_subject
 from coordinator.errors import Refused
 from coordinator.network import Thing
-from coordinator.signals import Answer, Event, Ledger, Proposal, Report, event_json
+from coordinator.signals import Answer, Event, Ledger, Proposal, Report, Worded, event_json, worded
 from coordinator.verdicts import Verdict, judge
 
 __all__ = ["give_up", "judged", "obey", "planned"]
@@ -26,7 +26,7 @@ def judged(coordination: Coordination, is_mine: Callable[[str], bool]) -> list[b
     lines: list[bytes] = []
     for proposal, (agent, verdict) in coordination.due.items():
         if is_mine(agent) and len(lines) < MOST_VERDICTS:
-            lines.append(_retraction(coordination, proposal) if verdict is None else _line(coordination, verdict))
+            lines.append(_retraction(coordination, proposal).line if verdict is None else _line(coordination, verdict))
     touched = set(coordination.due)
     for deal in filter(None, map(coordination.book.deals.get, coordination.due)):
         touched |= _signals_of(deal)
@@ -43,11 +43,11 @@ def judged(coordination: Coordination, is_mine: Callable[[str], bool]) -> list[b
     return lines
 
 
-def planned(coordination: Coordination, is_mine: Callable[[Thing], bool] | None = None) -> list[bytes]:
+def planned(coordination: Coordination, is_mine: Callable[[Thing], bool] | None = None) -> list[Worded]:
     """Return the proposals and retractions that make the markets that are mine, by default all, what is best for them now."""
     revision = coordination.revision(is_mine)
-    worded = (coordination.worded(draft) for draft in revision.proposed)
-    return [*(_retraction(coordination, proposal) for proposal in revision.retracted), *(each[0] for each in worded if each is not None)]
+    proposed = filter(None, map(coordination.worded, revision.proposed))
+    return [*(_retraction(coordination, proposal) for proposal in revision.retracted), *proposed]
 
 
 def obey(coordination: Coordination, event: Event, line: bytes) -> None:
@@ -126,6 +126,6 @@ def _line(coordination: Coordination, verdict: Verdict) -> bytes:
     return event_json("ledger", coordination.source, ledger_subject(verdict), log_us, verdict, logtime_us=log_us)
 
 
-def _retraction(coordination: Coordination, proposal: str) -> bytes:
+def _retraction(coordination: Coordination, proposal: str) -> Worded:
     log_us = coordination.log_us
-    return event_json("proposal", coordination.source, proposal, log_us, None, logtime_us=log_us)
+    return worded("proposal", coordination.source, proposal, log_us, None, logtime_us=log_us)

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any, Literal
 
 import rfc8785
@@ -99,7 +98,7 @@ class _Wording:
     action: Literal["use", "transfer"]
     unit: str
     most_grains: int  # that are said in this unit; more are said in the offer's own
-    mass_per_grain: Fraction
+    mass_per_grain: tuple[int, int]  # as numerator and denominator
     mass_unknown: bool
     is_plain: bool  # whether every reader takes the name as it is, which nobody checked in the charter's catalogue
 
@@ -214,7 +213,7 @@ class _Drafting:
                 action="use" if offer.is_hours else "transfer",
                 unit=unit.code,
                 most_grains=int(LARGEST_VALUE * unit.grains) if unit.dimension == offer.dimension else 0,
-                mass_per_grain=mass_per_grain(self._network, offer),
+                mass_per_grain=mass_per_grain(self._network, offer).as_integer_ratio(),
                 mass_unknown=not offer.is_hours and definition.mass_ug is None and offer.dimension != "mass",
                 is_plain=_is_plain_name(thing[1]),
             )
@@ -225,7 +224,8 @@ class _Drafting:
         if self._charter.effort == "km":
             effort = from_grains(part.grains, quantity.unit) * part.distance_m / 1000
         else:
-            effort = float(wording.mass_per_grain * part.grains * part.distance_m) / 1e12
+            mass, of_grains = wording.mass_per_grain
+            effort = mass * part.grains * part.distance_m / of_grains / 1e12  # int / int rounds once, to the nearest double
         return _plain_effort(effort)
 
     def _reason(self, part: Part) -> dict[str, Any]:

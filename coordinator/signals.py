@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 import msgspec
+from orjson import Fragment
 from pydantic import Field, StrictBool, TypeAdapter, ValidationError
 from pydantic.json_schema import SkipJsonSchema
 
@@ -77,9 +78,11 @@ __all__ = [
     "Signal",
     "Step",
     "Tick",
+    "Worded",
     "content_id",
     "event_json",
     "parse_event",
+    "worded",
 ]
 
 WHOLE_PPM = 10**6  # all of it
@@ -503,6 +506,13 @@ class Event(msgspec.Struct, frozen=True):
         return self.source.startswith("agent:")
 
 
+class Worded(msgspec.Struct, frozen=True):
+    """A line as it is said here, and the event that whoever reads it has: `parse_event` gives the same."""
+
+    line: bytes
+    event: Event
+
+
 def parse_event(line: bytes | str, *, strict_fields: bool = False, stamp_us: int | None = None) -> Event:
     """The event that one line of structured JSON says. Refused, with a sentence that names the field, when it cannot be taken.
 
@@ -538,7 +548,7 @@ def _event_of(record: object, read_data: Callable[[str, object], Signal], stamp_
         raise Refused(
             f"subject is {shown(subject)} and data.proposal {shown(signal.proposal)}; an answer's subject is its proposal: make them equal."
         )
-    return Event(kind, source, name, event_id, subject, time_us, logtime_us, signal, hashlib.sha256(said).digest()[:16], spoken_by)
+    return Event(kind, source, name, event_id, subject, time_us, logtime_us, signal, _digest(said), spoken_by)
 
 
 def event_json(
@@ -559,7 +569,7 @@ def event_json(
     exact = data if plain else exact_numbers(data)
     record = {
         "specversion": "1.0",
-        "id": _content_id(source, kind, subject, time_us, exact) if id is None else id,
+        "id": _content_id(source, kind, subject, time_us, canonical_json(exact)) if id is None else id,
         "source": source,
         "type": f"stigmergy.{kind}.v1",
         "subject": subject,
@@ -570,13 +580,36 @@ def event_json(
     return write_json(record | {"data": exact})
 
 
+def worded(
+    kind: str, source: str, subject: str, time_us: int, data: dict[str, Any] | None, *, logtime_us: int, read: Signal | None = None
+) -> Worded:
+    """What `event_json` writes, and the event in it. `read` is what whoever reads `data` has, where that is known and `data` is plain.
+
+    Refused where `parse_event` would refuse the line.
+    """
+    said = canonical_json(data) if data is None or read is not None else b":null"
+    if b":null" in said:  # What is null is passed over, and what is not known has to be read.
+        line = event_json(kind, source, subject, time_us, data, logtime_us=logtime_us)
+        return Worded(line, parse_event(line))
+    event_id = _content_id(source, kind, subject, time_us, said)
+    line = event_json(kind, source, subject, time_us, data, id=event_id, logtime_us=logtime_us, plain=True)
+    content = _digest(canonical_json([kind, subject, time_us, Fragment(said)]))
+    return Worded(line, Event(kind, source, source.partition(":")[2], event_id, subject, time_us, logtime_us, read, content))
+
+
 def content_id(source: str, kind: str, subject: str, time_us: int, data: object) -> str:
     """32 hex digits that follow from what is said, so that saying it again changes nothing. 20 and 20.0 are one content."""
-    return _content_id(source, kind, subject, time_us, exact_numbers(data))
+    return _content_id(source, kind, subject, time_us, canonical_json(exact_numbers(data)))
 
 
-def _content_id(source: str, kind: str, subject: str, time_us: int, exact: object) -> str:
-    return hashlib.sha256(canonical_json([source, kind, subject, time_us, exact])).hexdigest()[:32]
+def _content_id(source: str, kind: str, subject: str, time_us: int, said: bytes) -> str:
+    """What names an event after its content, `said` being its data in canonical form."""
+    return hashlib.sha256(canonical_json([source, kind, subject, time_us, Fragment(said)])).hexdigest()[:32]
+
+
+def _digest(said: bytes) -> bytes:
+    """What a repeat of an event must share, of its kind, subject, time and data in canonical form."""
+    return hashlib.sha256(said).digest()[:16]
 
 
 _READERS: dict[str, TypeAdapter[Signal]] = {kind: TypeAdapter(model) for kind, model in KINDS.items()}

@@ -7,7 +7,7 @@ meanwhile may write what it likes: its turns are void, for every reader alike, a
 order of one partition.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from coordinator.errors import Refused
 from coordinator.signals import event_json
 from coordinator.stream import START, Place
 
-__all__ = ["Standing", "Taking", "Turn", "TurnJudge", "published_form", "turn_lines"]
+__all__ = ["Standing", "Taking", "Turn", "TurnJudge", "published_forms", "turn_lines"]
 
 PART_BYTES = 512 << 10  # of decisions in one record; a longer turn is written in several
 WRITERS_KEPT = 10_000  # of those who hold nothing: so many starts ago nobody has a turn on its way any more
@@ -187,14 +187,18 @@ class TurnJudge:
             del self.numbers[writer]
 
 
-def published_form(line: bytes, standing: Standing) -> bytes:
-    """Return a decision as others read it in its own stream: with its turn, its epoch and the positions it is based on."""
+def published_forms(lines: Iterable[bytes], standing: Standing) -> list[bytes]:
+    """Return decisions of a turn as others read them in their own streams: with its turn, its epoch and the positions it is based on."""
     turn = standing.turn
-    epoch = max(taking.epoch for taking in turn.takes.values())
-    head, found, data = line.partition(b',"data":')  # within a text its quotation marks would be escaped
-    assert found  # ours, with its data last
     basis = orjson.dumps(turn.basis.to_text())
-    return b'%s,"epoch":%d,"turn":%d,"basis":%s,"data":%s' % (head, epoch, standing.ordinal, basis, data)
+    told = b'%s,"epoch":%d,"turn":%d,"basis":%s,"data":%s'
+    epoch = max((taking.epoch for taking in turn.takes.values()), default=0)
+    forms = []
+    for line in lines:
+        head, found, data = line.partition(b',"data":')  # within a text its quotation marks would be escaped
+        assert found  # ours, with its data last
+        forms.append(told % (head, epoch, standing.ordinal, basis, data))
+    return forms
 
 
 def _read(line: bytes) -> tuple[Turn, int, bool]:

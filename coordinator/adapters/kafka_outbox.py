@@ -4,13 +4,13 @@ What others read in those streams stands already by its turn; read twice, it is 
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from coordinator.errors import Refused
 from coordinator.jsontext import read_json
 from coordinator.stream import LEDGER, PROPOSAL, START, Entry, Place, Record
-from coordinator.turns import Standing, published_form
+from coordinator.turns import Standing, published_forms
 
 __all__ = ["Outbox"]
 
@@ -40,10 +40,11 @@ class Outbox:
         """How far the streams were written, as far as is known here."""
         return Place(tuple(sorted(self._published.items())))
 
-    def note(self, standing: Standing, decided: Iterable[Entry]) -> None:
+    def note(self, standing: Standing, decided: Sequence[Entry]) -> None:
         """Take down what a turn that stands decided, and who leaves what to whom by it."""
         turn = standing.turn
-        told = tuple(Entry(entry.stream, entry.key, published_form(entry.event, standing)) for entry in decided)
+        forms = published_forms((entry.event for entry in decided), standing)
+        told = tuple(Entry(entry.stream, entry.key, form) for entry, form in zip(decided, forms, strict=True))
         for name, offset in turn.published.offsets:
             self._published[name] = max(self._published.get(name, 0), offset)
         if turn.writer == self.writer:

@@ -148,6 +148,7 @@ class KafkaService(Service):
         self._ends: dict[str, int] = {}  # of the partitions, as Kafka last told them
         self._goal: Place | None = None  # the ends that have to be reached to be ready
         self._acted = False  # a turn was written in the last step
+        self._own: dict[bytes, Event] = {}  # what was last proposed here, by its lines: what those are read as when they come back
         self._heard_since_plan = self._ticked = False  # something was said, and time told
         self._planned_us: int | None = None  # when a cycle last ran here
         self._unanswered: dict[str, list[tuple[str, Outcome]]] = {}  # statement -> its position and outcome, once it is judged
@@ -427,7 +428,7 @@ class KafkaService(Service):
         if not acting:
             return False
         decisions = self._decide(acting)
-        if self._acted:  # Then this step did not read yet: what came meanwhile, while a plan was made for one, is taken a turn sooner.
+        if self._acted or decisions:  # What came meanwhile, while a plan was made for one, is taken a turn sooner.
             self._read_on(wait=False)
         ends = self._next_ends(acting)
         if not ends and not decisions:
@@ -464,7 +465,9 @@ class KafkaService(Service):
             return []
         with self._deciding():
             self._planned_us, self._ticked, self._heard_since_plan = coordination.log_us, False, False
-            return planned(coordination, None if acting == ALL else lambda thing: _partition("/".join(thing)) in acting)
+            said = planned(coordination, None if acting == ALL else lambda thing: _partition("/".join(thing)) in acting)
+        self._own = {each.line: each.event for each in said}
+        return [each.line for each in said]
 
     def _new_turn(self) -> Turn:
         judge, outbox = self._judge, self._outbox
@@ -608,7 +611,7 @@ class KafkaService(Service):
         """Obey a decision where it came to stand; return where it belongs, None where it did not hold there."""
         coordination = self._coordination
         try:
-            event = parse_event(line)
+            event = self._own.pop(line, None) or parse_event(line)
         except Refused as refusal:
             self._pass_over(str(refusal))
             return None
@@ -665,6 +668,12 @@ class KafkaService(Service):
             self._unanswered.setdefault(statement, []).append((record.position, outcome))
         else:
             step.told.append((statement, record.position, outcome))
+
+    def _note_on(self, event: Event, log_us: int) -> str | None:
+        """Return what whoever said this may not expect of it, where somebody here waits for an answer: most words came by others."""
+        waiters = self._waiters.copy()  # at once: who waits for this word came before it, others come and go
+        is_awaited = bool(waiters) and any(statement_of(event) in waiter.statements for waiter in waiters)
+        return super()._note_on(event, log_us) if is_awaited else None
 
     def _show(self, step: _Step, stream: str, logtime_us: int, event: bytes) -> None:
         text = b'{"position":%d,"logtime":"%s","event":%s}' % (self._position, format_instant(logtime_us).encode(), event)

@@ -13,6 +13,7 @@ from coordinator.commitments import OPEN, State
 from coordinator.cycle import Coordination
 from coordinator.deciding import give_up, judged, obey, planned
 from coordinator.errors import Refused
+from coordinator.network import Thing
 from coordinator.replaying import digest, standing_proposals
 from coordinator.signals import parse_event
 from coordinator.stream import partition_of
@@ -66,6 +67,14 @@ class Worker:
         return digest(self.core.ledger, standing_proposals(self.core.book))
 
 
+def lines_of_plan(core: Coordination, is_mine: Callable[[Thing], bool] | None = None) -> list[bytes]:
+    """What is said of a plan; each line is read back as the event that its writer goes by without reading it."""
+    said = planned(core, is_mine)
+    for each in said:
+        assert parse_event(each.line) == each.event
+    return [each.line for each in said]
+
+
 def anyone(_: object) -> bool:
     return True
 
@@ -82,7 +91,7 @@ def started(*words: bytes) -> Worker:
     """A worker alone with one open proposal of a to b."""
     worker = Worker("one", [])
     worker.write([], [route("a", "b", 1), offer("a", 5), need("b", 5), *words])
-    worker.fold().write(planned(worker.core), [])
+    worker.fold().write(lines_of_plan(worker.core), [])
     return worker.fold()
 
 
@@ -107,7 +116,7 @@ def test_nothing_is_touched_before_a_decision_stands():
 def test_a_tree_of_several_parties_stands_and_is_committed_by_all_of_them():
     worker = Worker("one", [])
     worker.write([], SHIELDS)
-    worker.fold().write(planned(worker.core), [])
+    worker.fold().write(lines_of_plan(worker.core), [])
     tree = only(worker.fold())
     parties = worker.core.book.deals[tree].parties
     assert set(parties) == {"supplier", "printer", "sewer", "clinic"}
@@ -129,7 +138,7 @@ def test_a_tree_of_several_parties_stands_and_is_committed_by_all_of_them():
 def test_a_tree_is_void_where_anything_it_draws_on_went_meanwhile(gone, rests_on):
     worker = Worker("one", [])
     worker.write([], SHIELDS)
-    tree = planned(worker.fold().core)
+    tree = lines_of_plan(worker.fold().core)
     worker.write([], [gone])
     worker.fold().history.append(Turn(1, tree, []))
     worker.fold()
@@ -141,7 +150,7 @@ def test_a_tree_is_void_where_anything_it_draws_on_went_meanwhile(gone, rests_on
 def test_a_proposal_on_an_offer_withdrawn_meanwhile_is_void():
     worker = Worker("one", [])
     worker.write([], [route("a", "b", 1), offer("a", 5), need("b", 5)])
-    plan = planned(worker.fold().core)
+    plan = lines_of_plan(worker.fold().core)
     worker.write([], [withdraw("offer", "a", "o", at=1)])
     worker.history.append(Turn(1, plan, []))
     assert worker.fold().core.book.deals == {}
@@ -161,7 +170,7 @@ def test_a_proposal_on_an_offer_withdrawn_meanwhile_is_void():
 def test_a_late_proposal_on_a_signal_that_speaks_of_another_thing_by_then_is_void(word, by_now):
     worker = Worker("one", [])
     worker.write([], [route("a", "b", 1), offer("a", 5), need("b", 5)])
-    plan = planned(worker.fold().core)
+    plan = lines_of_plan(worker.fold().core)
     worker.write([], [word])
     worker.history.append(Turn(1, plan, []))
     worker.fold()
@@ -174,7 +183,7 @@ def test_a_late_proposal_on_a_signal_that_speaks_of_another_thing_by_then_is_voi
 def test_a_late_proposal_on_a_signal_that_was_said_again_of_the_same_thing_stands():
     worker = Worker("one", [])
     worker.write([], [route("a", "b", 1), offer("a", 5), need("b", 5)])
-    plan = planned(worker.fold().core)
+    plan = lines_of_plan(worker.fold().core)
     worker.write([], [offer("a", 4, at=1)])
     worker.history.append(Turn(1, plan, []))
     assert len(worker.fold().core.book.deals) == 1
@@ -184,7 +193,7 @@ def test_a_late_proposal_on_a_signal_that_was_said_again_of_the_same_thing_stand
 def test_a_late_proposal_stands_on_a_need_that_accepts_instead_what_moves():
     worker = Worker("one", [])
     worker.write([], [route("a", "b", 1), offer("a", 5), need("b", 5)])
-    plan = planned(worker.fold().core)
+    plan = lines_of_plan(worker.fold().core)
     worker.write([], [need("b", 5, "gown", substitutes=["mask"], at=1)])
     worker.history.append(Turn(1, plan, []))
     assert len(worker.fold().core.book.deals) == 1
@@ -349,7 +358,7 @@ def run_shared(seed: int, count: int) -> list[Worker]:
         hour += random.choice([0, 0.01, 0.01, 0.5, 2])
         decisions = judged(worker.core, is_mine)
         if not decisions and random.random() < 0.5:
-            decisions = planned(worker.core, lambda thing, is_mine=is_mine: is_mine("/".join(thing)))
+            decisions = lines_of_plan(worker.core, lambda thing, is_mine=is_mine: is_mine("/".join(thing)))
         worker.write(decisions, words_of(random, worker.core, hour))
     for _ in range(200):
         before = len(history)
@@ -410,7 +419,7 @@ def test_one_who_has_folded_all_decides_as_the_coordination_that_judges_at_once(
                     worker.write(said, [])
             if random.random() < 0.3:
                 live.run_cycle()
-                worker.write(planned(worker.core), [])
+                worker.write(lines_of_plan(worker.core), [])
                 worker.fold()
         assert live.log_us == worker.core.log_us > moment_us(1)
         assert digest(live.ledger, standing_proposals(live.book)) == worker.state, f"seed {seed}"

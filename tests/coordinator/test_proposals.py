@@ -9,7 +9,7 @@ import pytest
 import rfc8785
 
 from coordinator.jsontext import exact_numbers, write_json
-from coordinator.signals import content_id, parse_event
+from coordinator.signals import Worded, content_id, parse_event
 from coordinator.times import LATEST_US
 from tests.support.desk import Desk
 from tests.support.events import amount, capacity, hours, moment, need, offer, resource, route, withdraw
@@ -154,6 +154,14 @@ def as_read_back(said: bytes) -> None:
     assert hashlib.sha256(rfc8785.dumps([lines, statements, expires])).hexdigest()[:32] == record["data"]["proposal"]
 
 
+def worded_by(desk: Desk) -> list[Worded]:
+    """What a desk words from now on."""
+    said: list[Worded] = []
+    word = desk.core.worded
+    desk.core.worded = lambda draft: said.append(word(draft)) or said[-1]  # type: ignore[method-assign]
+    return said
+
+
 @pytest.mark.parametrize("effort", ["km", "kg_km"])
 @pytest.mark.parametrize("seed", range(30))
 def test_what_is_proposed_is_what_a_reader_of_the_line_has(seed, effort):
@@ -177,11 +185,14 @@ def test_what_is_proposed_is_what_a_reader_of_the_line_has(seed, effort):
             lines.append(need(name, size(), unit=unit, id=f"said-{name}", due=draw.choice([-0.5, 8, 8.25])))
     lines += [route(one, other, draw.choice([0, 0.001, 1, 12.345, 999_999.999])) for one in "ac" for other in "bd"]
     desk = Desk(*lines, effort=effort, proposal_seconds=draw.choice([60, 10**6, 10**10]))
+    said = worded_by(desk)
     deals = desk.cycle()
-    assert deals, f"seed {seed}"
+    assert len(said) == len(deals) > 0, f"seed {seed}"
     for deal in deals:
         as_read_back(deal.said)
         assert parse_event(deal.said).data == deal.data
+    for each in said:
+        assert parse_event(each.line) == each.event
     assert not desk.core.unsaid
 
 

@@ -8,7 +8,7 @@ import pytest
 from coordinator import turns
 from coordinator.jsontext import read_json, write_json
 from coordinator.stream import Entry, Place, Record, merged
-from coordinator.turns import PART_BYTES, Taking, Turn, TurnJudge, published_form, turn_lines
+from coordinator.turns import PART_BYTES, Taking, Turn, TurnJudge, published_forms, turn_lines
 from tests.support.events import ledger, offer
 
 SOURCE = "coordinator:main"
@@ -202,7 +202,7 @@ def test_what_is_published_tells_its_turn_its_epoch_and_what_it_is_based_on() ->
     for each in lines(claim(1, 1, "two", TWO), claim(2, 1), Turn("one", 2, {ONE: Taking(2, 0, 1)}, decisions=(line,), basis=basis)):
         stood = judge.take(each)
     assert stood is not None
-    told = json.loads(published_form(line, stood))
+    told = json.loads(*published_forms([line], stood))
     assert (told["epoch"], told["turn"]) == (2, 3)
     assert Place.from_text(told["basis"]) == basis
     assert {name: told[name] for name in json.loads(line)} == json.loads(line)

@@ -150,6 +150,15 @@ def test_what_two_parties_accept_is_committed_published_and_there_after_a_second
         assert coordination.book.deals[proposal].state is State.COMMITTED
 
 
+def test_who_says_what_is_counted_apart_is_told_so(start: Start) -> None:
+    service = start()
+    data = {"resource": "face-shield", "quantity": {"value": 5, "unit": "kg"}}
+    [first] = service.publish([pieces("need", "clinique-ouest", 1)])
+    [apart] = service.publish([event_json("offer", "agent:atelier-sud", "o", wall_us(), data)])
+    assert (first.note, apart.status) == (None, "taken")
+    assert "counted in 'kg' here, and by others in '1'" in str(apart.note)
+
+
 def test_words_straight_from_kafka_count_like_those_over_http(start: Start, stranger: KafkaProducer) -> None:
     service = start()
     put(stranger, pieces("offer", "atelier-nord", 120))
