@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi.concurrency import run_in_threadpool
@@ -32,7 +33,7 @@ SEND_S = 15.0  # for a piece: a listener that is slower is let go; it comes back
 KEEP_ALIVE_S = 15.0
 REST_S = 0.00025  # after each sending, times how many listen: with a thousand, each hears at most every 0.25 s
 LOOK_S = 1.0  # between two looks whether a listener may still read, where reading takes a token
-TOGETHER = 8  # listeners that go on in one turn of the loop: each may wait for the interpreter's lock, and others wait for all of them
+TOGETHER = 4  # listeners that go on in one turn of the loop: each may wait for the interpreter's lock, and others wait for all of them
 READERS = 4  # threads that read for listeners, whom nobody keeps waiting who asks or speaks
 SHARED = 8  # positions from which many read on at once, whose bytes are kept until there is more
 
@@ -49,7 +50,8 @@ class Feed:
         self.rings = 0  # how often there was more
         self._waiting: dict[asyncio.Future[None], None] = {}  # for more than there is, in order
         self._turns: deque[asyncio.Future[None]] = deque()  # of those who may go on, in order
-        self._shared: dict[int, asyncio.Task[tuple[bytes, int]]] = {}
+        self._resting: deque[tuple[float, asyncio.Future[None]]] = deque()  # until when, by the loop's clock, and who
+        self._shared: dict[int, _Reading] = {}
         self._readers = ThreadPoolExecutor(READERS, "feed")
         service.listen(self._wake)
 
@@ -74,6 +76,14 @@ class Feed:
                 more.cancel()
         return self.rings != rings or gone.done()
 
+    async def rest(self) -> None:
+        """Wait for some time that is longer the more listen, and until it is one's turn to go on."""
+        loop, one = asyncio.get_running_loop(), asyncio.get_running_loop().create_future()
+        self._resting.append((loop.time() + REST_S * self.listeners, one))
+        if len(self._resting) == 1:
+            self._await_rested(loop)
+        await one
+
     async def turn(self) -> None:
         """Wait until it is one's turn to go on."""
         turn = asyncio.get_running_loop().create_future()
@@ -81,13 +91,30 @@ class Feed:
         await turn
 
     async def after(self, position: int) -> tuple[bytes, int]:
-        """Return what comes after a position, as frames, and the position to go on from."""
-        task = self._shared.get(position)
-        if task is None:
-            task = asyncio.create_task(self._read(position))
+        """Return what comes after a position, as frames, and the position to go on from, once it is one's turn to go on with that."""
+        reading = self._shared.get(position)
+        if reading is None:
+            reading = self._begin_reading(position)
             if len(self._shared) < SHARED:
-                self._shared[position] = task
-        return await asyncio.shield(task)  # Whoever goes meanwhile takes it from nobody else.
+                self._shared[position] = reading
+        turn = asyncio.get_running_loop().create_future()
+        if reading.task.done():
+            self._queue([turn])
+        else:
+            reading.waiting.append(turn)
+        await turn  # Whoever goes meanwhile takes it from nobody else.
+        return reading.task.result()
+
+    def _begin_reading(self, position: int) -> "_Reading":
+        reading = _Reading(asyncio.create_task(self._read(position)))
+
+        def is_read(task: asyncio.Task[tuple[bytes, int]]) -> None:
+            if not task.cancelled():
+                task.exception()  # It is raised for whoever still waits, if anybody does.
+            self._queue(reading.waiting)  # Not all at once: many wait for the same.
+
+        reading.task.add_done_callback(is_read)
+        return reading
 
     async def _read(self, position: int) -> tuple[bytes, int]:
         records, end = await asyncio.get_running_loop().run_in_executor(self._readers, self.service.follow, position)
@@ -113,6 +140,19 @@ class Feed:
         self.rings += 1
         self._queue(waiting)
 
+    def _await_rested(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let those go on who have rested, once the first of those who rest has."""
+
+        def wake() -> None:
+            rested = []
+            while self._resting and self._resting[0][0] <= loop.time():
+                rested.append(self._resting.popleft()[1])
+            self._queue(rested)
+            if self._resting:
+                self._await_rested(loop)
+
+        loop.call_at(self._resting[0][0], wake)
+
     def _queue(self, some: "Collection[asyncio.Future[None]]") -> None:
         are_going = bool(self._turns)
         self._turns.extend(some)
@@ -128,6 +168,14 @@ class Feed:
                 going += 1
         if self._turns:
             asyncio.get_running_loop().call_soon(self._let_some_go_on)
+
+
+@dataclass(slots=True, eq=False)
+class _Reading:
+    """What is being read for those who wait for it, or was."""
+
+    task: asyncio.Task[tuple[bytes, int]]
+    waiting: list[asyncio.Future[None]] = field(default_factory=list)
 
 
 class EventStream(Response):
@@ -169,15 +217,16 @@ class EventStream(Response):
     async def _go_on(self, gone: "asyncio.Task[None]", send: Send) -> None:
         rings = self._feed.rings
         body, position = await self._feed.after(self._position)
-        if position == self._position and await self._feed.hear(rings, gone):
-            return
-        await self._feed.turn()
+        if position == self._position:
+            if await self._feed.hear(rings, gone):
+                return
+            await self._feed.turn()
         body = body or b": still here\n\n"
         for begin in range(0, len(body), PIECE):
             async with asyncio.timeout(SEND_S):
                 await send({"type": "http.response.body", "body": body[begin : begin + PIECE], "more_body": True})
         self._position = position
-        await asyncio.sleep(REST_S * self._feed.listeners)
+        await self._feed.rest()
 
 
 def _frame(record: Shown) -> bytes:

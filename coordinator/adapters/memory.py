@@ -13,10 +13,12 @@ __all__ = ["collect_rarely", "setting_aside"]
 # among several thousand objects a server's loop did not come in time (tests/benchmarks/serve_stalls.py).
 THRESHOLDS = (500, 1, 1)
 LEAST_SETTLED = 1_024  # times that some is set aside before it is asked whether all has doubled, and from each such question to the next
+# What came to be in use may be dead rings only where some were found among what was new: one of a hundred at least, as most die young.
+FOUND_OF = 100
 
 
 def collect_rarely() -> None:
-    """Let Python look for rings of dead objects among what is new, set aside what survived, and seldom look through all that lives.
+    """Let Python look for rings of dead objects among what is new, set aside what survived, and look through all only where rings pile up.
 
     What a signal leaves behind is freed at once, by count, and holds no rings. To walk a million signals again and again in search of
     some took a quarter of the time in which they were folded (tests/benchmarks/bench_stream.py), and held up whoever waited for an
@@ -46,28 +48,38 @@ def setting_aside() -> Iterator[None]:
 
 
 class _Settling:
-    """Sets aside what survived two looks, and has all looked through once twice as much memory is in use as was left by the last such look.
+    """Sets aside what survived two looks, and has all looked through where memory in use has doubled and rings may be why.
 
     A ring that dies when it was set aside waits for that. Memory is counted, and not what was set aside in all: in a process that serves
-    for months most of that is gone, and what is dead would be more and more.
+    for months most of that is gone, and what is dead would be more and more. But to look through all holds up every thread for as long
+    as it takes, a second and more for a large network; so it is done only where young rings were found too. What `coordinator serve` does
+    on an embedded log leaves none, old or young; Kafka's client leaves some with each answer.
     """
 
     def __init__(self) -> None:
         self._times = 0
-        self._blocks_left = 0  # of memory, by the last look through everything
+        self._found = 0  # objects in dead rings, since the last look through everything
+        self._blocks_left = 0  # of memory, by that look
         self._awaits_whole = False
 
     def __call__(self, phase: str, about: dict[str, Any]) -> None:
         """Be told by Python that a look begins or ended."""
-        if phase != "stop" or about["generation"] < (2 if self._awaits_whole else 1):
+        if phase != "stop":
+            return
+        self._found += about["collected"]
+        if about["generation"] < (2 if self._awaits_whole else 1):
             return
         gc.freeze()
         if self._awaits_whole:
-            self._blocks_left = sys.getallocatedblocks()
+            self._blocks_left, self._found = sys.getallocatedblocks(), 0
         self._times += 1
-        self._awaits_whole = self._times % LEAST_SETTLED == 0 and sys.getallocatedblocks() > 2 * self._blocks_left
+        self._awaits_whole = self._times % LEAST_SETTLED == 0 and self._may_be_dead(sys.getallocatedblocks() - self._blocks_left)
         if self._awaits_whole:
             gc.unfreeze()
+
+    def _may_be_dead(self, more: int) -> bool:
+        """Whether so many blocks more than were left may be in use because of dead rings."""
+        return self._blocks_left < more <= FOUND_OF * self._found
 
 
 _settling = _Settling()

@@ -90,6 +90,8 @@ class Connection(H11Protocol):
         for timer in (self._head, self._stall):
             if timer is not None:
                 timer.cancel()
+        # asyncio's transport holds a method of itself. A ring with each connection would pile up: see `memory.py`.
+        vars(self.transport).pop("_read_ready_cb", None)
 
     def data_received(self, data: bytes) -> None:
         """Take in some of a request; what comes while none is under way has to become the head of one in time."""

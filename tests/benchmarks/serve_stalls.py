@@ -23,10 +23,11 @@ import numpy as np
 from coordinator.adapters.feed import Feed
 from coordinator.cli import main as coordinator
 from coordinator.signals import event_json
-from tests.benchmarks.beats import beside
+from tests.benchmarks.beats import beside_and_why
 from tests.benchmarks.served import served
 
 LATE_MS = 5.0
+EXPLAINED = 3  # of the latest beats, and all that came later than that
 A_SECOND, AT_ONCE = 500, 10
 FIRST_AT_ONCE = 1_000
 WAITS = "waits.json"  # in the server's folder
@@ -75,10 +76,12 @@ def told(what: str, folder: Path) -> None:
     path = folder / WAITS
     while not path.exists():
         time.sleep(0.1)
-    waits = json.loads(path.read_text())
+    waits, why = json.loads(path.read_text())
     path.unlink()
     late = sum(wait > LATE_MS for wait in waits)
     print(f"{what:58} {max(waits):8.1f} {np.percentile(waits, 99.9):9.1f} {late:6} of {len(waits)}", flush=True)
+    for beat in sorted(why, key=lambda beat: -waits[int(beat)])[: max(late, EXPLAINED)]:
+        print(f"    {waits[int(beat)]:.1f} ms: {why[beat]}", flush=True)
 
 
 async def loaded(port: int, signals: int, listeners: int, seconds: float) -> int:
@@ -106,8 +109,7 @@ def inside() -> None:
         async def measure() -> None:
             while True:
                 await next_ring()
-                waits = await beside(next_ring())
-                Path(f"{WAITS}.part").write_text(json.dumps(waits))
+                Path(f"{WAITS}.part").write_text(json.dumps(await beside_and_why(next_ring())))
                 Path(f"{WAITS}.part").rename(WAITS)
 
         async with own(self, app):

@@ -6,7 +6,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from coordinator.adapters.at_hand import Shown
 from coordinator.adapters.feed import TOGETHER, Feed
+from coordinator.errors import Unavailable
 
 LISTENERS = 5 * TOGETHER + 3
 
@@ -16,6 +18,13 @@ class NothingSaid:
 
     def __init__(self) -> None:
         self.tell: Callable[[], None] = lambda: None
+        self.read = 0
+
+    def follow(self, position: int) -> tuple[list[Shown], int]:
+        self.read += 1
+        if position < 0:
+            raise Unavailable("gone")
+        return [], position
 
     def listen(self, listener: Callable[[], None]) -> None:
         self.tell = listener
@@ -51,17 +60,22 @@ async def then(coming: Awaitable[object], turns: Turns, who: int) -> None:
     turns.note(who)
 
 
-@pytest.mark.parametrize("wait", ["for more", "for a turn"])
+@pytest.mark.parametrize("wait", ["for more", "for a turn", "for what is read", "for what was read", "for some time"])
 def test_listeners_go_on_a_few_in_each_turn_of_the_loop_and_in_order(wait):
     turns = Turns()
 
     async def follow() -> None:
         service = NothingSaid()
         feed = Feed(service)
+        feed.listeners = LISTENERS
         async with feed.lifespan(None):
             here = asyncio.create_task(asyncio.sleep(60))
-            await in_turns(lambda: feed.hear(0, here) if wait == "for more" else feed.turn(), service.tell, turns)
+            if wait == "for what was read":
+                await feed.after(7)
+            waits = {"for more": lambda: feed.hear(0, here), "for a turn": feed.turn, "for some time": feed.rest}
+            await in_turns(waits.get(wait, lambda: feed.after(7)), service.tell if wait == "for more" else lambda: None, turns)
             here.cancel()
+        assert service.read == (1 if "read" in wait else 0)
 
     asyncio.run(follow())
     assert [who for _, who in turns.went_on] == list(range(LISTENERS))
@@ -107,3 +121,17 @@ def test_one_that_left_while_it_waited_takes_nobodys_turn():
         return [one.cancelled() for one in turns]
 
     assert asyncio.run(follow()) == [number % 2 == 0 for number in range(LISTENERS)]
+
+
+def test_whoever_waits_for_what_cannot_be_read_is_told_and_nobody_waits_for_those_who_left():
+    async def follow() -> list[object]:
+        feed = Feed(NothingSaid())
+        async with feed.lifespan(None):
+            waiting = [asyncio.ensure_future(feed.after(-1)) for _ in range(LISTENERS)]
+            await asyncio.sleep(0)
+            waiting[0].cancel()
+            return await asyncio.gather(*waiting, return_exceptions=True)
+
+    told = asyncio.run(follow())
+    assert isinstance(told[0], asyncio.CancelledError)
+    assert {str(each) for each in told[1:]} == {"gone"}

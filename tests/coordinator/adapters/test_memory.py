@@ -1,4 +1,4 @@
-"""Garbage is looked for among what is new, and in all there is where memory in use has doubled: it is still found. Folding makes none."""
+"""Garbage is looked for among what is new, and in all there is where memory has doubled and rings were found. Folding makes none."""
 
 import gc
 import sys
@@ -65,8 +65,11 @@ def test_a_ring_that_dies_when_it_was_set_aside_goes_where_memory_in_use_has_dou
     kept.extend(many() for _ in range(4))
     assert dead() is not None  # Less than doubled: nobody looks.
     monkeypatch.setattr(memory._settling, "_blocks_left", sys.getallocatedblocks() // 2)
+    monkeypatch.setattr(memory._settling, "_found", 0)
+    kept.extend(many() for _ in range(4))
+    assert dead() is not None  # More than doubled, and nothing tells that it is by rings.
     for _ in range(100):
-        kept.append(many())
+        kept.append([Ring() for _ in range(1_000)] and many())
         if dead() is None:
             break
     assert dead() is None

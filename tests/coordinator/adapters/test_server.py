@@ -1,9 +1,12 @@
 """Whoever asks, listens or sends too slowly holds nothing up and takes no memory beyond a bound: the real server, over real sockets."""
 
+import asyncio
 import contextlib
+import gc
 import re
 import socket
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -202,3 +205,27 @@ def test_connections_beyond_the_bound_are_told_to_come_again(served: Served, mon
     for one in held:
         one.close()
     until(lambda: served.ask("GET", "/healthz").status == 200)
+
+
+def test_a_connection_that_ended_leaves_nothing_for_a_look_for_garbage(served: Served) -> None:
+    """Each takes some memory while it lasts; what died in rings is found late, by a look that holds up all (`memory.py`)."""
+    held: list[weakref.ref[object]] = []
+    made = served.server.config.http.connection_made
+
+    def noted(self: server.Connection, transport: asyncio.Transport) -> None:
+        held.append(weakref.ref(transport))
+        made(self, transport)
+
+    gc.collect()
+    gc.disable()
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(server.Connection, "connection_made", noted)
+            for path in ("/healthz", "/nowhere", "/events", "/metrics"):
+                one = asked(served, path)
+                one.recv(1 << 16)
+                one.close()
+        assert len(held) == 4
+        until(lambda: all(transport() is None for transport in held))
+    finally:
+        gc.enable()
