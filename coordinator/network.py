@@ -21,6 +21,8 @@ from coordinator.tallies import Stated
 from coordinator.times import DAY_US, format_instant
 from coordinator.trail import Trail
 from coordinator.units import LARGEST_VALUE, UNITS, Quantity
+from coordinator.wording import amount as amount_text
+from coordinator.wording import number
 
 if TYPE_CHECKING:
     from coordinator.commitments import Book
@@ -37,6 +39,7 @@ __all__ = [
     "Stance",
     "Thing",
     "never_counts",
+    "out_of_proportion",
     "reference",
 ]
 
@@ -48,6 +51,7 @@ RESOURCE, PROCESS = "resource", "process"
 NEVER = (-(2**62), "")  # before every word
 STANCES = frozenset({"offer", "capacity", "need"})  # the kinds that can be matched
 STANCE_MODELS = (Offer, Capacity, Need)
+MOST_MACHINES = 100  # of one capacity at once, before its speaker is told that it says so
 MOST_DEGREES = 1 << 16  # remembered with their rounding
 
 
@@ -64,6 +68,23 @@ def never_counts(said: Signal | None, log_us: int) -> str | None:
         if until_us is not None and until_us <= log_us:
             return f"{what} is {format_instant(until_us)}, which has passed, so this is never matched: say it again with a later time"
     return None
+
+
+def out_of_proportion(said: Signal | None) -> str | None:
+    """Return what seems wrong of a capacity: that its hours take very many machines at once in its window. None for all else."""
+    if not isinstance(said, Capacity):
+        return None
+    window_ms = (said.end_us - said.begin_us) // 1000
+    if said.every is not None:  # so much each time
+        window_ms = min(window_ms, said.every.grains)
+    machines = -(-said.effort.grains // max(1, window_ms))
+    if machines <= MOST_MACHINES:
+        return None
+    window = Quantity(window_ms, "h").to_json()["value"]
+    return (
+        f"effort is {amount_text(said.effort)} in a window of {number(window)} h, as {machines:,} machines at once would give: "
+        "it is taken as said; where one was meant, say its own hours"
+    )
 
 
 @dataclass(slots=True)

@@ -96,7 +96,7 @@ def to_grains(value: int | Decimal, unit: Unit, *, as_written: bool = False) -> 
             nearest = round(Fraction(value) * unit.grains)
             if from_grains(nearest, unit.code) == float(value):
                 return nearest
-        raise Refused(f'value is {shown(value)}, in "{unit.code}"; {_grain_rule(unit)}')
+        raise Refused(f'value is {shown(value)}, in "{unit.code}"; {_grain_rule(unit, Fraction(value))}')
     return grains
 
 
@@ -113,13 +113,18 @@ def from_grains(grains: int, code: str) -> int | float:
 
 
 _LIKENESS = 0.75  # of 1: "metr" is like "metre", "parsec" is not like "are"
+_MINUTE_APART = Fraction(1, 2)  # minutes that what is written in hours may be off, where minutes seem meant
 _SMALLEST_DIGIT = 30  # no unit of the table has a grain finer than 1e-30 of it
 
 
-def _grain_rule(unit: Unit) -> str:
+def _grain_rule(unit: Unit, value: Fraction = Fraction(0)) -> str:
     if unit.dimension == "pieces":
         return "pieces are whole: send a whole number, or another unit."
-    return f"amounts are whole {GRAIN_NAMES[unit.dimension]}: round it to fewer digits."
+    rule = f"amounts are whole {GRAIN_NAMES[unit.dimension]}: round it to fewer digits"
+    minutes = value * unit.grains / UNITS["min"].grains
+    # As somebody writes a third of an hour, to two digits or more.
+    is_nearly_whole = unit.dimension == "time" and round(minutes) > 0 and abs(minutes - round(minutes)) <= _MINUTE_APART
+    return f"{rule}, or say {round(minutes)} min." if is_nearly_whole else f"{rule}."
 
 
 def _hint(code: str) -> str:

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 import orjson
-from fastapi import FastAPI, Query, Request
+from fastapi import Depends, FastAPI, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.datastructures import Headers
 from fastapi.exceptions import RequestValidationError
@@ -39,6 +39,7 @@ from coordinator.json_schemas import json_schemas
 from coordinator.jsontext import read_json, write_json
 from coordinator.replaying import digest, standing_proposals
 from coordinator.times import format_instant
+from coordinator.wording import shown
 
 __all__ = ["LARGEST_BODY", "MOST_HELD", "MOST_LINES", "Reading", "build_app"]
 
@@ -144,7 +145,13 @@ def build_app(
     readers = tokens if reading == "tokens" else None
     feed, orders = Feed(service), orders or OrdersBeside(service)
     app = FastAPI(
-        title="Stigmergic Coordinator", version="1", docs_url=None, redoc_url=None, lifespan=feed.lifespan, responses={"default": PROBLEM}
+        title="Stigmergic Coordinator",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=feed.lifespan,
+        responses={"default": PROBLEM},
+        dependencies=[Depends(_only_known_names)],
     )
     app.state.feed = feed
     app.add_middleware(_Door, only_loopback=only_loopback, readers=readers)
@@ -629,6 +636,18 @@ def _explain_errors(app: FastAPI) -> None:
             "this cannot be done here; events are sent to POST /signals, nearly all else is read with GET: /help has the list",
         ),
     )
+
+
+async def _only_known_names(request: Request) -> None:
+    """Raise a Problem where a question came with a name that it does not know: what was meant by it would silently not hold."""
+    route = request.scope["route"]
+    if not route.include_in_schema:  # The page's own address may come from anywhere, with anything behind it.
+        return
+    known = [parameter.alias for parameter in route.dependant.query_params]
+    unknown = next((name for name in request.query_params if name not in known), None)
+    if unknown is not None:
+        hint = f"it knows {', '.join(known)}" if known else "it knows none"
+        raise Problem(400, "invalid", f"{shown(unknown)} is no part of this question; {hint}: see /help, and leave it out or mend it")
 
 
 def _sentence(error: RequestValidationError) -> str:

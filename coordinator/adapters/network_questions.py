@@ -6,8 +6,9 @@ from decimal import Decimal
 from threading import Lock
 from typing import Annotated, Any, cast
 
-from fastapi import FastAPI, Query
+from fastapi import FastAPI, Path, Query
 from fastapi.responses import Response
+from pydantic import AfterValidator
 
 from coordinator.alternatives import alternatives, without
 from coordinator.cycle import Coordination
@@ -27,9 +28,14 @@ from coordinator.timetable import timetable
 from coordinator.trees import tree
 from coordinator.weakness import weak_points
 
-__all__ = ["Missing", "Show", "add_network_questions"]
+__all__ = ["AgentName", "Missing", "Show", "add_network_questions"]
 
 Name = Annotated[str | None, Query(max_length=128)]
+AgentName = Annotated[
+    str,
+    AfterValidator(lambda name: name.removeprefix("agent:")),
+    Path(description="An agent's name, or `agent:` and that: browsers take a name such as `..` alone for the way up."),
+]
 PATIENCE_S = 2.0  # for another who has plans tried, mostly in milliseconds
 
 Show = Callable[[Callable[[Coordination], dict[str, Any]]], Response]
@@ -123,7 +129,7 @@ def _add_making(app: FastAPI, tell: Tell, orders: Orders) -> None:
 
 def _add_relief(app: FastAPI, tell: Tell) -> None:
     @app.get("/opportunities/{agent}")
-    def of_agent(agent: str) -> Response:
+    def of_agent(agent: AgentName) -> Response:
         """What one unit or hour more from an agent's place would relieve, the most urgent first."""
         return tell(lambda coordination: {"items": opportunities(coordination, agent)})
 
@@ -170,7 +176,7 @@ def _add_network(app: FastAPI, tell: Tell) -> None:
         return tell(told)
 
     @app.get("/network/downstream/{agent}")
-    def hangs(agent: str) -> Response:
+    def hangs(agent: AgentName) -> Response:
         """What and who could be served from an agent's offers and hours, and what it alone carries."""
         return tell(lambda coordination: {"items": downstream(coordination.network, agent, coordination.book, coordination.log_us)})
 

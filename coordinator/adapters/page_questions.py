@@ -11,7 +11,7 @@ from fastapi.responses import Response
 
 from coordinator.accounts import account, find, newest
 from coordinator.adapters.comparing import Comparison
-from coordinator.adapters.network_questions import Missing, Show
+from coordinator.adapters.network_questions import AgentName, Missing, Show
 from coordinator.adapters.page import JSON, Packed, pack, send
 from coordinator.adapters.service import AT_ONCE, Service, TimedCoordination
 from coordinator.atlas import atlas
@@ -102,7 +102,7 @@ def _add_agents(app: FastAPI, show: Show, walk: Show, missing: Missing) -> None:
         return walk(lambda coordination: {"items": newest(coordination, limit)})
 
     @app.get("/agents/{agent}")
-    def one_agent(agent: str) -> Response:
+    def one_agent(agent: AgentName) -> Response:
         """What an agent promised, gave and received."""
         try:
             return show(lambda coordination: account(coordination, agent))

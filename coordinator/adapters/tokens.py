@@ -121,7 +121,7 @@ def create_token(
     name = _name_of(name, speaks, answers)
     made_us = time.time_ns() // 1_000 if now_us is None else now_us
     if days is not None and not 0 < days <= 36_500:
-        raise Refused(f"days is {days:g}; more than 0 and at most 36500 were expected, or none at all for a token without an end")
+        raise Refused(f"days is {days:,.15g}; more than 0 and at most 36500 were expected, or none at all for a token without an end")
     token = PREFIX + secrets.token_urlsafe(_BYTES)
     expires_us = None if days is None else made_us + int(days * DAY_US)
     with _alone_at(path):

@@ -2,13 +2,25 @@
 
 import sys
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from types import TracebackType
 from typing import Any
 
-__all__ = ["Progress", "table"]
+__all__ = ["Figure", "Progress", "table"]
 
 MILLION = 1_000_000
 PIPE_WIDTH = 200
+
+
+class Figure(str):
+    """A number as it is shown, which stands to the right like one."""
+
+    __slots__ = ()
+
+    @classmethod
+    def exact(cls, value: float) -> "Figure":
+        """Return a number with all its digits, thousands apart."""
+        return cls(f"{Decimal(str(value)):,f}")
 
 
 class Progress:
@@ -55,7 +67,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     listed = [list(row) for row in rows]
     shown = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for index, column in enumerate(columns):
-        numeric = bool(listed) and all(isinstance(row[index], int | float | None) for row in listed)
+        numeric = bool(listed) and all(isinstance(row[index], int | float | Figure | None) for row in listed)
         shown.add_column(column, justify="right" if numeric else "left", no_wrap=numeric)
     for row in listed:
         shown.add_row(*(Text(_told(value)) for value in row))

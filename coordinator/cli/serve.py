@@ -233,7 +233,7 @@ def open_port(host: str, port: int) -> Iterator[socket.socket]:
         raise Refused(f"{host} is no address of this machine ({error.strerror or error}); choose another with --host") from None
     except OSError as error:
         raise Unavailable(
-            f"port {port} of {host} cannot be had ({error.strerror or error}); stop who has it, or choose another with --port"
+            f"port {port} of {host} cannot be had ({os.strerror(error.errno or 0)}); stop who has it, or choose another with --port"
         ) from None
     with held:
         yield held

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from coordinator.cli.access import reach
-from coordinator.cli.output import table
+from coordinator.cli.output import Figure, table
 from coordinator.wording import number
 
 __all__ = ["run"]
@@ -46,7 +46,7 @@ def _offer(row: Row) -> list[list[Any]]:
 
 
 def _amounts(row: Row) -> list[Any]:
-    return [row[name]["value"] for name in ("stated", "promised", "proposed")]
+    return [Figure.exact(row[name]["value"]) for name in ("stated", "promised", "proposed")]
 
 
 def _thing(row: Row) -> str:

@@ -36,7 +36,7 @@ def create(wanted: Wanted, tokens: Path | None) -> None:
         both = "both --read and agents came" if wanted.reads else "neither an agent nor --read came"
         raise Refused(f"{both}; name the agents it speaks or answers for, or say --read for a token that says nothing")
     if wanted.days < 0:
-        raise Refused(f"--days is {wanted.days:g}; 0 (never) or more was expected")
+        raise Refused(f"--days is {wanted.days:,.15g}; 0 (never) or more was expected")
     made = create_token(
         path, wanted.agent, speaks=wanted.speaks, answers=wanted.answers, name=wanted.name, days=wanted.days or None, now_us=wall_us()
     )

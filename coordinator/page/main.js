@@ -268,7 +268,7 @@ function content() {
   const ready = data !== null && view === app.view;
   return h(
     "main",
-    { id: "main", key: `main-${app.view.name}`, "aria-busy": loading && !ready ? "true" : null },
+    { id: "main", key: `main-${app.view.name}`, class: trouble ? "troubled" : null, "aria-busy": loading && !ready ? "true" : null },
     h("div", { class: "title" }, h("h1", { tabindex: "-1" }, t(`nav.${app.view.name}`)), h("p", { class: "lead" }, t(`lead.${app.view.name}`))),
     app.strange.map(([message, values]) => notice("quiet", t(message, values))),
     trouble ? troubled(trouble) : null,

@@ -42,6 +42,11 @@ export async function ask(path, values = {}, signal = undefined) {
   }
 }
 
+// Returns an agent's name as a part of an address: with what it is before it, for browsers take ".." alone for the way up.
+export function ofAgent(name) {
+  return encodeURIComponent(`agent:${name}`);
+}
+
 // Stands for the answer where nobody here is called so; every other trouble stays one.
 export function unknownHere(trouble) {
   if (trouble.status === 400 || trouble.status === 404) return null;

@@ -2,6 +2,7 @@
 
 import { h, show } from "./dom.js";
 import { button, field, notice } from "./parts.js";
+import { inWords } from "./telling.js";
 import { moment, t } from "./words.js";
 
 // Opens the form; it closes by Escape, by its button, or when it has done its work.
@@ -18,7 +19,7 @@ export function openSignIn(app, place) {
     try {
       await work();
     } catch (error) {
-      trouble = error.status === 401 ? t("signin.wrong") : error.message || t("trouble.unreachable");
+      trouble = error.status === 401 ? t("signin.wrong") : error.message ? inWords(error.message) : t("trouble.unreachable");
     }
     draw();
   };

@@ -44,10 +44,11 @@ class Record {
   }
 }
 
-// Returns the first value of an attribute whose text needs no unquoting, as names and kinds never do; undefined where it is written otherwise.
+// Returns the value of an attribute whose text needs no unquoting, as names and kinds never do; undefined where it is written otherwise,
+// or stands in the data as well.
 function quoted(text, name) {
   const start = text.indexOf(name);
-  return start < 0 ? undefined : text.slice(start + name.length, text.indexOf('"', start + name.length));
+  return start < 0 || text.indexOf(name, start + 1) >= 0 ? undefined : text.slice(start + name.length, text.indexOf('"', start + name.length));
 }
 
 export class Stream extends EventTarget {

@@ -26,12 +26,13 @@ from coordinator.charter import Charter
 from coordinator.cycle import Coordination
 from coordinator.signals import event_json, parse_event
 from coordinator.times import format_instant
-from tests.support.events import proposal
+from tests.support.events import moment_us, proposal
 
 AT_ONCE = 2_000
 THINGS, AGENTS_EACH = 200, 4
 NOW_US = time.time_ns() // 1_000
 HOUR_US = 3_600_000_000
+SINCE_H = (NOW_US - moment_us(0)) / HOUR_US  # as the helpers of tests tell times
 
 
 class Watched:
@@ -143,7 +144,7 @@ def main() -> None:
             core.planning = True
             core.run_cycle()
             for number in range(wanted.proposals):
-                line = proposal(f"p{number:07}", "site-000000", "site-000001", 1, at=0)
+                line = proposal(f"p{number:07}", "site-000000", "site-000001", 1, at=SINCE_H)
                 core.take(parse_event(line), line)
             print(
                 f"{wanted.signals:,} signals, {len(core.book.deals):,} proposals; planned in {time.perf_counter() - began_s:.1f} s",

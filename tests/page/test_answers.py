@@ -211,6 +211,20 @@ def test_one_answers_by_keyboard_alone(live: Served, open_page: Opened) -> None:
 # -- for whom one may ----------------------------------------------------------------------------------------------------
 
 
+def test_nobody_answers_for_an_agent_that_is_not_there(served: Served, open_page: Opened) -> None:
+    page = open_page(served, "/proposals", expected=("status of 404",))
+    page.locator("header .who").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Agent's name").fill("atelier-rennez")
+    dialog.get_by_role("button", name="Add").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("nobody here is called 'atelier-rennez'; did you mean atelier-rennes")
+    expect(dialog.locator(".speakers")).to_have_count(0)
+    dialog.get_by_label("Agent's name").fill("atelier-rennes")
+    dialog.get_by_role("button", name="Add").click()
+    expect(dialog.locator(".speakers")).to_contain_text("atelier-rennes")
+    expect(dialog.get_by_role("alert")).to_have_count(0)
+
+
 @pytest.fixture
 def guarded(tmp_path: Path) -> Iterator[tuple[Served, dict[str, str]]]:
     path = tmp_path / "tokens.json"

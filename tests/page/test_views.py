@@ -1,5 +1,6 @@
 """Each view opens with a network in it, without a complaint of the browser, and says what the server says."""
 
+import json
 import random
 import re
 from collections.abc import Iterator
@@ -785,3 +786,49 @@ def test_a_view_at_rest_draws_nothing(served: Served, open_page: Opened) -> None
       Element.prototype.setAttribute = draws;
       return [made, changed]; }""")
     assert (made, changed) == (0, 0)
+
+
+def test_where_another_side_cannot_be_read_that_is_said_and_nothing_is_waited_for(served: Served, open_page: Opened) -> None:
+    page = open_page(served, "/network?show=downstream", expected=("status of 503",))
+    problem = {"status": 503, "code": "busy", "detail": "the weak points are being looked for already; ask again in a while"}
+    page.route("**/network/weak-points*", lambda route: route.fulfill(status=503, json=problem))
+    page.evaluate("location.hash = '/network?show=weak'")
+    expect(page.locator("main .notice.trouble")).to_have_text(problem["detail"])
+    expect(page.locator("main .loading")).to_be_hidden()
+    page.unroute("**/network/weak-points*")
+    page.evaluate("location.hash = '/network?show=downstream'")
+    expect(page.locator("main .notice.trouble")).to_have_count(0)
+
+
+def test_an_agent_whose_name_means_the_way_up_has_a_page_of_its_own(live: Served, open_page: Opened) -> None:
+    say(live, "need", "..", 40)
+    page = open_page(live, "/book?agent=..")
+    expect(page.locator("main .notice.trouble")).to_have_count(0)
+    expect(page.locator("main h2").first).to_contain_text("..")
+    visit(page, "network?show=downstream&agent=..")
+    expect(page.locator("main .notice.trouble")).to_have_count(0)
+    assert live.get("/agents/agent:..")["agent"] == ".."
+
+
+def test_who_said_something_is_told_also_where_the_same_word_stands_in_the_data_before(live: Served, open_page: Opened) -> None:
+    limits = {"source": "agent:somebody-else", "type": "stigmergy.offer.v1"}
+    window = {"begin": "2026-11-18T00:00:00Z", "end": "2026-12-18T00:00:00Z"}
+    data = {"limits": limits, "process": "sawing", "effort": {"value": 5, "unit": "h"}, **window}
+    event = {"data": data, "specversion": "1.0", "id": "1", "type": "stigmergy.capacity.v1", "source": "agent:mill", "subject": "s"}
+    assert live.post(json.dumps({**event, "time": "2026-11-18T00:00:00Z"}).encode()).status == 200
+    page = open_page(live, "/signals")
+    expect(page.locator(".log > li").first).to_contain_text("mill")
+    expect(page.locator(".log > li").first).not_to_contain_text("offer.v1")
+    visit(page, "signals?kind=capacity")
+    expect(page.locator(".log > li")).to_have_count(1)
+    visit(page, "signals?kind=offer")
+    expect(page.locator(".log > li")).to_have_count(0)
+
+
+def test_more_that_was_turned_away_is_shown_when_asked_for(live: Served, open_page: Opened) -> None:
+    live.post(b"\n".join(b'{"no": %d}' % number for number in range(230)), "application/x-ndjson")
+    page = open_page(live, "/refused")
+    expect(page.locator(".turned-away > li")).to_have_count(200)
+    page.locator("button.more").click()
+    expect(page.locator(".turned-away > li")).to_have_count(230)
+    expect(page.locator("button.more")).to_have_count(0)

@@ -2,7 +2,7 @@
 
 import { h } from "../dom.js";
 import { agentLink, button, choice, empty, notice, section, state, table, tabsOf, textFilter, when } from "../parts.js";
-import { all, ask, begin, unknownHere } from "../server.js";
+import { all, ask, begin, ofAgent, unknownHere } from "../server.js";
 import { inWords } from "../telling.js";
 import { kilometres, moment, number, percent, quantity, seconds, t } from "../words.js";
 
@@ -22,7 +22,7 @@ export const book = {
       return { side: "rules", charter, compared };
     }
     const wanted = PAGE * Number(more ?? 1);
-    const [whole, one, account] = await Promise.all([ask("network", { limit: 1 }, signal), all("ledger", { agent, kind, newest: "true" }, wanted, signal), agent ? ask(`agents/${encodeURIComponent(agent)}`, {}, signal).catch(unknownHere) : undefined]);
+    const [whole, one, account] = await Promise.all([ask("network", { limit: 1 }, signal), all("ledger", { agent, kind, newest: "true" }, wanted, signal), agent ? ask(`agents/${ofAgent(agent)}`, {}, signal).catch(unknownHere) : undefined]);
     return { side: "ledger", account, unknown: account === null, items: one.items, more: one.more, ledger: whole.ledger };
   },
   draw(app, data) {

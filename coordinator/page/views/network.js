@@ -2,7 +2,7 @@
 
 import { h } from "../dom.js";
 import { agentLink, choice, empty, needLink, nothingOf, notice, section, table, tabsOf, textFilter, tier } from "../parts.js";
-import { ask, unknownHere } from "../server.js";
+import { ask, ofAgent, unknownHere } from "../server.js";
 import { inWords } from "../telling.js";
 import { number, quantity, t } from "../words.js";
 import { hours } from "./hours.js";
@@ -38,7 +38,7 @@ export const network = {
     }
     if (side === "downstream") {
       const first = agent ?? (await ask("agents/newest", { limit: 1 }, signal)).items[0]?.agent;
-      return { side, names, agent: first, found: first ? await ask(`network/downstream/${encodeURIComponent(first)}`, {}, signal).catch(unknownHere) : undefined };
+      return { side, names, agent: first, found: first ? await ask(`network/downstream/${ofAgent(first)}`, {}, signal).catch(unknownHere) : undefined };
     }
     return { side, names, found: await ask(`network/${side === "weak" ? "weak-points" : "unreachable"}`, {}, signal) };
   },

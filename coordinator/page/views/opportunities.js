@@ -2,7 +2,7 @@
 
 import { h } from "../dom.js";
 import { agentLink, empty, needLink, notice, textFilter, tier } from "../parts.js";
-import { ask } from "../server.js";
+import { ask, ofAgent } from "../server.js";
 import { inWords } from "../telling.js";
 import { kilometres, quantity, t } from "../words.js";
 
@@ -14,7 +14,7 @@ export const opportunities = {
     const agent = app.query.agent || app.session.names[0];
     if (!agent) return { agent: "", items: [], others: (await ask("agents/newest", { limit: 24 }, signal)).items };
     try {
-      return { agent, items: (await ask(`opportunities/${encodeURIComponent(agent)}`, {}, signal)).items, others: [] };
+      return { agent, items: (await ask(`opportunities/${ofAgent(agent)}`, {}, signal)).items, others: [] };
     } catch (trouble) {
       if (trouble.status !== 404) throw trouble;
       return { agent, items: [], others: (await ask("agents/newest", { limit: 24 }, signal)).items, unknown: trouble.message };

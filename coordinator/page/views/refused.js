@@ -1,12 +1,12 @@
 // What was refused at the door, each with the sentence why.
 
 import { h } from "../dom.js";
-import { choice, empty, textFilter, when } from "../parts.js";
+import { button, choice, empty, textFilter, when } from "../parts.js";
 import { ask } from "../server.js";
 import { inWords } from "../telling.js";
 import { number, t } from "../words.js";
 
-const SHOWN = 200;
+const SHOWN = 200; // rows at first, and with each call for more
 const CODES = ["invalid", "speaker", "conflict", "late", "misplaced"];
 
 export const refused = {
@@ -21,13 +21,15 @@ export const refused = {
   draw(app, { counts, items }) {
     const { code, q } = app.query;
     const text = (q ?? "").toLowerCase();
+    const rows = SHOWN * Number(app.query.more ?? 1);
     const shown = items.filter((one) => (!code || one.code === code) && (!text || isIn(text, toldOf(one)) || isIn(text, one.said)));
     return h(
       "div",
       { class: "stack" },
       h("dl", { class: "figures" }, CODES.map((name) => h("div", { key: name }, h("dt", {}, t(`code.${name}`)), h("dd", {}, number(counts[name] ?? 0))))),
       h("div", { class: "filters" }, textFilter(t("filter.text"), q, (value) => app.filter({ q: value })), choice(t("refused.code"), code, [["", t("filter.all")], ...CODES.map((name) => [name, t(`code.${name}`)])], (name) => app.filter({ code: name }))),
-      shown.length ? h("ol", { class: "log turned-away" }, shown.slice(0, SHOWN).map((one) => row(one, Boolean(text) && !isIn(text, toldOf(one))))) : empty(t(code || q ? "refused.none_fits" : "refused.none")),
+      shown.length ? h("ol", { class: "log turned-away" }, shown.slice(0, rows).map((one) => row(one, Boolean(text) && !isIn(text, toldOf(one))))) : empty(t(code || q ? "refused.none_fits" : "refused.none")),
+      shown.length > rows ? button(t("more", { count: Math.min(SHOWN, shown.length - rows) }), () => app.filter({ more: Number(app.query.more ?? 1) + 1 }), { class: "more" }) : null,
     );
   },
 };

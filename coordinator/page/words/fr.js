@@ -624,6 +624,7 @@ export const french = {
   "said.door_making": "la recette prend {taken} pour faire {made} ; elle doit en faire plus qu’elle n’en prend : vérifiez entrées et sorties.",
   "said.door_agent_name": "{came} n’est pas un nom d’agent ; il n’a que lettres, chiffres, points, tirets et tirets bas : écrivez-le ainsi.",
   "said.door_whole": "{field} vaut {came} ; les pièces sont entières : envoyez un nombre entier, ou une autre unité.",
+  "said.door_minutes": "{field} vaut {came}, en {unit} ; c’est trop précis : arrondissez à moins de chiffres, ou dites {minutes} min.",
   "said.door_digits": "{field} vaut {came}, en {unit} ; c’est trop précis : arrondissez à moins de chiffres.",
   "said.door_large": "{field} vaut {came} ; au plus 1e9 de l’unité sont admis : vérifiez, ou dites-le dans une unité plus grande.",
   "said.door_number": "{field} vaut {came} ; il faut un nombre : envoyez-le sans guillemets.",

@@ -108,6 +108,7 @@ const FORMS = {
   door_agent_name: ".+ is (?<came>.+); an agent's name has only letters, digits, dots, underscores and hyphens: write it so\\.",
   door_whole: `${CAME}, in ".+"; pieces are whole: send a whole number, or another unit\\.`,
   door_digits: `${CAME}, in "(?<unit>.+)"; amounts are whole .+: round it to fewer digits\\.`,
+  door_minutes: `${CAME}, in "(?<unit>.+)"; amounts are whole .+: round it to fewer digits, or say (?<minutes>\\d+) min\\.`,
   door_large: `${CAME}; at most 1e9 of its unit is taken: check it, or say it in a larger unit than .+`,
   door_number: `${CAME}; a number was expected: send it without quotes\\.`,
   door_no_number: `${CAME}; a number was expected: send one, such as 12 or 12\\.5\\.`,

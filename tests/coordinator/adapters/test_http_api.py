@@ -359,6 +359,35 @@ def figure(server: Served, name: str) -> float:
 
 
 @pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        (
+            "/needs?foo=1",
+            '"foo" is no part of this question; it knows limit, after, agent, resource: see /help, and leave it out or mend it',
+        ),
+        ("/proposals?agent=a&sate=proposed", '"sate" is no part of this question; it knows limit, after, agent, resource, state: see'),
+        ("/shortage?agent=a", '"agent" is no part of this question; it knows none: see /help'),
+        ("/events?since=1", '"since" is no part of this question; it knows after: see'),
+        ("/map?x=%3Cb%3E", '"x" is no part of this question; it knows none: see'),
+    ],
+)
+def test_a_name_that_a_question_does_not_know_is_told_so(server: Served, path: str, sentence: str) -> None:
+    answer = server.ask("GET", path)
+    assert (answer.status, answer.json["code"]) == (400, "invalid")
+    assert answer.json["detail"].startswith(sentence)
+
+
+def test_every_question_takes_the_names_that_it_tells_of(server: Served) -> None:
+    """And the page's own address whatever stands behind it."""
+    for path, ways in server.get("/openapi.json")["paths"].items():
+        names = [each["name"] for each in ways.get("get", {}).get("parameters", []) if each["in"] == "query"]
+        if names and path != "/events":
+            query = "&".join(f"{name}=" for name in names)
+            assert "is no part of this question" not in server.ask("GET", f"{path}?{query}").body.decode()
+    assert server.ask("GET", "/?from=elsewhere").status == 200
+
+
+@pytest.mark.parametrize(
     ("bound", "most"),
     [pytest.param("MOST_WAITING", 3, id="so many requests"), pytest.param("MOST_HELD", 3 * len(OFFER), id="so many bytes")],
 )

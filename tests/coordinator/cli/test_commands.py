@@ -158,6 +158,43 @@ def test_words_that_have_expired_or_ended_when_said_are_taken_with_a_note(run: R
         assert f"note: {option[2:]} is 2020-01-01T00:00:00Z, which has passed, so this is never matched" in told.out
 
 
+@pytest.mark.parametrize(
+    ("hours", "end", "note"),
+    [
+        ("1000000", "T01:00:00Z", "effort is 1,000,000 h in a window of 1 h, as 1,000,000 machines at once would give"),
+        ("151", "T01:30:00Z", "effort is 151 h in a window of 1.5 h, as 101 machines at once would give"),
+        ("150", "T01:30:00Z", None),  # a hundred machines may stand in one hall
+    ],
+)
+def test_hours_beyond_all_machines_are_taken_with_a_note(run: Run, hours: str, end: str, note: str | None) -> None:
+    window = ("--begin", "2099-01-01T00:00:00Z", "--end", f"2099-01-01{end}")
+    told = run("publish", "capacity", "sawing", hours, *window, "--as", "a", "--log", "here")
+    assert told.code == 0
+    assert ("effort is" in told.out) == (note is not None)
+    assert note is None or note in told.out
+
+
+def test_amounts_are_shown_with_all_their_digits(run: Run) -> None:
+    run("publish", "need", "flour", "1234567.125", "--unit", "kg", "--as", "a", "--log", "here")
+    run("publish", "need", "sewing", "0.25", "--unit", "h", "--as", "a", "--log", "here")
+    shown = run("needs", "--log", "here").out
+    assert re.search(r"a/need/flour +flour, kg +1,234,567\.125 +0 +0 ", shown)
+    assert re.search(r"a/need/sewing +sewing, h +0\.25 +0 +0 ", shown)
+
+
+def test_a_third_of_an_hour_is_told_how_to_be_said(run: Run) -> None:
+    ended = run("publish", "need", "sewing", "0.333333", "--unit", "h", "--as", "a", "--log", "here")
+    assert ended.code == 2
+    assert "amounts are whole ms: round it to fewer digits, or say 20 min." in ended.err
+    ended = run("publish", "need", "sewing", "0.0000001", "--unit", "h", "--as", "a", "--log", "here")
+    assert ended.err.rstrip().endswith("round it to fewer digits.")
+
+
+def test_days_are_told_as_they_were_said(run: Run) -> None:
+    ended = run("token", "create", "a", "--days", "99999999")
+    assert (ended.code, "days is 99,999,999; more than 0 and at most 36500 were expected" in ended.err) == (2, True)
+
+
 def test_a_replay_tells_what_could_never_be_matched_and_which_distances_do_not_count(run: Run, tmp_path: Path) -> None:
     events = [say.offer("a", 3, "visor", end=-1), say.offer("b", 3, "visor", expires=5.0), say.need("c", 3, "visor", expires=-2.0)]
     (tmp_path / "events.jsonl").write_bytes(b"\n".join(events))
