@@ -25,6 +25,7 @@ from coordinator.wording import amount, asked_for, counted, near
 __all__ = ["DesignMakers", "Designs", "Input", "Maker", "Requirement", "designs", "makers", "place_meant", "recipes_named"]
 
 MOST_SUPPLIERS = 3  # named of each input, those who have most; the rest is counted
+SILENT, HAS_NONE = "say nothing that counts now of what they can do", "have none of what it takes"  # why agents are not shown
 MOST_UNKNOWN = 10  # names that nobody's table knows, shown of each answer
 
 
@@ -118,6 +119,27 @@ class _Able:
 
 
 @dataclass(frozen=True, slots=True)
+class _Everybody:
+    """All agents with what they can do, looked through once for however many recipes."""
+
+    able: Mapping[str, _Able]
+    doing: Mapping[str, list[str]]  # process -> agents with hours of it, or a capability
+    silent: int  # agents who say nothing of what they can do
+    unknown: tuple[str, ...]  # names that nobody's table knows, the most frequent first
+
+    @classmethod
+    def of(cls, able: Mapping[str, _Able]) -> "_Everybody":
+        """Return them by what they do."""
+        doing: dict[str, list[str]] = {}
+        for agent, abilities in able.items():
+            for process in abilities.hours.keys() | abilities.capabilities:
+                doing.setdefault(process, []).append(agent)
+        counts = Counter(name for abilities in able.values() for name in abilities.unknown)
+        unknown = tuple(name for name, _ in sorted(counts.items(), key=lambda row: (-row[1], row[0]))[:MOST_UNKNOWN])
+        return cls(able, doing, sum(not one.hours and not one.capabilities for one in able.values()), unknown)
+
+
+@dataclass(frozen=True, slots=True)
 class Designs:
     """Who could make what a name means, recipe by recipe, and why some of these are not used."""
 
@@ -157,10 +179,10 @@ def makers(
     With a book, what proposals ask is not free. Raises `Refused` where no recipe is called so.
     """
     refs = recipes_named(network, name)
-    able = {agent: _abilities(network, agent, log_us) for agent in sorted(network.agents)}
+    everybody = _Everybody.of({agent: _abilities(network, agent, log_us) for agent in sorted(network.agents)})
     stocked, made_by = _stocked(network, book, log_us), _made_by(network)
     inputs = {ref: tuple(_inputs(network, network.recipes[ref], stocked, made_by)) for ref in refs}
-    return tuple(_makers_of(network, ref, inputs[ref], able, near_to, within_m) for ref in refs)
+    return tuple(_makers_of(network, ref, inputs[ref], everybody, near_to, within_m) for ref in refs)
 
 
 def recipes_named(network: Network, name: str) -> list[str]:
@@ -202,7 +224,7 @@ def _makers_of(
     network: Network,
     ref: str,
     inputs: tuple[Input, ...],
-    able: Mapping[str, _Able],
+    everybody: _Everybody,
     near_to: Coordinates | None,
     within_m: int | None,
 ) -> DesignMakers:
@@ -211,17 +233,21 @@ def _makers_of(
     requirements = tuple(_requirements(network, recipe))
     found: list[Maker] = []
     hidden: Counter[str] = Counter()
-    unknown: Counter[str] = Counter()
-    for agent, abilities in able.items():
-        unknown.update(abilities.unknown)
-        maker = _maker(agent, abilities, requirements, _distance_m(network, agent, near_to))
-        why = _why_hidden(maker, abilities, within_m)
+    able = everybody.able
+    some = {agent for requirement in requirements for agent in everybody.doing.get(requirement.meant, ())}
+    if within_m is None and requirements:  # Of those who do none of it, how many are silent tells all there is to tell.
+        hidden[SILENT] += everybody.silent
+        hidden[HAS_NONE] += len(able) - len(some) - everybody.silent
+    else:
+        some = set(able)
+    for agent in some:
+        maker = _maker(agent, able[agent], requirements, _distance_m(network, agent, near_to))
+        why = _why_hidden(maker, able[agent], within_m)
         if why is None:
             found.append(maker)
         else:
             hidden[why] += 1
     found.sort(key=lambda one: (len(one.lacks), -one.near, -one.with_hours, -1 if one.distance_m is None else one.distance_m, one.agent))
-    names = tuple(name for name, _ in sorted(unknown.items(), key=lambda row: (-row[1], row[0]))[:MOST_UNKNOWN])
     return DesignMakers(
         recipe=ref,
         name=recipe.recipe,
@@ -231,8 +257,8 @@ def _makers_of(
         inputs_missing=missing,
         unknown_quantities=recipe.quantity_unknown,
         makers=tuple(found),
-        hidden=dict(sorted(hidden.items())),
-        names_not_known=names,
+        hidden=dict(sorted((+hidden).items())),
+        names_not_known=everybody.unknown,
     )
 
 
@@ -327,13 +353,13 @@ def _why_hidden(maker: Maker, able: _Able, within_m: int | None) -> str | None:
     if not maker.of:
         return "nobody can say: the design names no process"
     if not able.hours and not able.capabilities:
-        return "say nothing that counts now of what they can do"
+        return SILENT
     if within_m is not None and maker.distance_m is None:
         return "state no place"
     if within_m is not None and maker.distance_m is not None and maker.distance_m > within_m:
         return "farther away than asked"
     if not maker.has and not maker.near:
-        return "have none of what it takes"
+        return HAS_NONE
     return None
 
 

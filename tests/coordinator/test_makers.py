@@ -1,5 +1,7 @@
 """Who could make a design: complete makers first, near misses by what they lack, all others counted by the reason."""
 
+from random import Random
+
 import pytest
 
 import coordinator.makers
@@ -180,3 +182,20 @@ def test_a_draft_is_shown_as_one_and_its_unknown_hours_count_as_requirements():
     }
     found = answer(event("recipe", "agent:d", "chair", 0, draft), agent("w", classified_as=["jigsaw"]), name="chair")
     assert (found.draft, found.unknown_quantities, [one.agent for one in found.makers]) == (True, ("legs",), ["w"])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_looking_only_at_who_does_any_of_it_tells_the_same_as_looking_at_each(seed):
+    """Within half the earth, which is everybody who states a place, each agent is looked at."""
+    random = Random(seed)
+    words = ("laser", "three_d_printing", "soldering", "assembly", "sewing", "baking with love")
+    lines = [agent("designer", 45.0)]
+    for number in range(30):
+        who = f"agent-{number}"
+        lines.append(agent(who, 45.0, number / 10, classified_as=random.sample(words, random.randint(0, 2))))
+        lines += [capacity(who, 5, process, subject=process) for process in random.sample(words[:5], random.choice((0, 0, 1)))]
+    told = network(*lines)
+    [some], [each] = (makers(told, "stand", log_us=NOW_US, near_to=(45.0, 0.0), within_m=within_m) for within_m in (None, 30_000_000))
+    assert some == each
+    assert some.makers
+    assert len(some.hidden) == 2

@@ -708,6 +708,12 @@ export const french = {
   "said.no_place": "« {name} » n’est pas un lieu ; il faut une latitude jusqu’à 90 et une longitude jusqu’à 180 degrés",
   "said.several_proposals": "plusieurs propositions commencent par « {name} » ; écrivez-en plus",
   "said.several_needs": "plusieurs besoins ont « {name} » dans leur identifiant ; écrivez-en plus : agent/need/sujet",
+  "said.busy_trying": "un autre plan est à l’essai en ce moment ; redemandez dans quelques secondes",
+  "said.busy_map": "la première carte est en train d’être dessinée ; redemandez dans quelques secondes",
+  "said.busy_planning": "le coordinateur planifie depuis plus de {seconds} s ; réessayez un peu plus tard",
+  "said.busy_stopping": "le coordinateur s’arrête ; réessayez quand il sera revenu",
+  "said.busy_reading": "le coordinateur n’est pas prêt : il relit l’historique",
+  "said.busy_many": "{requests} envois attendent déjà ; rien de celui-ci n’a été pris : redites-le dans 2 s ou plus tard",
   "said.door_late": "time vaut {came}, {late} s avant le temps du journal ; au plus {most} s de retard sont admises : redites-le avec l’heure actuelle",
 };
 

@@ -167,6 +167,13 @@ const FORMS = {
   door_counter_lacks: "(?<field>\\S+) is missing; a counter says how much instead: add the smaller quantity\\.",
   door_counter_accept: "(?<field>\\S+) came with accept; a proposal is accepted whole: leave it out, or send answer counter\\.",
   door_report_both: "\\S+ has both quantity and effort; a report tells one of them: send two reports\\.",
+  // why a question or a word has to wait
+  busy_trying: "another plan is being tried just now; ask again in a few seconds",
+  busy_map: "the first map is being drawn just now; ask again in a few seconds",
+  busy_planning: "the coordinator has been planning for more than (?<seconds>\\d+) s; try again in a while",
+  busy_stopping: "the coordinator is stopping; try again when it is back",
+  busy_reading: "the coordinator is not ready: the history is being read",
+  busy_many: "(?<requests>\\d+) requests with signals wait already; nothing of this one was taken: say it again in 2 s or later",
   door_late: "time is (?<came>\\S+), (?<late>\\d+) s before the log's \\S+; at most (?<most>\\d+) s late was expected: say it anew with the time of now",
 };
 

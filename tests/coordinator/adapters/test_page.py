@@ -183,6 +183,18 @@ def test_why_an_answer_was_refused_can_be_said_in_the_readers_language(tmp_path:
     assert known <= set(found.values())
 
 
+def test_why_one_has_to_wait_can_be_said_in_the_readers_language(told: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    sentences: list[str] = []
+    monkeypatch.setattr(told.service, "_wait_s", 0.0)
+    with told.service._lock:
+        sentences.append(told.ask("GET", "/needs").json["detail"])
+    monkeypatch.setattr("coordinator.adapters.http_api.MOST_WAITING", 0)
+    sentences.append(told.post(signal("need", "clinic", 1)).json["detail"])
+    monkeypatch.setattr(told.service._stop, "is_set", lambda: True)
+    sentences.append(told.ask("GET", "/needs").json["detail"])
+    assert [form_of(each) for each in sentences] == ["busy_planning", "busy_many", "busy_stopping"]
+
+
 def test_why_a_signal_was_turned_away_can_be_said_in_the_readers_language(tmp_path: Path) -> None:
     pieces = {"value": 20, "unit": "1"}
     bad = (
@@ -467,7 +479,8 @@ def test_a_history_is_whole_however_the_words_were_written_and_whatever_was_refu
 def test_the_rules_are_compared_by_a_post_alone_and_only_for_pages_of_its_own(tmp_path: Path) -> None:
     with serve(tmp_path / "log") as served:
         untouched = {"running": None, "trouble": None, "last": None}
-        assert served.get("/charter/compared?start=true") == untouched
+        assert served.ask("GET", "/charter/compared?start=true").status == 400
+        assert served.get("/charter/compared") == untouched
         assert served.ask("POST", "/charter/compared", b"", {"origin": "https://evil.example"}).status == 403
         assert served.get("/charter/compared") == untouched
         begun = served.ask("POST", "/charter/compared")
@@ -534,6 +547,7 @@ def test_what_would_lift_a_need_is_tried_for_one_asker_at_a_time(told: Served, m
         503,
         "another plan is being tried just now; ask again in a few seconds",
     )
+    assert form_of(turned_away.json["detail"]) == "busy_trying"
     assert told.get(asking) == {"need": "tried"}
 
 
