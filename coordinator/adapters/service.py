@@ -1,6 +1,7 @@
 """One embedded log and one coordination, shared by threads: nothing is shown or acknowledged before the log has it.
 
-One lock guards the coordination, for writers and readers alike; a reader waits while a cycle plans, but never without a bound.
+One lock guards the coordination, for writers and readers alike; a reader waits while a cycle plans, but never without a bound. Whoever
+has to walk through all of it takes a `moment` for that, which holds the lock for a handful of things at a time.
 """
 
 import json

@@ -144,7 +144,7 @@ def main() -> None:
             core.planning = True
             core.run_cycle()
             for number in range(wanted.proposals):
-                line = proposal(f"p{number:07}", "site-000000", "site-000001", 1, at=SINCE_H)
+                line = proposal(f"p{number:07}", "site-000000", "site-000001", 1, at=SINCE_H, expires=SINCE_H + 168)
                 core.take(parse_event(line), line)
             print(
                 f"{wanted.signals:,} signals, {len(core.book.deals):,} proposals; planned in {time.perf_counter() - began_s:.1f} s",

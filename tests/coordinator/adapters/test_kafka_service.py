@@ -23,7 +23,9 @@ from coordinator.charter import Charter
 from coordinator.cloudevents import to_binary
 from coordinator.commitments import State
 from coordinator.errors import Defect, Refused, Unavailable
+from coordinator.explaining import explain
 from coordinator.replaying import digest, standing_proposals
+from coordinator.results import as_json
 from coordinator.signals import event_json
 from coordinator.stream import DEAD_LETTER, LEDGER, PROPOSAL, SIGNAL, START, TURN, Batch, Entry, Record, partition_of
 from coordinator.turns import Taking, Turn, TurnJudge, turn_lines
@@ -157,6 +159,21 @@ def test_who_says_what_is_counted_apart_is_told_so(start: Start) -> None:
     [apart] = service.publish([event_json("offer", "agent:atelier-sud", "o", wall_us(), data)])
     assert (first.note, apart.status) == (None, "taken")
     assert "counted in 'kg' here, and by others in '1'" in str(apart.note)
+
+
+def test_a_moment_tells_why_as_what_stands_does_and_how_much_of_the_stream_it_counts(start: Start) -> None:
+    service = start()
+    for quantity in (20, 90):  # the second moment follows the first
+        service.publish([pieces("offer", "maker", 60), pieces("need", "clinic", quantity)])
+        moment, entries = service.moment()
+        need = "clinic/need/face-shield"
+        while True:
+            with service.reading() as coordination:
+                if entries == service.status().entries:
+                    assert as_json(explain(moment, need)) == as_json(explain(coordination, need))
+                    assert explain(moment, need).asked.grains == quantity
+                    break
+            moment, entries = service.moment()
 
 
 def test_words_straight_from_kafka_count_like_those_over_http(start: Start, stranger: KafkaProducer) -> None:
