@@ -25,6 +25,8 @@ from coordinator.timetable import timetable
 from coordinator.trees import tree
 from coordinator.weakness import weak_points
 from tests.coordinator.test_snapshots import CHARTER, words_of
+from tests.support.desk import Desk
+from tests.support.events import need, offer, proposal, retracted
 
 Ask = Callable[[Coordination], Any]
 
@@ -50,8 +52,8 @@ def questions(core: Coordination) -> Iterator[tuple[str, Ask]]:
     for ref in sorted(ref for ref, one in core.network.stances.items() if not one.is_supply):
         yield f"why {ref}", lambda here, ref=ref: explain(here, ref)
         yield f"explode {ref}", lambda here, ref=ref: explode(here, ref)
-    for proposal in sorted(core.book.deals):
-        yield f"without {proposal}", lambda here, proposal=proposal: without(here, proposal)
+    for name in sorted(core.book.deals):
+        yield f"without {name}", lambda here, name=name: without(here, name)
 
 
 def answered(core: Coordination, asked: Coordination) -> dict[str, Any]:
@@ -126,3 +128,17 @@ def test_a_moment_costs_what_changed_since_the_last():
     assert follower.copy_some(core, 12)
     then = follower.moment()
     assert sum(one is not first.stances.get(ref) for ref, one in then.stances.items()) < 12
+
+
+def test_a_proposal_that_comes_back_is_the_last_that_was_made():
+    desk = Desk(offer("a", 9), need("b", 9), proposal("p", "a", "b", 1, at=1), proposal("q", "a", "b", 1, at=1))
+    desk.core.judging = desk.core.planning = False
+    follower = Follower()
+    while not follower.copy_some(desk.core, 9):
+        pass
+    assert list(follower.moment().deals) == ["p", "q"]
+    desk.take(retracted("p", at=2), proposal("r", "a", "b", 1, at=2), proposal("p", "a", "b", 1, at=3))
+    assert follower.copy_some(desk.core, 9)
+    moment = follower.moment().opened(desk.core)
+    assert list(moment.book.deals) == list(desk.core.book.deals) == ["q", "r", "p"]
+    assert [deal.proposal for deal in moment.book.naming("a/offer/o")] == ["q", "r", "p"]
