@@ -26,7 +26,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Beats", "beside", "beside_and_why"]
+__all__ = ["Beats", "beside"]
 
 BEAT_S = 0.001
 WORTH_TELLING_S = 0.0005  # by a core: as it always comes a little late
@@ -62,14 +62,11 @@ class Beats:
         return worst_s
 
 
-async def beside(work: Awaitable[object]) -> list[float]:
-    """Return by how many milliseconds each beat of this loop came late while work was awaited, beyond what the machine did."""
-    waits, _ = await beside_and_why(work)
-    return waits
+async def beside(work: Awaitable[object]) -> tuple[list[float], dict[int, str]]:
+    """Return by how many milliseconds each beat of this loop came late while work was awaited, beyond what the machine did.
 
-
-async def beside_and_why(work: Awaitable[object]) -> tuple[list[float], dict[int, str]]:
-    """Return how late each beat came, as `beside` does, and of those that came late, by number, what went on meanwhile."""
+    And of those that came late, by number, what went on meanwhile.
+    """
     beats, cores = Beats(), []
     with _cores_beating() as processes, _witnessed() as witness:
         beating = asyncio.create_task(_beat(beats, witness))

@@ -23,7 +23,7 @@ import numpy as np
 from coordinator.adapters.feed import Feed
 from coordinator.cli import main as coordinator
 from coordinator.signals import event_json
-from tests.benchmarks.beats import beside_and_why
+from tests.benchmarks.beats import beside
 from tests.benchmarks.served import served
 
 LATE_MS = 5.0
@@ -109,7 +109,7 @@ def inside() -> None:
         async def measure() -> None:
             while True:
                 await next_ring()
-                Path(f"{WAITS}.part").write_text(json.dumps(await beside_and_why(next_ring())))
+                Path(f"{WAITS}.part").write_text(json.dumps(await beside(next_ring())))
                 Path(f"{WAITS}.part").rename(WAITS)
 
         async with own(self, app):

@@ -33,13 +33,17 @@ AT_ONCE = 1_000  # events handed over in one call beside the loop
 Waits = list[float]
 
 
-def beside_loop(work: Callable[[], object]) -> Waits:
-    """Return by how many milliseconds each beat of a loop came late while another thread worked."""
+def beside_loop(what: str, work: Callable[[], object]) -> None:
+    """Print by how many milliseconds beats of a loop came late while another thread worked, and what went on until the late ones."""
 
-    async def watched() -> Waits:
+    async def watched() -> tuple[Waits, dict[int, str]]:
         return await beside(asyncio.to_thread(work))
 
-    return asyncio.run(watched())
+    waits, why = asyncio.run(watched())
+    told(what, waits)
+    for beat, reason in why.items():
+        if waits[beat] > LATE_MS:
+            print(f"    {waits[beat]:.1f} ms: {reason}", flush=True)
 
 
 def told(what: str, waits: Waits) -> None:
@@ -152,13 +156,13 @@ def main() -> None:
     problem = plane(wanted.instance, wanted.arcs, fair=wanted.fairness == "portions")
     print(f"{wanted.instance}, {wanted.arcs} arcs, fairness {wanted.fairness}")
     print(f"{'ms that a beat came late, in an event loop beside':58} {'longest':>8} {'of 1 000':>9} {'more than 5 ms':>14}")
-    told("nothing", beside_loop(lambda: time.sleep(wanted.seconds)))
-    told("a field being built", beside_loop(lambda: Field(problem)))
+    beside_loop("nothing", lambda: time.sleep(wanted.seconds))
+    beside_loop("a field being built", lambda: Field(problem))
     field, events = Field(problem), events_of(problem, EVENTS, 1)
-    told("its events, one by one", beside_loop(lambda: singly(field, events, wanted.seconds)))
-    told("its events, by the thousand", beside_loop(lambda: take_in(field, events, wanted.seconds)))
-    told("its pressures being asked for", beside_loop(lambda: keep_asking(field, wanted.seconds)))
-    told("OR-Tools solving the same", beside_loop(lambda: stock(problem)))
+    beside_loop("its events, one by one", lambda: singly(field, events, wanted.seconds))
+    beside_loop("its events, by the thousand", lambda: take_in(field, events, wanted.seconds))
+    beside_loop("its pressures being asked for", lambda: keep_asking(field, wanted.seconds))
+    beside_loop("OR-Tools solving the same", lambda: stock(problem))
     print(f"CPU ms of a turn in the loop itself, {BUDGET} visits each")
     told("building (each turn)", built_by_turns(problem)[1])
     field, again = built_by_turns(problem)
