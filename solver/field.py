@@ -70,8 +70,9 @@ class Field:
     table has moved to one twice as large; those of nodes and arcs have room for three times what the field was built from. One after
     which a step of urgency may be outweighed, as an effort is more than four times the greatest known when it was built, or there
     are more than four times as many offers and needs, waits until all is built anew; the call that brings it reads the efforts
-    through. Whatever else is called before waits for that: changes and what tells of the optimum until the field is at rest, other
-    questions (as `flow`) and `copy` until what comes before the search is done. They finish it in one piece.
+    through. What comes in one call, comes in one piece: 10 µs an arc. Whatever else is called before waits for that: changes and what
+    tells of the optimum until the field is at rest, other questions (as `flow`) and `copy` until what comes before the search is
+    done. They finish it in one piece.
 
     References
     ----------
@@ -281,8 +282,7 @@ class Field:
         before = int(self._layout.net.gate[node, self._kernel.LIMIT])
         supply = _no_less(before + _whole(units, f"offer {offer} changes by"), 0, f"offer {offer} would have")
         self._fit(offered=supply - before)
-        self._let_go(node, 0, supply)
-        self._happen(node, -1, supply)
+        self._happen(0, node, -1, supply)
 
     def need_changes(self, need: int, units: int) -> None:
         """Let a need ask for so many units more, or fewer below 0."""
@@ -291,8 +291,7 @@ class Field:
         before = self._demand(need)
         demand = _no_less(before + _whole(units, f"need {need} changes by"), 0, f"need {need} would ask for")
         self._fit(asked=demand - before)
-        self._let_go(node, 1, demand)
-        self._happen(node, self._way.at(need), demand)
+        self._happen(1, node, self._way.at(need), demand)
 
     def take_in(self, at_offer: ArrayLike, position: ArrayLike, units: ArrayLike) -> int:
         """Return how many of many events were taken in, in their order: each offer then has, or need asks for, so many units in all.
@@ -639,8 +638,13 @@ class Field:
         self._engine.check_worth(scale.worth, self._levels, scale.margin, self._hysteresis)
         return scale
 
-    def _happen(self, node: int, way: int, units: int) -> None:
-        """Let one offer have, or one need ask for, so many units in all."""
+    def _happen(self, side: int, node: int, way: int, units: int) -> None:
+        """Let one offer (side 0) have, or one need (1) ask for, so many units in all."""
+        surplus = int(self._kernel.pinned_at(self._layout.net, node, side)) - units if self._pins else 0
+        if surplus > 0:
+            self._before = InTurns(self._letting_go(side, node, way, units, surplus))
+            self._settle()
+            return
         self._event[:, 0] = node, way, units
         done, how = self._engine.happen(self._layout, *self._event, self._visits)
         if not done:  # The budget was used up before.
@@ -779,21 +783,18 @@ class Field:
             own, way = self._engine.part_claim(self._layout, int(self._need_node.values[need]))
             self._claim_node.values[claim], self._way.values[need], self._sole.values[claim] = own, way, -1
 
-    def _let_go(self, node: int, side: int, units: int) -> None:
-        """Let pins go at a node, the arc of the highest position first, until no more than ``units`` are pinned; it has to be settled."""
-        if not self._pins:
-            return
-        surplus = int(self._kernel.pinned_at(self._layout.net, node, side)) - units
-        if surplus <= 0:
-            return
-        column = self._offer if side == 0 else self._need
-        nodes = self._offer_node if side == 0 else self._need_node
-        for arc in np.flatnonzero(nodes.values[column.values] == node)[::-1].tolist():
+    def _letting_go(self, side: int, node: int, way: int, units: int, surplus: int) -> Passes[None]:
+        """Let a surplus of pinned units go at a node, those on the arc of the highest position first, and the event come then."""
+        column, nodes = (self._offer, self._offer_node) if side == 0 else (self._need, self._need_node)
+        is_here = np.empty(column.count, dtype=bool)
+        yield written(is_here, lambda arcs: nodes.values[column.values[arcs]] == node)
+        for arc in np.flatnonzero(is_here)[::-1].tolist():
             pinned = self._pinned_on(arc)
             if pinned and surplus > 0:
                 self._put(arc, flow_pinned=max(0, pinned - surplus))
                 self._adjust(arc)
                 surplus -= pinned
+        self._asking = np.full(1, node), np.full(1, way), np.full(1, units)
 
     def _next_arcs(self, count: int) -> list[int]:
         """Return the positions that so many new arcs will have."""

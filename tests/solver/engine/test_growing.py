@@ -29,17 +29,28 @@ def growing(field: Field, seed: int) -> Iterator[Happening]:
         pairs = sorted(set(pairs) - here)
         effort = int(rng.integers(farthest))
         yield lambda field, pairs=pairs, effort=effort: field.add_arcs(*zip(*pairs, strict=True), [effort] * len(pairs)) if pairs else None  # type: ignore[misc]
+        carrying, pinned = np.flatnonzero(field.flow() > 1).tolist(), np.flatnonzero(field.pinned()).tolist()
+        if carrying:
+            arc = int(rng.choice(carrying))
+            yield lambda field, arc=arc: field.pin(arc, int(field.flow()[arc]) // 2)  # type: ignore[misc]
+        if pinned and rng.random() < 0.5:
+            arc = int(rng.choice(pinned))
+            offer, need = (int(ends[arc]) for ends in field.ends())
+            left, problem = int(field.pinned()[arc]) - 1, field.problem()  # One unit fewer than are pinned on this arc alone.
+            if rng.random() < 0.5:
+                change, end, less = Field.offer_changes, offer, left - int(problem.supply[offer])
+            else:
+                change, end, less = Field.need_changes, need, left - int(problem.demand[need])
+            yield lambda field, change=change, end=end, less=less: change(field, end, less)  # type: ignore[misc]
         arc = int(rng.integers(len(field.flow())))
         if field._row.at(arc) >= 0:
-            kind, units = int(rng.integers(5)), int(rng.integers(9))
+            kind, units = int(rng.integers(4)), int(rng.integers(9))
             if kind == 0:
                 yield lambda field, arc=arc: field.remove_arc(arc)  # type: ignore[misc]
             elif kind == 1:
                 yield lambda field, arc=arc, effort=effort: field.change_effort(arc, 5 * effort)  # type: ignore[misc]
             elif kind == 2 and field._hysteresis:
                 yield lambda field, arc=arc, units=units: field.keep(arc, units)  # type: ignore[misc]
-            elif kind == 3:
-                yield lambda field, arc=arc: field.pin(arc, int(field.flow()[arc]) // 2)  # type: ignore[misc]
             else:
                 yield lambda field, arc=arc, units=units: field.change_most(arc, units)  # type: ignore[misc]
 
@@ -49,12 +60,13 @@ def test_by_turns_every_byte_is_what_it_is_in_one_piece(seed: int) -> None:
     problem, rng = problem_of(seed, most_nodes=8), np.random.default_rng(seed)
     whole = Field(problem)
     others = [(Field(problem, budget=0), most) for most in (1, 40, 4_000)]
-    moved, built = 0, 0
+    moved, built, let_go = 0, 0, 0
     for happens in growing(whole, seed):
-        tables, scale = whole._layout.net, whole._scale
+        tables, scale, pinned = whole._layout.net, whole._scale, int(whole.pinned().sum())
         told = happens(whole)
         moved += any(now is not before for now, before in zip(whole._layout.net, tables, strict=True)) and whole._scale == scale
         built += whole._scale != scale
+        let_go += int(whole.pinned().sum()) < pinned
         for field, most in others:
             field.finish()
             assert happens(field) == told  # At once, whatever has to wait.
@@ -63,6 +75,7 @@ def test_by_turns_every_byte_is_what_it_is_in_one_piece(seed: int) -> None:
             assert everything(field) == everything(whole)
     assert moved > 3
     assert built > 1
+    assert let_go > 9
 
 
 def outgrown(budget: int | None) -> tuple[Field, Happening]:
