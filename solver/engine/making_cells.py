@@ -1,4 +1,4 @@
-"""Unsplit lots on one cell: a linear program for pressures, fillings or HiGHS on the nearest pairs, then CP-SAT on what is left open."""
+"""Unsplit lots on one cell: a linear program for pressures, fillings, HiGHS or moves on near pairs, then CP-SAT on what is left open."""
 
 import math
 from typing import Any
@@ -11,6 +11,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_matrix
 
 from solver.engine.making_columns import fill_makers
+from solver.engine.making_moves import moved
 from solver.errors import EngineFault
 from solver.making.lots import AssignedLots, UnsplitLots, bound_of_fillings, bound_of_lots, greedy, in_steps
 from solver.making.reference import Draw
@@ -28,6 +29,11 @@ FILLING = 0.8  # of the limit: fillings, where these are looked for; and then so
 FEW_AFTER = 0.1
 FILLED = 15  # lots a maker: of more of them some always add up to nearly all of its hours, and pressures tell as much
 MOST_STEPS = 10_000  # of hours, by which a maker is filled
+MANY_PAIRS = 10_000  # of lots and makers, from which on moves of one lot or two find more than branches do, in less time
+MOVING = 0.4  # of the limit: such moves, and then some makers at a time
+MOVES = 400_000_000  # pairs looked at, for a limit of 1
+CLOSEST = (4, 3)  # makers that a lot may move to, one after the other
+LEAST_TOLL = 0.1  # of a grain too many where no maker's hours press: such a part of what a grain takes on average
 NODES = 80  # of HiGHS's tree, for a limit of 1 and one maker: with twice as many makers a node takes twice as long or more
 NEARLY = 0.001  # of the best on the nearest pairs: HiGHS stops there, since other pairs may gain as much
 SLICE = 0.3  # of work for one search among some makers
@@ -52,7 +58,11 @@ def assign(asked: UnsplitLots, limit: float, seed: int) -> AssignedLots:
             found, worth = fill_makers(asked, pressure / scale, scale, limit * FILLING, seed)
             bound = max(bound, bound_of_fillings(asked, worth, scale))
         else:
-            found = _branched(asked, near, int(limit * NODES / len(pressure)))
+            found = (
+                _moved(asked, best, regret, pressure / scale, bound, limit * MOVING, seed)
+                if asked.effort.size >= MANY_PAIRS
+                else _branched(asked, near, int(limit * NODES / len(pressure)))
+            )
         best = min(best, found, key=lambda maker: _effort(asked, maker))
     if best[0] < 0 or opens:
         best, _, _ = _better(asked, best, near | opens, limit * SHARES[0], seed)
@@ -81,6 +91,20 @@ def _nearest(regret: Floats) -> NDArray[np.bool_]:
     near = np.zeros(regret.shape, dtype=bool)
     np.put_along_axis(near, np.argsort(regret, axis=0, kind="stable")[:NEAREST], True, axis=0)
     return near
+
+
+def _moved(asked: UnsplitLots, best: Ints, regret: Floats, pressure: Floats, bound: int, limit: float, seed: int) -> Ints:
+    """Return an answer by moves of one lot or two among the nearest makers, no worse than ``best``; all -1 where none was found."""
+    hours = max(float(asked.hours.mean()), 1.0)
+    toll = np.maximum(pressure, LEAST_TOLL * max(float(asked.effort.mean()), 1.0) / hours)
+    nearest = np.argsort(regret, axis=0, kind="stable").T
+    for closest in CLOSEST:
+        near = np.ascontiguousarray(nearest[:, :closest])
+        start = near[:, 0].copy() if best[0] < 0 else best
+        work = int(limit * MOVES / len(CLOSEST))
+        found, fits = moved(asked.effort, asked.hours, asked.useful, start, near, toll, bound, work, seed)
+        best = found if fits else best
+    return best
 
 
 def _branched(asked: UnsplitLots, looked_at: NDArray[np.bool_], nodes: int) -> Ints:

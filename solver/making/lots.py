@@ -76,8 +76,8 @@ def assign_lots(asked: UnsplitLots, limit: float = 10.0, seed: int = 1) -> Assig
     """Return the best answer found within a deterministic ``limit`` (about seconds of one core), the same one each time.
 
     A linear program gives pressures and a bound. Where makers get few lots, one over whole fillings of theirs gives a closer bound, and
-    answers; elsewhere HiGHS branches on the pairs nearest by the pressures. CP-SAT lets a few makers at a time share their lots
-    anew; last, it searches all pairs but those that their reduced effort rules out exactly.
+    answers; elsewhere HiGHS branches on the pairs nearest by the pressures, or where pairs are many, lots are moved one or two at a time.
+    CP-SAT lets a few makers at a time share their lots anew; last, it searches all pairs but those that their reduced effort rules out.
     """
     makers, lots = asked.effort.shape
     nothing = np.zeros(0, dtype=np.int64)

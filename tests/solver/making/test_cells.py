@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from solver.engine.making_columns import best_fillings
+from solver.engine.making_moves import moved
 from solver.errors import BadProblem, TooLarge
 from solver.making.lots import UnsplitLots, assign_lots, bound_of_fillings, bound_of_lots, broken_assignment, in_steps
 from solver.making.reference import Draw
@@ -114,6 +115,25 @@ def test_worths_of_lots_bound_more_closely_than_pressures_of_hours(seed: int) ->
     by_hours, by_lots = (bound_of_lots(asked, answer.pressure, answer.scale), bound_of_fillings(asked, answer.worth, answer.scale))
     assert by_hours < by_lots <= answer.bound
     assert broken_assignment(asked, replace(answer, worth=np.zeros(40, dtype=np.int64), bound=by_lots, proven=False)) != []
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_moves_of_one_lot_or_two_find_the_best_answer_of_all_or_say_that_theirs_does_not_fit(seed: int) -> None:
+    asked = lots(seed)
+    makers, count = asked.effort.shape
+    near = np.repeat(np.arange(makers)[None, :], count, axis=0)
+    best = None
+    for maker in product(range(makers), repeat=count):
+        used = np.bincount(maker, weights=asked.hours[list(maker), range(count)], minlength=makers)
+        if (used <= asked.capacity).all():
+            effort = int(asked.effort[list(maker), range(count)].sum())
+            best = effort if best is None else min(best, effort)
+    found, fits = moved(asked.effort, asked.hours, asked.capacity, np.zeros(count, dtype=np.int64), near, np.ones(makers), 0, 10**6, seed)
+    assert fits == (best is not None)
+    if best is not None:
+        used = np.bincount(found, weights=asked.hours[found, np.arange(count)], minlength=makers)
+        assert (used <= asked.capacity).all()
+        assert asked.effort[found, np.arange(count)].sum() == best
 
 
 def test_hours_too_long_to_fill_step_by_step_are_assigned_by_pressures() -> None:
