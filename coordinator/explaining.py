@@ -11,7 +11,7 @@ from coordinator.commitments import ENDED, OPEN, Book, Deal
 from coordinator.cycle import Coordination
 from coordinator.errors import Refused
 from coordinator.graph import build_graph, unpromised_grains
-from coordinator.limits import process_meant, processes_done
+from coordinator.limits import lacking, process_meant, processes_done
 from coordinator.loops import recipe_stocks
 from coordinator.making import makings, runnable, suppliers, with_broader
 from coordinator.matching import Hidden
@@ -23,7 +23,7 @@ from coordinator.times import format_instant
 from coordinator.units import Quantity
 from coordinator.wording import amount, asked_for, counted, shown
 
-__all__ = ["Explanation", "HiddenOffers", "Served", "User", "explain", "need_named"]
+__all__ = ["Explanation", "HiddenOffers", "Served", "User", "explain", "hours_too_short", "need_named"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,13 +290,10 @@ def _nobody(view: _View, names: Sequence[NearName], unused: Mapping[str, str]) -
         if recipe.ref in able and not view.accepted.isdisjoint(recipe.gives):
             ready = f"the recipe {recipe.ref} makes it, and everything it takes is offered by somebody; nobody offers what it makes"
             scarce = [] if recipe.ref in unused else list(_too_little(view, recipe.ref))
-            too_short = [] if recipe.ref in unused else list(_too_few_hours(view, recipe.ref))
+            too_short = [] if recipe.ref in unused else hours_too_short(view.network, view.book, view.log_us, recipe.ref)
             lacks = [f"a run takes {amount(one.run)} of {one.name}, and {amount(one.free)} is free in all" for one in scarce]
-            lacks += [
-                f"a run takes {amount(run)} of {name}, and no capacity has more than {amount(most)} free" for name, run, most in too_short
-            ]
-            yield from (f"the recipe {recipe.ref} makes it, but {lack}" for lack in lacks)
-            if not lacks:
+            yield from (f"the recipe {recipe.ref} makes it, but {lack}" for lack in (*lacks, *too_short))
+            if not lacks and not too_short:
                 yield unused.get(recipe.ref, ready)
     for name in names:
         yield f"`{name.name}` has nearly the same name: offered by {name.offered_by}, needed by {name.needed_by}"
@@ -328,16 +325,19 @@ def _too_little(view: _View, ref: str) -> Iterable[_TooLittle]:
             yield _TooLittle(stock[0][1], run, there, more)
 
 
-def _too_few_hours(view: _View, ref: str) -> Iterable[tuple[str, Quantity, Quantity]]:
-    """Yield the processes of which no capacity has the hours of one run, which no two share: (name, one run, the most free)."""
-    network = view.network
+def hours_too_short(network: Network, book: Book, log_us: int, ref: str) -> list[str]:
+    """Return a sentence for each step of a recipe whose hours no capacity that can do it has free: no two share a run."""
+    told: list[str] = []
     machines = [one for one in network.living() if one.kind == "capacity"]
     for step in network.recipes[ref].steps:
         thing = network.canonical((PROCESS, step.process))
         run = step.effort.grains + (step.setup.grains if step.setup else 0)
-        free = [view.book.open_grains(one, view.log_us) for one in machines if thing[1] in processes_done(network, one.name)]
-        if free and max(free) < run:
-            yield thing[1], amount_of(network, (thing, "time"), run), amount_of(network, (thing, "time"), max(free))
+        able = [one for one in machines if thing[1] in processes_done(network, one.name) and not lacking(step.requires, one.limits or {})]
+        most = max((book.open_grains(one, log_us) for one in able), default=run)  # that nobody can do it is told elsewhere
+        if most < run:
+            takes, has = (amount(amount_of(network, (thing, "time"), each)) for each in (run, most))
+            told.append(f"a run takes {takes} of {thing[1]}, and no capacity that can do it has more than {has} free")
+    return told
 
 
 def _used_up(view: _View) -> Iterable[str]:

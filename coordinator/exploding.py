@@ -13,7 +13,7 @@ from fractions import Fraction
 import networkx as nx
 
 from coordinator.cycle import Coordination
-from coordinator.explaining import need_named
+from coordinator.explaining import hours_too_short, need_named
 from coordinator.limits import lacking, process_meant, processes_done
 from coordinator.loops import Stock, recipe_stocks
 from coordinator.network import PROCESS, Network, Stance
@@ -84,6 +84,7 @@ class Exploded:
     bottleneck: str | None  # the row that covers the least of what is wanted, in words
     enough: tuple[Change, ...]  # each alone is enough
     together: tuple[str, ...]  # what is short in all, where no one change is enough
+    too_short: tuple[str, ...]  # recipes of these levels of which no one capacity has the hours of a run, in words
     reasons: tuple[str, ...]  # what was left out of the plan, counted
     unused: tuple[str, ...]  # recipes that lead to it and are not used, each with why and what to do
     taken_for: tuple[str, ...]  # names of processes that count as another, each with who says so
@@ -117,6 +118,7 @@ def explode(coordination: Coordination, asked: str) -> Exploded:
         bottleneck=None if tight is None else _tight(tight),
         enough=enough,
         together=() if enough else tuple(f"{amount(row.short)} {row.name}" for row in rows if row.short is not None),
+        too_short=tuple(_too_short(coordination, rows)),
         reasons=tuple(f"{counted(count, 'time')}: {why}" for why, count in sorted((made.left_out + made.dropped).items())) if made else (),
         unused=tuple(unused[ref] for ref in leading if ref in unused),
         taken_for=tuple(netting.taken_for(rows)),
@@ -133,6 +135,13 @@ def _tight(row: Row) -> str:
     assert row.short is not None  # asked of tight rows alone
     have = f"{row.share:.0%} of the {amount(row.wanted)} wanted can be had" if row.share else f"none of the {amount(row.wanted)} can be had"
     return f"level {row.level}, {row.name}: {have}"
+
+
+def _too_short(coordination: Coordination, rows: Sequence[Row]) -> Iterator[str]:
+    """Yield what the hours of these rows do not show, since they are added up: a run that no one capacity has the hours of."""
+    for ref in sorted({ref for row in rows if row.sort == PROCESS for ref in row.into}):
+        for told in hours_too_short(coordination.network, coordination.book, coordination.log_us, ref):
+            yield f"{ref}: {told}"
 
 
 class _Netting:

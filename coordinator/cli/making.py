@@ -57,6 +57,8 @@ def show_exploded(where: Where, need: str, to_json: bool) -> None:
     print(f"planned now, {amount(found.can_be_made)} of the open {amount(found.open)} can be made")
     if found.bottleneck:
         print(f"tightest: {found.bottleneck}")
+    for sentence in found.too_short:
+        print(f"too short: {sentence}")
     for change in found.enough:
         print(f"  - {change.sentence}")
     if found.together and found.can_be_made.grains < found.open.grains:

@@ -148,7 +148,8 @@ def test_a_recipe_of_which_no_machine_has_the_hours_of_a_run_is_not_called_ready
     machines = capacity("one", 1, "fdm"), capacity("other", 1, "fdm")
     desk = planned(need("clinic", 3), making("maker", "mask-v1", {"mask": 1}, {}, {"3D printer": 1.5}), *machines)
     assert explain(desk.core, "clinic").reasons[-1] == (
-        "the recipe maker/recipe/mask-v1 makes it, but a run takes 1.5 h of 3d-printing, and no capacity has more than 1 h free"
+        "the recipe maker/recipe/mask-v1 makes it, but a run takes 1.5 h of 3d-printing, "
+        "and no capacity that can do it has more than 1 h free"
     )
     desk.take(capacity("other", 2, "fdm", at=1))
     assert "everything it takes is offered by somebody" in told(desk)

@@ -6,7 +6,7 @@ from coordinator.errors import Refused
 from coordinator.exploding import explode
 from tests.coordinator.test_production import SHIELDS, SIMPLE, accept, making, recipe
 from tests.support.desk import Desk
-from tests.support.events import agent, capacity, need, offer, tick
+from tests.support.events import agent, amount, capacity, event, need, offer, tick
 
 HOUR_MS = 3_600_000
 
@@ -66,6 +66,39 @@ def test_what_lies_in_more_offers_than_a_batch_draws_from_is_told(offers, made, 
     found = explode(Desk(*lines).core, "clinic")
     assert found.can_be_made.grains == made
     assert any("more than 50 offers" in reason for reason in found.reasons) == told
+
+
+# Four hours of cutting in all, on two machines; no one machine has more than two.
+STONES = [
+    agent("maker", 48.0, 2.0),
+    agent("clinic", 48.1, 2.0),
+    capacity("maker", 2, "cutting", subject="one", limits={"material": "stone"}),
+    capacity("maker", 2, "cutting", subject="other", limits={"material": "stone"}),
+    need("clinic", 1, "slab"),
+]
+NO_ONE_HAS = "designer/recipe/slab: a run takes 3 h of cutting, and no capacity that can do it has more than 2 h free"
+
+
+@pytest.mark.parametrize(
+    ("hours", "setup", "other", "told"),
+    [
+        pytest.param(2, None, [], (), id="a run that one machine has the hours of"),
+        pytest.param(3, None, [], (NO_ONE_HAS,), id="a run that only both together have the hours of"),
+        pytest.param(1, 2, [], (NO_ONE_HAS,), id="with its set-up only both together have"),
+        pytest.param(
+            3, None, [capacity("saw", 9, "cutting", limits={"material": "wood"})], (NO_ONE_HAS,), id="the long hours cannot do it"
+        ),
+        pytest.param(3, None, [capacity("maker", 3, "cutting", limits={"material": "stone"})], (), id="a third machine has them"),
+    ],
+)
+def test_a_run_that_no_one_capacity_has_the_hours_of_is_told(hours, setup, other, told):
+    step = {"process": "cutting", "effort": amount(hours, "h"), "requires": {"material": "stone"}}
+    step |= {"setup": amount(setup, "h")} if setup else {}
+    made = [{"resource": "slab", "quantity": amount(1)}]
+    slab = event("recipe", "agent:designer", "slab", 0, {"recipe": "slab", "outputs": made, "inputs": [], "steps": [step]})
+    found = explode(Desk(*STONES, slab, *other).core, "clinic")
+    assert rows(found)["cutting"].short is None
+    assert (found.too_short, found.can_be_made.grains) == (told, 0 if told else 1)
 
 
 def test_where_two_things_are_short_no_one_change_is_called_enough():

@@ -84,8 +84,8 @@ def test_the_instants_that_the_server_wrote_are_told_by_the_readers_clock(served
             "elle prend 10 de plank, et il n’y en a que 6 de libre en tout",
         ),
         (
-            "the recipe lib/recipe/chair makes it, but a run takes 1.5 h of 3d-printing, and no capacity has more than 1 h free",
-            "elle prend 1.5 h de 3d-printing, et aucune capacité n’en a plus de 1 h de libre",
+            "the recipe lib/recipe/chair makes it, but a run takes 1.5 h of milling, and no capacity that can do it has more than 1 h free",
+            "elle prend 1.5 h de milling, et aucune capacité capable de le faire n’en a plus de 1 h de libre",
         ),
         ("at least 4 more of plank, in any offers", "au moins 4 de plank en plus, en une ou plusieurs offres"),
         ("only offered in mass and pieces, needed in length", "offert seulement en masse et en pièces, demandé en longueur"),

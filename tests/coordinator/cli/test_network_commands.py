@@ -80,6 +80,15 @@ def test_a_table_tells(run: Any, events: Path, question: list[str], told: list[s
     assert [each for each in told if each not in out] == [], out
 
 
+def test_a_run_that_no_one_capacity_has_the_hours_of_is_told_beside_the_levels(run: Any, tmp_path: Path):
+    file = tmp_path / "events.jsonl"
+    machines = [capacity("mill", 2, "rolling", subject=name) for name in ("one", "other")]
+    file.write_bytes(b"\n".join([*machines, recipe("mill", "visor-v1", {"visor": 1}, {}, {"rolling": 3}), need("clinic", 1, "visor")]))
+    told = "mill/recipe/visor-v1: a run takes 3 h of rolling, and no capacity that can do it has more than 2 h free"
+    assert f"\ntoo short: {told}\n" in run("explode", "clinic", file)[1]
+    assert json.loads(run("explode", "clinic", file, "--json")[1])["too_short"] == [told]
+
+
 def test_json_has_quantities_and_distances_as_on_the_wire(run: Any, events: Path):
     found = json.loads(run("why", "clinic", events, "--json")[1])
     assert found["asked"] == {"value": 50, "unit": "1"}
