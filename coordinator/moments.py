@@ -99,7 +99,7 @@ class _Handful:
     agents: dict[str, AgentFacts] = field(default_factory=dict)
     routes: dict[str, dict[str, RouteFacts]] = field(default_factory=dict)
     stances: dict[str, Stance] = field(default_factory=dict)
-    firsts: dict[Thing, tuple[int, str, str, str] | None] = field(default_factory=dict)  # when a thing was first spoken of
+    firsts: dict[Thing, tuple[int, str, str, str] | None] = field(default_factory=dict)  # of each thing
     deals: dict[str, Deal | None] = field(default_factory=dict)
     limits: dict[tuple[str, str], Limit | None] = field(default_factory=dict)
     received: dict[Claim, deque[tuple[int, str, int]]] = field(default_factory=dict)
@@ -124,6 +124,7 @@ class Follower:
         for names, copy in (
             (trail.agents, self._agent),
             (trail.signals, self._signal),
+            (trail.things, self._thing),
             (trail.deals, self._deal),
             (trail.limits, self._limit),
             (trail.claims, self._claim),
@@ -156,8 +157,10 @@ class Follower:
         stance = coordination.network.stances.get(ref)
         if stance is not None:  # What is withdrawn before it was ever said stands nowhere.
             self._copied.stances[ref] = _stance_like(stance)
-            sort, name = stance.thing
-            self._copied.firsts[stance.thing] = coordination.network._shelves[sort][name].first
+
+    def _thing(self, coordination: Coordination, thing: Thing) -> None:
+        sort, name = thing
+        self._copied.firsts[thing] = coordination.network._shelves[sort][name].first
 
     def _deal(self, coordination: Coordination, proposal: str) -> None:
         deal, known = coordination.book.deals.get(proposal), self._copied.deals.get(proposal)

@@ -351,6 +351,8 @@ class Network:
         if shelf.first is None or event.time_us <= shelf.first[0]:
             mark = (event.time_us, event.source, event.id, new.unit)
             shelf.first = mark if shelf.first is None else min(shelf.first, mark)
+            if self.trail is not None:
+                self.trail.things[shelf.thing] = None
         if old is None:
             facts.refs.append(ref)
             shelf.count(new)
@@ -643,6 +645,10 @@ class Network:
     def standing_refs(self) -> list[str]:
         """Return the refs of all that stands, in no order: a copy, to be gone through later."""
         return list(chain.from_iterable(shelf.live for shelf in self._all_shelves()))
+
+    def things_said(self) -> list[Thing]:
+        """Return every thing, as said, that anybody ever spoke of, in no order."""
+        return [shelf.thing for shelf in self._all_shelves()]
 
     def live_things(self) -> list[Thing]:
         """Return every thing, as said, of which something stands, in order."""

@@ -16,6 +16,7 @@ from coordinator.exploding import explode
 from coordinator.floor import floor
 from coordinator.makers import makers
 from coordinator.moments import Follower
+from coordinator.network import Thing
 from coordinator.opportunities import opportunities, pressures
 from coordinator.questions import downstream, stats, unreachable, upstream
 from coordinator.replaying import digest, standing_proposals
@@ -27,6 +28,7 @@ from coordinator.weakness import weak_points
 from tests.coordinator.test_snapshots import CHARTER, words_of
 from tests.support.desk import Desk
 from tests.support.events import need, offer, proposal, retracted
+from tests.support.networks import recipe
 
 Ask = Callable[[Coordination], Any]
 
@@ -68,6 +70,18 @@ def answered(core: Coordination, asked: Coordination) -> dict[str, Any]:
     return {name: told(ask) for name, ask in questions(asked)}
 
 
+def firsts(core: Coordination) -> dict[Thing, Any]:
+    """When, by whom and in which unit everything was first spoken of."""
+    return {shelf.thing: shelf.first for shelf in core.network._all_shelves()}
+
+
+def copied(follower: Follower, core: Coordination) -> Coordination:
+    """A moment of now."""
+    while not follower.copy_some(core, 9):
+        pass
+    return follower.moment().opened(core)
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_a_moment_copied_bit_by_bit_while_others_speak_answers_as_one_piece(seed):
     random = Random(seed)
@@ -90,6 +104,7 @@ def test_a_moment_copied_bit_by_bit_while_others_speak_answers_as_one_piece(seed
         assert here == answered(moment, core)
         assert list(moment.network.stances.values()) == list(core.network.stances.values())
         assert list(moment.book.deals.values()) == list(core.book.deals.values())
+        assert firsts(moment) == firsts(core)
         earlier.append((moment, here))
         if is_over:
             break
@@ -142,3 +157,21 @@ def test_a_proposal_that_comes_back_is_the_last_that_was_made():
     moment = follower.moment().opened(desk.core)
     assert list(moment.book.deals) == list(desk.core.book.deals) == ["q", "r", "p"]
     assert [deal.proposal for deal in moment.book.naming("a/offer/o")] == ["q", "r", "p"]
+
+
+def test_a_thing_that_nobody_speaks_of_any_more_keeps_the_unit_it_was_first_said_in():
+    first, then = offer("a", 5, "flour", unit="g"), offer("a", 5, "sugar", unit="kg", at=1)
+    takes = recipe("b", "cake", {"cake": 1}, {"flour": 2}, {"baking": 1}, at=2)
+    desk = Desk(first, then, takes, need("c", 3, "cake", at=2))
+    assert desk.core.network.definition(("resource", "flour")).unit == "g"
+    moment = copied(Follower(), desk.core)
+    assert moment.network.definition(("resource", "flour")).unit == "g"
+    assert answered(moment, desk.core) == answered(desk.core, desk.core)
+
+
+def test_an_earlier_word_that_comes_late_tells_the_unit_of_a_thing():
+    desk = Desk(offer("a", 5, "flour", unit="kg", at=1))
+    follower = Follower()
+    assert copied(follower, desk.core).network.definition(("resource", "flour")).unit == "kg"
+    desk.take(offer("b", 5, "flour", unit="g", at=0), offer("b", 5, "sugar", at=2))
+    assert firsts(copied(follower, desk.core)) == firsts(desk.core)
