@@ -10,7 +10,7 @@ kept. An order is never part of a proposal: its lines tell from when until when,
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import permutations, product
 from typing import Protocol
 
 import networkx as nx
@@ -157,10 +157,13 @@ def floor(coordination: Coordination, agent: str, *, searches: bool = False, ord
 
 
 def questions(coordination: Coordination, agent: str) -> list[Question]:
-    """Return what `floor` puts in order: what a workshop promised, and that with all it is asked, where the two differ."""
+    """Return what `floor` puts in order, but for what has too many jobs to be searched.
+
+    That is what a workshop promised, and that with all it is asked, where the two differ.
+    """
     work = _work_of(coordination, agent)
-    some = [_question(coordination, work, work.promised)] if work.promised else []
-    return [*some, _question(coordination, work, work.all)] if work.waits_ms else some
+    asked = [work.promised, work.all] if work.waits_ms else [work.promised]
+    return [_question(coordination, work, works) for works in asked if 0 < len(works) <= MOST_SEARCHED]
 
 
 def searched(question: Question) -> Order:
@@ -174,7 +177,8 @@ class _WorkOf:
 
     machines: list[Stance]
     promised: list[_Work]
-    all: list[_Work]  # with what is asked
+    all: list[_Work]  # with what is asked, after what is promised
+    able: list[list[bool]]  # of each of these and each machine: whether it does what the work requires
     waits_ms: int
     stuck: tuple[str, ...]
 
@@ -191,15 +195,17 @@ def _work_of(coordination: Coordination, agent: str) -> _WorkOf:
     deals = list({deal.proposal: deal for one in machines for deal in book.naming(one.ref)}.values())
     promised = [each for deal in deals if agent in deal.promised for each in _works(coordination, deal, agent)]
     waiting = [each for deal in deals if _only_waits(deal, agent) for each in _works(coordination, deal, agent)]
-    placed = [[each for each in works if any(_able(network, each, machines))] for works in (promised, waiting)]
-    stuck = tuple(_told(each) for each in promised if not any(_able(network, each, machines)))
+    rows = _able(network, [*promised, *waiting], machines)
+    placed = [each for each, row in zip(promised, rows, strict=False) if any(row)]
+    also = [each for each, row in zip(waiting, rows[len(promised) :], strict=True) if any(row)]
+    stuck = tuple(_told(each) for each, row in zip(promised, rows, strict=False) if not any(row))
     waits_ms = sum(deal.asks(agent, one.ref) for one in machines for deal in book.naming(one.ref) if _only_waits(deal, agent))
-    return _WorkOf(machines, placed[0], [*placed[0], *placed[1]], waits_ms, stuck)
+    return _WorkOf(machines, placed, [*placed, *also], [row for row in rows if any(row)], waits_ms, stuck)
 
 
 def _question(coordination: Coordination, work: _WorkOf, works: Sequence[_Work]) -> Question:
     network, now_us = coordination.network, coordination.log_us - coordination.log_us % (MINUTE_MS * 1000)
-    shop, setups = _shop(network, now_us, work.machines, works, [_able(network, each, work.machines) for each in works])
+    shop, setups = _shop(network, now_us, work.machines, works, work.able[: len(works)])
     return Question(now_us, work.machines, works, shop, setups)
 
 
@@ -225,10 +231,20 @@ def _works(coordination: Coordination, deal: Deal, agent: str) -> Iterator[_Work
             yield _Work(deal, line, left, step, requires, tier)
 
 
-def _able(network: Network, work: _Work, machines: Sequence[Stance]) -> list[bool]:
-    """Return of each machine whether it does what the work requires."""
-    wanted = network.canonical((PROCESS, work.step.process if work.step else work.line.resource))[1]
-    return [wanted in processes_done(network, one.name) and not lacking(work.requires, one.limits or {}) for one in machines]
+def _able(network: Network, works: Sequence[_Work], machines: Sequence[Stance]) -> list[list[bool]]:
+    """Return of each work and each machine whether it does what the work requires; works that require the same are looked at once."""
+    known: dict[object, list[bool]] = {}
+    rows = []
+    for work in works:
+        process = work.step.process if work.step else work.line.resource
+        required = process, tuple(sorted(work.requires.items()))
+        if required not in known:
+            wanted = network.canonical((PROCESS, process))[1]
+            known[required] = [
+                wanted in processes_done(network, one.name) and not lacking(work.requires, one.limits or {}) for one in machines
+            ]
+        rows.append(known[required])
+    return rows
 
 
 def _told(work: _Work) -> str:
@@ -335,12 +351,17 @@ def _after(network: Network, works: Sequence[_Work]) -> list[tuple[int, int]]:
     Jobs that make parts for one another (goods, and what grinds their scrap) go by their dates: names do not tell which is first.
     """
     flows = {ref: recipe_stocks(network, network.recipes[ref]) for ref in {work.line.into for work in works} if ref in network.recipes}
-    pairs = [
-        (first, second)
-        for (first, one), (second, other) in permutations(enumerate(works), 2)
-        if one.deal is other.deal and one.line.into != other.line.into and one.line.into in flows and other.line.into in flows
-        if flows[one.line.into][1].keys() & flows[other.line.into][0].keys()
-    ]
+    jobs: dict[str, dict[str, list[int]]] = {}  # by proposal and recipe
+    for job, work in enumerate(works):
+        if work.line.into in flows:
+            jobs.setdefault(work.deal.proposal, {}).setdefault(work.line.into, []).append(job)
+    pairs = sorted(
+        pair
+        for made in jobs.values()
+        for one, other in permutations(made, 2)
+        if flows[one][1].keys() & flows[other][0].keys()
+        for pair in product(made[one], made[other])
+    )
     ring = {job: number for number, jobs in enumerate(nx.strongly_connected_components(nx.DiGraph(pairs))) for job in jobs}
     return [(first, second) for first, second in pairs if ring[first] != ring[second]]
 

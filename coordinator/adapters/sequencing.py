@@ -1,11 +1,10 @@
 """Orders of work inside workshops, searched beside the cycle: a thread of its own asks CP-SAT about what plans and promises ask of each.
 
-A question is laid out while nothing changes, which takes a moment; the search then holds nobody up, and is bounded by work and not by
-time, so that the same question has the same answer everywhere. Nothing that is decided rests on it.
+A question is laid out of a moment, which holds nobody up, and neither does the search. That is bounded by work and not by time, so that
+the same question has the same answer everywhere. Nothing that is decided rests on it.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator
 from itertools import islice
 from threading import Event as Flag
 from threading import Lock, Thread
@@ -13,7 +12,6 @@ from threading import Lock, Thread
 import structlog
 
 from coordinator.adapters.service import Service
-from coordinator.cycle import Coordination
 from coordinator.errors import Refused, Unavailable
 from coordinator.floor import Question, questions, searched
 from solver.making import Sequence
@@ -52,35 +50,44 @@ class OrdersBeside:
 
     def look(self) -> None:
         """Search for the orders of the next workshops, as far as they are new; Unavailable while a cycle takes long."""
-        with self._service.reading() as coordination:
-            asked = list(self._questions(coordination))
-        for question in asked:
-            content = question.content
-            if not self._stop.is_set() and self.known(content) is None and question.is_to_be_searched:
-                found = searched(question)
-                self.searches += 1
-                with self._holding:
-                    self._found[content] = found
-                    while len(self._found) > KEPT:
-                        self._found.popitem(last=False)
+        workshops = self._next()
+        if not workshops:
+            return
+        moment, _ = self._service.moment()
+        for agent in workshops:
+            try:
+                asked = questions(moment, agent)
+            except Refused:  # Its machines went in the meantime.
+                continue
+            for question in asked:
+                self._search(question)
 
-    def _questions(self, coordination: Coordination) -> Iterator[Question]:
-        made, book = coordination.production.latest, coordination.book
+    def _next(self) -> list[str]:
+        """Return the next workshops; others wait while a page of proposals is read for that, and no longer."""
+        with self._service.reading() as coordination:
+            made, book = coordination.production.latest, coordination.book
+            if made is self._planned and not self._waiting:
+                names = list(islice(book.after(self._deal), DEALS))
+                self._deal = names[-1] if len(names) == DEALS else ""
+                lines_said = [line for name in names for line in book.deals[name].lines]
+                self._waiting = list(dict.fromkeys(line.provider for line in lines_said if line.action in ("use", "work")))
         if made is not self._planned:
             self._planned = made
             lines = [line for tree in made.trees for line in tree.lines]
             self._waiting = list(dict.fromkeys(line.provider for line in lines if line.action == "use"))
-        elif not self._waiting:
-            names = list(islice(book.after(self._deal), DEALS))
-            self._deal = names[-1] if len(names) == DEALS else ""
-            lines_said = [line for name in names for line in book.deals[name].lines]
-            self._waiting = list(dict.fromkeys(line.provider for line in lines_said if line.action in ("use", "work")))
-        now, self._waiting = self._waiting[:WORKSHOPS], self._waiting[WORKSHOPS:]
-        for agent in now:
-            try:
-                yield from questions(coordination, agent)
-            except Refused:  # Its machines went in the meantime.
-                continue
+        some, self._waiting = self._waiting[:WORKSHOPS], self._waiting[WORKSHOPS:]
+        return some
+
+    def _search(self, question: Question) -> None:
+        content = question.content
+        if self._stop.is_set() or self.known(content) is not None or not question.is_to_be_searched:
+            return
+        found = searched(question)
+        self.searches += 1
+        with self._holding:
+            self._found[content] = found
+            while len(self._found) > KEPT:
+                self._found.popitem(last=False)
 
     def start(self, seconds: float) -> None:
         """Look every so many seconds, until closed."""

@@ -4,8 +4,10 @@ from itertools import pairwise
 
 import pytest
 
+from coordinator import floor as module
 from coordinator.errors import Refused
-from coordinator.floor import floor
+from coordinator.floor import floor, questions
+from coordinator.loops import recipe_stocks
 from tests.coordinator.test_production import SHIELDS, accept, making, recipe
 from tests.support.desk import Desk
 from tests.support.events import agent, amount, answer, capacity, event, hours, moment_us, need, offer
@@ -81,6 +83,41 @@ def test_parts_are_made_before_what_takes_them():
     told = {job.process: job for job in floor(desk.core, "printer").jobs}
     assert told["printing"].end_us <= told["assembly"].begin_us
     assert told["printing"].end_us - told["printing"].begin_us == 30 * HOUR_US
+
+
+def test_only_what_makes_a_part_waits_to_be_before_what_takes_it_in_the_same_proposal():
+    """Held against all pairs of jobs."""
+    more = [need(f"other-{number}", 3, "shield") for number in range(3)]
+    desk = Desk(*SHIELDS, *(agent(f"other-{number}", 48.1) for number in range(3)), *more)
+    assert len(making(desk)) > 1
+    [asked] = questions(desk.core, "printer")
+    flows = {ref: recipe_stocks(desk.core.network, each) for ref, each in desk.core.network.recipes.items()}
+    works = list(enumerate(asked.works))
+    expected = [
+        [first, second]
+        for first, one in works
+        for second, other in works
+        if one.deal is other.deal and flows[one.line.into][1].keys() & flows[other.line.into][0].keys()
+    ]
+    assert len(expected) > 1
+    assert asked.shop.after.tolist() == expected
+
+
+def test_works_that_require_the_same_are_held_against_each_machine_once(monkeypatch):
+    desk = farm(*((name, {"material": "pla;petg"}) for name in ("one", "two")), jobs=((2, "pla"), (3, "petg"), (1, "pla"), (1, "pla")))
+    making(desk)
+    looked = []
+    monkeypatch.setattr(module, "lacking", lambda requires, limits: looked.append(requires["material"]))
+    assert len(floor(desk.core, "farm").if_accepted.jobs) == 4
+    assert sorted(looked) == ["petg", "petg", "pla", "pla"]
+
+
+def test_more_jobs_than_are_searched_are_not_laid_out_for_a_search(monkeypatch):
+    desk = farm(("one", {"material": "pla;petg"}))
+    making(desk)
+    assert [len(each.works) for each in questions(desk.core, "farm")] == [3]
+    monkeypatch.setattr(module, "MOST_SEARCHED", 2)
+    assert questions(desk.core, "farm") == []
 
 
 def test_hours_promised_to_others_are_work_of_the_floor_too():

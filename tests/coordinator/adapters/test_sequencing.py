@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from coordinator.adapters import sequencing as module
-from coordinator.floor import Question, searched
+from coordinator.cycle import Coordination
+from coordinator.floor import Question, questions, searched
 from solver.making import Sequence
 from tests.support.events import agent, amount, answer, capacity, event, need
 from tests.support.serving import Served, serve
@@ -78,6 +79,19 @@ def test_the_coordinator_is_read_and_spoken_to_while_an_order_is_searched(farm: 
     farm.orders.look()
     assert len(heard) == farm.orders.searches == 1
     assert farm.get("/workshops/farm")["if_accepted"]["least"] > 0
+
+
+def test_the_coordinator_is_not_held_while_work_is_laid_out(farm: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = []
+
+    def laid_out(coordination: Coordination, agent: str) -> list[Question]:
+        held.append(farm.service._lock.locked())
+        return questions(coordination, agent)
+
+    monkeypatch.setattr(module, "questions", laid_out)
+    farm.orders.look()
+    assert held == [False]
+    assert farm.orders.searches == 1
 
 
 def test_a_thread_looks_until_it_is_closed(farm: Served) -> None:
