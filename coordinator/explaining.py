@@ -12,7 +12,7 @@ from coordinator.cycle import Coordination
 from coordinator.errors import Refused
 from coordinator.graph import build_graph, unpromised_grains
 from coordinator.limits import lacking, process_meant, processes_done
-from coordinator.loops import recipe_stocks
+from coordinator.loops import Stock, recipe_stocks
 from coordinator.making import makings, runnable, suppliers, with_broader
 from coordinator.matching import Hidden
 from coordinator.names import NameIndex, Names, NearName
@@ -22,6 +22,7 @@ from coordinator.reach import first_obstacles
 from coordinator.times import format_instant
 from coordinator.units import Quantity
 from coordinator.wording import amount, asked_for, counted, shown
+from solver.making import MOST_DRAWS
 
 __all__ = ["Explanation", "HiddenOffers", "Served", "User", "explain", "hours_too_short", "need_named"]
 
@@ -292,8 +293,10 @@ def _nobody(view: _View, names: Sequence[NearName], unused: Mapping[str, str]) -
             scarce = [] if recipe.ref in unused else list(_too_little(view, recipe.ref))
             too_short = [] if recipe.ref in unused else hours_too_short(view.network, view.book, view.log_us, recipe.ref)
             lacks = [f"a run takes {amount(one.run)} of {one.name}, and {amount(one.free)} is free in all" for one in scarce]
-            yield from (f"the recipe {recipe.ref} makes it, but {lack}" for lack in (*lacks, *too_short))
-            if not lacks and not too_short:
+            lacks += [] if recipe.ref in unused else _too_scattered(view, recipe.ref)
+            lacks += too_short
+            yield from (f"the recipe {recipe.ref} makes it, but {lack}" for lack in lacks)
+            if not lacks:
                 yield unused.get(recipe.ref, ready)
     for name in names:
         yield f"`{name.name}` has nearly the same name: offered by {name.offered_by}, needed by {name.needed_by}"
@@ -311,18 +314,37 @@ class _TooLittle:
 
 def _too_little(view: _View, ref: str) -> Iterable[_TooLittle]:
     """Yield the inputs of a recipe that no recipe makes, and of which too little is free for a run beside what proposals ask."""
+    for stock, grains, free in _taken_of_offers(view, ref):
+        if sum(free) < grains:
+            run, there, more = (amount_of(view.network, stock, each) for each in (grains, sum(free), grains - sum(free)))
+            yield _TooLittle(stock[0][1], run, there, more)
+
+
+def _too_scattered(view: _View, ref: str) -> Iterable[str]:
+    """Yield a sentence for each input of which enough for the least batch is free, but in more offers than one is drawn from."""
+    batch = view.network.recipes[ref].batch
+    least = (batch and batch.minimum) or 1
+    for stock, grains, free in _taken_of_offers(view, ref):
+        if sum(free[:MOST_DRAWS]) < least * grains <= sum(free):
+            takes, most = (amount(amount_of(view.network, stock, each)) for each in (least * grains, sum(free[:MOST_DRAWS])))
+            yield (
+                f"the least batch takes {takes} of {stock[0][1]}, and the {MOST_DRAWS} offers with most, "
+                f"from which one input is drawn at most, have {most} free"
+            )
+
+
+def _taken_of_offers(view: _View, ref: str) -> Iterable[tuple[Stock, int, list[int]]]:
+    """Yield the inputs of a recipe that no recipe makes, with what a run takes and what each offer has free, the most first."""
     network = view.network
     makeable = {stock for recipe in network.recipes.values() for stock in recipe_stocks(network, recipe)[1]}
     takes = {stock: grains for stock, grains in recipe_stocks(network, network.recipes[ref])[0].items() if stock not in makeable}
-    free = dict.fromkeys(takes, 0)
+    free: dict[Stock, list[int]] = {stock: [] for stock in takes}
     for offer in network.living():
         stock = network.canonical(offer.thing), offer.dimension
         if stock in free and offer.is_supply:
-            free[stock] += view.book.open_grains(offer, view.log_us)
+            free[stock].append(view.book.open_grains(offer, view.log_us))
     for stock, grains in takes.items():
-        if free[stock] < grains:
-            run, there, more = (amount_of(network, stock, each) for each in (grains, free[stock], grains - free[stock]))
-            yield _TooLittle(stock[0][1], run, there, more)
+        yield stock, grains, sorted(free[stock], reverse=True)
 
 
 def hours_too_short(network: Network, book: Book, log_us: int, ref: str) -> list[str]:

@@ -144,6 +144,28 @@ def test_a_recipe_of_whose_input_too_little_is_free_for_a_run_is_not_called_read
     assert "more of sheet" not in told(desk)
 
 
+@pytest.mark.parametrize(
+    ("offers", "sheets", "batch", "told"),
+    [
+        pytest.param(50, 50, 1, False, id="as many offers as an input is drawn from"),
+        pytest.param(51, 51, 1, True, id="one more"),
+        pytest.param(51, 50, 1, False, id="fifty of them have enough"),
+        pytest.param(51, 1, 51, True, id="runs of a least batch count together"),
+        pytest.param(51, 52, 1, False, id="all together have too little, which is told instead"),
+    ],
+)
+def test_an_input_that_lies_in_more_offers_than_one_is_drawn_from_is_told(offers: int, sheets: int, batch: int, told: bool):
+    sheds = [offer(f"shed-{number}", 1, "sheet") for number in range(offers)]
+    mask = making("maker", "mask-v1", {"mask": 1}, {"sheet": sheets}, {}, batch={"minimum": batch})
+    desk = planned(need("clinic", 60), mask, *sheds)
+    said = (
+        f"the recipe maker/recipe/mask-v1 makes it, but the least batch takes {sheets * batch} of sheet, "
+        "and the 50 offers with most, from which one input is drawn at most, have 50 free"
+    )
+    reasons = explain(desk.core, "clinic").reasons
+    assert (said in reasons, any("everything it takes is offered" in reason for reason in reasons)) == (told, not told and sheets < 52)
+
+
 def test_a_recipe_of_which_no_machine_has_the_hours_of_a_run_is_not_called_ready():
     machines = capacity("one", 1, "fdm"), capacity("other", 1, "fdm")
     desk = planned(need("clinic", 3), making("maker", "mask-v1", {"mask": 1}, {}, {"3D printer": 1.5}), *machines)

@@ -87,6 +87,11 @@ def test_the_instants_that_the_server_wrote_are_told_by_the_readers_clock(served
             "the recipe lib/recipe/chair makes it, but a run takes 1.5 h of milling, and no capacity that can do it has more than 1 h free",
             "elle prend 1.5 h de milling, et aucune capacité capable de le faire n’en a plus de 1 h de libre",
         ),
+        (
+            "the recipe lib/recipe/chair makes it, but the least batch takes 60 of plank, "
+            "and the 50 offers with most, from which one input is drawn at most, have 50 free",
+            "le plus petit lot prend 60 de plank, et les 50 offres qui en ont le plus",
+        ),
         ("at least 4 more of plank, in any offers", "au moins 4 de plank en plus, en une ou plusieurs offres"),
         ("only offered in mass and pieces, needed in length", "offert seulement en masse et en pièces, demandé en longueur"),
         ('data.answer is "no"; "accept", "decline" or "counter" was expected: send one of these.', '"accept", "decline" ou "counter"'),

@@ -577,6 +577,7 @@ export const french = {
   "said.need_recipe_ready": "la recette {recipe} en fait et tout ce qu’elle prend est offert ; personne n’offre ce qu’elle fait",
   "said.need_recipe_too_little": "la recette {recipe} en fait, mais chaque fois elle prend {run} de {thing}, et il n’y en a que {free} de libre en tout",
   "said.need_recipe_too_short": "la recette {recipe} en fait, mais chaque fois elle prend {run} de {thing}, et aucune capacité capable de le faire n’en a plus de {most} de libre",
+  "said.need_recipe_too_scattered": "la recette {recipe} en fait, mais le plus petit lot prend {batch} de {thing}, et les {offers} offres qui en ont le plus, d’où une entrée est tirée au maximum, n’en ont que {most} de libre",
   "said.process_counts": "{name} compte comme {process} ({source})",
   "said.recipe_loop": "la recette {recipe} n’est pas utilisée : elle ferme la boucle {loop}, dont il ne revient que {share} et dont rien d’autre ne sort ; retirez-la",
   "said.recipe_loop_no_gain": "la recette {recipe} n’est pas utilisée : elle ferme la boucle {loop}, dont il ne revient pas plus et dont rien d’autre ne sort ; retirez-la",

@@ -62,6 +62,7 @@ const FORMS = {
   need_recipe_ready: "the recipe (?<recipe>\\S+) makes it, and everything it takes is offered by somebody; nobody offers what it makes",
   need_recipe_too_little: "the recipe (?<recipe>\\S+) makes it, but a run takes (?<run>.+) of (?<thing>.+), and (?<free>.+) is free in all",
   need_recipe_too_short: "the recipe (?<recipe>\\S+) makes it, but a run takes (?<run>.+) of (?<thing>.+), and no capacity that can do it has more than (?<most>.+) free",
+  need_recipe_too_scattered: "the recipe (?<recipe>\\S+) makes it, but the least batch takes (?<batch>.+) of (?<thing>.+), and the (?<offers>\\d+) offers with most, from which one input is drawn at most, have (?<most>.+) free",
   process_counts: "(?<name>.+) counts as (?<process>.+) \\((?<source>[^()]+)\\)",
   recipe_loop: "recipe (?<recipe>\\S+) is not used: it closes the loop (?<loop>.+), in which (?<share>\\S+) of it comes back and nothing else comes out; withdraw it",
   recipe_loop_no_gain: "recipe (?<recipe>\\S+) is not used: it closes the loop (?<loop>.+), in which no more of it comes back and nothing else comes out; withdraw it",
