@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from solver.engine import making_cells
 from solver.engine.making_columns import best_fillings
 from solver.engine.making_moves import moved
 from solver.errors import BadProblem, TooLarge
@@ -51,6 +52,16 @@ def crowded(seed: int) -> UnsplitLots:
     return UnsplitLots(effort, hours, np.full(8, int(hours.sum() * 0.8 / 64), dtype=np.int64), np.zeros(8, dtype=np.int64))
 
 
+@pytest.fixture(params=["as few lots are", "as very many are"])
+def looked_for(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few lots, answered as they are and as very many would be: by moves alone, without fillings or branches."""
+    if request.param == "as very many are":
+        monkeypatch.setattr(making_cells, "FILLED", 0)
+        monkeypatch.setattr(making_cells, "MANY_PAIRS", 0)
+        monkeypatch.setattr(making_cells, "_branched", None)
+
+
+@pytest.mark.usefixtures("looked_for")
 @pytest.mark.parametrize("seed", range(3))
 def test_the_same_lots_get_the_same_answer_within_its_gap(seed: int) -> None:
     asked = crowded(seed)
@@ -136,6 +147,18 @@ def test_moves_of_one_lot_or_two_find_the_best_answer_of_all_or_say_that_theirs_
         assert asked.effort[found, np.arange(count)].sum() == best
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_moves_are_no_worse_than_what_they_begin_with_and_find_room_where_that_has_none(seed: int) -> None:
+    asked = crowded(seed)
+    count = np.arange(40)
+    nothing, calm = np.full(40, -1, dtype=np.int64), np.zeros(8)  # no hours press: tolls are what is least
+    first = making_cells._moved(asked, nothing, asked.effort.astype(float), calm, 0, 0.05, seed)
+    again = making_cells._moved(asked, first, asked.effort.astype(float), calm, 0, 0.05, seed)
+    for found in (first, again):
+        assert (np.bincount(found, weights=asked.hours[found, count], minlength=8) <= asked.capacity).all()
+    assert asked.effort[again, count].sum() <= asked.effort[first, count].sum()
+
+
 def test_hours_too_long_to_fill_step_by_step_are_assigned_by_pressures() -> None:
     asked = crowded(1)
     fine = replace(asked, hours=asked.hours * 1000 + 1, capacity=asked.capacity * 1000 + 40)
@@ -160,6 +183,7 @@ def test_lots_without_makers_have_no_answer_and_that_is_proven() -> None:
     assert (answer.maker.tolist(), answer.effort, answer.proven, broken_assignment(asked, answer)) == ([-1] * 3, None, True, [])
 
 
+@pytest.mark.usefixtures("looked_for")
 @pytest.mark.parametrize(
     ("hours", "capacity"),
     [
@@ -198,6 +222,7 @@ def test_one_grain_too_few_among_very_many_is_too_few(effort: int, hours: int, s
     assert most < 2**62  # or pressures of hours could not be added up
 
 
+@pytest.mark.usefixtures("looked_for")
 def test_lots_that_take_no_effort_find_room_where_hardly_any_is() -> None:
     asked = UnsplitLots(
         np.zeros((3, 9), dtype=np.int64), np.tile([8, 7, 6, 5, 5, 4, 3, 2, 2], (3, 1)), np.full(3, 14), np.zeros(3, dtype=np.int64)
