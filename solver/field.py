@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from solver.errors import BadProblem, EngineFault, TooLarge
 from solver.pressure import read_worth
 from solver.problem import LARGEST, Ints, Problem, ints
-from solver.turns import InTurns, Passes, at_once, folded, written
+from solver.turns import InTurns, Passes, at_once, by_rows, counted, folded, written
 
 __all__ = ["Field", "prepare"]
 
@@ -21,6 +21,7 @@ Kind = TypeVar("Kind", np.int64, np.int32)  # positions fit into 32 bits, as the
 HEADROOM = 4  # times the worth and the margin that the first problem asks for, so that it may grow
 UNBOUNDED = 1 << 62
 MOST_UNITS = 1 << 60  # of all offers together
+STEPS_OF_PINS = 100  # letting those of one arc go takes about as long
 NOTHING = np.empty(0, dtype=np.int64)
 
 
@@ -66,13 +67,14 @@ class Field:
 
     Whoever has no other thread gives a ``budget`` and calls `go_on`; `Problem.by_turns` goes so too. Everything is cut wherever a
     turn ends, and the same to the last bit wherever that is. Before needs ask, the problem is laid out, each end of an arc counting
-    as a visit, and what is only read or copied as less. An event for which a table has no room waits, its position known, until the
-    table has moved to one twice as large; those of nodes and arcs have room for three times what the field was built from. One after
-    which a step of urgency may be outweighed, as an effort is more than four times the greatest known when it was built, or there
-    are more than four times as many offers and needs, waits until all is built anew; the call that brings it reads the efforts
-    through. What comes in one call, comes in one piece: 10 µs an arc. Whatever else is called before waits for that: changes and what
-    tells of the optimum until the field is at rest, other questions (as `flow`) and `copy` until what comes before the search is
-    done. They finish it in one piece.
+    as a visit, and what is only read or copied as less; letting pins of an arc go counts as a hundred. An event for which a table
+    has no room waits, its position known, until the table has moved to one twice as large; those of nodes and arcs have room for
+    three times what the field was built from. One after which a step of urgency may be outweighed, as an effort is more than four
+    times the greatest known when it was built, or there are more than four times as many offers and needs, waits until all is built
+    anew. Whatever else is called while an event waits finishes that in one piece: changes and what tells of the optimum go on until
+    the field is at rest, other questions (as `flow`) and `copy` until what comes before the search is done. Not cut is what a call
+    brings or asks for: the arcs that come in it, their efforts being held against all others where a step may be outweighed, and the
+    arrays it returns.
 
     References
     ----------
@@ -705,7 +707,7 @@ class Field:
         net, way = self._layout.net, self._way.at(need)
         return int(net.gate[self._need_node.at(need), self._kernel.LIMIT] if way < 0 else net.arc[way, self._kernel.MOST])
 
-    def _summed(self, column: int, arcs: slice = slice(None)) -> Ints:
+    def _summed(self, column: int, arcs: slice | Ints = slice(None)) -> Ints:
         """Return what a column of the engine's tells of arcs, added up over the two parts of each."""
         rows, twin = self._layout.net.arc[:, column], self._twin.values[arcs]
         total: Ints = np.where(self._row.values[arcs] >= 0, rows[self._row.values[arcs]], 0)
@@ -757,7 +759,8 @@ class Field:
             if row >= 0:
                 pinned = min(int(self._layout.net.arc[row, self._kernel.PINNED]), limit)
                 self._kernel.slacken(self._layout.net, row, cost, limit, pinned, useful)
-                self._clipped.append((row, limit))
+                if self._layout.net.arc[row, self._kernel.MOST] != limit:
+                    self._clipped.append((row, limit))
 
     def _attach(self, offer: int, need: int, effort: int, most: int) -> int:
         tail, head = int(self._offer_node.values[offer]), int(self._need_node.values[need])
@@ -786,14 +789,21 @@ class Field:
     def _letting_go(self, side: int, node: int, way: int, units: int, surplus: int) -> Passes[None]:
         """Let a surplus of pinned units go at a node, those on the arc of the highest position first, and the event come then."""
         column, nodes = (self._offer, self._offer_node) if side == 0 else (self._need, self._need_node)
-        is_here = np.empty(column.count, dtype=bool)
-        yield written(is_here, lambda arcs: nodes.values[column.values[arcs]] == node)
-        for arc in np.flatnonzero(is_here)[::-1].tolist():
+        holding: list[Ints] = []  # arcs of the node with pinned units, some together, in ascending order
+
+        def look(arcs: slice) -> None:
+            here = arcs.start + np.flatnonzero(nodes.values[column.values[arcs]] == node)
+            holding.append(here[self._summed(self._kernel.PINNED, here) > 0])
+
+        yield by_rows(self._effort.values, look)
+        for arc in (int(arc) for arcs in reversed(holding) for arc in arcs[::-1]):
             pinned = self._pinned_on(arc)
-            if pinned and surplus > 0:
-                self._put(arc, flow_pinned=max(0, pinned - surplus))
-                self._adjust(arc)
-                surplus -= pinned
+            self._put(arc, flow_pinned=max(0, pinned - surplus))
+            self._adjust(arc)
+            surplus -= pinned
+            yield counted(STEPS_OF_PINS)
+            if surplus <= 0:
+                break
         self._asking = np.full(1, node), np.full(1, way), np.full(1, units)
 
     def _next_arcs(self, count: int) -> list[int]:

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["InTurns", "Pass", "Passes", "at_once", "folded", "written"]
+__all__ = ["InTurns", "Pass", "Passes", "at_once", "by_rows", "counted", "folded", "written"]
 
 Result = TypeVar("Result")
 
@@ -76,7 +76,7 @@ def written(table: NDArray[Any], values: NDArray[Any] | Callable[[slice], NDArra
     Also what is written anywhere soon after gains by that: memory is handed over page by page when it is first written to, of which
     a turn that goes here and there could need all.
     """
-    return _by_rows(table, partial(_write, table, values))
+    return by_rows(table, partial(_write, table, values))
 
 
 def folded(values: NDArray[np.int64], fold: Callable[[NDArray[np.int64]], Any], join: Callable[[int, int], int], first: int) -> Passes[int]:
@@ -89,11 +89,16 @@ def folded(values: NDArray[np.int64], fold: Callable[[NDArray[np.int64]], Any], 
         nonlocal found
         found = join(found, int(fold(values[rows])))
 
-    yield _by_rows(values, take)
+    yield by_rows(values, take)
     return found
 
 
-def _by_rows(table: NDArray[Any], work: Callable[[slice], object]) -> Pass:
+def counted(steps: int) -> Pass:
+    """Return the pass that does nothing, as what it stands for was just done in one piece: that took about so many steps."""
+    return steps, lambda _begin, _end: None
+
+
+def by_rows(table: NDArray[Any], work: Callable[[slice], object]) -> Pass:
     """Return the pass over all rows of a table, so many of them a step."""
     rows = max(1, STEP_BYTES // max(1, table.strides[0]))
     return -(-len(table) // rows), lambda begin, end: work(slice(rows * begin, rows * end))

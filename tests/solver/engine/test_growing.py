@@ -145,6 +145,33 @@ def test_a_table_that_moves_is_read_a_step_at_a_time() -> None:
     assert turns >= held // 256
 
 
+@pytest.mark.parametrize("side", [0, 1])
+@pytest.mark.parametrize("gone", [1, 40, 200])
+def test_at_a_hub_pins_are_let_go_a_few_a_turn_and_no_more_than_have_to(side: int, gone: int) -> None:
+    hub, ends, pinned = np.zeros(200, dtype=np.int64), np.arange(200), np.full(200, 2)
+    one, many = np.array([400]), np.full(200, 2)
+    problem = Problem.of(one, many, hub, ends, ends % 7) if side == 0 else Problem.of(many, one, ends, hub, ends % 7)
+    field = Field(problem, pinned=pinned, budget=1_000)
+    field.finish()
+
+    def held() -> int:
+        """Return what is pinned, without doing before what is yet to be done."""
+        return int(field._layout.net.arc[: field._layout.arcs, field._kernel.PINNED].sum())
+
+    left = [held()]
+    (field.offer_changes if side == 0 else field.need_changes)(0, -gone)
+    left.append(held())
+    while not field.go_on(1_000):
+        left.append(held())
+    left.append(held())
+    assert max(-np.diff(left)) <= 22  # Of eleven arcs.
+    expected = pinned.copy()  # The arcs of the highest positions lose theirs first.
+    expected[200 - gone // 2 :] = 0
+    expected[199 - gone // 2] -= gone % 2
+    assert field.pinned().tolist() == expected.tolist()
+    assert field.flow().sum() == 400 - gone
+
+
 @pytest.mark.parametrize("budget", [None, 1])
 def test_what_cannot_be_built_anew_is_refused_at_once_and_changes_nothing(budget: int | None) -> None:
     field = Field(Problem.of([10], [6], [0], [0], [5]), budget=budget)
