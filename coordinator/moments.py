@@ -23,7 +23,8 @@ __all__ = ["Follower", "Moment"]
 
 Key = TypeVar("Key", bound=Hashable)
 Names = dict[str, dict[Key, None]]
-Definitions = dict[str, dict[str, tuple[int, str, str, Resource]]]
+Definitions = dict[str, tuple[int, str, str, Resource]]  # of one name, by ref
+Worded = tuple[Recipe, tuple[int, str]]  # a recipe, when it was said last, and its event
 Shelves = dict[Thing, _Shelf]
 
 
@@ -37,6 +38,8 @@ class Moment:
     stances: Mapping[str, Stance] = field(default_factory=dict)
     shelves: Mapping[Thing, _Shelf] = field(default_factory=dict)
     accepting: Mapping[str, Stance] = field(default_factory=dict)  # needs that stand and name substitutes
+    recipes: Mapping[str, Worded] = field(default_factory=dict)
+    definitions: Mapping[str, Definitions] = field(default_factory=dict)
     deals: Mapping[str, Deal] = field(default_factory=dict)
     by_ref: Mapping[str, dict[str, None]] = field(default_factory=dict)
     by_party: Mapping[str, dict[str, None]] = field(default_factory=dict)
@@ -59,13 +62,14 @@ class Moment:
         network._accepting = dict(self.accepting)
         for thing, shelf in self.shelves.items():
             network._shelves[thing[0]][thing[1]] = shelf
+        network.recipes = {ref: said for ref, (said, _) in self.recipes.items()}
+        network._older_words = {ref: word for ref, (_, word) in self.recipes.items()}
+        network._definitions = dict(self.definitions)
         book.deals, book._by_ref, book._by_party = dict(self.deals), dict(self.by_ref), dict(self.by_party)
         book.dealings, book._received = self.dealings, dict(self.received)
         book._limits, book._limited = dict(self.limits), dict(self.limited)
         if rest is not None:
-            network.recipes, network.recipes_said = dict(rest.recipes), rest.recipes_said
-            network._definitions, network.standing = dict(rest.definitions), dict(rest.standing)
-            network._older_words = dict(rest.words)
+            network.recipes_said, network._aliases, network.standing = rest.recipes_said, rest.aliases, dict(rest.standing)
             core.planner._portions.update(rest.portions)
             core.planner.kept_there = rest.kept
             core.production.latest = rest.made
@@ -77,14 +81,11 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class _Rest:
-    """What is taken whole, and only where it is another than before."""
+    """What is taken whole."""
 
-    recipes: Mapping[str, Recipe]
     recipes_said: int
-    words: Mapping[str, tuple[int, str]]  # when each recipe was said last, and its event
     usable: Usable  # recipes, and why the others are not
-    aliases: Mapping[str, str]  # another where definitions changed
-    definitions: Definitions
+    aliases: dict[str, str] | None  # of names that definitions state; None: nobody needed them since one changed
     standing: Mapping[str, int]
     portions: Mapping[tuple[Thing, str], tuple[int, int]]
     kept: frozenset[Group]  # markets
@@ -100,6 +101,8 @@ class _Handful:
     routes: dict[str, dict[str, RouteFacts]] = field(default_factory=dict)
     stances: dict[str, Stance] = field(default_factory=dict)
     firsts: dict[Thing, tuple[int, str, str, str] | None] = field(default_factory=dict)  # of each thing
+    recipes: dict[str, Worded | None] = field(default_factory=dict)
+    definitions: dict[str, Definitions] = field(default_factory=dict)
     deals: dict[str, Deal | None] = field(default_factory=dict)
     limits: dict[tuple[str, str], Limit | None] = field(default_factory=dict)
     received: dict[Claim, deque[tuple[int, str, int]]] = field(default_factory=dict)
@@ -125,6 +128,8 @@ class Follower:
             (trail.agents, self._agent),
             (trail.signals, self._signal),
             (trail.things, self._thing),
+            (trail.recipes, self._recipe),
+            (trail.definitions, self._definition),
             (trail.deals, self._deal),
             (trail.limits, self._limit),
             (trail.claims, self._claim),
@@ -162,6 +167,14 @@ class Follower:
         sort, name = thing
         self._copied.firsts[thing] = coordination.network._shelves[sort][name].first
 
+    def _recipe(self, coordination: Coordination, ref: str) -> None:
+        network = coordination.network
+        said = network.recipes.get(ref)
+        self._copied.recipes[ref] = None if said is None else (said, network.last_word(ref))
+
+    def _definition(self, coordination: Coordination, name: str) -> None:
+        self._copied.definitions[name] = dict(coordination.network._definitions[name])
+
     def _deal(self, coordination: Coordination, proposal: str) -> None:
         deal, known = coordination.book.deals.get(proposal), self._copied.deals.get(proposal)
         if known is None or deal is None or known.said is not deal.said:  # It went, or came back: then it is the last that was made.
@@ -175,16 +188,11 @@ class Follower:
         self._copied.received[claim] = coordination.book._received.get(claim, deque()).copy()
 
     def _rest_of(self, coordination: Coordination) -> _Rest:
-        network, before = coordination.network, self._moment.rest
-        aliases, said = network.aliases(), network.recipes_said
-        same_recipes, same_names = before is not None and before.recipes_said == said, before is not None and before.aliases is aliases
+        network = coordination.network
         return _Rest(
-            before.recipes if before is not None and same_recipes else dict(network.recipes),
-            said,
-            before.words if before is not None and same_recipes else {ref: network.last_word(ref) for ref in network.recipes},
+            network.recipes_said,
             coordination.production.usable,
-            aliases,
-            before.definitions if before is not None and same_names else {name: dict(told) for name, told in network._definitions.items()},
+            network._aliases,
             dict(network.standing),
             dict(coordination.planner._portions),
             coordination.planner.kept(),
@@ -244,6 +252,8 @@ def _moved_on(before: Moment, copied: _Handful, log_us: int, rest: _Rest) -> Mom
         {**before.stances, **copied.stances},
         shelves,
         accepting,
+        {ref: said for ref, said in {**before.recipes, **copied.recipes}.items() if said is not None},
+        {**before.definitions, **copied.definitions},
         deals,
         by_ref,
         by_party,

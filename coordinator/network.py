@@ -271,6 +271,8 @@ class Network:
             self.trail.agents[agent] = None
             if kind in STANCES:
                 self.trail.signals[ref] = None
+            elif kind == "recipe":
+                self.trail.recipes[ref] = None
         # A word counts as said when it claims, but never after the log took it, so that a wrong clock silences nobody later.
         said_us = event.time_us if event.time_us < log_us else log_us
         if kind in STANCES:
@@ -484,9 +486,11 @@ class Network:
         self._undefine(ref)
         self._definitions.setdefault(said.resource, {})[ref] = (event.time_us, event.source, event.id, said)
         self._defines[ref] = said.resource
-        self._forget_aliases()
+        self._defined_anew(said.resource)
 
-    def _forget_aliases(self) -> None:
+    def _defined_anew(self, name: str) -> None:
+        if self.trail is not None:
+            self.trail.definitions[name] = None
         self._aliases = None
         self.names_moved += 1
         self.changed_everywhere = True
@@ -495,7 +499,7 @@ class Network:
         name = self._defines.pop(ref, None)
         if name is not None:
             del self._definitions[name][ref]
-            self._forget_aliases()
+            self._defined_anew(name)
 
     def _forget(self, ref: str, event: Event, said_us: int) -> None:
         if event.kind == "resource":

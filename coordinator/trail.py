@@ -17,6 +17,8 @@ class Trail:
     agents: dict[str, object] = field(default_factory=dict)  # what stands beside a name means nothing
     signals: dict[str, object] = field(default_factory=dict)  # refs of offers, capacities and needs
     things: dict["Thing", object] = field(default_factory=dict)  # as said, that somebody spoke of first, or says to have
+    recipes: dict[str, object] = field(default_factory=dict)
+    definitions: dict[str, object] = field(default_factory=dict)  # names of resources that somebody defined
     deals: dict[str, object] = field(default_factory=dict)
     limits: dict[tuple[str, str], object] = field(default_factory=dict)  # offer, need
     claims: dict["Claim", object] = field(default_factory=dict)  # that something was committed to
@@ -29,6 +31,8 @@ class Trail:
             dict(network.agents),
             dict(network.stances),
             dict.fromkeys(network.things_said()),
+            dict(network.recipes),
+            dict(network._definitions),
             dict(book.deals),
             dict.fromkeys(book.limits_stated()),
             dict(book.claims_served()),

@@ -27,7 +27,7 @@ from coordinator.trees import tree
 from coordinator.weakness import weak_points
 from tests.coordinator.test_snapshots import CHARTER, words_of
 from tests.support.desk import Desk
-from tests.support.events import need, offer, proposal, retracted
+from tests.support.events import need, offer, proposal, resource, retracted, withdraw
 from tests.support.networks import recipe
 
 Ask = Callable[[Coordination], Any]
@@ -175,3 +175,23 @@ def test_an_earlier_word_that_comes_late_tells_the_unit_of_a_thing():
     assert copied(follower, desk.core).network.definition(("resource", "flour")).unit == "kg"
     desk.take(offer("b", 5, "flour", unit="g", at=0), offer("b", 5, "sugar", at=2))
     assert firsts(copied(follower, desk.core)) == firsts(desk.core)
+
+
+def test_recipes_and_definitions_are_copied_some_at_a_time_and_once():
+    desk = Desk(*(resource("a", f"part-{number}") for number in range(20)))
+    desk.take(*(recipe("b", f"kit-{number}", {f"kit-{number}": 1}, {f"part-{number}": 1}) for number in range(20)))
+    follower, handfuls = Follower(), 1
+    while not follower.copy_some(desk.core, 9):
+        handfuls += 1
+    assert handfuls > 40 / 9
+    first = follower.moment()
+    desk.take(resource("a", "part-1", "kg", at=1), withdraw("recipe", "b", "kit-2", at=1))
+    desk.take(recipe("b", "kit-3", {"kit-3": 1}, {"part-3": 2}, at=1), withdraw("resource", "a", "part-4", at=1))
+    moment = copied(follower, desk.core)
+    assert moment.network.recipes == desk.core.network.recipes
+    assert not moment.network.is_declared("part-4")
+    assert moment.network.definition(("resource", "part-1")).unit == "kg"
+    assert answered(moment, desk.core) == answered(desk.core, desk.core)
+    then = follower.moment()
+    assert {ref for ref, said in first.recipes.items() if then.recipes.get(ref) is not said} == {"b/recipe/kit-2", "b/recipe/kit-3"}
+    assert {name for name, said in first.definitions.items() if then.definitions[name] is not said} == {"part-1", "part-4"}
