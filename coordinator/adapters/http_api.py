@@ -31,6 +31,7 @@ from coordinator.adapters.proofs import Proofs
 from coordinator.adapters.sequencing import OrdersBeside
 from coordinator.adapters.service import Outcome, Service
 from coordinator.adapters.tokens import Grant, Tokens
+from coordinator.adapters.walks import Walks
 from coordinator.cloudevents import from_binary
 from coordinator.commitments import State
 from coordinator.cycle import Coordination
@@ -51,6 +52,7 @@ BODY_S = 30.0  # for a whole body to arrive
 LISTENERS = 1_000  # who follow the stream at once
 MOST_WAITING = 64  # who speak at once: more would wait longer than they should, and are told so instead
 TAKERS = 8  # threads that take it in: who asks has threads of its own
+CHECKERS = 2  # threads that look at tokens
 MOST_HELD = 64 << 20  # bytes of what they say, together with what others still send
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -99,6 +101,8 @@ HEADERS = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"cache-control", b"no-store"),
 )
+
+_CHECKERS = ThreadPoolExecutor(CHECKERS, "token")
 
 Limit = Annotated[int, Query(ge=1, le=views.LARGEST_PAGE, description="How many at most.")]
 Reading = Literal["open", "tokens"]
@@ -175,7 +179,7 @@ def _add_writing(app: FastAPI, service: Service, tokens: Tokens | None, reading:
     @app.post("/signals", openapi_extra=body, responses={200: _results("All of it is taken."), 207: _results("Some of it is refused.")})
     async def say(request: Request) -> Response:
         """Take in one event or many; the answer has a result for each, in the order sent."""
-        speaker = None if tokens is None else await run_in_threadpool(_grant, request.headers, tokens)
+        speaker = None if tokens is None else await _checked(request.headers, tokens)
         if speaker is not None and not (speaker.speaks or speaker.answers):
             raise Problem(403, "scope", f"the token of {speaker.name!r} reads and says nothing; send one that speaks for the agent")
         with queue.holding(request.headers) as hold:
@@ -189,7 +193,7 @@ def _add_writing(app: FastAPI, service: Service, tokens: Tokens | None, reading:
         """Whether speaking and reading take a token, and what the token allows that came with this question."""
         told: dict[str, Any] = {"tokens": tokens is not None, "reading": reading, "agent": None}
         if tokens is not None and "authorization" in request.headers:
-            grant = await run_in_threadpool(_grant, request.headers, tokens)
+            grant = await _checked(request.headers, tokens)
             told |= {"name": grant.name, "speaks": grant.speaks, "answers": grant.answers}
             told["agent"] = grant.speaks[0] if len(grant.speaks) == 1 and not grant.answers else None
             told["expires"] = None if grant.expires_us is None else format_instant(grant.expires_us)
@@ -248,6 +252,11 @@ class _Queue:
                 "busy",
                 f"{self.waiting} requests with signals wait already; nothing of this one was taken: say it again in 2 s or later",
             )
+
+
+async def _checked(headers: Headers, tokens: Tokens) -> Grant:
+    """Return what the token of this request allows; whoever asks for something else is not waited for."""
+    return await asyncio.get_running_loop().run_in_executor(_CHECKERS, _grant, headers, tokens)
 
 
 def _grant(headers: Headers, tokens: Tokens) -> Grant:
@@ -348,6 +357,8 @@ def _told(outcomes: list[Outcome]) -> Response:
 
 
 def _add_reading(app: FastAPI, service: Service, orders: OrdersBeside) -> None:
+    walks = app.state.walks = Walks()
+
     def show(view: Callable[[Coordination], dict[str, Any]]) -> Response:
         with service.reading() as coordination:
             return _json(view(coordination))
@@ -399,6 +410,7 @@ def _add_reading(app: FastAPI, service: Service, orders: OrdersBeside) -> None:
         return show(lambda coordination: views.ledger(coordination, asked))
 
     @app.get("/digest")
+    @walks.beside
     def state_digest() -> Response:
         """The digest of ledger and proposals, as a replay of the log finds it too."""
         moment, entries = service.moment()
@@ -411,8 +423,8 @@ def _add_reading(app: FastAPI, service: Service, orders: OrdersBeside) -> None:
         found = [row for row in rows if row["number"] > after and (agent is None or row["key"] == f"agent:{agent}")]
         return _json({"counts": counts, "items": found[:limit], "next": found[limit - 1]["number"] if len(found) > limit else None})
 
-    add_questions(app, service, show, walk, missing)
-    add_network_questions(app, walk, missing, orders)
+    add_questions(app, service, walks, show, walk, missing)
+    add_network_questions(app, walks, walk, missing, orders)
 
 
 # -- how it does ------------------------------------------------------------------------------------------------------
@@ -420,7 +432,7 @@ def _add_reading(app: FastAPI, service: Service, orders: OrdersBeside) -> None:
 
 def _add_watching(app: FastAPI, service: Service, feed: Feed, proofs: Proofs, orders: OrdersBeside, readers: Tokens | None) -> None:
     registry = CollectorRegistry()
-    registry.register(_Figures(service, feed, proofs, orders, app.state.queue))
+    registry.register(_Figures(service, feed, proofs, orders, app.state.queue, app.state.walks))
 
     @app.get("/help", response_class=HTMLResponse)
     async def paths() -> HTMLResponse:
@@ -480,8 +492,9 @@ def _add_watching(app: FastAPI, service: Service, feed: Feed, proofs: Proofs, or
 class _Figures(Collector):
     """The service's own counts, read when a monitor asks."""
 
-    def __init__(self, service: Service, feed: Feed, proofs: Proofs, orders: OrdersBeside, queue: _Queue) -> None:
-        self._service, self._feed, self._proofs, self._orders, self._queue = service, feed, proofs, orders, queue
+    def __init__(self, service: Service, feed: Feed, proofs: Proofs, orders: OrdersBeside, queue: _Queue, walks: Walks) -> None:
+        self._service, self._feed, self._proofs, self._orders = service, feed, proofs, orders
+        self._queue, self._walks = queue, walks
 
     def collect(self) -> Iterator[Metric]:
         """Yield every figure."""
@@ -522,6 +535,10 @@ class _Figures(Collector):
         yield GaugeMetricFamily("stigmergy_requests_waiting", "Requests with signals at the door.", value=self._queue.waiting)
         away = "Requests with signals turned away because too many waited."
         yield CounterMetricFamily("stigmergy_requests_turned_away", away, value=self._queue.turned_away)
+        walks = "Questions that go through all there is and wait, or are being answered."
+        yield GaugeMetricFamily("stigmergy_questions_waiting", walks, value=self._walks.waiting)
+        away = "Questions that go through all there is turned away because too many waited."
+        yield CounterMetricFamily("stigmergy_questions_turned_away", away, value=self._walks.turned_away)
         yield GaugeMetricFamily("stigmergy_ready", "1 when the log is read and can be written.", value=status.why_not is None)
 
 
@@ -573,7 +590,7 @@ class _Door:
         if self._readers is None or path in WITHOUT_TOKEN or path.startswith("/page/"):
             return None
         try:
-            await run_in_threadpool(_grant, headers, self._readers)
+            await _checked(headers, self._readers)
         except Problem as problem:
             return problem
         except (Refused, Unavailable) as error:

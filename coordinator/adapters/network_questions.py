@@ -10,6 +10,7 @@ from fastapi import FastAPI, Path, Query
 from fastapi.responses import Response
 from pydantic import AfterValidator
 
+from coordinator.adapters.walks import Walks
 from coordinator.alternatives import alternatives, without
 from coordinator.cycle import Coordination
 from coordinator.errors import Refused, Unavailable, WrongValue
@@ -43,8 +44,8 @@ Tell = Callable[[Callable[[Coordination], Any]], Response]
 Missing = Callable[[Refused], Exception]  # what is raised where a name is unknown
 
 
-def add_network_questions(app: FastAPI, walk: Show, missing: Missing, orders: Orders) -> None:
-    """Add the routes. Each walks a moment, which holds up nobody; orders of work are those that `orders` knows, as far as it does."""
+def add_network_questions(app: FastAPI, walks: Walks, walk: Show, missing: Missing, orders: Orders) -> None:
+    """Add the routes. Each walks a moment in its turn, which holds up nobody; orders of work are those that `orders` knows."""
 
     def tell(question: Callable[[Coordination], Any]) -> Response:
         try:
@@ -55,11 +56,11 @@ def add_network_questions(app: FastAPI, walk: Show, missing: Missing, orders: Or
             raise missing(refusal) from None
 
     trying = Lock()  # held while plans are tried, so that no queue of such questions takes all the time there is
-    _add_why(app, tell, trying)
-    _add_alternatives(app, tell, trying)
-    _add_relief(app, tell)
-    _add_making(app, tell, orders)
-    _add_network(app, tell)
+    _add_why(app, walks, tell, trying)
+    _add_alternatives(app, walks, tell, trying)
+    _add_relief(app, walks, tell)
+    _add_making(app, walks, tell, orders)
+    _add_network(app, walks, tell)
 
 
 @contextmanager
@@ -72,8 +73,9 @@ def _alone(trying: Lock, patience_s: float = 0.0) -> Iterator[None]:
         trying.release()
 
 
-def _add_why(app: FastAPI, tell: Tell, trying: Lock) -> None:
+def _add_why(app: FastAPI, walks: Walks, tell: Tell, trying: Lock) -> None:
     @app.get("/needs/{need:path}/why")
+    @walks.beside
     def why(
         need: str,
         lift: Annotated[bool, Query(description="Also what would lift it: changes are tried for that.")] = False,
@@ -86,22 +88,25 @@ def _add_why(app: FastAPI, tell: Tell, trying: Lock) -> None:
             return tell(lambda coordination: lifted(coordination, need, by))
 
 
-def _add_alternatives(app: FastAPI, tell: Tell, trying: Lock) -> None:
+def _add_alternatives(app: FastAPI, walks: Walks, tell: Tell, trying: Lock) -> None:
     @app.get("/proposals/{proposal}/alternatives")
+    @walks.beside
     def rejected(proposal: str) -> Response:
         """What else was possible for each line of a proposal, and what a unit of that would cost more than the plan."""
         with _alone(trying, PATIENCE_S):
             return tell(lambda coordination: alternatives(coordination, proposal))
 
     @app.get("/proposals/{proposal}/without")
+    @walks.beside
     def left_out(proposal: str) -> Response:
         """What the plan would be if the pair of a proposal exchanged nothing: its market is solved once more for that."""
         with _alone(trying, PATIENCE_S):
             return tell(lambda coordination: without(coordination, proposal))
 
 
-def _add_making(app: FastAPI, tell: Tell, orders: Orders) -> None:
+def _add_making(app: FastAPI, walks: Walks, tell: Tell, orders: Orders) -> None:
     @app.get("/makers/{design:path}")
+    @walks.beside
     def who_could(
         design: str,
         near: Annotated[str | None, Query(description="An agent, or latitude,longitude: the nearest first.")] = None,
@@ -113,6 +118,7 @@ def _add_making(app: FastAPI, tell: Tell, orders: Orders) -> None:
     trying = Lock()  # held while changes are planned and orders searched for
 
     @app.get("/workshops/{agent}")
+    @walks.beside
     def at_work(agent: str, search: Annotated[bool, Query(description="Look for a better order while one waits.")] = False) -> Response:
         """What each machine of a workshop does next, and were all accepted that waits; no order is below `least` (null: not known yet)."""
         if not search:
@@ -121,31 +127,36 @@ def _add_making(app: FastAPI, tell: Tell, orders: Orders) -> None:
             return tell(lambda coordination: floor(coordination, agent, searches=True))
 
     @app.get("/needs/{need:path}/explode")
+    @walks.beside
     def levels(need: str) -> Response:
         """What a need still takes at each level of making, who could supply it, where it is tight, and what would be enough."""
         with _alone(trying):
             return tell(lambda coordination: explode(coordination, need))
 
 
-def _add_relief(app: FastAPI, tell: Tell) -> None:
+def _add_relief(app: FastAPI, walks: Walks, tell: Tell) -> None:
     @app.get("/opportunities/{agent}")
+    @walks.beside
     def of_agent(agent: AgentName) -> Response:
         """What one unit or hour more from an agent's place would relieve, the most urgent first."""
         return tell(lambda coordination: {"items": opportunities(coordination, agent)})
 
     @app.get("/pressure/{name:path}")
+    @walks.beside
     def of_thing(name: str) -> Response:
         """What one unit more at each offer and need of a thing would serve, the shortest place first."""
         return tell(lambda coordination: {"items": pressures(coordination, name)})
 
 
-def _add_network(app: FastAPI, tell: Tell) -> None:
+def _add_network(app: FastAPI, walks: Walks, tell: Tell) -> None:
     @app.get("/network/stats")
+    @walks.beside
     def how_it_stands() -> Response:
         """Counts of all that stands, what is free and open of each thing, and names that only one agent uses."""
         return tell(lambda coordination: stats(coordination.network, coordination.book, coordination.log_us))
 
     @app.get("/network/upstream/{name:path}")
+    @walks.beside
     def feeds(name: str) -> Response:
         """Everything that feeds a thing, through recipes, by level; and what these recipes give."""
 
@@ -161,11 +172,13 @@ def _add_network(app: FastAPI, tell: Tell) -> None:
         return tell(told)
 
     @app.get("/network/tree/{name:path}")
+    @walks.beside
     def made(name: str) -> Response:
         """How a thing is made, as a tree: recipes, what each takes a run, what is free of it, and how urgently it is wanted."""
         return tell(lambda coordination: tree(coordination, name))
 
     @app.get("/network/hours")
+    @walks.beside
     def hours(process: Name = None, agent: Name = None, limit: Annotated[int, Query(ge=1, le=500)] = 200) -> Response:
         """Machine hours in time: each capacity, and what is proposed, promised or committed of it."""
 
@@ -176,16 +189,19 @@ def _add_network(app: FastAPI, tell: Tell) -> None:
         return tell(told)
 
     @app.get("/network/downstream/{agent}")
+    @walks.beside
     def hangs(agent: AgentName) -> Response:
         """What and who could be served from an agent's offers and hours, and what it alone carries."""
         return tell(lambda coordination: {"items": downstream(coordination.network, agent, coordination.book, coordination.log_us)})
 
     @app.get("/network/weak-points")
+    @walks.beside
     def weak() -> Response:
         """Agents whose loss cuts needs off, and things of which too little can get through."""
         return tell(lambda coordination: weak_points(coordination.network, coordination.book, coordination.log_us))
 
     @app.get("/network/unreachable")
+    @walks.beside
     def out_of_reach() -> Response:
         """Open needs that no offer and no recipe can serve, with the reason."""
         return tell(lambda coordination: {"items": unreachable(coordination.network, coordination.book, coordination.log_us)})

@@ -14,6 +14,7 @@ from coordinator.adapters.comparing import Comparison
 from coordinator.adapters.network_questions import AgentName, Missing, Show
 from coordinator.adapters.page import JSON, Packed, pack, send
 from coordinator.adapters.service import AT_ONCE, Service, TimedCoordination
+from coordinator.adapters.walks import Walks
 from coordinator.atlas import atlas
 from coordinator.cycle import Coordination
 from coordinator.errors import Refused, Unavailable
@@ -29,7 +30,7 @@ from coordinator.stream import PROPOSAL
 __all__ = ["add_questions"]
 
 KEPT_S = 2.0  # a map is made anew at most so often, however many look at it
-PATIENCE_S = 1.0  # for a map that somebody else has made; each who waits keeps a thread from other questions
+PATIENCE_S = 1.0  # for a map that somebody else has made; each who waits keeps a thread from other walks
 DRAWN_S = 60.0  # a drawing takes seconds, and who joined since is listed beside it
 DRAWN_AT_ONCE_S = 0.5  # a drawing that takes longer is awaited by nobody: the map says how far it is
 LARGEST = 500  # rows at once
@@ -40,14 +41,15 @@ Text = Annotated[str, Query(max_length=200)]
 Name = Annotated[str | None, Query(max_length=128)]
 
 
-def add_questions(app: FastAPI, service: Service, show: Show, walk: Show, missing: Missing) -> None:
-    """Add the routes that the page asks; what goes through all agents or signals walks a moment, which holds up nobody."""
-    _add_shortage(app, service, show, missing)
-    _add_agents(app, show, walk, missing)
+def add_questions(app: FastAPI, service: Service, walks: Walks, show: Show, walk: Show, missing: Missing) -> None:
+    """Add the routes that the page asks; what goes through all agents or signals walks a moment, in its turn, which holds up nobody."""
+    _add_shortage(app, service, walks, show, missing)
+    _add_agents(app, walks, show, walk, missing)
     _add_charter(app, service, show)
     charts = _Charts(service)
 
     @app.get("/map")
+    @walks.beside
     def chart(request: Request) -> Response:
         """Where everybody is and what flows between them, in columns; drawn from distances where nobody said a place.
 
@@ -56,7 +58,7 @@ def add_questions(app: FastAPI, service: Service, show: Show, walk: Show, missin
         return send(charts.newest(), request, JSON)
 
 
-def _add_shortage(app: FastAPI, service: Service, show: Show, missing: Missing) -> None:
+def _add_shortage(app: FastAPI, service: Service, walks: Walks, show: Show, missing: Missing) -> None:
     @app.get("/shortage")
     def by_thing() -> Response:
         """What is short, by resource or process and by the tier that counts."""
@@ -85,6 +87,7 @@ def _add_shortage(app: FastAPI, service: Service, show: Show, missing: Missing) 
         return show(lambda coordination: timeline_of(coordination).told(sample_of(coordination)))
 
     @app.get("/needs/{need:path}/history")
+    @walks.beside
     def past(need: str) -> Response:
         """What was said and decided of a need, the newest last, as far as the records looked through reach back."""
         try:
@@ -95,8 +98,9 @@ def _add_shortage(app: FastAPI, service: Service, show: Show, missing: Missing) 
         return Response(orjson.dumps(past_of(service, ref)), media_type="application/json")
 
 
-def _add_agents(app: FastAPI, show: Show, walk: Show, missing: Missing) -> None:
+def _add_agents(app: FastAPI, walks: Walks, show: Show, walk: Show, missing: Missing) -> None:
     @app.get("/agents/newest")
+    @walks.beside
     def joined(limit: Annotated[int, Query(ge=1, le=LARGEST)] = 8) -> Response:
         """Who spoke for the first time last."""
         return walk(lambda coordination: {"items": newest(coordination, limit)})
@@ -110,6 +114,7 @@ def _add_agents(app: FastAPI, show: Show, walk: Show, missing: Missing) -> None:
             raise missing(refusal) from None
 
     @app.get("/search")
+    @walks.beside
     def search(q: Text, limit: Annotated[int, Query(ge=1, le=LARGEST)] = 12) -> Response:
         """Agents, things, needs and proposals whose name holds a text."""
         return walk(lambda coordination: {"items": find(coordination, q, limit)})

@@ -710,6 +710,7 @@ export const french = {
   "said.several_proposals": "plusieurs propositions commencent par « {name} » ; écrivez-en plus",
   "said.several_needs": "plusieurs besoins ont « {name} » dans leur identifiant ; écrivez-en plus : agent/need/sujet",
   "said.busy_trying": "un autre plan est à l’essai en ce moment ; redemandez dans quelques secondes",
+  "said.busy_walks": "{questions} questions qui parcourent tout attendent déjà ; redemandez dans quelques secondes",
   "said.busy_map": "la première carte est en train d’être dessinée ; redemandez dans quelques secondes",
   "said.busy_planning": "le coordinateur planifie depuis plus de {seconds} s ; réessayez un peu plus tard",
   "said.busy_stopping": "le coordinateur s’arrête ; réessayez quand il sera revenu",

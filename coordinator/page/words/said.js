@@ -170,6 +170,7 @@ const FORMS = {
   door_report_both: "\\S+ has both quantity and effort; a report tells one of them: send two reports\\.",
   // why a question or a word has to wait
   busy_trying: "another plan is being tried just now; ask again in a few seconds",
+  busy_walks: "(?<questions>\\d+) questions that go through all there is wait already; ask again in a few seconds",
   busy_map: "the first map is being drawn just now; ask again in a few seconds",
   busy_planning: "the coordinator has been planning for more than (?<seconds>\\d+) s; try again in a while",
   busy_stopping: "the coordinator is stopping; try again when it is back",

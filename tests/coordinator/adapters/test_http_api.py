@@ -8,14 +8,16 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import jsonschema
 import pytest
 
-from coordinator.adapters import http_api
+from coordinator.adapters import http_api, walks
 from coordinator.adapters.tokens import create_token
 from coordinator.signals import event_json
+from tests.coordinator.adapters.test_page import form_of
 from tests.support.serving import RENNES, START_US, Answered, Served, serve, signal
 
 OFFER, NEED = signal("offer", "atelier-nord", 120), signal("need", "clinique-ouest", 50)
@@ -440,6 +442,49 @@ def test_who_promises_much_and_sends_it_slowly_takes_no_room_from_others(server:
 def test_one_large_request_is_taken_however_little_may_be_held(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_api, "MOST_HELD", 1)
     assert server.post(OFFER).status == 200
+
+
+# -- questions that go through all there is ----------------------------------------------------------------------------
+
+WALKS = {
+    *("/digest", "/map", "/search", "/agents/newest", "/needs/{need}/history", "/needs/{need}/why", "/needs/{need}/explode"),
+    *("/proposals/{proposal}/alternatives", "/proposals/{proposal}/without", "/makers/{design}", "/workshops/{agent}"),
+    *("/opportunities/{agent}", "/pressure/{name}", "/network/stats", "/network/upstream/{name}", "/network/tree/{name}"),
+    *("/network/hours", "/network/downstream/{agent}", "/network/weak-points", "/network/unreachable"),
+}
+
+
+def test_nobody_waits_behind_questions_that_go_through_all_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many ask: as many are answered as there is room for, and one more is told so."""
+    most, go_on = 45, Event()  # more than the threads that all other questions share
+    monkeypatch.setattr(walks, "MOST_WALKS", most)
+    monkeypatch.setattr("coordinator.adapters.network_questions.weak_points", lambda *_: {"waited": go_on.wait(30)})
+    token = create_token(tmp_path / "tokens", "atelier-nord")
+    with serve(tmp_path / "log", tmp_path / "tokens") as server, ThreadPoolExecutor(most) as threads:
+        asking = [threads.submit(server.ask, "GET", "/network/weak-points") for _ in range(most)]
+        try:
+            while figure(server, "stigmergy_questions_waiting") < most:
+                time.sleep(0.01)
+            assert server.post(OFFER, authorization=f"Bearer {token}").status == 200
+            assert [row["agent"] for row in server.get("/offers?limit=1")["items"]] == ["atelier-nord"]
+            one_more = server.ask("GET", "/network/stats")
+        finally:
+            go_on.set()
+        assert {each.result().status for each in asking} == {200}
+        assert is_problem(one_more, 503, "unavailable")
+        assert one_more.json["detail"] == "45 questions that go through all there is wait already; ask again in a few seconds"
+        assert form_of(one_more.json["detail"]) == "busy_walks"
+        assert one_more.headers["retry-after"] == "2"
+        assert figure(server, "stigmergy_questions_turned_away_total") == 1
+        assert server.ask("GET", "/network/stats").status == 200
+        assert figure(server, "stigmergy_questions_waiting") == 0
+
+
+def test_only_questions_that_go_through_all_there_is_wait_in_their_queue(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walks, "MOST_WALKS", 0)
+    paths = [path for path, ways in server.get("/openapi.json")["paths"].items() if "get" in ways and path != "/events"]
+    answers = {path: server.ask("GET", re.sub(r"\{\w+\}", "x", path) + ("?q=x" if path == "/search" else "")) for path in paths}
+    assert {path for path, answer in answers.items() if answer.status == 503} == WALKS
 
 
 # -- the stream as it grows -------------------------------------------------------------------------------------------
