@@ -82,9 +82,17 @@ def read_settings() -> Settings:
 
 def _table(path: Path) -> dict[str, Any]:
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8")).get("coordinator", {})
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise Refused(f"the settings file {path} cannot be read ({error}); check the path and the line named") from None
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refused(f"the settings file {path} cannot be read ({error}); check the path") from None
+    except tomllib.TOMLDecodeError as error:
+        raise Refused(f"the settings file {path} cannot be read ({error}); check the place named, and that texts stand in quotes") from None
+    outside = next((key for key, value in tables.items() if not isinstance(value, dict) and near(key, Settings.model_fields, 1)), None)
+    if outside is not None:
+        raise Refused(
+            f"{shown(outside)} stands outside the table [coordinator] of {path}, where no setting counts; put it below a line [coordinator]"
+        )
+    table = tables.get("coordinator", {})
     if not isinstance(table, dict):
         raise Refused(f"`coordinator` is {table!r} in {path}; a table [coordinator] was expected")
     return table

@@ -55,7 +55,10 @@ def said_by(agent: str | None) -> str:
     """Return who speaks: the agent named, else that of the settings."""
     name = agent or read_settings().agent
     if name is None:
-        raise Refused("nobody speaks; name the agent with --as NAME, or once and for all in coordinator.toml: agent = NAME")
+        raise Refused(
+            "nobody speaks; name the agent with --as NAME, or once and for all in coordinator.toml, "
+            'below a line [coordinator]: agent = "NAME"'
+        )
     return name
 
 

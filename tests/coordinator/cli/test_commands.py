@@ -284,6 +284,14 @@ def test_settings_come_from_the_file_then_the_environment_then_the_flags(run: Ru
     assert first["data"]["place"] == {"lat": 48.0, "long": -2.0}
 
 
+def test_the_hint_for_naming_oneself_holds_when_it_is_followed_to_the_letter(run: Run, tmp_path: Path) -> None:
+    ended = run("publish", "offer", "x", "1", "--log", "a")
+    table, line = re.search(r"below a line (\S+): (.+)", ended.err.replace("\n", " ")).groups()  # type: ignore[union-attr]
+    (tmp_path / "coordinator.toml").write_text(f"{table}\n{line}\n")
+    run("publish", "offer", "x", "1", "--log", "a")
+    assert [row["agent"] for row in run("offers", "--json", "--log", "a").rows] == ["NAME"]
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -291,6 +299,9 @@ def test_settings_come_from_the_file_then_the_environment_then_the_flags(run: Ru
         ('[coordinator]\nport = "many"\n', "setting port"),
         ("[coordinator\n", "cannot be read"),
         ("coordinator = 3\n", "a table [coordinator] was expected"),
+        ("agent = bob\n", "that texts stand in quotes"),
+        ('agent = "bob"\n', '"agent" stands outside the table [coordinator]'),
+        ('agnet = "bob"\n[coordinator]\nport = 1\n', '"agnet" stands outside the table [coordinator]'),
     ],
 )
 def test_settings_that_cannot_be_taken_are_told(run: Run, tmp_path: Path, text: str, sentence: str) -> None:
