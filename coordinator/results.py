@@ -37,7 +37,7 @@ def _member(name: str, value: Any) -> tuple[str, Any]:
 def from_json(kind: Any, told: Any) -> Any:
     """Return the result of a kind that `as_json` told so: of a dataclass, or of a tuple, mapping or choice of such.
 
-    Raises KeyError, TypeError or ValueError where it is told otherwise.
+    Raises AttributeError, KeyError, Refused, TypeError or ValueError where it is told otherwise.
     """
     origin, inner = get_origin(kind), get_args(kind)
     if told is None:

@@ -67,7 +67,7 @@ def asked(
     told = server.read(path, **query)
     try:
         return from_json(kind, told["items"] if listed else told)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, Refused, TypeError, ValueError) as error:
         raise Unavailable(
             f"{server.url} answers otherwise than this version expects ({type(error).__name__}: {error}); use the version that it runs"
         ) from None

@@ -94,7 +94,21 @@ def test_a_server_and_what_is_read_here_do_not_go_together(run: Any, where: list
     assert (ended.code, ended.err) == (2, f"coordinator: {sentence}\n")
 
 
-def test_a_server_that_answers_otherwise_is_told_so(run: Any, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("coordinator.client.Client.read", lambda *_, **__: {"agents": 3})
-    ended = run("network", "stats", "--url", "http://127.0.0.1:1")
-    assert "answers otherwise than this version expects (KeyError" in ended.err
+MACHINE = {"ref": "a/capacity/c", "process": "sawing", "loaded": "", "jobs": 0, "busy": {"value": 1, "unit": "h"}, "free": "soon"}
+
+
+@pytest.mark.parametrize(
+    ("question", "told", "wrong"),
+    [
+        pytest.param(["network", "stats"], {"agents": 3}, "KeyError", id="something is missing"),
+        pytest.param(["makers", "x"], {"items": [], "unused": []}, "AttributeError", id="a list is told for a mapping"),
+        pytest.param(["workshop", "a"], {"agent": "a", "machines": [MACHINE]}, "Refused", id="a time is none"),
+    ],
+)
+def test_a_server_that_answers_otherwise_is_told_so(
+    run: Any, monkeypatch: pytest.MonkeyPatch, question: list[str], told: dict[str, Any], wrong: str
+):
+    monkeypatch.setattr("coordinator.client.Client.read", lambda *_, **__: told)
+    ended = run(*question, "--url", "http://127.0.0.1:1")
+    assert ended.code == 3
+    assert f"answers otherwise than this version expects ({wrong}" in ended.err
