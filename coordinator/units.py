@@ -113,7 +113,7 @@ def from_grains(grains: int, code: str) -> int | float:
 
 
 _LIKENESS = 0.75  # of 1: "metr" is like "metre", "parsec" is not like "are"
-_MINUTE_APART = Fraction(1, 2)  # minutes that what is written in hours may be off, where minutes seem meant
+_MINUTE_APART = Fraction(1, 20)  # of a minute that what is written in hours or days may be off, where minutes seem meant
 _SMALLEST_DIGIT = 30  # no unit of the table has a grain finer than 1e-30 of it
 
 
@@ -122,8 +122,8 @@ def _grain_rule(unit: Unit, value: Fraction = Fraction(0)) -> str:
         return "pieces are whole: send a whole number, or another unit."
     rule = f"amounts are whole {GRAIN_NAMES[unit.dimension]}: round it to fewer digits"
     minutes = value * unit.grains / UNITS["min"].grains
-    # As somebody writes a third of an hour, to two digits or more.
-    is_nearly_whole = unit.dimension == "time" and round(minutes) > 0 and abs(minutes - round(minutes)) <= _MINUTE_APART
+    # As somebody writes a third of an hour, to three digits or more.
+    is_nearly_whole = unit.code in ("h", "d") and round(minutes) > 0 and abs(minutes - round(minutes)) <= _MINUTE_APART
     return f"{rule}, or say {round(minutes)} min." if is_nearly_whole else f"{rule}."
 
 

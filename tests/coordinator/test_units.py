@@ -52,6 +52,24 @@ def test_what_does_not_fit_is_refused_with_the_reason(value, code, reason):
         to_grains(Decimal(value), unit_of(code))
 
 
+@pytest.mark.parametrize(
+    ("value", "code", "instead"),
+    [
+        pytest.param("0.3333333", "h", ", or say 20 min.", id="a third of an hour"),
+        pytest.param("0.0138888889", "d", ", or say 20 min.", id="of a day"),
+        pytest.param("7.7777777", "h", ".", id="466.67 minutes are no whole ones"),
+        pytest.param("0.0251234567", "h", ".", id="nor are 1.5"),
+        pytest.param("1.4912345678", "min", ".", id="whoever says minutes knows them"),
+        pytest.param("95.1234567", "s", ".", id="and whoever says seconds does not mean minutes"),
+        pytest.param("120.0000001", "s", ".", id="not even near two"),
+    ],
+)
+def test_minutes_are_told_only_where_they_are_near_what_was_said(value, code, instead):
+    with pytest.raises(Refused) as refused:
+        to_grains(Decimal(value), unit_of(code))
+    assert str(refused.value).endswith(f"amounts are whole ms: round it to fewer digits{instead}")
+
+
 def test_a_tenth_of_a_kilogram_a_million_times_is_a_hundred_tonnes_exactly():
     total = sum(to_grains(Decimal("0.1"), UNITS["kg"]) for _ in range(1_000_000))
     assert from_grains(total, "kg") == 100_000
