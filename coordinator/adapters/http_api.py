@@ -57,6 +57,7 @@ MOST_HELD = 64 << 20  # bytes of what they say, together with what others still 
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 WITHOUT_TOKEN = frozenset({"/", "/session", "/healthz", "/readyz"})  # and the page's files: asked for before anybody can say who they are
+PROBED = frozenset({"/healthz", "/readyz", "/metrics"})  # by programs that may add what they like, and take 400 for a fault of ours
 TURN_FIGURES = {
     "number": "turns that stand, of all coordinators",
     "epoch": "how often partitions of the signals were claimed",
@@ -658,7 +659,8 @@ def _explain_errors(app: FastAPI) -> None:
 async def _only_known_names(request: Request) -> None:
     """Raise a Problem where a question came with a name that it does not know: what was meant by it would silently not hold."""
     route = request.scope["route"]
-    if not route.include_in_schema:  # The page's own address may come from anywhere, with anything behind it.
+    # The page's own address may come from anywhere, with anything behind it.
+    if not route.include_in_schema or route.path in PROBED:
         return
     known = [parameter.alias for parameter in route.dependant.query_params]
     unknown = next((name for name in request.query_params if name not in known), None)

@@ -379,6 +379,11 @@ def test_a_name_that_a_question_does_not_know_is_told_so(server: Served, path: s
     assert answer.json["detail"].startswith(sentence)
 
 
+@pytest.mark.parametrize("path", ["/healthz?verbose", "/readyz?x=1", "/metrics?x=1"])
+def test_whoever_probes_may_add_names_of_its_own(server: Served, path: str) -> None:
+    assert server.ask("GET", path).status == 200
+
+
 def test_every_question_takes_the_names_that_it_tells_of(server: Served) -> None:
     """And the page's own address whatever stands behind it."""
     for path, ways in server.get("/openapi.json")["paths"].items():
