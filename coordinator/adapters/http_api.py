@@ -31,7 +31,7 @@ from coordinator.adapters.proofs import Proofs
 from coordinator.adapters.sequencing import OrdersBeside
 from coordinator.adapters.service import Outcome, Service
 from coordinator.adapters.tokens import Grant, Tokens
-from coordinator.adapters.walks import Walks
+from coordinator.adapters.walks import COUNTED, Walks
 from coordinator.cloudevents import from_binary
 from coordinator.commitments import State
 from coordinator.cycle import Coordination
@@ -68,7 +68,6 @@ TURN_FIGURES = {
     "held": "partitions of the signals that this coordinator acts for",
     "stale": "decisions that came too late and were void",
 }
-COUNTED = "stigmergy-entries"  # of an answer: how many entries of the log it counts
 STATUS_OF_REFUSAL = {"invalid": 400, "late": 400, "speaker": 403, "conflict": 409, "misplaced": 400}
 STRUCTURED, BATCH, LINES, PLAIN = (
     "application/cloudevents+json",

@@ -10,7 +10,7 @@ from fastapi import FastAPI, Path, Query
 from fastapi.responses import Response
 from pydantic import AfterValidator
 
-from coordinator.adapters.walks import Walks
+from coordinator.adapters.walks import WALKED, Walks
 from coordinator.alternatives import alternatives, without
 from coordinator.cycle import Coordination
 from coordinator.errors import Refused, Unavailable, WrongValue
@@ -74,7 +74,7 @@ def _alone(trying: Lock, patience_s: float = 0.0) -> Iterator[None]:
 
 
 def _add_why(app: FastAPI, walks: Walks, tell: Tell, trying: Lock) -> None:
-    @app.get("/needs/{need:path}/why")
+    @app.get("/needs/{need:path}/why", responses=WALKED)
     @walks.beside
     def why(
         need: str,
@@ -89,14 +89,14 @@ def _add_why(app: FastAPI, walks: Walks, tell: Tell, trying: Lock) -> None:
 
 
 def _add_alternatives(app: FastAPI, walks: Walks, tell: Tell, trying: Lock) -> None:
-    @app.get("/proposals/{proposal}/alternatives")
+    @app.get("/proposals/{proposal}/alternatives", responses=WALKED)
     @walks.beside
     def rejected(proposal: str) -> Response:
         """What else was possible for each line of a proposal, and what a unit of that would cost more than the plan."""
         with _alone(trying, PATIENCE_S):
             return tell(lambda coordination: alternatives(coordination, proposal))
 
-    @app.get("/proposals/{proposal}/without")
+    @app.get("/proposals/{proposal}/without", responses=WALKED)
     @walks.beside
     def left_out(proposal: str) -> Response:
         """What the plan would be if the pair of a proposal exchanged nothing: its market is solved once more for that."""
@@ -105,7 +105,7 @@ def _add_alternatives(app: FastAPI, walks: Walks, tell: Tell, trying: Lock) -> N
 
 
 def _add_making(app: FastAPI, walks: Walks, tell: Tell, orders: Orders) -> None:
-    @app.get("/makers/{design:path}")
+    @app.get("/makers/{design:path}", responses=WALKED)
     @walks.beside
     def who_could(
         design: str,
@@ -117,7 +117,7 @@ def _add_making(app: FastAPI, walks: Walks, tell: Tell, orders: Orders) -> None:
 
     trying = Lock()  # held while changes are planned and orders searched for
 
-    @app.get("/workshops/{agent}")
+    @app.get("/workshops/{agent}", responses=WALKED)
     @walks.beside
     def at_work(agent: str, search: Annotated[bool, Query(description="Look for a better order while one waits.")] = False) -> Response:
         """What each machine of a workshop does next, and were all accepted that waits; no order is below `least` (null: not known yet)."""
@@ -126,7 +126,7 @@ def _add_making(app: FastAPI, walks: Walks, tell: Tell, orders: Orders) -> None:
         with _alone(trying):
             return tell(lambda coordination: floor(coordination, agent, searches=True))
 
-    @app.get("/needs/{need:path}/explode")
+    @app.get("/needs/{need:path}/explode", responses=WALKED)
     @walks.beside
     def levels(need: str) -> Response:
         """What a need still takes at each level of making, who could supply it, where it is tight, and what would be enough."""
@@ -135,13 +135,13 @@ def _add_making(app: FastAPI, walks: Walks, tell: Tell, orders: Orders) -> None:
 
 
 def _add_relief(app: FastAPI, walks: Walks, tell: Tell) -> None:
-    @app.get("/opportunities/{agent}")
+    @app.get("/opportunities/{agent}", responses=WALKED)
     @walks.beside
     def of_agent(agent: AgentName) -> Response:
         """What one unit or hour more from an agent's place would relieve, the most urgent first."""
         return tell(lambda coordination: {"items": opportunities(coordination, agent)})
 
-    @app.get("/pressure/{name:path}")
+    @app.get("/pressure/{name:path}", responses=WALKED)
     @walks.beside
     def of_thing(name: str) -> Response:
         """What one unit more at each offer and need of a thing would serve, the shortest place first."""
@@ -149,13 +149,13 @@ def _add_relief(app: FastAPI, walks: Walks, tell: Tell) -> None:
 
 
 def _add_network(app: FastAPI, walks: Walks, tell: Tell) -> None:
-    @app.get("/network/stats")
+    @app.get("/network/stats", responses=WALKED)
     @walks.beside
     def how_it_stands() -> Response:
         """Counts of all that stands, what is free and open of each thing, and names that only one agent uses."""
         return tell(lambda coordination: stats(coordination.network, coordination.book, coordination.log_us))
 
-    @app.get("/network/upstream/{name:path}")
+    @app.get("/network/upstream/{name:path}", responses=WALKED)
     @walks.beside
     def feeds(name: str) -> Response:
         """Everything that feeds a thing, through recipes, by level; and what these recipes give."""
@@ -171,13 +171,13 @@ def _add_network(app: FastAPI, walks: Walks, tell: Tell) -> None:
 
         return tell(told)
 
-    @app.get("/network/tree/{name:path}")
+    @app.get("/network/tree/{name:path}", responses=WALKED)
     @walks.beside
     def made(name: str) -> Response:
         """How a thing is made, as a tree: recipes, what each takes a run, what is free of it, and how urgently it is wanted."""
         return tell(lambda coordination: tree(coordination, name))
 
-    @app.get("/network/hours")
+    @app.get("/network/hours", responses=WALKED)
     @walks.beside
     def hours(process: Name = None, agent: Name = None, limit: Annotated[int, Query(ge=1, le=500)] = 200) -> Response:
         """Machine hours in time: each capacity, and what is proposed, promised or committed of it."""
@@ -188,19 +188,19 @@ def _add_network(app: FastAPI, walks: Walks, tell: Tell) -> None:
 
         return tell(told)
 
-    @app.get("/network/downstream/{agent}")
+    @app.get("/network/downstream/{agent}", responses=WALKED)
     @walks.beside
     def hangs(agent: AgentName) -> Response:
         """What and who could be served from an agent's offers and hours, and what it alone carries."""
         return tell(lambda coordination: {"items": downstream(coordination.network, agent, coordination.book, coordination.log_us)})
 
-    @app.get("/network/weak-points")
+    @app.get("/network/weak-points", responses=WALKED)
     @walks.beside
     def weak() -> Response:
         """Agents whose loss cuts needs off, and things of which too little can get through."""
         return tell(lambda coordination: weak_points(coordination.network, coordination.book, coordination.log_us))
 
-    @app.get("/network/unreachable")
+    @app.get("/network/unreachable", responses=WALKED)
     @walks.beside
     def out_of_reach() -> Response:
         """Open needs that no offer and no recipe can serve, with the reason."""

@@ -14,7 +14,7 @@ from coordinator.adapters.comparing import Comparison
 from coordinator.adapters.network_questions import AgentName, Missing, Show
 from coordinator.adapters.page import JSON, Packed, pack, send
 from coordinator.adapters.service import AT_ONCE, Service, TimedCoordination
-from coordinator.adapters.walks import Walks
+from coordinator.adapters.walks import WALKED, Walks
 from coordinator.atlas import atlas
 from coordinator.cycle import Coordination
 from coordinator.errors import Refused, Unavailable
@@ -99,7 +99,7 @@ def _add_shortage(app: FastAPI, service: Service, walks: Walks, show: Show, miss
 
 
 def _add_agents(app: FastAPI, walks: Walks, show: Show, walk: Show, missing: Missing) -> None:
-    @app.get("/agents/newest")
+    @app.get("/agents/newest", responses=WALKED)
     @walks.beside
     def joined(limit: Annotated[int, Query(ge=1, le=LARGEST)] = 8) -> Response:
         """Who spoke for the first time last."""
@@ -113,7 +113,7 @@ def _add_agents(app: FastAPI, walks: Walks, show: Show, walk: Show, missing: Mis
         except Refused as refusal:
             raise missing(refusal) from None
 
-    @app.get("/search")
+    @app.get("/search", responses=WALKED)
     @walks.beside
     def search(q: Text, limit: Annotated[int, Query(ge=1, le=LARGEST)] = 12) -> Response:
         """Agents, things, needs and proposals whose name holds a text."""

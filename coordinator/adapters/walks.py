@@ -4,14 +4,19 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial, wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from coordinator.errors import Unavailable
 
-__all__ = ["MOST_WALKS", "Walks"]
+__all__ = ["COUNTED", "MOST_WALKS", "WALKED", "Walks"]
 
 MOST_WALKS = 64  # asked for at once: more would wait longer than they should, and are told so instead
 WALKERS = 4  # threads that answer them: they share one interpreter, and more would each take longer
+
+COUNTED = "stigmergy-entries"  # a header
+WALKED: dict[int | str, dict[str, Any]] = {  # what programs are told of answers that have it
+    200: {"headers": {COUNTED: {"description": "How many entries of the log this counts.", "schema": {"type": "integer"}}}}
+}
 
 Asked = ParamSpec("Asked")
 Answer = TypeVar("Answer")

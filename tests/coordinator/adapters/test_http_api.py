@@ -492,6 +492,22 @@ def test_only_questions_that_go_through_all_there_is_wait_in_their_queue(server:
     assert {path for path, answer in answers.items() if answer.status == 503} == WALKS
 
 
+def test_answers_of_a_moment_tell_how_many_entries_they_count_and_programs_are_told_so(server: Served) -> None:
+    server.post(OFFER)
+    name, entries = "stigmergy-entries", str(server.get("/readyz")["entries"])
+    described = server.get("/openapi.json")["paths"]
+    telling = {
+        path for path, ways in described.items() if name in ways.get("get", {}).get("responses", {}).get("200", {}).get("headers", {})
+    }
+    assert telling == WALKS - {"/digest", "/map", "/needs/{need}/history"}
+    asked = {path: path + ("?q=x" if path == "/search" else "") for path in WALKS if "{" not in path}
+    asked["/opportunities/{agent}"] = "/opportunities/atelier-nord"
+    answers = {path: server.ask("GET", address) for path, address in asked.items()}
+    assert {answer.status for answer in answers.values()} == {200}
+    told = {path: answer.headers[name] for path, answer in answers.items() if name in answer.headers}
+    assert told == dict.fromkeys(telling & asked.keys(), entries)
+
+
 # -- the stream as it grows -------------------------------------------------------------------------------------------
 
 
