@@ -29,7 +29,8 @@ FILLING = 0.8  # of the limit: fillings, where these are looked for; and then so
 FEW_AFTER = 0.1
 FILLED = 15  # lots a maker: of more of them some always add up to nearly all of its hours, and pressures tell as much
 MOST_STEPS = 10_000  # of hours, by which a maker is filled
-MANY_PAIRS = 10_000  # of lots and makers, from which on moves of one lot or two find more than branches do, in less time
+MANY_PAIRS = 10_000  # of lots and makers, from which on moves of one lot or two find more than branches do where effort is what hours spare
+ROUNDS = 250  # in which every lot is looked at: with fewer, moves find less than branches do
 MOVING = 0.4  # of the limit: such moves, and then some makers at a time
 MOVES = 400_000_000  # pairs looked at, for a limit of 1
 CLOSEST = (4, 3)  # makers that a lot may move to, one after the other
@@ -60,7 +61,7 @@ def assign(asked: UnsplitLots, limit: float, seed: int) -> AssignedLots:
         else:
             found = (
                 _moved(asked, best, regret, pressure / scale, bound, limit * MOVING, seed)
-                if asked.effort.size >= MANY_PAIRS
+                if _can_be_moved(asked, limit * MOVING)
                 else _branched(asked, near, int(limit * NODES / len(pressure)))
             )
         best = min(best, found, key=lambda maker: _effort(asked, maker))
@@ -85,6 +86,13 @@ def _can_be_filled(asked: UnsplitLots) -> bool:
     """Whether fillings say more than pressures do, and can be found step by step of hours."""
     makers, lots = asked.effort.shape
     return lots <= FILLED * makers and int(in_steps(asked)[1].max()) <= MOST_STEPS
+
+
+def _can_be_moved(asked: UnsplitLots, limit: float) -> bool:
+    """Whether there are very many pairs, and work for moves to look at every lot often."""
+    (makers, lots), closest = asked.effort.shape, CLOSEST[0]
+    looked_at = lots * lots * closest * (1 + closest)  # in a round, times makers
+    return asked.effort.size >= MANY_PAIRS and limit * MOVES / len(CLOSEST) * makers >= ROUNDS * looked_at
 
 
 def _nearest(regret: Floats) -> NDArray[np.bool_]:

@@ -44,12 +44,13 @@ def test_lots_go_where_the_least_effort_of_all_answers_is(seed: int) -> None:
         assert (answer.effort, answer.proven or answer.bound == best) == (best, True)
 
 
-def crowded(seed: int) -> UnsplitLots:
-    """Forty lots of eight makers, whose hours are short and cost what they spare."""
+def crowded(seed: int, makers: int = 8, count: int = 40) -> UnsplitLots:
+    """Lots of makers whose hours are short and cost what they spare."""
     draw = Draw(seed)
-    hours = table(draw, 8, 40, 1, 100)
-    effort = 111 - hours + table(draw, 8, 40, 0, 20)
-    return UnsplitLots(effort, hours, np.full(8, int(hours.sum() * 0.8 / 64), dtype=np.int64), np.zeros(8, dtype=np.int64))
+    hours = table(draw, makers, count, 1, 100)
+    effort = 111 - hours + table(draw, makers, count, 0, 20)
+    capacity = np.full(makers, int(hours.sum() * 0.8 / makers**2), dtype=np.int64)
+    return UnsplitLots(effort, hours, capacity, np.zeros(makers, dtype=np.int64))
 
 
 @pytest.fixture(params=["as few lots are", "as very many are"])
@@ -157,6 +158,16 @@ def test_moves_are_no_worse_than_what_they_begin_with_and_find_room_where_that_h
     for found in (first, again):
         assert (np.bincount(found, weights=asked.hours[found, count], minlength=8) <= asked.capacity).all()
     assert asked.effort[again, count].sum() <= asked.effort[first, count].sum()
+
+
+def test_very_many_lots_are_moved_only_where_there_is_work_to_look_at_each_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = crowded(1, 20, 600)
+    answer = assign_lots(asked, 0.1)
+    assert broken_assignment(asked, answer) == []
+    assert answer.gap is not None
+    assert answer.gap < Fraction(1, 200)  # twice as near as so few moves come
+    monkeypatch.setattr(making_cells, "_branched", None)
+    assert broken_assignment(asked, assign_lots(asked, 2.0)) == []
 
 
 def test_hours_too_long_to_fill_step_by_step_are_assigned_by_pressures() -> None:
