@@ -22,7 +22,7 @@ class Workshop:
     it is changed first, which takes ``change`` grains. What a job is late weighs by ``weight`` a grain; what is changed, a grain each.
     """
 
-    hours: Ints  # (J, M) grains, or NEVER
+    hours: Ints  # (J, M) grains, at least one, or NEVER
     setup: Ints  # (J,) which set-up a job takes
     ready: Ints  # (J,) from when its material is there
     due: Ints  # (J,)
@@ -65,6 +65,9 @@ class Workshop:
         )
         if worst > LARGEST**2:
             raise TooLarge(f"lateness may add up to {worst}, more than {LARGEST**2}: count in coarser units, or weigh less")
+        idle = np.flatnonzero((self.hours == 0).any(axis=1))
+        if len(idle):
+            raise BadProblem(f"job {idle[0]} takes no time: at least a grain is expected, since jobs are told apart by when they begin")
         if (np.diagonal(self.change) != 0).any():
             raise BadProblem("change from a set-up to itself takes time: 0 is expected where nothing is changed")
         unable = np.flatnonzero((self.hours < 0).all(axis=1))

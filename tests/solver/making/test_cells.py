@@ -296,6 +296,7 @@ WRONG = [
     pytest.param({"after": np.array([[0, 9]])}, "after holds jobs 0 to 9: 0 to 4 exist", id="a job that is not there"),
     pytest.param({"setup": np.array([0, 1, 2, 3, 0])}, "setup holds set-ups 0 to 3: 0 to 2 exist", id="a set-up that is not there"),
     pytest.param({"hours": np.full((5, 2), -2)}, "hours holds -2: at least -1", id="hours below never"),
+    pytest.param({"hours": np.array([[5, 5], [5, 5], [5, 0], [5, 5], [5, 5]])}, "job 2 takes no time", id="a job of no time"),
     pytest.param({"ready": np.array([0, 0, -1, 0, 0])}, "ready holds -1", id="ready before now"),
     pytest.param({"free": np.array([0.5, 1])}, "free is of float64: whole numbers", id="fractions"),
     pytest.param({"change": np.eye(3, dtype=np.int64)}, "from a set-up to itself", id="a change to the same"),
