@@ -491,9 +491,12 @@ class Service:
     def moment(self) -> tuple[Coordination, int]:
         """Return all as it stands at one moment from now on, apart from what goes on, and how many entries of the log that counts.
 
-        It is copied some at a time, so nobody is held up for long by it, nor by whatever is asked of it.
+        It is copied some at a time, so nobody is held up for long by it, nor by whatever is asked of it. Raises `Unavailable` where others
+        who ask for one, or a plan, take longer than is waited for.
         """
-        with self._following:
+        if not self._following.acquire(timeout=self._wait_s):
+            raise Unavailable(f"others have waited for a copy of all for more than {self._wait_s:g} s; try again in a while")
+        try:
             while True:
                 with self.reading() as coordination:
                     is_whole, entries = self._follower.copy_some(coordination, COPIED_AT_ONCE), self._entries
@@ -501,6 +504,8 @@ class Service:
                     moment = self._follower.moment()
                     break
                 time.sleep(COPYING_PAUSE_S)
+        finally:
+            self._following.release()
         return moment.opened(coordination), entries
 
     def listen(self, listener: Callable[[], None]) -> None:

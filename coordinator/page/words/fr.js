@@ -713,6 +713,7 @@ export const french = {
   "said.busy_walks": "{questions} questions qui parcourent tout attendent déjà ; redemandez dans quelques secondes",
   "said.busy_map": "la première carte est en train d’être dessinée ; redemandez dans quelques secondes",
   "said.busy_planning": "le coordinateur planifie depuis plus de {seconds} s ; réessayez un peu plus tard",
+  "said.busy_copying": "d’autres attendent une copie de tout depuis plus de {seconds} s ; réessayez un peu plus tard",
   "said.busy_stopping": "le coordinateur s’arrête ; réessayez quand il sera revenu",
   "said.busy_reading": "le coordinateur n’est pas prêt : il relit l’historique",
   "said.busy_many": "{requests} envois attendent déjà ; rien de celui-ci n’a été pris : redites-le dans 2 s ou plus tard",

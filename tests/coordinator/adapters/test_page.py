@@ -188,11 +188,13 @@ def test_why_one_has_to_wait_can_be_said_in_the_readers_language(told: Served, m
     monkeypatch.setattr(told.service, "_wait_s", 0.0)
     with told.service._lock:
         sentences.append(told.ask("GET", "/needs").json["detail"])
+    with told.service._following:
+        sentences.append(told.ask("GET", "/network/stats").json["detail"])
     monkeypatch.setattr("coordinator.adapters.http_api.MOST_WAITING", 0)
     sentences.append(told.post(signal("need", "clinic", 1)).json["detail"])
     monkeypatch.setattr(told.service._stop, "is_set", lambda: True)
     sentences.append(told.ask("GET", "/needs").json["detail"])
-    assert [form_of(each) for each in sentences] == ["busy_planning", "busy_many", "busy_stopping"]
+    assert [form_of(each) for each in sentences] == ["busy_planning", "busy_copying", "busy_many", "busy_stopping"]
 
 
 def test_why_a_signal_was_turned_away_can_be_said_in_the_readers_language(tmp_path: Path) -> None:

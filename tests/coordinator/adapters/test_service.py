@@ -353,6 +353,25 @@ def test_whoever_speaks_comes_between_two_handfuls_of_a_moment_which_has_their_w
             assert len(list(moment.network.living())) == 12
 
 
+def test_whoever_asks_for_a_moment_waits_no_longer_for_others_who_do_than_for_a_plan(tmp_path: Path) -> None:
+    with closing(service_at(tmp_path / "log")) as service:
+        service._wait_s = 0.01
+        told: list[Exception] = []
+
+        def ask() -> None:
+            try:
+                service.moment()
+            except Unavailable as error:
+                told.append(error)
+
+        asker = threading.Thread(target=ask, daemon=True)
+        with service._following:
+            asker.start()
+            asker.join(10)
+            assert "try again" in str(told[0])
+        service.moment()
+
+
 def test_followers_read_what_is_at_hand_and_what_is_older_alike(tmp_path: Path) -> None:
     path = tmp_path / "log"
     with closing(service_at(path)) as service:
