@@ -270,6 +270,8 @@ class Network:
         if self.trail is not None:
             self.trail.agents[agent] = None
             if kind in STANCES:
+                if ref not in self.stances:  # A word that came to nothing keeps no place for the one that is said first.
+                    self.trail.signals.pop(ref, None)
                 self.trail.signals[ref] = None
             elif kind == "recipe":
                 self.trail.recipes[ref] = None

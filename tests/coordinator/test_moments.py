@@ -195,3 +195,12 @@ def test_recipes_and_definitions_are_copied_some_at_a_time_and_once():
     then = follower.moment()
     assert {ref for ref, said in first.recipes.items() if then.recipes.get(ref) is not said} == {"b/recipe/kit-2", "b/recipe/kit-3"}
     assert {name for name, said in first.definitions.items() if then.definitions[name] is not said} == {"part-1", "part-4"}
+
+
+def test_what_was_withdrawn_before_it_was_said_stands_where_it_was_said():
+    desk = Desk()
+    follower = Follower()
+    copied(follower, desk.core)
+    desk.take(withdraw("offer", "a", "o", at=0), offer("b", 9, at=1), offer("a", 9, at=2))
+    moment = copied(follower, desk.core)
+    assert list(moment.network.stances) == list(desk.core.network.stances) == ["b/offer/o", "a/offer/o"]
