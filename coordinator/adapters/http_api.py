@@ -418,7 +418,7 @@ def _add_reading(app: FastAPI, service: Service, orders: OrdersBeside) -> None:
 
     @app.get("/refused")
     def refused(limit: Limit = 100, after: Annotated[int, Query(ge=0)] = 0, agent: Agent = None) -> Response:
-        """What was refused at the door: how much for which kind of reason, and the latest, oldest first."""
+        """What was refused at the door: how much for which kind of reason since this coordinator started, and the latest, oldest first."""
         counts, rows = service.refused()
         found = [row for row in rows if row["number"] > after and (agent is None or row["key"] == f"agent:{agent}")]
         return _json({"counts": counts, "items": found[:limit], "next": found[limit - 1]["number"] if len(found) > limit else None})

@@ -27,6 +27,7 @@ export const refused = {
       "div",
       { class: "stack" },
       h("dl", { class: "figures" }, CODES.map((name) => h("div", { key: name }, h("dt", {}, t(`code.${name}`)), h("dd", {}, number(counts[name] ?? 0))))),
+      h("p", { class: "note" }, t("refused.since")),
       h("div", { class: "filters" }, textFilter(t("filter.text"), q, (value) => app.filter({ q: value })), choice(t("refused.code"), code, [["", t("filter.all")], ...CODES.map((name) => [name, t(`code.${name}`)])], (name) => app.filter({ code: name }))),
       shown.length ? h("ol", { class: "log turned-away" }, shown.slice(0, rows).map((one) => row(one, Boolean(text) && !isIn(text, toldOf(one))))) : empty(t(code || q ? "refused.none_fits" : "refused.none")),
       shown.length > rows ? button(t("more", { count: Math.min(SHOWN, shown.length - rows) }), () => app.filter({ more: Number(app.query.more ?? 1) + 1 }), { class: "more" }) : null,

@@ -433,6 +433,7 @@ export const english = {
   "rule.processes": "The agreed catalogue of processes.",
 
   "refused.code": "Reason",
+  "refused.since": "Counted since this coordinator started; the list may reach back further.",
   "refused.none": "Nothing was turned away.",
   "refused.none_fits": "Nothing of what was turned away fits these filters.",
   "code.invalid": "not readable",

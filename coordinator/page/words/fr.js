@@ -414,6 +414,7 @@ export const french = {
   "rule.resources": "Le catalogue convenu des ressources.",
   "rule.processes": "Le catalogue convenu des procédés.",
   "refused.code": "Raison",
+  "refused.since": "Compté depuis le démarrage de ce coordinateur ; la liste peut remonter plus loin.",
   "refused.none": "Tout a été admis.",
   "refused.none_fits": "Rien de ce qui a été refusé ne répond à ces filtres.",
   "code.invalid": "illisible",
