@@ -17,6 +17,7 @@ Ints = NDArray[np.int64]
 TIERS = 4  # 0 vital, 1 default, 2 useful, 3 wished
 LARGEST = 2**62  # products in between stay below this, so that sums of two still fit
 LOW = 2**32 - 1
+MOST_CLAIMS = 2**31  # whose positions fit into 32 bits, as the engine counts
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,7 +145,7 @@ class Problem:
 
         Call its `go_on` with a number of steps, about as long as a visit of a node each, until it is `done`; then take its `result`.
         What `of` refuses is refused by one of the turns. Arrays of int64 have to stay as they are meanwhile; anything else is made
-        into some at once, by the first turn.
+        into some in one piece. What is left out is written by turns.
         """
         return InTurns(cls._passes(*arrays, **named))
 
@@ -167,33 +168,43 @@ class Problem:
         hysteresis: int = 0,
         pack: ArrayLike | None = None,
     ) -> "Passes[Problem]":
-        supplies, demands, claims = ints(supply), ints(demand), None if claim is None else ints(claim)
-        if claims is None:
-            claims = np.arange(len(demands), dtype=np.int64)
-        tiers = np.ones((yield from _greatest(claims, -1)) + 1, dtype=np.int64) if tier is None else ints(tier)
-        rise, run, levels = staircase if staircase is not None else (np.zeros(len(tiers)), np.ones(len(tiers)), 1)
-        offers, needs = ints(offer), ints(need)
+        supplies, demands, offers, needs = _flat("supply", supply), _flat("demand", demand), _flat("offer", offer), _flat("need", need)
+        if claim is None:
+            claims = np.empty(len(demands), dtype=np.int64)
+            yield written(claims, lambda rows: np.arange(*rows.indices(len(claims))))
+        else:
+            claims = _flat("claim", claim)
+        if tier is None:
+            last = yield from _greatest(claims, -1)
+            if last >= MOST_CLAIMS:
+                raise BadProblem(f"claim holds the position {last}, up to which each would have a tier: count claims from 0")
+            tiers = yield from _filled(last + 1, 1)
+        else:
+            tiers = _flat("tier", tier)
+        rises, runs, levels = (None, None, 1) if staircase is None else staircase
         yield from _check_ends(offers, len(supplies), needs, len(demands))
         if most is None:
             if len(offers) != len(needs):
                 raise BadProblem(f"{len(offers)} arcs start and {len(needs)} end: give every arc both ends")
-            most = np.empty(len(offers), dtype=np.int64)
-            yield written(most, lambda rows: np.minimum(supplies[offers[rows]], demands[needs[rows]]))
+            limits = np.empty(len(offers), dtype=np.int64)
+            yield written(limits, lambda rows: np.minimum(supplies[offers[rows]], demands[needs[rows]]))
+        else:
+            limits = _flat("most", most)
         problem = cls(
             supply=supplies,
             demand=demands,
             claim=claims,
             tier=tiers,
-            received=ints(received if received is not None else np.zeros(len(tiers), dtype=np.int64)),
-            rise=ints(rise),
-            run=ints(run),
+            received=(yield from _filled(len(tiers), 0)) if received is None else ints(received),
+            rise=(yield from _filled(len(tiers), 0)) if rises is None else ints(rises),
+            run=(yield from _filled(len(tiers), 1)) if runs is None else ints(runs),
             levels=int(levels),
             offer=offers,
             need=needs,
             effort=ints(effort),
-            most=ints(most),
-            minimum=ints(minimum if minimum is not None else np.zeros(len(offers), dtype=np.int64)),
-            kept=ints(kept if kept is not None else np.zeros(len(offers), dtype=np.int64)),
+            most=limits,
+            minimum=(yield from _filled(len(offers), 0)) if minimum is None else ints(minimum),
+            kept=(yield from _filled(len(offers), 0)) if kept is None else ints(kept),
             hysteresis=int(hysteresis),
             pack=None if pack is None else ints(pack),
             checked=True,  # by what came before and follows, until when nobody has it
@@ -239,6 +250,25 @@ def ints(values: ArrayLike) -> Ints:
     return np.ascontiguousarray(array, dtype=np.int64)
 
 
+def _flat(name: str, values: ArrayLike) -> Ints:
+    """Return an array of int64 that others are counted by; `BadProblem` where it has several dimensions."""
+    array = ints(values)
+    _check_form(name, array)
+    return array
+
+
+def _check_form(name: str, array: NDArray[Any]) -> None:
+    if array.dtype != np.int64 or array.ndim != 1:
+        raise BadProblem(f"{name} is {array.ndim}-dimensional {array.dtype}: give one dimension of int64")
+
+
+def _filled(count: int, value: int) -> Passes[Ints]:
+    """Come to an array of so many entries, each of them the same."""
+    array = np.empty(count, dtype=np.int64)
+    yield written(array, value)
+    return array
+
+
 def _checking(problem: Problem) -> Passes[None]:
     """Refuse a problem whose arrays do not fit together or leave their ranges."""
     yield from _check_entries(problem)
@@ -273,8 +303,8 @@ def _check_shapes(problem: Problem) -> None:
     }
     for field in fields(problem):
         array = getattr(problem, field.name)
-        if isinstance(array, np.ndarray) and (array.dtype != np.int64 or array.ndim != 1):
-            raise BadProblem(f"{field.name} is {array.ndim}-dimensional {array.dtype}: give one dimension of int64")
+        if isinstance(array, np.ndarray):
+            _check_form(field.name, array)
     for what, names in groups.items():
         lengths = {name: len(getattr(problem, name)) for name in names}
         if len(set(lengths.values())) > 1:

@@ -110,6 +110,43 @@ def test_arrays_that_cannot_be_meant_are_refused(arrays, told):
         Problem.of(*arrays)
 
 
+@pytest.mark.parametrize("name", sorted(SOUND.keys() - {"staircase", "hysteresis"} | {"claim", "most", "minimum", "rise", "run"}))
+@pytest.mark.parametrize("steps", [1, 1 << 40])
+def test_arrays_of_two_dimensions_are_refused(name, steps):
+    asked, square = dict(SOUND), np.ones((5, 10), dtype=np.int64)
+    if name in {"rise", "run"}:
+        asked["staircase"] = (square, square[0], 20) if name == "rise" else (asked["staircase"][0], square, 20)
+    else:
+        asked[name] = square
+    told = f"{name} is 2-dimensional int64: give one dimension"
+    with pytest.raises(BadProblem, match=told):
+        Problem.of(**asked)
+    assert came_to(steps=steps, **asked) == (BadProblem, f"{told} of int64")
+
+
+@pytest.mark.parametrize("position", [2**31, 2**50, 2**62])
+def test_a_claim_counted_from_anywhere_is_refused_and_not_made_room_for(position):
+    with pytest.raises(BadProblem, match="count claims from 0"):
+        Problem.of([1], [1, 1], claim=[position, 0])
+
+
+def test_what_is_left_out_is_written_by_turns():
+    def turns(**more):
+        making = Problem.by_turns(supplies, demands, ends, ends, ends, **more)
+        count = 0
+        while not making.done:
+            making.go_on(1)
+            count += 1
+        return count
+
+    ends, supplies, demands = np.arange(3_200), np.ones(3_200, dtype=np.int64), np.ones(3_200, dtype=np.int64)
+    of_claims = {"claim": ends, "tier": np.ones_like(ends), "received": np.zeros_like(ends), "staircase": (0 * ends, np.ones_like(ends), 1)}
+    of_arcs = {"minimum": 0 * ends, "kept": 0 * ends}
+    told = turns(**of_claims, **of_arcs)
+    for left_out, tables in ((of_arcs, 5), (of_claims, 2)):
+        assert turns(**left_out) - told >= tables * 3_200 // 32  # 256 bytes a step.
+
+
 @pytest.mark.parametrize("units", [2**63, -(2**63) - 1, 2**70, 2.0**63, float("inf")])
 def test_numbers_that_64_bits_do_not_hold_are_refused(units):
     with pytest.raises(TooLarge, match="coarser"):
