@@ -241,10 +241,18 @@ def _limits(value: object) -> dict[str, int | float | str]:
     limits: dict[str, int | float | str] = {}
     for key, limit in value.items():
         try:
-            limits[read_name(key)] = _text(limit, LONGEST_TEXT, _HIDING) if type(limit) is str else _json_number(limit)
+            limits[read_name(key)] = _limit(limit)
         except ValueError as error:
             raise ValueError(f".{key[:LONGEST_NAME]}{error}") from None
     return limits
+
+
+def _limit(value: object) -> int | float | str:
+    if type(value) is str:
+        return _text(value, LONGEST_TEXT, _HIDING)
+    if type(value) in (int, Decimal):
+        return _json_number(value)
+    raise ValueError(f" is {shown(value)}; a number or a text was expected: send a number, or a text in quotes.")
 
 
 def _json_number(value: object) -> int | float:

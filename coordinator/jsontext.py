@@ -85,7 +85,7 @@ def exact_numbers(value: object) -> object:
         if not math.isfinite(value):
             raise Refused(f"{value} is no JSON number; a finite number was expected: leave the field out, or say how much.")
         return _number(repr(value))
-    if isinstance(value, Decimal):
+    if isinstance(value, Decimal) or (isinstance(value, int) and value.bit_length() > 63):  # the writer takes no longer int
         return _number(str(value))
     if isinstance(value, dict):
         return {key: exact_numbers(item) for key, item in value.items()}

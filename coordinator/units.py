@@ -80,9 +80,10 @@ def to_grains(value: int | Decimal, unit: Unit, *, as_written: bool = False) -> 
     if value <= 0:
         raise Refused(f"value is {shown(value)}; a quantity is above zero: say how much there is, or send null to withdraw.")
     if value > LARGEST_VALUE:
-        raise Refused(
-            f"value is {shown(value)}; at most 1e9 of its unit is taken: check it, or say it in a larger unit than {shown(unit.code)}."
-        )
+        alike = (each for each in UNITS.values() if each.dimension == unit.dimension and "[" not in each.code)  # [lton_av] helps few
+        largest = max(alike, key=lambda each: each.grains)
+        advice = "check it." if unit.grains >= largest.grains else f"check it, or say it in a larger unit, such as {shown(largest.code)}."
+        raise Refused(f"value is {shown(value)}; at most 1e9 of its unit is taken: {advice}")
     if isinstance(value, int):
         grains, rest = divmod(value * unit.grains.numerator, unit.grains.denominator)
     else:

@@ -1,6 +1,7 @@
 """``coordinator publish``: one signal from flags, or events from standard input, to a server or into a log."""
 
 import json
+import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,9 +121,14 @@ def _data(request: Request) -> dict[str, Any]:
 
 def _number(text: str) -> int | float:
     try:
-        return int(text) if text.isdigit() else float(text)
+        number = int(text) if text.isdigit() else float(text)
     except ValueError:
-        raise Refused(f"the quantity is {text!r}; a number was expected, such as 120 or 0.5") from None
+        number = math.nan
+    if math.isnan(number):
+        raise Refused(f"the quantity is {text!r}; a number was expected, such as 120 or 0.5")
+    if math.isinf(number):  # what was written, such as 1e400, is more than a double holds
+        raise Refused(f"the quantity is {text!r}; at most 1e9 of its unit is taken: check it")
+    return number
 
 
 def _publish_lines(access: Access, as_json: bool) -> None:

@@ -266,6 +266,9 @@ def test_answers_and_reports_echo_amounts_whose_decimals_never_end():
         pytest.param(
             line("capacity", SEWING | {"effort": {"value": 3, "unit": "kg"}}), "data.effort.unit", "hours are a time", id="hours in kg"
         ),
+        pytest.param(
+            line("capacity", SEWING | {"limits": {"bed": {"x": 1}}}), "data.limits.bed", "a number or a text", id="a limit in braces"
+        ),
         pytest.param(line("price"), "type", "known kind", id="an unknown kind"),
         pytest.param(line("ofer"), "type", "did you mean stigmergy.offer.v1", id="a kind misspelt"),
         pytest.param(line("need", GOWNS | {"tier": 9}), "data.tier", "0 to 3", id="tier nine"),

@@ -119,6 +119,9 @@ def test_lines_that_are_all_refused_are_told_line_by_line_by_a_server_too(run: R
     [
         (("publish", "offer", "face-shield", "120"), 2, "nobody speaks"),
         (("publish", "offer", "face-shield", "many", "--as", "a"), 2, "a number was expected"),
+        (("publish", "offer", "face-shield", "nan", "--as", "a"), 2, "the quantity is 'nan'; a number was expected"),
+        (("publish", "offer", "face-shield", "1e400", "--as", "a"), 2, "the quantity is '1e400'; at most 1e9 of its unit is taken"),
+        (("publish", "offer", "face-shield", "9" * 20, "--as", "a"), 2, f"value is {'9' * 20}; at most 1e9 of its unit is taken"),
         (("publish", "offer", "face-shield", "-5", "--as", "a"), 2, "the quantity is -5; more than zero was expected"),
         (("publish", "offer", "face-shield", "--as", "a", "--", "-0.5"), 2, "value is -0.5; a quantity is above zero"),
         (("publish", "offer", "face-shield", "--as", "a"), 2, "how much is missing"),
