@@ -27,7 +27,7 @@ logger = structlog.get_logger("coordinator.sequencing")
 
 
 class OrdersBeside:
-    """Says at once what was found, and goes from workshop to workshop in the meantime: those of the latest plan first."""
+    """Says at once what was found, and goes from workshop to workshop in the meantime: those of plans and of promises by turns."""
 
     def __init__(self, service: Service) -> None:
         self.searches = 0
@@ -35,6 +35,7 @@ class OrdersBeside:
         self._found: OrderedDict[bytes, Sequence] = OrderedDict()
         self._holding = Lock()  # of what was found
         self._planned: object = None  # the plan whose workshops were looked up last
+        self._is_of_plan = False  # whether the workshops that wait are of a plan, and not of promises
         self._waiting: list[str] = []  # workshops to be looked at
         self._deal = ""  # that was looked at last
         self._stop = Flag()
@@ -63,18 +64,23 @@ class OrdersBeside:
                 self._search(question)
 
     def _next(self) -> list[str]:
-        """Return the next workshops; others wait while a page of proposals is read for that, and no longer."""
-        with self._service.reading() as coordination:
-            made, book = coordination.production.latest, coordination.book
-            if made is self._planned and not self._waiting:
-                names = list(islice(book.after(self._deal), DEALS))
-                self._deal = names[-1] if len(names) == DEALS else ""
-                lines_said = [line for name in names for line in book.deals[name].lines]
-                self._waiting = list(dict.fromkeys(line.provider for line in lines_said if line.action in ("use", "work")))
-        if made is not self._planned:
-            self._planned = made
-            lines = [line for tree in made.trees for line in tree.lines]
-            self._waiting = list(dict.fromkeys(line.provider for line in lines if line.action == "use"))
+        """Return the next workshops; others wait while a page of proposals is read for that, and no longer.
+
+        Those of a plan and those of a page of promises come by turns, each to their end, however often there is a new plan.
+        """
+        if not self._waiting:
+            with self._service.reading() as coordination:
+                made, book = coordination.production.latest, coordination.book
+                self._is_of_plan = made is not self._planned and not self._is_of_plan
+                if not self._is_of_plan:
+                    names = list(islice(book.after(self._deal), DEALS))
+                    self._deal = names[-1] if len(names) == DEALS else ""
+                    lines_said = [line for name in names for line in book.deals[name].lines]
+                    self._waiting = list(dict.fromkeys(line.provider for line in lines_said if line.action in ("use", "work")))
+            if self._is_of_plan:
+                self._planned = made
+                lines = [line for tree in made.trees for line in tree.lines]
+                self._waiting = list(dict.fromkeys(line.provider for line in lines if line.action == "use"))
         some, self._waiting = self._waiting[:WORKSHOPS], self._waiting[WORKSHOPS:]
         return some
 

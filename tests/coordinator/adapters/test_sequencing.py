@@ -1,11 +1,14 @@
 """Orders of work are searched beside the cycle: nobody waits for them, and questions are told what was found."""
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from coordinator.adapters import sequencing as module
+from coordinator.adapters.sequencing import OrdersBeside
 from coordinator.cycle import Coordination
 from coordinator.floor import Question, questions, searched
 from solver.making import Sequence
@@ -103,3 +106,21 @@ def test_a_thread_looks_until_it_is_closed(farm: Served) -> None:
     farm.orders.close()
     assert farm.orders.searches == 1
     assert not farm.orders._thread.is_alive()
+
+
+def test_every_workshop_is_looked_at_however_often_there_is_a_new_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at = []
+    monkeypatch.setattr(module, "questions", lambda _, agent: looked_at.append(agent) or [])
+    monkeypatch.setattr(module, "WORKSHOPS", 2)
+    planned = [SimpleNamespace(provider=f"planned-{number}", action="use") for number in range(5)]
+    promised = SimpleNamespace(lines=[SimpleNamespace(provider="promised", action="use")])
+    book = SimpleNamespace(after=lambda _: iter(["deal"]), deals={"deal": promised})
+
+    def with_a_new_plan() -> AbstractContextManager[SimpleNamespace]:
+        made = SimpleNamespace(trees=[SimpleNamespace(lines=planned)])
+        return nullcontext(SimpleNamespace(production=SimpleNamespace(latest=made), book=book))
+
+    orders = OrdersBeside(SimpleNamespace(reading=with_a_new_plan, moment=lambda: (None, None)))
+    for _ in range(8):
+        orders.look()
+    assert looked_at == 2 * [*(line.provider for line in planned), "promised"]
