@@ -98,7 +98,7 @@ def _why_not(coordination: Coordination, deal: Deal) -> str | None:
 
 
 def _size(coordination: Coordination, line: Line) -> int:
-    """Return how many pairs would have to be solved to read a line's market: none where its optimum is kept."""
+    """Return how many pairs would have to be solved to read a line's market: none where its optimum is kept at hand, as of no moment."""
     network = coordination.network
     thing = network.canonical(line.thing)
     if any(thing in key for key in coordination.planner.kept()):

@@ -12,7 +12,6 @@ from typing import Any, Generic, TypeVar
 
 from coordinator.commitments import Claim, Deal, Limit
 from coordinator.cycle import BEGINNING, Coordination
-from coordinator.matching import Group
 from coordinator.network import AgentFacts, RouteFacts, Stance, Thing, _Shelf
 from coordinator.production import Made, Usable
 from coordinator.signals import Recipe, Resource
@@ -52,7 +51,8 @@ class Moment:
     def opened(self, like: Coordination) -> Coordination:
         """Return a coordination of this moment, of the charter and table of the one it is of: to be read, and planned with on trial.
 
-        It has what questions read. What only folding and pages of lists need is taken from it, so that whoever asks for that fails.
+        It has what questions read, but no answers of markets: who asks for one has it solved from nothing. What only folding and pages of
+        lists need is taken from it, so that whoever asks for that fails.
         """
         core = Coordination(like.charter, name=like.source.partition(":")[2], table=like.network.table, judging=False, planning=False)
         network, book, rest = core.network, core.book, self.rest
@@ -71,7 +71,6 @@ class Moment:
         if rest is not None:
             network.recipes_said, network._aliases, network.standing = rest.recipes_said, rest.aliases, dict(rest.standing)
             core.planner._portions.update(rest.portions)
-            core.planner.kept_there = rest.kept
             core.production.latest = rest.made
             core.production.usable = rest.usable
             core.ledger = like.ledger[: rest.ledger]  # Records are only ever added to it.
@@ -88,7 +87,6 @@ class _Rest:
     aliases: dict[str, str] | None  # of names that definitions state; None: nobody needed them since one changed
     standing: Mapping[str, int]
     portions: Mapping[tuple[Thing, str], tuple[int, int]]
-    kept: frozenset[Group]  # markets
     made: Made
     ledger: int  # records in it
 
@@ -195,7 +193,6 @@ class Follower:
             network._aliases,
             dict(network.standing),
             dict(coordination.planner._portions),
-            coordination.planner.kept(),
             coordination.production.latest,
             len(coordination.ledger),
         )

@@ -61,7 +61,6 @@ class Planner:
     keep_pairs: int = 1_000
     keep_after: int = 1  # times solved
     keep_at_once: int = 100_000  # ... and pairs of a market so large that not even the second solving is waited for
-    kept_there: frozenset[Group] = frozenset()  # markets kept by the planner of the coordination that this one is a moment of
     partners: Partners = field(default_factory=Partners)  # the plan of all markets, by who gives to whom
     _portions: dict[tuple[Thing, str], tuple[int, int]] = field(default_factory=dict)  # thing, dimension -> day, median claim in grains
     _markets: dict[Group, list[Thing]] = field(default_factory=dict)
@@ -117,9 +116,9 @@ class Planner:
         self.network.changed_everywhere = False
         return bool(stale or gone)
 
-    def kept(self) -> frozenset[Group]:
-        """Return the markets whose optimum is followed from cycle to cycle, here or by the planner that this stands for."""
-        return self.kept_there | {key for key, answer in self.solved.items() if answer.kept is not None}
+    def kept(self) -> set[Group]:
+        """Return the markets whose optimum is followed from cycle to cycle: none of a moment, which has no plans."""
+        return {key for key, answer in self.solved.items() if answer.kept is not None}
 
     def parts(self) -> list[Part]:
         """Return all parts of the plan as it was last made, in order of offer and need; `told` has their levels and pressures."""

@@ -55,10 +55,10 @@ def add_network_questions(app: FastAPI, walks: Walks, walk: Show, missing: Missi
         except Refused as refusal:
             raise missing(refusal) from None
 
-    trying = Lock()  # held while plans are tried, so that no queue of such questions takes all the time there is
+    trying = Lock()  # held while plans are tried and markets solved, so that no queue of such questions takes all the time there is
     _add_why(app, walks, tell, trying)
     _add_alternatives(app, walks, tell, trying)
-    _add_relief(app, walks, tell)
+    _add_relief(app, walks, tell, trying)
     _add_making(app, walks, tell, orders)
     _add_network(app, walks, tell)
 
@@ -134,18 +134,20 @@ def _add_making(app: FastAPI, walks: Walks, tell: Tell, orders: Orders) -> None:
             return tell(lambda coordination: explode(coordination, need))
 
 
-def _add_relief(app: FastAPI, walks: Walks, tell: Tell) -> None:
+def _add_relief(app: FastAPI, walks: Walks, tell: Tell, trying: Lock) -> None:
     @app.get("/opportunities/{agent}", responses=WALKED)
     @walks.beside
     def of_agent(agent: AgentName) -> Response:
         """What one unit or hour more from an agent's place would relieve, the most urgent first."""
-        return tell(lambda coordination: {"items": opportunities(coordination, agent)})
+        with _alone(trying, PATIENCE_S):
+            return tell(lambda coordination: {"items": opportunities(coordination, agent)})
 
     @app.get("/pressure/{name:path}", responses=WALKED)
     @walks.beside
     def of_thing(name: str) -> Response:
         """What one unit more at each offer and need of a thing would serve, the shortest place first."""
-        return tell(lambda coordination: {"items": pressures(coordination, name)})
+        with _alone(trying, PATIENCE_S):
+            return tell(lambda coordination: {"items": pressures(coordination, name)})
 
 
 def _add_network(app: FastAPI, walks: Walks, tell: Tell) -> None:

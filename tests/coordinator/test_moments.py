@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from coordinator.accounts import newest
-from coordinator.alternatives import without
+from coordinator.alternatives import alternatives, without
 from coordinator.atlas import atlas
 from coordinator.cycle import Coordination
 from coordinator.errors import Refused
@@ -18,6 +18,7 @@ from coordinator.makers import makers
 from coordinator.moments import Follower
 from coordinator.network import Thing
 from coordinator.opportunities import opportunities, pressures
+from coordinator.planning import Planner
 from coordinator.questions import downstream, stats, unreachable, upstream
 from coordinator.replaying import digest, standing_proposals
 from coordinator.results import as_json
@@ -204,3 +205,16 @@ def test_what_was_withdrawn_before_it_was_said_stands_where_it_was_said():
     desk.take(withdraw("offer", "a", "o", at=0), offer("b", 9, at=1), offer("a", 9, at=2))
     moment = copied(follower, desk.core)
     assert list(moment.network.stances) == list(desk.core.network.stances) == ["b/offer/o", "a/offer/o"]
+
+
+def test_a_market_that_is_kept_is_solved_from_nothing_in_a_moment_unless_it_is_too_large(monkeypatch: pytest.MonkeyPatch):
+    here = {"lat": 45.0, "long": 1.0}
+    desk = Desk(offer("a", 9, place=here), need("b", 4, place=here), need("c", 9, place=here))
+    desk.core.planner = Planner(desk.core.network, desk.core.book, keep_pairs=0, keep_after=0)
+    (deal, *_) = desk.cycle()
+    assert desk.core.planner.kept()
+    moment = copied(Follower(), desk.core)
+    assert alternatives(moment, deal.proposal) == alternatives(desk.core, deal.proposal)
+    monkeypatch.setattr("coordinator.alternatives.MOST_PAIRS", 1)
+    assert alternatives(desk.core, deal.proposal).unsaid is None
+    assert alternatives(moment, deal.proposal).unsaid == "too large"

@@ -523,6 +523,28 @@ def test_why_a_need_is_short_is_told_as_the_command_tells_it(told: Served) -> No
     assert (lifted["need"], lifted["by"]) == ("samu-42/need/mask-ffp2", {"value": 10, "unit": "1"})
 
 
+@pytest.mark.parametrize(("question", "asking"), [("pressures", "/pressure/mask-ffp2"), ("opportunities", "/opportunities/samu-42")])
+def test_markets_are_solved_for_one_asker_at_a_time(told: Served, monkeypatch: pytest.MonkeyPatch, question: str, asking: str) -> None:
+    """The next is sent away with a sentence."""
+    begun, go_on = Event(), Event()
+
+    def solved(*_: object) -> list[str]:
+        begun.set()
+        go_on.wait(10)
+        return ["solved"]
+
+    monkeypatch.setattr(f"coordinator.adapters.network_questions.{question}", solved)
+    monkeypatch.setattr("coordinator.adapters.network_questions.PATIENCE_S", 0.0)
+    with ThreadPoolExecutor(1) as first:
+        answer = first.submit(told.get, asking)
+        assert begun.wait(10)
+        turned_away = [told.ask("GET", each) for each in ("/pressure/mask-ffp2", "/opportunities/samu-42")]
+        go_on.set()
+        assert answer.result() == {"items": ["solved"]}
+    assert [form_of(each.json["detail"]) for each in turned_away] == ["busy_trying", "busy_trying"]
+    assert told.get(asking) == {"items": ["solved"]}
+
+
 @pytest.mark.parametrize("by", ["0", "-1", "inf", "nan", "1e-9", "2.5", "1e30", "1e-999999999", "much"])
 def test_a_lift_by_what_is_no_quantity_of_the_unit_is_a_wrong_value(told: Served, by: str) -> None:
     """The need is known: it is not told as missing."""
