@@ -20,6 +20,8 @@ from coordinator.units import Quantity
 
 __all__ = ["BOUND", "BY_JUDGE", "ENDED", "LIFE", "OPEN", "Book", "Claim", "Deal", "Pair", "State", "Terms", "amount_text", "statement_of"]
 
+MOST_GONE = 100_000  # proposals, beside twice those that are there, that may change before whoever follows begins anew
+
 
 class State(StrEnum):
     """Where a proposal is in its life."""
@@ -354,8 +356,11 @@ class Book:
         self.dealings.count(deal, times)
         if self.network.recount is not None:
             self.network.recount.update(line.need for line in deal.lines)
-        if self.network.trail is not None:
-            self.network.trail.deals[deal.proposal] = None
+        trail = self.network.trail
+        if trail is not None:
+            trail.deals[deal.proposal] = None
+            if len(trail.deals) > MOST_GONE + 2 * len(self.deals):
+                self.network.trail = None  # Nobody looked for long: whoever does next begins anew, which costs less than to remember all.
 
     def _effects(self, deal: Deal, happening: str, ledger: Ledger, log_us: int) -> None:
         match happening:
@@ -460,6 +465,8 @@ class Book:
             self._received[claim].popleft()
             if not self._received[claim]:
                 del self._received[claim]
+            if self.network.trail is not None:
+                self.network.trail.claims[claim] = None
 
     def _tally(self, deal: Deal, ledger: Ledger) -> None:
         for index, (line, moved) in enumerate(zip(deal.lines, ledger.moved, strict=False)):

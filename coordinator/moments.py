@@ -103,7 +103,7 @@ class _Handful:
     definitions: dict[str, Definitions] = field(default_factory=dict)
     deals: dict[str, Deal | None] = field(default_factory=dict)
     limits: dict[tuple[str, str], Limit | None] = field(default_factory=dict)
-    received: dict[Claim, deque[tuple[int, str, int]]] = field(default_factory=dict)
+    received: dict[Claim, deque[tuple[int, str, int]] | None] = field(default_factory=dict)
 
 
 class Follower:
@@ -183,7 +183,8 @@ class Follower:
         self._copied.limits[pair] = coordination.book._limits.get(pair)
 
     def _claim(self, coordination: Coordination, claim: Claim) -> None:
-        self._copied.received[claim] = coordination.book._received.get(claim, deque()).copy()
+        received = coordination.book._received.get(claim)
+        self._copied.received[claim] = None if received is None else received.copy()
 
     def _rest_of(self, coordination: Coordination) -> _Rest:
         network = coordination.network
@@ -257,7 +258,7 @@ def _moved_on(before: Moment, copied: _Handful, log_us: int, rest: _Rest) -> Mom
         dealings,
         limits,
         limited.names,
-        {**before.received, **copied.received},
+        {claim: received for claim, received in {**before.received, **copied.received}.items() if received is not None},
         rest,
     )
 

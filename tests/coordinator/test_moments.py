@@ -28,7 +28,7 @@ from coordinator.trees import tree
 from coordinator.weakness import weak_points
 from tests.coordinator.test_snapshots import CHARTER, words_of
 from tests.support.desk import Desk
-from tests.support.events import need, offer, proposal, resource, retracted, withdraw
+from tests.support.events import answer, need, offer, proposal, resource, retracted, withdraw
 from tests.support.networks import recipe
 
 Ask = Callable[[Coordination], Any]
@@ -106,6 +106,7 @@ def test_a_moment_copied_bit_by_bit_while_others_speak_answers_as_one_piece(seed
         assert list(moment.network.stances.values()) == list(core.network.stances.values())
         assert list(moment.book.deals.values()) == list(core.book.deals.values())
         assert firsts(moment) == firsts(core)
+        assert moment.book.claims_served() == core.book.claims_served()
         earlier.append((moment, here))
         if is_over:
             break
@@ -218,3 +219,27 @@ def test_a_market_that_is_kept_is_solved_from_nothing_in_a_moment_unless_it_is_t
     monkeypatch.setattr("coordinator.alternatives.MOST_PAIRS", 1)
     assert alternatives(desk.core, deal.proposal).unsaid is None
     assert alternatives(moment, deal.proposal).unsaid == "too large"
+
+
+def test_proposals_that_come_and_go_while_nobody_asks_are_not_remembered_without_end(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("coordinator.commitments.MOST_GONE", 10)
+    desk = Desk(offer("a", 99), need("b", 99), proposal("stays", "a", "b", 1, at=0))
+    follower = Follower()
+    copied(follower, desk.core)
+    for number in range(30):
+        desk.take(proposal(f"p{number}", "a", "b", 1, at=1), retracted(f"p{number}", at=1))
+        assert desk.core.network.trail is None or len(desk.core.network.trail.deals) <= 14
+    moment = copied(follower, desk.core)
+    assert list(moment.book.deals.values()) == list(desk.core.book.deals.values())
+    assert answered(moment, desk.core) == answered(desk.core, desk.core)
+
+
+def test_what_the_charter_no_longer_remembers_is_forgotten_by_moments_too():
+    desk = Desk(offer("a", 99), need("b", 99), need("c", 99), fairness="portions", fairness_memory_days=1)
+    follower = Follower()
+    for at, receiver in ((1, "b"), (72, "c")):
+        name = f"for-{receiver}"
+        desk.take(proposal(name, "a", receiver, 1, at=at), answer("a", name, at=at), answer(receiver, name, at=at))
+        moment = copied(follower, desk.core)
+        assert moment.book.claims_served() == desk.core.book.claims_served()
+        assert len(moment.book.claims_served()) == 1
