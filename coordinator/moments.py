@@ -52,7 +52,8 @@ class Moment:
         """Return a coordination of this moment, of the charter and table of the one it is of: to be read, and planned with on trial.
 
         It has what questions read, but no answers of markets: who asks for one has it solved from nothing. What only folding and pages of
-        lists need is taken from it, so that whoever asks for that fails.
+        lists need, and sums of all that was ever said, are taken from it, so that whoever asks for that fails. Its `dealings.states` counts
+        what has not ended.
         """
         core = Coordination(like.charter, name=like.source.partition(":")[2], table=like.network.table, judging=False, planning=False)
         network, book, rest = core.network, core.book, self.rest
@@ -74,7 +75,8 @@ class Moment:
             core.production.latest = rest.made
             core.production.usable = rest.usable
             core.ledger = like.ledger[: rest.ledger]  # Records are only ever added to it.
-        del network._names, network._expiries, book._in_order, book._ended_in_order, book.ended
+        del network._names, network._expiries, core.unjudged
+        del book._in_order, book._ended_in_order, book.ended, book.heard, book._unanswered
         return core
 
 
@@ -107,19 +109,23 @@ class _Handful:
 
 
 class Follower:
-    """Follows one coordination. `copy_some` is for whoever holds that still, `moment` for whoever does not."""
+    """Follows one coordination, alone: of two, each begins anew after the other.
+
+    `copy_some` is for whoever holds that still, `moment` for whoever does not.
+    """
 
     def __init__(self) -> None:
         self._moment = Moment()
         self._copied = _Handful()
         self._rest: tuple[int, _Rest] | None = None
+        self._trail: Trail | None = None
 
     def copy_some(self, coordination: Coordination, at_most: int) -> bool:
         """Copy so many of the things that changed since the last moment; return whether that was all of them, and `moment` is of now."""
         network = coordination.network
-        if network.trail is None:
+        if network.trail is None or network.trail is not self._trail:
             self._moment, self._copied, self._rest = Moment(), _Handful(), None
-            network.trail = Trail.of_all(coordination.book)
+            self._trail = network.trail = Trail.of_all(coordination.book)
             at_most = 0  # to list all was enough for once
         trail = network.trail
         for names, copy in (
@@ -271,7 +277,8 @@ def _shelved(before: Moment, copied: _Handful) -> tuple[Shelves, dict[str, Stanc
     def shelf_of(thing: Thing) -> _Shelf:
         if thing not in own:
             known = shelves.get(thing)
-            shelves[thing] = _Shelf(thing) if known is None else _Shelf(thing, dict(known.live), first=known.first)
+            shelves[thing] = shelf = _Shelf(thing) if known is None else _Shelf(thing, dict(known.live), first=known.first)
+            del shelf.stated  # No moment has these sums: whoever asks for them shall not find none.
             own.add(thing)
         return shelves[thing]
 

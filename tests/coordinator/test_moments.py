@@ -243,3 +243,25 @@ def test_what_the_charter_no_longer_remembers_is_forgotten_by_moments_too():
         moment = copied(follower, desk.core)
         assert moment.book.claims_served() == desk.core.book.claims_served()
         assert len(moment.book.claims_served()) == 1
+
+
+def test_what_no_moment_has_cannot_be_asked_of_one():
+    desk = Desk(offer("a", 9), need("b", 9), proposal("p", "a", "b", 1, at=1), answer("a", "p", at=2))
+    moment = copied(Follower(), desk.core)
+    asks: list[Ask] = [
+        *(lambda here: list(here.network.stated()), lambda here: here.book.pairs(), lambda here: here.book.heard),
+        *(lambda here: here.unjudged, lambda here: here.book.ended),
+    ]
+    for ask in asks:
+        ask(desk.core)
+        with pytest.raises(AttributeError):
+            ask(moment)
+
+
+def test_two_who_follow_have_all_each():
+    desk = Desk(offer("a", 9))
+    first, second = Follower(), Follower()
+    for number in range(3):
+        for follower in (first, second):
+            desk.take(need(f"b{number}", 9, at=number))
+            assert copied(follower, desk.core).network.stances == desk.core.network.stances
