@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from coordinator.accounts import newest
+from coordinator.accounts import find, newest
 from coordinator.alternatives import alternatives, without
 from coordinator.atlas import atlas
 from coordinator.cycle import Coordination
@@ -14,7 +14,8 @@ from coordinator.errors import Refused
 from coordinator.explaining import explain
 from coordinator.exploding import explode
 from coordinator.floor import floor
-from coordinator.makers import makers
+from coordinator.lifting import lifted
+from coordinator.makers import designs, makers
 from coordinator.moments import Follower
 from coordinator.network import Thing
 from coordinator.opportunities import opportunities, pressures
@@ -42,6 +43,7 @@ def questions(core: Coordination) -> Iterator[tuple[str, Ask]]:
     yield "weak points", lambda here: weak_points(here.network, here.book, here.log_us)
     yield "hours", lambda here: timetable(here, None, None, 100)
     yield "newest", lambda here: newest(here, 100)
+    yield "find", lambda here: find(here, "a", 100)
     yield "digest", lambda here: digest(here.ledger, standing_proposals(here.book))
     for agent in sorted(core.network.agents):
         yield f"downstream {agent}", lambda here, agent=agent: downstream(here.network, agent, here.book, here.log_us)
@@ -55,8 +57,12 @@ def questions(core: Coordination) -> Iterator[tuple[str, Ask]]:
     for ref in sorted(ref for ref, one in core.network.stances.items() if not one.is_supply):
         yield f"why {ref}", lambda here, ref=ref: explain(here, ref)
         yield f"explode {ref}", lambda here, ref=ref: explode(here, ref)
+        yield f"lifted {ref}", lambda here, ref=ref: lifted(here, ref)
+    for name in sorted({one.recipe for one in core.network.recipes.values()}):
+        yield f"designs {name}", lambda here, name=name: designs(here, name)
     for name in sorted(core.book.deals):
         yield f"without {name}", lambda here, name=name: without(here, name)
+        yield f"alternatives {name}", lambda here, name=name: alternatives(here, name)
 
 
 def answered(core: Coordination, asked: Coordination) -> dict[str, Any]:
@@ -125,8 +131,21 @@ def test_the_questions_find_something_to_tell():
             told = answered(core, core)
     assert {name.partition(" ")[0] for name, answer in told.items() if answer and (name == "digest" or not isinstance(answer, str))} >= {
         *("atlas", "stats", "weak", "hours", "newest", "digest", "downstream", "opportunities"),
-        *("upstream", "pressures", "tree", "makers", "why", "explode", "without"),
+        *("upstream", "pressures", "tree", "makers", "why", "explode", "without", "find", "lifted", "designs", "alternatives"),
     }
+
+
+def test_a_moment_of_one_that_plans_answers_from_nothing_as_it_does_from_its_plans():
+    core = Coordination(CHARTER, judging=False)
+    core.planner = Planner(core.network, core.book, keep_pairs=0, keep_after=0)
+    follower = Follower()
+    for number, line in enumerate(words_of(0)[:60]):
+        core.take(parse_event(line), line)
+        if number == 50:
+            copied(follower, core)
+    core.run_cycle()
+    assert core.planner.kept()
+    assert answered(copied(follower, core), core) == answered(core, core)
 
 
 def test_a_moment_costs_what_changed_since_the_last():
