@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from heapq import nsmallest
 from typing import Any
 
-from coordinator.commitments import Deal
 from coordinator.cycle import Coordination
 from coordinator.errors import Refused
-from coordinator.network import AgentFacts, Stance, Thing
+from coordinator.network import Stance
 from coordinator.questions import amount_of
 from coordinator.times import format_instant
 from coordinator.wording import asked_for, near
 
-__all__ = ["account", "find", "found", "names_now", "newest"]
+__all__ = ["account", "find", "newest"]
 
 Row = dict[str, Any]
 
@@ -85,45 +84,24 @@ def _says(coordination: Coordination, agent: str) -> dict[str, int]:
 
 def find(coordination: Coordination, text: str, limit: int) -> list[Row]:
     """Return agents, things, needs and proposals whose name holds a text, whatever its case; those that begin with it first."""
-    return found(names_now(coordination), text, limit)
-
-
-@dataclass(frozen=True, slots=True)
-class NamesNow:
-    """All that has a name, as it stood at one moment."""
-
-    agents: list[tuple[str, AgentFacts]]
-    things: list[Thing]  # canonical
-    signals: list[str]  # refs
-    deals: list[Deal]
-
-
-def names_now(coordination: Coordination) -> NamesNow:
-    """Return all that has a name: a copy, which may be gone through while it changes."""
-    network = coordination.network
-    things = {network.canonical(thing) for thing in network.live_things()}
-    return NamesNow(list(network.agents.items()), list(things), network.standing_refs(), list(coordination.book.deals.values()))
-
-
-def found(among: NamesNow, text: str, limit: int) -> list[Row]:
-    """Return those whose name holds a text. This looks at all of them, and holds up nobody."""
     wanted = text.casefold()
     if not wanted:
         return []
-    rows = ((_rank(said, wanted), sort, name, label) for sort, name, label, said in _names(among) if wanted in said)
+    rows = ((_rank(said, wanted), sort, name, label) for sort, name, label, said in _names(coordination) if wanted in said)
     return [{"sort": sort, "name": name, "label": label} for _, sort, name, label in nsmallest(limit, rows)]
 
 
-def _names(among: NamesNow) -> Iterator[tuple[str, str, str, str]]:
+def _names(coordination: Coordination) -> Iterator[tuple[str, str, str, str]]:
     """Yield every name: its sort, the name, how it is shown, and the text that is searched."""
-    for name, facts in among.agents:
+    network = coordination.network
+    for name, facts in network.agents.items():
         yield "agent", name, facts.name or name, f"{name} {facts.name or ''}".casefold()
-    for sort, name in among.things:
+    for sort, name in {network.canonical(thing) for thing in network.live_things()}:
         yield sort, name, name, name.casefold()
-    for ref in among.signals:
+    for ref in network.standing_refs():
         if ref.split("/", 2)[1] == "need":
             yield "need", ref, ref, ref.casefold()
-    for deal in among.deals:
+    for deal in coordination.book.deals.values():
         if deal.is_open or deal.is_bound:
             yield "proposal", deal.proposal, f"{deal.lines[0].provider} → {deal.lines[0].receiver}", deal.proposal.casefold()
 

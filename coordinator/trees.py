@@ -1,6 +1,6 @@
 """How a thing is made, as a tree: which recipes make it, what each takes a run, what is free of that, and how urgently it is wanted.
 
-Pressure is what one unit more would serve: a thing's own, as its market was planned last, else that of what is made of it.
+Pressure is what one unit more would serve: a thing's own, as open proposals say it, else that of what is made of it.
 """
 
 from dataclasses import dataclass

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from coordinator.accounts import found, names_now
+from coordinator.accounts import find
 from coordinator.adapters.memory import collect_rarely
 from coordinator.history import sample_of
 from coordinator.shortage import shortage
@@ -54,9 +54,7 @@ def main() -> None:
     told("what is short, one proposal later", lambda: shortage(core))
     take_one(desk, count + 1)
     told("how short things are, one proposal later", lambda: {"items": [sample_of(core)]})
-    told("all names copied, to be searched while others go on", lambda: {"items": [names_now(core)]})
-    names = names_now(core)
-    told("a search through them, which holds up nobody", lambda: {"items": found(names, "p00001", 12)})
+    told("a search through all names", lambda: {"items": find(core, "p00001", 12)})
 
 
 def take_one(desk: Desk, number: int) -> None:
