@@ -136,6 +136,14 @@ class Question:
         """Whether a search may find better than `next free machine` does, and is not too long."""
         return len(self.works) <= MOST_SEARCHED and lateness_of(self.shop, dispatch(self.shop)) > 0
 
+    def on_time(self) -> tuple[Order, int] | None:
+        """Return the order of `next free machine` where nothing is late or changed in it, and until when that holds; else None."""
+        order = dispatch(self.shop)
+        if lateness_of(self.shop, order):
+            return None
+        ends = order.begin + self.shop.hours[np.arange(len(self.works)), order.machine]
+        return order, self.now_us + int((self.shop.due - ends).min()) * MINUTE_MS * 1000
+
 
 def floor(coordination: Coordination, agent: str, *, searches: bool = False, orders: Orders | None = None) -> Floor:
     """Return what each machine of a workshop does next. Refused where nobody is called so, or has no hours.

@@ -4,6 +4,7 @@ A question is laid out of a moment, which holds nobody up, and neither does the 
 the same question has the same answer everywhere. Nothing that is decided rests on it.
 """
 
+import sys
 from collections import OrderedDict
 from itertools import islice
 from threading import Event as Flag
@@ -21,6 +22,7 @@ __all__ = ["OrdersBeside"]
 DEALS = 200  # looked at in one go
 WORKSHOPS = 20  # likewise: more of a plan come in the next
 KEPT = 10_000  # orders, the latest asked about
+ALWAYS_US = sys.maxsize  # an order that was searched for gets no better as time passes
 CLOSE_S = 1.0  # on the way out, for the search at hand
 
 logger = structlog.get_logger("coordinator.sequencing")
@@ -32,7 +34,7 @@ class OrdersBeside:
     def __init__(self, service: Service) -> None:
         self.searches = 0
         self._service = service
-        self._found: OrderedDict[bytes, Sequence] = OrderedDict()
+        self._found: OrderedDict[bytes, tuple[Sequence, int]] = OrderedDict()  # and until when no other has to be searched for
         self._holding = Lock()  # of what was found
         self._planned: object = None  # the plan whose workshops were looked up last
         self._is_of_plan = False  # whether the workshops that wait are of a plan, and not of promises
@@ -45,9 +47,10 @@ class OrdersBeside:
         """Return what was found of a question, by its content; None where nobody searched yet."""
         with self._holding:
             found = self._found.get(content)
-            if found is not None:
-                self._found.move_to_end(content)
-            return found
+            if found is None:
+                return None
+            self._found.move_to_end(content)
+            return found[0]
 
     def look(self) -> None:
         """Search for the orders of the next workshops, as far as they are new; Unavailable while a cycle takes long."""
@@ -86,10 +89,14 @@ class OrdersBeside:
 
     def _search(self, question: Question) -> None:
         content = question.content
-        if self._stop.is_set() or self.known(content) is not None or not question.is_to_be_searched:
+        with self._holding:
+            _, holds_until_us = self._found.get(content, (None, -1))
+        if self._stop.is_set() or question.now_us <= holds_until_us:
             return
-        found = searched(question)
-        self.searches += 1
+        found = question.on_time()
+        if found is None:
+            found = searched(question), ALWAYS_US
+            self.searches += 1
         with self._holding:
             self._found[content] = found
             while len(self._found) > KEPT:

@@ -12,7 +12,7 @@ from coordinator.adapters.sequencing import OrdersBeside
 from coordinator.cycle import Coordination
 from coordinator.floor import Question, questions, searched
 from solver.making import Sequence
-from tests.support.events import agent, amount, answer, capacity, event, need
+from tests.support.events import agent, amount, answer, capacity, event, hours, need
 from tests.support.serving import Served, serve
 
 MATERIALS = ("pla", "petg", "pla", "petg", "pla")  # of five jobs that one machine is to do
@@ -82,6 +82,34 @@ def test_the_coordinator_is_read_and_spoken_to_while_an_order_is_searched(farm: 
     farm.orders.look()
     assert len(heard) == farm.orders.searches == 1
     assert farm.get("/workshops/farm")["if_accepted"]["least"] > 0
+
+
+def test_work_that_is_on_time_is_looked_at_again_only_when_it_may_be_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[int] = []
+
+    def on_time(question: Question) -> tuple[Sequence, int] | None:
+        looked.append(question.now_us)
+        return asked(question)
+
+    asked = Question.on_time
+    monkeypatch.setattr(Question, "on_time", on_time)
+    with serve(tmp_path / "log") as served:
+        served.service.publish([agent("farm", 48.0, 2.0), capacity("farm", 8, "printing"), agent("clinic", 48.1, 2.0)])
+        served.service.publish([hours("clinic", 3, "printing", due=17)])
+        served.wait(2)
+        [proposal] = served.get("/proposals")["items"]
+        served.service.publish([answer(party, proposal["proposal"], at=8) for party in ("farm", "clinic")])
+        for _ in range(4):
+            served.orders.look()
+        assert len(looked) == 1
+        served.wait(5 * 3_600)
+        served.orders.look()
+        served.orders.look()
+        assert (len(looked), served.orders.searches) == (1, 0)
+        served.wait(2 * 3_600)
+        served.orders.look()
+        served.orders.look()
+        assert (len(looked), served.orders.searches) == (2, 1)
 
 
 def test_the_coordinator_is_not_held_while_work_is_laid_out(farm: Served, monkeypatch: pytest.MonkeyPatch) -> None:
