@@ -22,7 +22,7 @@ from coordinator.times import DAY_US, format_instant
 from coordinator.trail import Trail
 from coordinator.units import LARGEST_VALUE, UNITS, Quantity
 from coordinator.wording import amount as amount_text
-from coordinator.wording import number
+from coordinator.wording import number, shown
 
 if TYPE_CHECKING:
     from coordinator.commitments import Book
@@ -730,6 +730,15 @@ class Network:
             f"{name} is counted in {amount.unit!r} here, and by others in {unit!r}, which does not convert: "
             "those are never matched with this"
         )
+
+    def nothing_to_withdraw(self, event: Event) -> str | None:
+        """Return why a withdrawal that comes now takes nothing back: it was never said, or withdrawn before. None for all else."""
+        if event.data is not None or event.kind not in STANCES:
+            return None
+        stance = self.stances.get(reference(event.name, event.kind, event.subject))
+        if stance is not None and not stance.withdrawn:
+            return None
+        return f"nothing stood there to withdraw: {event.name} has no {event.kind} under the subject {shown(event.subject)}; check it"
 
     def graph(self, book: "Book | None" = None) -> Any:
         """Return a `networkx.MultiDiGraph` of agents, resources, processes, recipes, routes and, with a book, flows.

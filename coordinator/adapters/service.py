@@ -358,6 +358,7 @@ class Service:
     def _take(self, said: Said, stamp_us: int) -> Outcome:
         coordination = self._coordination
         event = msgspec.structs.replace(said.event, logtime_us=stamp_us)
+        idle = coordination.network.nothing_to_withdraw(event)
         try:
             taken = coordination.take(event, said.line)
         except Refused as refusal:
@@ -373,7 +374,7 @@ class Service:
         status: Literal["taken", "repeat"] = "repeat" if taken.repeat else "taken"
         if event.by_agent:
             self._counts[status] += 1
-        note = None if taken.repeat else self._note_on(event, stamp_us)
+        note = None if taken.repeat else idle or self._note_on(event, stamp_us)
         if event.time_us - stamp_us > AHEAD_US:
             ahead = (
                 f"time is {format_instant(event.time_us)}, ahead of the log's {format_instant(stamp_us)}, which counts: check this clock"

@@ -170,6 +170,15 @@ def test_words_from_a_clock_that_is_ahead_are_taken_with_a_note(tmp_path: Path) 
     assert "check this clock" in str(told.note)
 
 
+def test_withdrawing_what_does_not_stand_is_taken_with_a_note(tmp_path: Path) -> None:
+    withdrawals = [event_json("need", "agent:clinique-ouest", "face-shield", START_US + at, None) for at in (-1, 1, 2)]
+    with closing(service_at(tmp_path / "log")) as service:
+        never, _, stood, twice = service.publish([withdrawals[0], NEED, *withdrawals[1:]])
+    assert (never.status, stood.note, twice.status) == ("taken", None, "taken")
+    told = 'nothing stood there to withdraw: clinique-ouest has no need under the subject "face-shield"; check it'
+    assert (never.note, twice.note) == (told, told)
+
+
 def test_what_is_counted_otherwise_than_by_all_others_is_taken_with_a_note(tmp_path: Path) -> None:
     with closing(service_at(tmp_path / "log")) as service:
         first, alike, apart = service.publish(
