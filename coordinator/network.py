@@ -39,6 +39,7 @@ __all__ = [
     "Stance",
     "Thing",
     "never_counts",
+    "never_enough",
     "out_of_proportion",
     "reference",
 ]
@@ -68,6 +69,15 @@ def never_counts(said: Signal | None, log_us: int) -> str | None:
         if until_us is not None and until_us <= log_us:
             return f"{what} is {format_instant(until_us)}, which has passed, so this is never matched: say it again with a later time"
     return None
+
+
+def never_enough(said: Signal | None) -> str | None:
+    """Return why an offer, capacity or need can never be matched: its least part is more than all of it. None for all else."""
+    # What comes again every so often is left out: the amount is of each time, and what comes together of several is not known here.
+    if not isinstance(said, STANCE_MODELS) or said.every is not None or said.minimum_grains <= said.amount.grains:
+        return None
+    least = amount_text(Quantity(said.minimum_grains, said.amount.unit))
+    return f"minimum is {least}, more than the {amount_text(said.amount)} there are in all, so this is never matched: say a smaller minimum"
 
 
 def out_of_proportion(said: Signal | None) -> str | None:

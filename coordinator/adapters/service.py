@@ -35,7 +35,7 @@ from coordinator.errors import Refused, Unavailable
 from coordinator.history import Timeline, sample_of
 from coordinator.jsontext import read_json, write_json
 from coordinator.moments import Follower
-from coordinator.network import MOST_DEGREES, STANCE_MODELS, never_counts, out_of_proportion, reference
+from coordinator.network import MOST_DEGREES, STANCE_MODELS, never_counts, never_enough, out_of_proportion, reference
 from coordinator.places import Table
 from coordinator.planning import Mine
 from coordinator.production import Guides
@@ -385,7 +385,8 @@ class Service:
     def _note_on(self, event: Event, log_us: int) -> str | None:
         """Return what whoever said this may not expect of it, although it was taken."""
         network = self._coordination.network
-        if note := never_counts(event.data, log_us) or network.counted_apart(event.data) or out_of_proportion(event.data):
+        said = event.data
+        if note := never_counts(said, log_us) or never_enough(said) or network.counted_apart(said) or out_of_proportion(said):
             return note
         if not isinstance(event.data, STANCE_MODELS):
             return None

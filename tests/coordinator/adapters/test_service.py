@@ -179,6 +179,20 @@ def test_withdrawing_what_does_not_stand_is_taken_with_a_note(tmp_path: Path) ->
     assert (never.note, twice.note) == (told, told)
 
 
+def test_a_least_part_that_is_more_than_all_is_taken_with_a_note_and_never_matched(tmp_path: Path) -> None:
+    clock = Hand()
+    with closing(service_at(tmp_path / "log", clock)) as service:
+        offered, all_of_it, too_much = service.publish(
+            [OFFER, signal("need", "clinique-est", 5, minimum=5), signal("need", "clinique-ouest", 5, minimum=10)]
+        )
+        wait(service, clock, 2)
+        with service.reading() as coordination:
+            parties = {party for deal in coordination.book.deals.values() for party in deal.parties}
+    assert (offered.note, all_of_it.note, too_much.status) == (None, None, "taken")
+    assert too_much.note == "minimum is 10, more than the 5 there are in all, so this is never matched: say a smaller minimum"
+    assert parties == {"atelier-nord", "clinique-est"}
+
+
 def test_what_is_counted_otherwise_than_by_all_others_is_taken_with_a_note(tmp_path: Path) -> None:
     with closing(service_at(tmp_path / "log")) as service:
         first, alike, apart = service.publish(
