@@ -58,6 +58,9 @@ class Field:
         By any method, for positions and units that do not fit; nothing has changed then.
     TooLarge
         By any method, beyond 64 bits.
+    MemoryError
+        Where tables find no room. An event that waits for it has not come then, also where its position was told; a search goes on
+        with the next call. A field that was not laid out yet raises it again.
 
     Notes
     -----
@@ -101,6 +104,7 @@ class Field:
         farthest = _no_less(farthest, 0, "the farthest arc would take the effort")
         self._before: InTurns[None] | None = InTurns(self._building(problem, pins, farthest))  # what comes before the search goes on
         self._later: InTurns[None] | None = None  # what comes at the end of the search
+        self._to_drop = False  # whether what comes before the search has changed nothing yet, so that it may fail and be forgotten
         self.go_on(self.budget)
 
     def _building(self, problem: Problem, pinned: Ints | None, farthest: int) -> Passes[None]:
@@ -119,28 +123,30 @@ class Field:
             _no_less((yield from folded(pinned, np.minimum.reduce, min, 0)), 0, "the least units pinned on an arc would be")
             self._pins = (yield from folded(pinned, np.maximum.reduce, max, 0)) > 0
         farthest = yield from folded(problem.effort, np.maximum.reduce, max, farthest)
-        self._scale = self._scale_for(len(problem.supply), len(problem.demand), farthest)
-        yield from self._laying_out(problem, pinned if self._pins else None)
+        scale = self._scale_for(len(problem.supply), len(problem.demand), farthest)
+        yield from self._laying_out(problem, pinned if self._pins else None, scale)
 
-    def _laying_out(self, problem: Problem, pinned: Ints | None) -> Passes[None]:
+    def _laying_out(self, problem: Problem, pinned: Ints | None, scale: "_Scale") -> Passes[None]:
         """Lay a problem out, all its needs still to ask, and write down where everything is."""
-        self._tier, self._rise, self._run = yield from _columns(np.int64, problem.tier, problem.rise, problem.run)
-        (self._claim,) = yield from _columns(np.int64, problem.claim)
-        self._offer, self._need = yield from _columns(np.int32, problem.offer, problem.need)
-        self._effort, self._most, self._kept = yield from _columns(np.int64, problem.effort, problem.most, problem.kept)
-        layout = yield from self._engine.laying_out(problem, self._scale.worth, self._scale.margin)
-        (self._twin,) = yield from _columns(np.int32, layout.twin)
-        self._row = _roomy(len(problem.offer), np.int32)
-        yield len(problem.offer), partial(_number, self._row)
+        tier, rise, run, claim = yield from _columns(np.int64, problem.tier, problem.rise, problem.run, problem.claim)
+        offer, need = yield from _columns(np.int32, problem.offer, problem.need)
+        effort, most, kept = yield from _columns(np.int64, problem.effort, problem.most, problem.kept)
+        layout = yield from self._engine.laying_out(problem, scale.worth, scale.margin)
+        (twin,) = yield from _columns(np.int32, layout.twin)
+        row = _roomy(len(problem.offer), np.int32)
+        yield len(problem.offer), partial(_number, row)
+        asking: tuple[Ints, Ints, Ints] = yield from self._engine.asking(layout, problem, pinned)
+        free = np.array(self._free_arcs, dtype=np.int64)
+        yield from self._engine.dropping(layout, free)
+        row.values[free] = -1
+        # All at once, so that what fails before leaves what there was.
+        self._tier, self._rise, self._run, self._claim, self._offer, self._need = tier, rise, run, claim, offer, need
+        self._effort, self._most, self._kept, self._twin, self._row = effort, most, kept, twin, row
         self._way, self._sole = _Column(layout.way), _Column(layout.sole)
         self._offer_node, self._need_node, self._claim_node = (
             _Column(nodes) for nodes in (layout.offer_node, layout.need_node, layout.claim_node)
         )
-        asking: tuple[Ints, Ints, Ints] = yield from self._engine.asking(layout, problem, pinned)
-        free = np.array(self._free_arcs, dtype=np.int64)
-        yield from self._engine.dropping(layout, free)
-        self._row.values[free] = -1
-        self._layout, self._asking = layout, asking
+        self._layout, self._asking, self._scale = layout, asking, scale
 
     # --- questions ---
 
@@ -195,10 +201,10 @@ class Field:
 
     def offer_pressures(self, offers: ArrayLike) -> Ints:
         """Return (C,) the least pressures of some offers (C,), each in the time of a search from there."""
+        self.finish()
         chosen = np.atleast_1d(ints(offers))
         for outside in (int(chosen.min()), int(chosen.max())) if len(chosen) else ():
             self._known(self._offer_node, outside, "an offer")
-        self.finish()
         least: Ints = self._engine.least_at(self._layout, self._offer_node.values[chosen])
         return least
 
@@ -554,10 +560,9 @@ class Field:
         """Go on with what is not settled yet, about ``budget`` visits of nodes long; return whether it is at rest."""
         visits = UNBOUNDED if budget is None else min(_whole(budget, "the budget is"), UNBOUNDED)
         if self._before is not None:
-            visits = self._before.go_on(visits)
-            if not self._before.done:
+            visits = self._first(self._before, visits)
+            if self._before is not None:
                 return False
-            self._before = None
         done, how = self._engine.happen(self._layout, *self._asking, visits)
         node, way, units = self._asking
         self._asking = (node[done:], way[done:], units[done:]) if done < len(node) else (NOTHING, NOTHING, NOTHING)
@@ -580,8 +585,19 @@ class Field:
     def _get_ready(self) -> None:
         """Do what comes before the search goes on, as laying out."""
         if self._before is not None:
-            self._before.go_on(UNBOUNDED)
+            self._first(self._before, UNBOUNDED)
+
+    def _first(self, before: InTurns[None], visits: int) -> int:
+        """Go on with what comes before the search, and return how many visits are left."""
+        try:
+            left = before.go_on(visits)
+        except BaseException:
+            if self._to_drop:
+                self._before = self._later = None
+            raise
+        if before.done:
             self._before = None
+        return left
 
     def _let(
         self,
@@ -595,18 +611,20 @@ class Field:
         """Let something come, once there is room for so many nodes, and arcs between those at the ``ends``; and settle.
 
         All is built anew before where the worth of a step may no longer outweigh every chain of exchanges. ``units`` that come are
-        counted as `_fit` does.
+        counted as `_fit` does, when it comes.
         """
         offers, needs, farthest, scale = self._offer_node.count, self._need_node.count, max(efforts, default=0), None
         if farthest > self._scale.farthest or min(offers, needs) + 1 > self._scale.ends:
             scale = self._scale_for(offers, needs, max(farthest, int(self._effort.values.max(initial=0))))
-        self._fit(**units)
-        self._before = InTurns(self._coming(come, ends, nodes))
+        counts = self._counted(**units)
+        self._before, self._to_drop = InTurns(self._coming(come, ends, nodes, counts)), True
         if scale is not None:
             self._before, self._later = InTurns(self._building_anew(scale)), self._before
         self._settle()
 
-    def _coming(self, come: Callable[[], None], ends: Callable[[], tuple[Ints, Ints]], nodes: int) -> Passes[None]:
+    def _coming(
+        self, come: Callable[[], None], ends: Callable[[], tuple[Ints, Ints]], nodes: int, counts: tuple[int, int, int, int]
+    ) -> Passes[None]:
         """Make room for what is to come."""
         tails, heads = ends()
         yield from self._engine.making_room(self._layout, nodes, tails, heads)
@@ -621,6 +639,8 @@ class Field:
                 yield from rows.making_room(arcs)
             for column in (self._effort, self._most, self._kept):
                 yield from column.making_room(arcs)
+        self._to_drop = False
+        self._offered, self._asked, self._most_received, self._steepest = counts
         come()
 
     def _building_anew(self, scale: "_Scale") -> Passes[None]:
@@ -629,8 +649,7 @@ class Field:
         pinned = np.empty(len(problem.offer), dtype=np.int64) if self._pins else None
         if pinned is not None:
             yield written(pinned, partial(self._summed, self._kernel.PINNED))
-        self._scale = scale
-        yield from self._laying_out(problem, pinned)
+        yield from self._laying_out(problem, pinned, scale)
 
     def _scale_for(self, offers: int, needs: int, farthest: int) -> "_Scale":
         """Return what a step of urgency is to weigh for so many ends and efforts up to the farthest, with headroom. Raises `TooLarge`."""
@@ -644,7 +663,7 @@ class Field:
         """Let one offer (side 0) have, or one need (1) ask for, so many units in all."""
         surplus = int(self._kernel.pinned_at(self._layout.net, node, side)) - units if self._pins else 0
         if surplus > 0:
-            self._before = InTurns(self._letting_go(side, node, way, units, surplus))
+            self._before, self._to_drop = InTurns(self._letting_go(side, node, way, units, surplus)), False
             self._settle()
             return
         self._event[:, 0] = node, way, units
@@ -659,7 +678,7 @@ class Field:
         if how == self._kernel.STUCK:
             raise EngineFault("units have nowhere to go although nothing pinned holds them: keep the problem and report it")
         if how == self._kernel.TIGHT:
-            self._before = InTurns(self._engine.widening(self._layout))
+            self._before, self._to_drop = InTurns(self._engine.widening(self._layout)), True
         if how != self._kernel.AT_REST:
             return False
         if self._clipped:
@@ -681,14 +700,18 @@ class Field:
             column.values[arc] = -1
         self._free_arcs.append(arc)
 
-    def _fit(self, *, offered: int = 0, asked: int = 0, received: int = 0, rise: int = 0, run: int = 1) -> None:
+    def _fit(self, **units: int) -> None:
         """Count units that come or go, once products with them are known to fit into 64 bits."""
+        self._offered, self._asked, self._most_received, self._steepest = self._counted(**units)
+
+    def _counted(self, *, offered: int = 0, asked: int = 0, received: int = 0, rise: int = 0, run: int = 1) -> tuple[int, int, int, int]:
+        """Return what `_fit` counts, with units that come or go."""
         received, rise = max(received, self._most_received), max(rise, self._steepest)
         offered, asked = offered + self._offered, asked + self._asked
         if (received + asked + 1) * max(rise, 1) > LARGEST or self._levels * run > LARGEST or offered > MOST_UNITS:
             told = f"{offered} units offered, {asked} asked for, {received} received, staircases of {rise} levels in {run} units"
             raise TooLarge(f"{told}: that does not fit into 64 bits; count in larger packs or make rise / run coarser")
-        self._offered, self._asked, self._most_received, self._steepest = offered, asked, received, rise
+        return offered, asked, received, rise
 
     def _units_at(self, node: Ints, way: Ints) -> Ints:
         """Return what each offer has, or need asks for; ``way`` is the arc from a need to its claim, -1 where it has none."""

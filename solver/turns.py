@@ -29,7 +29,7 @@ class InTurns(Generic[Result]):
         self._passes = passes
         self._work: Callable[[int, int], object]
         self._next = self._end = 0
-        self._refusal: Exception | None = None
+        self._refusal: BaseException | None = None
 
     def go_on(self, steps: int) -> int:
         """Go on for so many steps, or to the end if that comes before; return how many are left.
@@ -38,14 +38,18 @@ class InTurns(Generic[Result]):
         """
         if self._refusal is not None:
             raise self._refusal
-        while steps > 0 and not self.done:
-            if self._next == self._end:
-                self._begin_pass()
-                continue
-            end = min(self._end, self._next + steps)
-            self._work(self._next, end)
-            steps -= end - self._next
-            self._next = end
+        try:
+            while steps > 0 and not self.done:
+                if self._next == self._end:
+                    self._begin_pass()
+                    continue
+                end = min(self._end, self._next + steps)
+                self._work(self._next, end)
+                steps -= end - self._next
+                self._next = end
+        except BaseException as refusal:  # Whatever stops a pass or its generator, neither can be taken up again.
+            self._refusal = refusal
+            raise
         return steps
 
     def _begin_pass(self) -> None:
@@ -53,9 +57,6 @@ class InTurns(Generic[Result]):
             self._end, self._work = next(self._passes)
         except StopIteration as end:
             self.result, self.done = end.value, True
-        except Exception as refusal:  # A generator that raised is at its end, as one is that came to its result.
-            self._refusal = refusal
-            raise
         self._next = 0
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from solver import Problem, TooLarge
+from solver.engine import layout
 from solver.field import Field
 from tests.solver.engine.instances import everything, problem_of
 
@@ -120,6 +121,8 @@ def test_whatever_is_asked_or_told_meanwhile_is_answered(case: Callable[[int | N
     assert everything(rested(begun())) == everything(rested(begun().copy())) == everything(rest)
     assert len(begun().flow()) == len(begun().ends()[0])
     assert begun().worth in {rest.worth, case(None)[0].worth}
+    offers = [0, len(rest.left_over()) - 1]
+    assert begun().offer_pressures(offers).tolist() == rested(begun()).pressures()[0][offers].tolist()
     changed = begun()
     for field in (changed, rest):
         field.offer_changes(0, 5)
@@ -143,6 +146,39 @@ def test_a_table_that_moves_is_read_a_step_at_a_time() -> None:
     while not field.go_on(1):
         turns += 1
     assert turns >= held // 256
+
+
+@pytest.mark.parametrize("budget", [None, 1])
+@pytest.mark.parametrize("failure", [MemoryError, KeyboardInterrupt])
+@pytest.mark.parametrize(("case", "stage"), [(full, "_rows"), (outgrown, "asking"), (outgrown, "making_room"), (tight, "_rows")])
+def test_what_finds_no_room_has_not_come(
+    case: Callable[[int | None], tuple[Field, Happening]],
+    stage: str,
+    failure: type[BaseException],
+    budget: int | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> None:
+        raise failure
+
+    field, happens = case(budget)
+    rested(field)
+    offered, offers = field._offered, len(field.left_over())
+    with monkeypatch.context() as patch:
+        patch.setattr(layout, stage, fail)
+        with pytest.raises(failure):  # noqa: PT012 - with a budget it comes later
+            happens(field)
+            field.finish()
+    came = case is tight  # That finds no room in the middle of the search.
+    assert len(rested(field).left_over()) == offers
+    assert came or field._offered == offered
+    other, _ = case(budget)
+    if not came:
+        happens(field)
+    happens(rested(other))
+    assert field.problem().supply.tolist() == other.problem().supply.tolist()
+    assert [column.tolist() for column in field.pressures()] == [column.tolist() for column in other.pressures()]
+    assert field.flow().tolist() == other.flow().tolist()
 
 
 @pytest.mark.parametrize("side", [0, 1])

@@ -212,6 +212,23 @@ def test_what_one_turn_refused_every_later_one_refuses() -> None:
     assert not turns.done
 
 
+@pytest.mark.parametrize("failure", [MemoryError, KeyboardInterrupt])
+@pytest.mark.parametrize("in_pass", [True, False])
+def test_what_stopped_one_turn_stops_every_later_one(failure: type[BaseException], in_pass: bool) -> None:
+    def fail(*_: object) -> None:
+        raise failure
+
+    def passes() -> Generator:  # type: ignore[type-arg]
+        yield 1, fail if in_pass else lambda _begin, _end: None
+        fail()
+
+    turns = InTurns(passes())
+    for _ in range(3):
+        with pytest.raises(failure):
+            turns.go_on(7)
+    assert not turns.done
+
+
 @pytest.mark.parametrize("length", [0, 1, 31, 32, 33, 100, 3_000])
 @pytest.mark.parametrize("steps", [1, 7, 1 << 40])
 def test_values_are_folded_whole_wherever_turns_end(length: int, steps: int) -> None:
