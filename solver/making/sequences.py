@@ -193,9 +193,10 @@ def as_early(shop: Workshop, found: Sequence) -> Sequence:
 
 
 def sequence_jobs(shop: Workshop, limit: float = 3.0, seed: int = 1) -> Sequence:
-    """Return the best sequence found within a deterministic ``limit`` (about seconds of one core), the same one each time.
+    """Return the best sequence found within a deterministic ``limit``, the same one each time.
 
-    Starts from `dispatch`, so it is never worse than that; the bound is the search's own.
+    Starts from `dispatch`, so it is never worse than that; the bound is the search's own. A limit of 3 took 9 to 11 s of a busy core for 20
+    jobs on 2 machines and 40 on 3.
     """
     from solver.engine.making_cells import sequence  # noqa: PLC0415 - loading OR-Tools takes half a second
 

@@ -116,6 +116,10 @@ def test_more_jobs_than_are_searched_are_not_laid_out_for_a_search(monkeypatch):
     desk = farm(("one", {"material": "pla;petg"}))
     making(desk)
     assert [len(each.works) for each in questions(desk.core, "farm")] == [3]
+    many = farm(("one", {"material": "pla"}), ("two", {"material": "pla"}), jobs=((1, "pla"),) * 41)
+    making(many)
+    assert len(floor(many.core, "farm").if_accepted.jobs) == 41
+    assert questions(many.core, "farm") == []
     monkeypatch.setattr(module, "MOST_SEARCHED", 2)
     assert questions(desk.core, "farm") == []
 
