@@ -145,7 +145,7 @@ def charter_from_toml(text: str, *, table_needed: bool = False) -> Charter:
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise Refused(f"the charter is not TOML: {error}; mend the line it names") from None
+        raise Refused(f"the charter is not TOML: {error}; mend it there") from None
     outside = next((key for key in tables if key in Charter.model_fields or (key != "charter" and near(key, ("charter",), 1))), None)
     if outside is not None:
         raise Refused(f"{shown(outside)} stands outside the table [charter], where no rule counts; put the rules below a line [charter]")

@@ -70,6 +70,9 @@ def show_check(where: Where, to_json: bool) -> bool:
     if to_json:
         print_json({"holds": not wrong, "markets": found})
         return not wrong
+    if not found:
+        print("no market is open: there was nothing to check")
+        return True
     arcs, kept = sum(each.arcs for each in found), sum(each.is_kept for each in found)
     among = f", {kept:,} of them with the answer kept from cycle to cycle" if kept else ""
     print(f"{counted(len(found), 'market')} checked{among}: {counted(arcs, 'possible pair')} of an offer and a need")

@@ -67,6 +67,7 @@ def test_a_charter_reads_every_rule_of_the_contract():
         pytest.param("radius_km = 1", '"radius_km" stands outside the table [charter]', id="no line [charter]"),
         pytest.param("[chartr]\nradius_km = 1", '"chartr" stands outside', id="misspelt table"),
         pytest.param("[charter]\nfairnes = 'off'", "did you mean 'fairness'", id="misspelt rule"),
+        pytest.param("[charter", "(at end of document); mend it there", id="no TOML"),
         pytest.param("[charter]\nprice = 3", "no rule 'price'", id="unknown rule"),
         pytest.param(
             "[charter]\nfairness = 'best'", "fairness is \"best\"; 'portions', 'ratio' or 'off' was expected", id="unknown fairness"

@@ -64,6 +64,14 @@ def test_a_table_tells(run: Any, events: Path, question: list[str], told: list[s
     assert [each for each in told if each not in out] == [], out
 
 
+def test_where_nothing_is_open_the_check_claims_nothing(run: Any, tmp_path: Path):
+    (tmp_path / "said.jsonl").write_bytes(agent("mill", 1.5, 1.0))
+    code, out, err = run("solver", "check", tmp_path / "said.jsonl")
+    assert (code, err) == (0, "")
+    assert "there was nothing to check" in out
+    assert "proven" not in out
+
+
 def test_an_answer_that_is_not_proven_ends_with_code_1_and_the_sentence(run: Any, events: Path, monkeypatch: pytest.MonkeyPatch):
     wrong = Certificate(("visor",), "pieces", 1, 1, 1, is_kept=True, units_short=2, broken=("offer 0 gives 2, but has 1",))
     monkeypatch.setattr("coordinator.cli.field.certificates", lambda planner, log_us: iter([wrong]))
