@@ -9,6 +9,7 @@ from solver import Problem, TooLarge
 from solver.engine import layout
 from solver.field import Field
 from tests.solver.engine.instances import everything, problem_of
+from tests.solver.engine.test_field import verify
 
 Happening = Callable[[Field], object]
 
@@ -62,7 +63,7 @@ def test_by_turns_every_byte_is_what_it_is_in_one_piece(seed: int) -> None:
     whole = Field(problem)
     others = [(Field(problem, budget=0), most) for most in (1, 40, 4_000)]
     moved, built, let_go = 0, 0, 0
-    for happens in growing(whole, seed):
+    for number, happens in enumerate(growing(whole, seed)):
         tables, scale, pinned = whole._layout.net, whole._scale, int(whole.pinned().sum())
         told = happens(whole)
         moved += any(now is not before for now, before in zip(whole._layout.net, tables, strict=True)) and whole._scale == scale
@@ -74,6 +75,8 @@ def test_by_turns_every_byte_is_what_it_is_in_one_piece(seed: int) -> None:
             while not field.go_on(int(rng.integers(1, most + 1))):
                 assert not field.at_rest
             assert everything(field) == everything(whole)
+        if number % 50 == 0:
+            verify(whole.copy())
     assert moved > 3
     assert built > 1
     assert let_go > 9
@@ -87,7 +90,8 @@ def outgrown(budget: int | None) -> tuple[Field, Happening]:
 def full(budget: int | None) -> tuple[Field, Happening]:
     """Return a field, and what makes its tables move."""
     field = Field(Problem.of([2], [3], [0], [0], [1]), budget=budget)
-    while len(field._layout.net.node) > field._layout.nodes if hasattr(field, "_layout") else True:
+    field.finish()
+    while len(field._layout.net.node) > field._layout.nodes:
         field.add_offer(1)
         field.finish()
     return field, lambda field: field.add_offer(9, [0], [0])
