@@ -15,7 +15,6 @@ from coordinator.commitments import Book
 from coordinator.errors import Defect
 from coordinator.matching import FOREVER, Columns, Group, Hidden, Market, Picked
 from coordinator.network import Stance, Thing
-from coordinator.possible import PossibleArcs
 from coordinator.problems import (
     MOST_PAIRS,
     NO_LIMIT,
@@ -30,7 +29,7 @@ from coordinator.problems import (
     staircases,
 )
 from coordinator.times import DAY_US
-from solver import Allocation, Candidates, Field, Gap, Problem, broken_rules, least_pressures, solve_on_demand
+from solver import Allocation, Candidates, Field, Gap, PossibleArcs, Problem, broken_rules, least_pressures, solve_on_demand
 
 __all__ = ["KeptMarket", "again_us", "check"]
 
@@ -103,7 +102,7 @@ class KeptMarket:
         self._columns = Columns.of(self.network, self.offers), Columns.of(self.network, self.needs)
         self._possible = PossibleArcs(len(self.offers), len(self.needs))
         self._note(question.market, np.arange(len(self.offers)), np.arange(len(self.needs)))
-        self._possible.put_all(problem.offer, problem.need)
+        self._possible.put(self._possible.pairs_of(problem.offer, problem.need), np.arange(len(problem.offer)))
         for position in range(len(self.offers)):
             for need, grains in question.market.limits_of(position):
                 self._limit(position, need, grains // self.step)
@@ -401,7 +400,7 @@ class KeptMarket:
                 continue
             arc = self._possible.arc(*pair)
             if arc < 0 and self._possible.is_allowed(*pair):
-                [arc] = self._add_arcs([pair])
+                [arc] = self._add_arcs(self._possible.pairs_of(*np.array([pair]).T))
             if arc >= 0:
                 self.field.keep(arc, units)
         self._held = proposed
@@ -411,21 +410,19 @@ class KeptMarket:
 
     def _add_what_gains(self) -> None:
         """Add arcs until none of those left out would gain: then the answer is the optimum over all of them."""
-        has_some, wants = self._supply > 0, self._demand > 0
         while True:
             offer_pressure, need_pressure, _ = self.field.pressures() if self.charter.hysteresis else self.field.proof()
-            gaining = self._possible.gaining(offer_pressure, need_pressure, has_some, wants)
-            if not gaining:
+            gaining = self._possible.gaining(offer_pressure, need_pressure, self._supply, self._demand)
+            if not len(gaining):
                 return
             self._add_arcs(gaining)
 
-    def _add_arcs(self, pairs: Sequence[tuple[int, int]]) -> list[int]:
+    def _add_arcs(self, pairs: Ints) -> list[int]:
         """Return where the field has the new arcs of some pairs."""
-        offers, needs = zip(*pairs, strict=True)
-        efforts = [self._possible.effort(*pair) for pair in pairs]
-        arcs = self.field.add_arcs(offers, needs, efforts, [self._limited.get(pair, NO_LIMIT) for pair in pairs])
-        for pair, arc in zip(pairs, arcs, strict=True):
-            self._possible.put(*pair, arc)
+        offers, needs = (ends.tolist() for ends in self._possible.ends(pairs))
+        limits = [self._limited.get(pair, NO_LIMIT) for pair in zip(offers, needs, strict=True)]
+        arcs = self.field.add_arcs(offers, needs, self._possible.efforts(pairs).tolist(), limits)
+        self._possible.put(pairs, np.array(arcs))
         return arcs
 
     def answer(self) -> tuple[Problem, Allocation]:
@@ -465,7 +462,8 @@ class KeptMarket:
             now = {(one.offer.ref, one.need.ref): one for one in self.parts()}
             return [now[part.offer.ref, part.need.ref] for part in parts]
         offers = [self._offer_at[part.offer.ref] for part in parts]
-        arcs = [self._possible.arc(offer, self._need_at[part.need.ref]) for offer, part in zip(offers, parts, strict=True)]
+        needs = [self._need_at[part.need.ref] for part in parts]
+        arcs = self._possible.arcs(self._possible.pairs_of(np.array(offers, dtype=np.int64), np.array(needs, dtype=np.int64)))
         levels, pressures = self._levels_now()[arcs].tolist(), self.field.offer_pressures(offers).tolist()
         read = {pressure: self.field.read_pressure(pressure) for pressure in set(pressures)}
         rows = zip(parts, levels, pressures, strict=True)
@@ -488,7 +486,7 @@ class KeptMarket:
     def _part(self, arc: int, units: int) -> Part:
         ends = self.field.ends()
         offer, need = int(ends[0][arc]), int(ends[1][arc])
-        distance_m = self._possible.effort(offer, need) // int(self._weight[offer])
+        distance_m = int(self.field.efforts()[arc]) // int(self._weight[offer])
         return Part(self.offers[offer], self.needs[need], units * self.step, distance_m, self._claims[self._claim[need]][2], 0, None)
 
     def _arcs_said_anew(self) -> Bools:

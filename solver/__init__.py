@@ -7,6 +7,7 @@ from solver.errors import BadProblem, EngineFault, SolverError, TooLarge
 from solver.exchanges import Exchange, improving_exchanges, tier_inversions
 from solver.fairness import Rule, exact_levels, staircase, total_urgency
 from solver.field import Field, prepare
+from solver.possible import PossibleArcs
 from solver.pressure import least_pressures, read_pressure
 from solver.problem import TIERS, Allocation, Gap, Problem
 from solver.rules import broken_rules
@@ -24,6 +25,7 @@ __all__ = [
     "Exchange",
     "Field",
     "Gap",
+    "PossibleArcs",
     "Problem",
     "Rule",
     "SolverError",

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from solver.errors import BadProblem, EngineFault, TooLarge
+from solver.possible import SPARE, PossibleArcs
 from solver.pressure import read_worth
 from solver.problem import LARGEST, Ints, Problem, ints
 from solver.turns import InTurns, Passes, at_once, by_rows, counted, folded, written
@@ -89,10 +90,11 @@ class Field:
 
     def __init__(self, problem: Problem, *, pinned: Ints | None = None, budget: int | None = None, farthest: int = 0) -> None:
         """Solve `problem`."""
-        from solver.engine import kernel, layout  # noqa: PLC0415 - compiled code is loaded when it is first needed
+        from solver.engine import following, kernel, layout  # noqa: PLC0415 - compiled code is loaded when it is first needed
 
         self._kernel: Any = kernel
         self._engine: Any = layout
+        self._following: Any = following
         self.budget = None if budget is None else min(_whole(budget, "the budget is"), UNBOUNDED)
         self._levels, self._hysteresis = problem.levels, problem.hysteresis
         self._free_arcs: list[int] = []
@@ -220,11 +222,10 @@ class Field:
         From one call to the next they move only where the searches between them went.
         """
         self.finish()
-        pressure = self._layout.net.node[: self._layout.nodes, self._kernel.PRESSURE]
-        claims: Ints = self._engine.claim_pressures(self._layout, pressure, self._claim_node.values)
-        # A need that gets nothing holds back no unit, so that nothing keeps its own pressure below its claim's.
-        needs = np.minimum(pressure[self._need_node.values], claims[self._claim.values])
-        return pressure[self._offer_node.values], needs, claims
+        offers, needs, claims = (np.empty(nodes.count, dtype=np.int64) for nodes in (self._offer_node, self._need_node, self._claim_node))
+        ends = self._offer_node.values, self._need_node.values, self._claim_node.values, self._claim.values
+        self._following.prove(self._layout.net, *ends, offers, needs, claims)
+        return offers, needs, claims
 
     def problem(self, arcs: Ints | None = None) -> Problem:
         """Return the problem as it stands, of all arcs or of those at some positions.
@@ -268,6 +269,11 @@ class Field:
         """Return (A,) the offer and (A,) the need of each arc, to be read only."""
         self._get_ready()
         return self._offer.values, self._need.values
+
+    def efforts(self) -> Ints:
+        """Return (A,) what a unit on each arc takes, to be read only."""
+        self._get_ready()
+        return self._effort.values
 
     def copy(self) -> "Field":
         """Return a field of its own in the same state: what is tried there changes nothing here. O(nodes + arcs)."""
@@ -856,8 +862,19 @@ def prepare() -> None:
     field.remove_arc(arc)
     field.pressures()
     field.offer_pressures([0])
+    _prepare_possible(field)
     single = Field(Problem.of([1], [1], [0], [0], [1]))
     single.add_need(0, 1, [0], [1])
+
+
+def _prepare_possible(field: Field) -> None:
+    possible, ones = PossibleArcs(1, 1), np.ones(1, dtype=np.int64)
+    for need in range(SPARE):  # So many that their rows have to move.
+        possible.make_room(1, need + 1)
+        possible.allow(np.zeros(1, dtype=np.int64), np.full(1, need), ones)
+    possible.pairs_of(ones, ones)
+    offers, needs, _ = field.proof()
+    possible.gaining(offers[:1].copy(), needs[:1].copy(), ones, ones)
 
 
 class _Column(Generic[Kind]):

@@ -1,0 +1,223 @@
+"""What following a market asks of a field, compiled: the pressures that prove it, and which of the arcs left out would gain."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solver.engine.kernel import LAST_AT, LAST_LEVEL, PRESSURE, RISE, RUN, SEEN, STEP, UNITS, WORTH, Ints, Network, Rows, inner, lean
+
+__all__ = ["Ends", "Pairs", "Seen", "find_all", "gaining", "note_all", "prove", "squeeze"]
+
+BEGIN, COUNT, SPACE = range(3)  # columns of `Ends.span`
+UNSEEN = 2**62  # above every pressure
+
+
+class Pairs(NamedTuple):
+    """Pairs of an offer and a need, in the order they came."""
+
+    offer: Rows
+    need: Rows
+    effort: Ints
+    open: NDArray[np.bool_]
+    arc: Rows  # position in the field, -1 where it is left out
+
+
+class Ends(NamedTuple):
+    """Which pairs each offer, or each need, is in: a row of `pool` each."""
+
+    span: Rows  # (ends, 3)
+    pool: Rows
+    used: Ints  # (1,) entries of the pool, rows that were left behind among them
+
+
+class Seen(NamedTuple):
+    """What is known from the last look, and room for the next."""
+
+    offer: Ints  # pressures at which nothing left out of it gained
+    need: Ints
+    of_offer: Rows  # how many arcs each is given; 0 between two looks
+    of_need: Rows
+    chosen: Rows  # pairs
+
+
+@lean
+def note_all(ends: Ends, position: Rows, begin: int, end: int) -> int:
+    """Add the pairs from `begin` on to the row of the end that each has; return the first that found no room, or `end`."""
+    span, pool, used = ends.span, ends.pool, ends.used
+    for pair in range(begin, end):
+        row = position[pair]
+        count = span[row, COUNT]
+        if count == span[row, SPACE]:
+            space = count + count // 2 + 4
+            if used[0] + space > len(pool):
+                return pair
+            start, moved = used[0], span[row, BEGIN]
+            for x in range(count):
+                pool[start + x] = pool[moved + x]
+            span[row, BEGIN] = start
+            span[row, SPACE] = space
+            used[0] += space
+        pool[span[row, BEGIN] + count] = pair
+        span[row, COUNT] = count + 1
+    return end
+
+
+@lean
+def squeeze(ends: Ends, pool: Rows) -> None:
+    """Move all rows to another pool, one behind the other."""
+    span, at = ends.span, 0
+    for row in range(len(span)):
+        start = span[row, BEGIN]
+        for x in range(span[row, COUNT]):
+            pool[at + x] = ends.pool[start + x]
+        span[row, BEGIN] = at
+        at += span[row, SPACE]
+    ends.used[0] = at
+
+
+@lean
+def find_all(pairs: Pairs, of_offer: Ends, offers: Ints, needs: Ints, found: Ints) -> None:
+    """Write where each pair is, -1 where it never came."""
+    span, pool, need = of_offer.span, of_offer.pool, pairs.need
+    for x in range(len(offers)):
+        found[x] = -1
+        start = span[offers[x], BEGIN]
+        for y in range(start, start + span[offers[x], COUNT]):
+            if need[pool[y]] == needs[x]:
+                found[x] = pool[y]
+                break
+
+
+@inner
+def _comes_before(pairs: Pairs, found: Rows, loss: Ints, x: int, y: int) -> bool:
+    """Whether one of two entries gains more; of equals the one of the first offer, then of the first need."""
+    if loss[x] != loss[y]:
+        return int(loss[x]) < int(loss[y])
+    i, other = int(pairs.offer[found[x]]), int(pairs.offer[found[y]])
+    return i < other or (i == other and int(pairs.need[found[x]]) < int(pairs.need[found[y]]))
+
+
+@inner
+def _exchange(found: Rows, loss: Ints, x: int, y: int) -> None:
+    kept_pair, kept_loss = found[x], loss[x]
+    found[x], loss[x] = found[y], loss[y]
+    found[y], loss[y] = kept_pair, kept_loss
+
+
+@inner
+def _sink(pairs: Pairs, found: Rows, loss: Ints, x: int, count: int) -> None:
+    """Bring a heap of so many entries, the best first, in order again below one of them."""
+    while True:
+        below = 2 * x + 1
+        if below >= count:
+            return
+        if below + 1 < count and _comes_before(pairs, found, loss, below + 1, below):
+            below += 1
+        if not _comes_before(pairs, found, loss, below, x):
+            return
+        _exchange(found, loss, below, x)
+        x = below
+
+
+@lean
+def gaining(
+    pairs: Pairs,
+    of_offer: Ends,
+    of_need: Ends,
+    seen: Seen,
+    offer_pressure: Ints,
+    need_pressure: Ints,
+    supply: Ints,
+    demand: Ints,
+    most: tuple[int, int, int],
+    found: Rows,
+    loss: Ints,
+) -> int:
+    """Return how many arcs it chose of those left out that gain, and write their pairs to `seen.chosen`, the best first.
+
+    `most` are those of one offer, of one need, and looked at. Where `found` and `loss` may not hold all that gain nothing was done, and the
+    number comes inverted that surely does.
+    """
+    room = 0
+    for i in range(len(offer_pressure)):
+        if supply[i] > 0 and offer_pressure[i] < seen.offer[i]:
+            room += of_offer.span[i, COUNT]
+    for j in range(len(need_pressure)):
+        if demand[j] > 0 and need_pressure[j] > seen.need[j]:
+            room += of_need.span[j, COUNT]
+    if room > len(found):
+        return ~room
+    count = 0
+    for i in range(len(offer_pressure)):
+        if supply[i] > 0 and offer_pressure[i] < seen.offer[i]:
+            start = of_offer.span[i, BEGIN]
+            for x in range(start, start + of_offer.span[i, COUNT]):
+                pair = of_offer.pool[x]
+                j = pairs.need[pair]
+                lost = pairs.effort[pair] + offer_pressure[i] - need_pressure[j]
+                if lost < 0 and pairs.open[pair] and pairs.arc[pair] < 0 and demand[j] > 0:
+                    found[count], loss[count] = pair, lost
+                    count += 1
+    for j in range(len(need_pressure)):
+        if demand[j] > 0 and need_pressure[j] > seen.need[j]:
+            start = of_need.span[j, BEGIN]
+            for x in range(start, start + of_need.span[j, COUNT]):
+                pair = of_need.pool[x]
+                i = pairs.offer[pair]
+                lost = pairs.effort[pair] + offer_pressure[i] - need_pressure[j]
+                # Those of offers that were looked at above came there.
+                if lost < 0 and pairs.open[pair] and pairs.arc[pair] < 0 and supply[i] > 0 and offer_pressure[i] >= seen.offer[i]:
+                    found[count], loss[count] = pair, lost
+                    count += 1
+    for i in range(len(offer_pressure)):
+        seen.offer[i] = offer_pressure[i]
+    for j in range(len(need_pressure)):
+        seen.need[j] = need_pressure[j]
+    return _best_few(pairs, seen, most, found, loss, count)
+
+
+@lean
+def _best_few(pairs: Pairs, seen: Seen, most: tuple[int, int, int], found: Rows, loss: Ints, count: int) -> int:
+    """Choose those that gain most, a few of each offer and each need; offers of which some are left are to be looked at again."""
+    chosen, last, looked = 0, 0, 0
+    for x in range(count // 2 - 1, -1, -1):
+        _sink(pairs, found, loss, x, count)
+    left = count
+    while left > 0 and (looked <= most[2] or loss[0] == last):  # with all that gain as much as the last one: none of them comes by chance
+        pair, last = found[0], loss[0]
+        looked += 1
+        left -= 1
+        found[0], loss[0] = found[left], loss[left]
+        _sink(pairs, found, loss, 0, left)
+        i, j = pairs.offer[pair], pairs.need[pair]
+        if seen.of_offer[i] < most[0] and seen.of_need[j] < most[1]:
+            seen.of_offer[i] += 1
+            seen.of_need[j] += 1
+            seen.chosen[chosen] = pair
+            chosen += 1
+        else:
+            seen.offer[i] = UNSEEN
+    for x in range(left):
+        seen.offer[pairs.offer[found[x]]] = UNSEEN
+    for x in range(chosen):
+        pair = seen.chosen[x]
+        seen.of_offer[pairs.offer[pair]] = 0
+        seen.of_need[pairs.need[pair]] = 0
+    return chosen
+
+
+@lean
+def prove(net: Network, offer_node: Ints, need_node: Ints, claim_node: Ints, claim: Ints, offers: Ints, needs: Ints, claims: Ints) -> None:
+    """Write pressures of offers, needs and claims that prove the flow optimal, mostly not the least that do."""
+    for i in range(len(offers)):
+        offers[i] = net.node[offer_node[i], PRESSURE]
+    for k in range(len(claims)):
+        u = claim_node[k]
+        # Where a claim shares the node of its full need, its next unit counts too.
+        units = net.gate[u, SEEN] + net.gate[u, UNITS]
+        level = net.state[LAST_LEVEL] if units >= net.gate[u, LAST_AT] else units * net.gate[u, RISE] // net.gate[u, RUN]
+        claims[k] = max(net.node[u, PRESSURE], net.gate[u, WORTH] - net.state[STEP] * level)
+    for j in range(len(needs)):
+        # A need that gets nothing holds back no unit, so that nothing keeps its own pressure below its claim's.
+        needs[j] = min(net.node[need_node[j], PRESSURE], claims[claim[j]])

@@ -1,0 +1,158 @@
+"""Every arc of a kept market that the rules allow. Few are in the field; of the others, those that would gain are found.
+
+An arc left out gains when its effort is less than the pressure at its need above that at its offer. Once none gains, one can only
+begin to where an offer's pressure fell, a need's rose, or something came or opened again: nothing else is looked at.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solver.problem import Ints
+
+__all__ = ["EACH_NEED", "EACH_OFFER", "PossibleArcs"]
+
+EACH_OFFER, EACH_NEED = 8, 4  # arcs given at most in one round, of the many that would gain
+LOOKED_AT = 4_096  # arcs that would gain, of which a round takes its few
+UNSEEN = 2**62  # above every pressure
+ROOM_KEPT = 65_536  # arcs that may gain at once before room for them is found anew each time
+SPARE = 64  # entries that a table begins with
+
+
+class PossibleArcs:
+    """Pairs of an offer and a need, by position in the field; what is held grows with the pairs that the rules allow."""
+
+    def __init__(self, offers: int, needs: int) -> None:
+        from solver.engine import following  # noqa: PLC0415 - compiled code is loaded when it is first needed
+
+        self._engine: Any = following
+        self.count = 0  # pairs
+        self._pairs = following.Pairs(_rows(0), _rows(0), _whole(0), np.zeros(0, dtype=bool), _rows(0))
+        self._of_offer, self._of_need = (following.Ends(np.zeros((0, 3), dtype=np.int32), _rows(SPARE), _whole(1)) for _ in range(2))
+        self._seen = following.Seen(_whole(0), _whole(0), _rows(0), _rows(0), _rows(0))
+        self._found, self._loss = _rows(SPARE), _whole(SPARE)
+        self.make_room(offers, needs)
+
+    def make_room(self, offers: int, needs: int) -> None:
+        """Make room for so many."""
+        seen = self._seen
+        if offers > len(seen.offer):
+            seen = seen._replace(offer=_longer(seen.offer, offers, UNSEEN), of_offer=_longer(seen.of_offer, offers, 0))
+            self._of_offer = self._of_offer._replace(span=_longer(self._of_offer.span, offers, 0))
+        if needs > len(seen.need):
+            seen = seen._replace(need=_longer(seen.need, needs, -UNSEEN), of_need=_longer(seen.of_need, needs, 0))
+            seen = seen._replace(chosen=_rows(EACH_NEED * len(seen.need)))
+            self._of_need = self._of_need._replace(span=_longer(self._of_need.span, needs, 0))
+        self._seen = seen
+
+    def allow(self, offers: Ints, needs: Ints, effort: Ints) -> None:
+        """Note pairs that the rules allow, none of which was noted before."""
+        begin, end = self.count, self.count + len(offers)
+        if end > len(self._pairs.arc):
+            self._pairs = self._engine.Pairs(*(_longer(column, end, 0) for column in self._pairs))
+        pairs = self._pairs
+        pairs.offer[begin:end], pairs.need[begin:end], pairs.effort[begin:end] = offers, needs, effort
+        pairs.open[begin:end], pairs.arc[begin:end] = True, -1
+        self.count = end
+        self._of_offer, self._of_need = self._noted(self._of_offer, pairs.offer, begin), self._noted(self._of_need, pairs.need, begin)
+
+    def _noted(self, ends: Any, position: NDArray[np.int32], begin: int) -> Any:
+        """Return the rows of offers, or of needs, with the pairs from `begin` on."""
+        while True:
+            begin = self._engine.note_all(ends, position, begin, self.count)
+            if begin == self.count:
+                return ends
+            held, longest = int(ends.span[:, 2].sum(dtype=np.int64)), int(ends.span[:, 1].max())
+            pool = _rows(held + held // 2 + 2 * longest + SPARE)
+            self._engine.squeeze(ends, pool)
+            ends = ends._replace(pool=pool)
+
+    def pairs_of(self, offers: Ints, needs: Ints) -> Ints:
+        """Return where pairs are kept, -1 for those that the rules never allowed."""
+        found = np.empty(len(offers), dtype=np.int64)
+        # Copies may be written to, as all that the compiled code is prepared for.
+        self._engine.find_all(self._pairs, self._of_offer, np.array(offers, dtype=np.int64), np.array(needs, dtype=np.int64), found)
+        return found
+
+    def _pair(self, offer: int, need: int) -> int:
+        return int(self.pairs_of(np.full(1, offer), np.full(1, need))[0])
+
+    def ends(self, pairs: Ints) -> tuple[Ints, Ints]:
+        """Return the offer and the need of some pairs."""
+        return self._pairs.offer[pairs].astype(np.int64), self._pairs.need[pairs].astype(np.int64)
+
+    def efforts(self, pairs: Ints) -> Ints:
+        """Return what one unit of some pairs takes."""
+        efforts: Ints = self._pairs.effort[pairs]
+        return efforts
+
+    def arcs(self, pairs: Ints) -> NDArray[np.int32]:
+        """Return where the field has the arcs of some pairs, -1 where they are left out."""
+        arcs: NDArray[np.int32] = self._pairs.arc[pairs]
+        return arcs
+
+    def is_allowed(self, offer: int, need: int) -> bool:
+        """Whether a pair may have an arc."""
+        pair = self._pair(offer, need)
+        return pair >= 0 and bool(self._pairs.open[pair])
+
+    def close(self, offer: int, need: int) -> None:
+        """Keep a pair that the rules allow from having an arc, if it has none."""
+        self._pairs.open[self._pair(offer, need)] = False
+
+    def open(self, offer: int, need: int) -> None:
+        """Let a pair that the rules allow have an arc again."""
+        self._pairs.open[self._pair(offer, need)] = True
+        self.look_at_offer(offer)
+
+    def look_at_offer(self, offer: int) -> None:
+        """Look at all arcs of an offer the next time, because it has something again."""
+        self._seen.offer[offer] = UNSEEN
+
+    def look_at_need(self, need: int) -> None:
+        """Look at all arcs of a need the next time, because it asks for something again."""
+        self._seen.need[need] = -UNSEEN
+
+    def arc(self, offer: int, need: int) -> int:
+        """Return where the field has the arc of a pair, -1 where it is left out."""
+        pair = self._pair(offer, need)
+        return int(self._pairs.arc[pair]) if pair >= 0 else -1
+
+    def put(self, pairs: Ints, arcs: Ints) -> None:
+        """Note that pairs have arcs in the field from now on."""
+        self._pairs.arc[pairs] = arcs
+
+    def gaining(self, offer_pressure: Ints, need_pressure: Ints, supply: Ints, demand: Ints) -> Ints:
+        """Return the pairs, a few of each offer and of each need, that gain most of the arcs left out, best first; none if none gains.
+
+        Of arcs that gain as much, that of the first offer comes first, then that of the first need. Only offers that have some supply and
+        needs that demand some count; those that do so again have to be looked at, as `look_at_offer` says.
+        """
+        seen, most = self._seen, (EACH_OFFER, EACH_NEED, LOOKED_AT)
+        state = self._pairs, self._of_offer, self._of_need, seen, offer_pressure, need_pressure, supply, demand, most
+        found, loss = self._found, self._loss
+        count = self._engine.gaining(*state, found, loss)
+        if count < 0:
+            found, loss = _rows(2 * ~count), _whole(2 * ~count)
+            if len(found) <= ROOM_KEPT:
+                self._found, self._loss = found, loss
+            count = self._engine.gaining(*state, found, loss)
+        return seen.chosen[:count].astype(np.int64)
+
+
+def _rows(count: int) -> NDArray[np.int32]:
+    return np.empty(count, dtype=np.int32)
+
+
+def _whole(count: int) -> Ints:
+    return np.zeros(count, dtype=np.int64)
+
+
+def _longer(column: Any, rows: int, fill: int) -> Any:
+    """Return a column with room for so many entries, and a quarter more where it had less, so that room is rarely made."""
+    if rows <= len(column):
+        return column
+    longer = np.full((rows + rows // 4, *column.shape[1:]), fill, dtype=column.dtype)
+    longer[: len(column)] = column
+    return longer

@@ -1,0 +1,115 @@
+"""Which of the arcs left out would gain, found by looking only where pressures moved."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from solver.possible import EACH_NEED, EACH_OFFER, LOOKED_AT, PossibleArcs
+
+
+def ends_of(possible, pairs):
+    return list(zip(*(ends.tolist() for ends in possible.ends(pairs)), strict=True))
+
+
+def gaining_by_definition(effort, left_out, offer_pressure, need_pressure, has_some, wants):
+    loss = effort + offer_pressure[:, None] - need_pressure
+    return {tuple(pair) for pair in np.argwhere((loss < 0) & left_out & has_some[:, None] & wants).tolist()}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_none_that_would_gain_is_missed_while_pressures_move_and_pairs_come(seed):
+    draw = np.random.default_rng(seed)
+    offers, needs = int(draw.integers(1, 9)), int(draw.integers(1, 9))
+    effort, left_out = draw.integers(0, 30, (20, 20)), np.zeros((20, 20), dtype=bool)
+    possible, arcs, found_any = PossibleArcs(offers, needs), 0, False
+    one, other = np.nonzero(draw.random((offers, needs)) < 0.7)
+    possible.allow(one, other, effort[one, other])
+    left_out[one, other] = True
+    offer_pressure, need_pressure = draw.integers(0, 20, 20), draw.integers(0, 20, 20)
+    has_some, wants = draw.random(20) < 0.8, draw.random(20) < 0.8
+    for _ in range(30):
+        match draw.integers(0, 4):
+            case 0:
+                offer_pressure[draw.integers(0, offers)] = draw.integers(0, 20)
+            case 1:
+                need_pressure[draw.integers(0, needs)] = draw.integers(0, 20)
+            case 2:
+                offer = int(draw.integers(0, offers))
+                has_some[offer] = not has_some[offer]
+                possible.look_at_offer(offer)
+            case _ if offers < 20 > needs:
+                offers, needs = offers + 1, needs + 1
+                possible.make_room(offers, needs)
+                ends = np.flatnonzero(draw.random(needs) < 0.6)
+                possible.allow(np.full(len(ends), offers - 1), ends, effort[offers - 1, ends])
+                left_out[offers - 1, ends] = True
+        while True:
+            pressures, amounts = (offer_pressure[:offers].copy(), need_pressure[:needs].copy()), (has_some[:offers], wants[:needs])
+            expected = gaining_by_definition(effort[:offers, :needs], left_out[:offers, :needs], *pressures, *amounts)
+            pairs = possible.gaining(*pressures, *(some.astype(np.int64) for some in amounts))
+            found = ends_of(possible, pairs)
+            assert set(found) <= expected
+            assert bool(found) == bool(expected), "some would gain, and none was found"
+            if not found:
+                break
+            found_any = True
+            for at in (0, 1):
+                assert max(np.unique([pair[at] for pair in found], return_counts=True)[1]) <= (EACH_OFFER, EACH_NEED)[at]
+            losses = [(effort[pair] + offer_pressure[pair[0]] - need_pressure[pair[1]], *pair) for pair in found]
+            assert losses == sorted(losses), "those that gain most come first"
+            assert possible.pairs_of(*possible.ends(pairs)).tolist() == pairs.tolist()
+            assert possible.efforts(pairs).tolist() == [effort[pair] for pair in found]
+            possible.put(pairs, np.arange(arcs, arcs + len(pairs)))
+            for offer, need in found:
+                left_out[offer, need] = False
+                assert possible.arc(offer, need) == arcs
+                arcs += 1
+    assert found_any
+
+
+def test_a_closed_pair_gains_nothing_until_it_is_opened_again():
+    possible = PossibleArcs(1, 2)
+    possible.allow(np.array([0, 0]), np.array([0, 1]), np.array([3, 4]))
+    state = np.array([0]), np.array([9, 9]), np.ones(1, dtype=np.int64), np.ones(2, dtype=np.int64)
+    possible.close(0, 0)
+    found = possible.gaining(*state)
+    assert ends_of(possible, found) == [(0, 1)]
+    assert not possible.is_allowed(0, 0)
+    possible.put(found, np.zeros(1))
+    assert ends_of(possible, possible.gaining(*state)) == []
+    possible.open(0, 0)
+    assert ends_of(possible, possible.gaining(*state)) == [(0, 0)]
+
+
+def test_a_pair_that_the_rules_never_allowed_has_no_arc():
+    possible = PossibleArcs(2, 2)
+    possible.allow(np.array([0]), np.array([1]), np.array([3]))
+    assert (possible.arc(1, 0), possible.is_allowed(1, 0), possible.arc(0, 1), possible.is_allowed(0, 1)) == (-1, False, -1, True)
+    assert possible.efforts(possible.pairs_of(np.array([0]), np.array([1]))).tolist() == [3]
+
+
+def few_by_definition(effort: np.ndarray) -> list[tuple[int, int]]:
+    """The pairs that gain most where all pressures of needs are 0 and all efforts below it, by sorting all of them."""
+    offers, needs = (ends.ravel() for ends in np.indices(effort.shape))
+    order = np.lexsort((needs, offers, effort.ravel()))
+    last = effort.ravel()[order[min(LOOKED_AT, len(order) - 1)]]
+    given: Counter[tuple[str, int]] = Counter()
+    chosen = []
+    for at in order[effort.ravel()[order] <= last].tolist():
+        pair = int(offers[at]), int(needs[at])
+        ends = ("offer", pair[0]), ("need", pair[1])
+        if given[ends[0]] < EACH_OFFER and given[ends[1]] < EACH_NEED:
+            given.update(ends)
+            chosen.append(pair)
+    return chosen
+
+
+@pytest.mark.parametrize(("side", "largest"), [(5, 3), (40, 50), (100, 10_000), (100, 4)])
+def test_of_many_that_gain_the_best_few_of_each_are_chosen_in_order(side, largest):
+    effort = np.random.default_rng(side).integers(0, largest, (side, side))
+    one, other = (ends.ravel() for ends in np.indices(effort.shape))
+    possible, ones = PossibleArcs(side, side), np.ones(side, dtype=np.int64)
+    possible.allow(one, other, effort.ravel())
+    found = ends_of(possible, possible.gaining(0 * ones, (largest + 1) * ones, ones, ones))
+    assert found == few_by_definition(effort)
