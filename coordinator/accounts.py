@@ -7,8 +7,7 @@ from typing import Any
 
 from coordinator.cycle import Coordination
 from coordinator.errors import Refused
-from coordinator.network import Stance
-from coordinator.questions import amount_of
+from coordinator.network import Stance, amount_of
 from coordinator.times import format_instant
 from coordinator.wording import asked_for, near
 

@@ -5,26 +5,27 @@ What would lift a need cannot be told from here without planning anew; what is t
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from coordinator.commitments import ENDED, OPEN, Book, Deal
 from coordinator.cycle import Coordination
 from coordinator.errors import Refused
 from coordinator.graph import build_graph, unpromised_grains
-from coordinator.limits import lacking, process_meant, processes_done
-from coordinator.loops import Stock, recipe_stocks
-from coordinator.making import makings, runnable, suppliers, with_broader
+from coordinator.hindrances import Hindrance, Supplies
+from coordinator.limits import process_meant
+from coordinator.loops import recipe_stocks
 from coordinator.matching import Hidden
 from coordinator.names import NameIndex, Names, NearName
-from coordinator.network import PROCESS, Network, Stance
-from coordinator.questions import accepted_things, amount_of, nothing_there
+from coordinator.network import Network, Stance
+from coordinator.production import Production
+from coordinator.questions import Sources, accepted_things, nobody_offers, sources, why_not_made
 from coordinator.reach import first_obstacles
 from coordinator.times import format_instant
 from coordinator.units import Quantity
 from coordinator.wording import amount, asked_for, counted, shown
-from solver.making import MOST_DRAWS
 
-__all__ = ["Explanation", "HiddenOffers", "Served", "User", "explain", "hours_too_short", "need_named"]
+__all__ = ["Explanation", "HiddenOffers", "Served", "User", "explain", "need_named"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +154,8 @@ def explain(coordination: Coordination, asked: str) -> Explanation:
         users=view.users,
         hidden=view.hidden,
         near=names,
-        reasons=tuple(_reasons(view, short, names, coordination.production.unused())),
-        could_change=tuple(_could_change(view, short, names, coordination.production.unused())),
+        reasons=tuple(_reasons(view, short, names, coordination.production)),
+        could_change=tuple(_could_change(view, short, names)),
     )
 
 
@@ -204,6 +205,26 @@ class _View:
         self.free_grains = sum(unpromised_grains(offer, book) for offer in self.reached)
         self.spare_grains = sum(book.open_grains(offer, log_us) for offer in self.reached)
 
+    @cached_property
+    def there_is(self) -> Sources:
+        """All that can be had in the whole network; found where it is asked for, since that walks all of it."""
+        return sources(self.network, build_graph(self.network, self.book, self.log_us), self.log_us)
+
+    @cached_property
+    def is_made(self) -> bool:
+        """Whether any recipe but drafts makes what the need takes."""
+        recipes = (recipe for recipe in self.network.recipes.values() if not recipe.draft)
+        return any(not self.accepted.isdisjoint(recipe_stocks(self.network, recipe)[1]) for recipe in recipes)
+
+    @cached_property
+    def hindrances(self) -> Mapping[str, Sequence[Hindrance]]:
+        """Of each recipe that makes it of what is there at all, by ref, what keeps it from running now."""
+        if not self.is_made:
+            return {}
+        supplies = Supplies(self.network, self.log_us, self.there_is.used, lambda one: self.book.open_grains(one, self.log_us))
+        makes = [recipe.ref for recipe in self.there_is.recipes if not self.accepted.isdisjoint(recipe.gives)]
+        return {ref: tuple(supplies.hindrances(ref, self.need)) for ref in makes if ref in self.there_is.able}
+
     def _hidden(self, obstacles: Sequence[Hidden | None]) -> Iterable[HiddenOffers]:
         kept: dict[Hidden, list[Stance]] = {}
         for offer, obstacle in zip(self.offers, obstacles, strict=True):
@@ -249,7 +270,7 @@ def _known(rank: int | None) -> int:
 # -- in plain sentences -----------------------------------------------------------------------------------------------
 
 
-def _reasons(view: _View, short: int, names: Sequence[NearName], unused: Mapping[str, str]) -> Iterable[str]:
+def _reasons(view: _View, short: int, names: Sequence[NearName], production: Production) -> Iterable[str]:
     need, log_us = view.need, view.log_us
     if not need.stands:
         expired = not need.withdrawn and need.expires_us is not None
@@ -263,14 +284,15 @@ def _reasons(view: _View, short: int, names: Sequence[NearName], unused: Mapping
         return
     yield f"{_told(view, short)} of {_told(view, need.stated_grains)} is in no proposal and no commitment"
     if not view.offers:
-        yield from _nobody(view, names, unused)
-        return
-    if not view.reached:
+        yield from _nobody(view, names)
+    elif not view.reached:
         yield "the only offer is ruled out" if len(view.offers) == 1 else f"all {len(view.offers):,} offers are ruled out"
     for kept in view.hidden:
         yield f"{counted(kept.offers, 'offer')} with {amount(kept.free)} unpromised: {kept.why}"
     if view.reached:
         yield from _used_up(view)
+    if view.is_made:
+        yield from _made(view, production)
 
 
 def _taken_for(view: _View) -> Iterable[str]:
@@ -281,85 +303,22 @@ def _taken_for(view: _View) -> Iterable[str]:
             yield f"{shown(name)} counts as {meant} ({source})"
 
 
-def _nobody(view: _View, names: Sequence[NearName], unused: Mapping[str, str]) -> Iterable[str]:
-    graph = build_graph(view.network, view.book, view.log_us)
-    recipes = makings(graph)
-    stocked = with_broader(view.network, suppliers(graph, promised_too=True))
-    able = runnable(stocked, recipes)
-    yield from nothing_there(view.accepted, stocked, recipes, able)
-    for recipe in recipes:
-        if recipe.ref in able and not view.accepted.isdisjoint(recipe.gives):
-            ready = f"the recipe {recipe.ref} makes it, and everything it takes is offered by somebody; nobody offers what it makes"
-            scarce = [] if recipe.ref in unused else list(_too_little(view, recipe.ref))
-            too_short = [] if recipe.ref in unused else hours_too_short(view.network, view.book, view.log_us, recipe.ref)
-            lacks = [f"a run takes {amount(one.run)} of {one.name}, and {amount(one.free)} is free in all" for one in scarce]
-            lacks += [] if recipe.ref in unused else _too_scattered(view, recipe.ref)
-            lacks += too_short
-            yield from (f"the recipe {recipe.ref} makes it, but {lack}" for lack in lacks)
-            if not lacks:
-                yield unused.get(recipe.ref, ready)
+def _nobody(view: _View, names: Sequence[NearName]) -> Iterable[str]:
+    yield nobody_offers(view.accepted, view.there_is)
     for name in names:
         yield f"`{name.name}` has nearly the same name: offered by {name.offered_by}, needed by {name.needed_by}"
 
 
-@dataclass(frozen=True, slots=True)
-class _TooLittle:
-    """An input of which all offers together have too little for a run."""
-
-    name: str
-    run: Quantity
-    free: Quantity
-    more: Quantity
-
-
-def _too_little(view: _View, ref: str) -> Iterable[_TooLittle]:
-    """Yield the inputs of a recipe that no recipe makes, and of which too little is free for a run beside what proposals ask."""
-    for stock, grains, free in _taken_of_offers(view, ref):
-        if sum(free) < grains:
-            run, there, more = (amount_of(view.network, stock, each) for each in (grains, sum(free), grains - sum(free)))
-            yield _TooLittle(stock[0][1], run, there, more)
-
-
-def _too_scattered(view: _View, ref: str) -> Iterable[str]:
-    """Yield a sentence for each input of which enough for the least batch is free, but in more offers than one is drawn from."""
-    batch = view.network.recipes[ref].batch
-    least = (batch and batch.minimum) or 1
-    for stock, grains, free in _taken_of_offers(view, ref):
-        if sum(free[:MOST_DRAWS]) < least * grains <= sum(free):
-            takes, most = (amount(amount_of(view.network, stock, each)) for each in (least * grains, sum(free[:MOST_DRAWS])))
-            yield (
-                f"the least batch takes {takes} of {stock[0][1]}, and the {MOST_DRAWS} offers with most, "
-                f"from which one input is drawn at most, have {most} free"
-            )
-
-
-def _taken_of_offers(view: _View, ref: str) -> Iterable[tuple[Stock, int, list[int]]]:
-    """Yield the inputs of a recipe that no recipe makes, with what a run takes and what each offer has free, the most first."""
-    network = view.network
-    makeable = {stock for recipe in network.recipes.values() for stock in recipe_stocks(network, recipe)[1]}
-    takes = {stock: grains for stock, grains in recipe_stocks(network, network.recipes[ref])[0].items() if stock not in makeable}
-    free: dict[Stock, list[int]] = {stock: [] for stock in takes}
-    for offer in network.living():
-        stock = network.canonical(offer.thing), offer.dimension
-        if stock in free and offer.is_supply:
-            free[stock].append(view.book.open_grains(offer, view.log_us))
-    for stock, grains in takes.items():
-        yield stock, grains, sorted(free[stock], reverse=True)
-
-
-def hours_too_short(network: Network, book: Book, log_us: int, ref: str) -> list[str]:
-    """Return a sentence for each step of a recipe whose hours no capacity that can do it has free: no two share a run."""
-    told: list[str] = []
-    machines = [one for one in network.living() if one.kind == "capacity"]
-    for step in network.recipes[ref].steps:
-        thing = network.canonical((PROCESS, step.process))
-        run = step.effort.grains + (step.setup.grains if step.setup else 0)
-        able = [one for one in machines if thing[1] in processes_done(network, one.name) and not lacking(step.requires, one.limits or {})]
-        most = max((book.open_grains(one, log_us) for one in able), default=run)  # that nobody can do it is told elsewhere
-        if most < run:
-            takes, has = (amount(amount_of(network, (thing, "time"), each)) for each in (run, most))
-            told.append(f"a run takes {takes} of {thing[1]}, and no capacity that can do it has more than {has} free")
-    return told
+def _made(view: _View, production: Production) -> Iterable[str]:
+    """Yield what keeps recipes from making it; of those that nothing keeps, that they could."""
+    yield from why_not_made(view.accepted, view.there_is)
+    for ref, found in view.hindrances.items():
+        yield from dict.fromkeys(each.sentence for each in found)
+        if not found:
+            nobody = "" if view.offers else "; nobody offers what it makes"
+            yield f"the recipe {ref} makes it, and everything it takes is offered by somebody{nobody}"
+    if production.latest.failed and not all(view.hindrances.values()):
+        yield f"nothing was planned to be made, because {production.latest.failed}"
 
 
 def _used_up(view: _View) -> Iterable[str]:
@@ -401,7 +360,7 @@ def _why_spare(view: _View) -> str:
     return "it came free since the last plan, or it is held by offers whose minimum or pack it does not fill"
 
 
-def _could_change(view: _View, short: int, names: Sequence[NearName], unused: Mapping[str, str]) -> Iterable[str]:
+def _could_change(view: _View, short: int, names: Sequence[NearName]) -> Iterable[str]:
     need, network = view.need, view.network
     if not short:
         return
@@ -428,10 +387,7 @@ def _could_change(view: _View, short: int, names: Sequence[NearName], unused: Ma
         yield f"somebody offering {network.canonical(need.thing)[1]}, counted in {need.dimension}" + (
             f", or agreeing that it is {meant} (an alias in the charter)" if meant else ""
         )
-        making = [ref for ref, recipe in sorted(network.recipes.items()) if not recipe.draft and ref not in unused]
-        making = [ref for ref in making if not view.accepted.isdisjoint(recipe_stocks(network, network.recipes[ref])[1])]
-        scarce = [one for ref in making for one in _too_little(view, ref) if one.free.grains]
-        yield from dict.fromkeys(f"at least {amount(one.more)} more of {one.name}, in any offers" for one in scarce)
+    yield from dict.fromkeys(each.change for lacks in view.hindrances.values() for each in lacks if each.change is not None)
 
 
 def _without_rule(kept: HiddenOffers) -> Iterable[str]:

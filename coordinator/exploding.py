@@ -13,14 +13,14 @@ from fractions import Fraction
 import networkx as nx
 
 from coordinator.cycle import Coordination
-from coordinator.explaining import hours_too_short, need_named
+from coordinator.explaining import need_named
+from coordinator.hindrances import Supplies
 from coordinator.limits import lacking, process_meant, processes_done
 from coordinator.loops import Stock, recipe_stocks
-from coordinator.network import PROCESS, Network, Stance
+from coordinator.network import PROCESS, Network, Stance, amount_of
 from coordinator.opportunities import NOBODY, supply_at
 from coordinator.places import Coordinates
 from coordinator.production import Made
-from coordinator.questions import amount_of
 from coordinator.signals import Recipe, Step
 from coordinator.units import Quantity
 from coordinator.wording import amount, counted, shown
@@ -139,8 +139,11 @@ def _tight(row: Row) -> str:
 
 def _too_short(coordination: Coordination, rows: Sequence[Row]) -> Iterator[str]:
     """Yield what the hours of these rows do not show, since they are added up: a run that no one capacity has the hours of."""
-    for ref in sorted({ref for row in rows if row.sort == PROCESS for ref in row.into}):
-        for told in hours_too_short(coordination.network, coordination.book, coordination.log_us, ref):
+    network, book, log_us = coordination.network, coordination.book, coordination.log_us
+    refs = sorted({ref for row in rows if row.sort == PROCESS for ref in row.into})
+    supplies = Supplies(network, log_us, {ref: network.recipes[ref] for ref in refs}, lambda one: book.open_grains(one, log_us))
+    for ref in refs:
+        for told in supplies.hours_too_short(ref):
             yield f"{ref}: {told}"
 
 

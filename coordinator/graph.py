@@ -28,7 +28,7 @@ def build_graph(network: Network, book: Book | None = None, log_us: int | None =
     | ("agent", name) | `place` (latitude, longitude) or None, `classes` |
     | ("resource", canonical name) | `unit` |
     | ("process", canonical name) | `unit` (h) |
-    | ("recipe", agent/recipe/subject) | `agent` who wrote it, `name`; a recipe stays known when its agent is gone |
+    | ("recipe", agent/recipe/subject) | its `agent`, `name`, `least` and `multiple` of a batch; it stays known when its agent is gone |
 
     Every edge carries `kind`; quantities are whole grains of `dimension`:
 
@@ -86,7 +86,8 @@ def _add_stance(graph: Any, network: Network, stance: Stance, free_grains: int) 
 
 def _add_recipe(graph: Any, network: Network, ref: str, recipe: Recipe) -> None:
     node = (RECIPE, ref)
-    graph.add_node(node, kind=RECIPE, agent=ref.partition("/")[0], name=recipe.recipe)
+    least, multiple = (recipe.batch.minimum or 1, recipe.batch.multiple or 1) if recipe.batch else (1, 1)
+    graph.add_node(node, kind=RECIPE, agent=ref.partition("/")[0], name=recipe.recipe, least=least, multiple=multiple)
     taken, worked, made = Counter[tuple[Thing, str]](), Counter[tuple[Thing, str]](), Counter[tuple[Thing, str]]()
     for flow in recipe.inputs:
         taken[_add_thing(graph, network, (RESOURCE, flow.resource)), flow.quantity.dimension] += flow.quantity.grains

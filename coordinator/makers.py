@@ -14,10 +14,9 @@ from coordinator.cycle import Coordination
 from coordinator.errors import Refused, WrongValue
 from coordinator.limits import lacking, process_meant, processes_done
 from coordinator.loops import Stock, recipe_stocks
-from coordinator.network import PROCESS, RESOURCE, Network, Stance
+from coordinator.network import PROCESS, RESOURCE, Network, Stance, amount_of
 from coordinator.places import Coordinates, great_circle_m, place_named
 from coordinator.processes import term_of
-from coordinator.questions import amount_of
 from coordinator.signals import Recipe
 from coordinator.units import Quantity
 from coordinator.wording import amount, asked_for, counted, near

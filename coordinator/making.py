@@ -11,7 +11,7 @@ from coordinator.limits import processes_done
 from coordinator.loops import Stock
 from coordinator.network import PROCESS, Network
 
-__all__ = ["Making", "Most", "Stock", "made_by", "makings", "most_runs", "runnable", "suppliers", "with_broader"]
+__all__ = ["Making", "Most", "Stock", "broadened", "made_by", "makings", "most_runs", "runnable", "suppliers", "with_broader"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,8 @@ class Making:
     name: str
     takes: Mapping[Stock, int]
     gives: Mapping[Stock, int]
+    least: int = 1  # runs of one batch, and
+    multiple: int = 1  # in which whole multiples
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,8 @@ def makings(graph: Any) -> list[Making]:
     for node in sorted(node for node, kind in graph.nodes(data="kind") if kind == RECIPE):
         takes = {(start, said["dimension"]): said["grains"] for start, _, said in graph.in_edges(node, data=True)}
         gives = {(end, said["dimension"]): said["grains"] for _, end, said in graph.out_edges(node, data=True)}
-        found.append(Making(node[1], graph.nodes[node]["name"], takes, gives))
+        facts = graph.nodes[node]
+        found.append(Making(node[1], facts["name"], takes, gives, facts["least"], facts["multiple"]))
     return found
 
 
@@ -60,6 +63,17 @@ def with_broader(network: Network, stocked: Iterable[Stock]) -> set[Stock]:
         for (sort, name), dimension in stocked
         for able in (processes_done(network, name) if sort == PROCESS else (name,))
     }
+
+
+def broadened(network: Network, stocked: Mapping[Stock, Mapping[str, int]]) -> dict[Stock, dict[str, int]]:
+    """Return the same with hours of a process counted for each broader one as well, in full for each."""
+    found: dict[Stock, dict[str, int]] = {}
+    for stock, by in stocked.items():
+        for other in with_broader(network, [stock]):
+            sums = found.setdefault(other, {})
+            for agent, grains in by.items():
+                sums[agent] = sums.get(agent, 0) + grains
+    return found
 
 
 def runnable(stocked: Iterable[Stock], recipes: Sequence[Making]) -> set[str]:
@@ -95,8 +109,10 @@ def made_by(refs: Iterable[str], recipes: Sequence[Making]) -> set[Stock]:
     return {stock for recipe in recipes if recipe.ref in chosen for stock in recipe.gives}
 
 
-def most_runs(stocked: Mapping[Stock, int], recipes: Sequence[Making]) -> dict[str, Most]:
+def most_runs(stocked: Mapping[Stock, int], recipes: Sequence[Making], bounds: Mapping[str, Most] | None = None) -> dict[str, Most]:
     """Return how often each recipe (by ref) could run at most, were everything at one place and all of it its own.
+
+    `bounds` are what else none of them can pass.
 
     Inputs that other recipes can make are counted in full for everyone who takes them, so no plan reaches more. Within a ring of
     recipes only what enters the ring from outside is counted.
@@ -112,7 +128,7 @@ def most_runs(stocked: Mapping[Stock, int], recipes: Sequence[Making]) -> dict[s
     rings = nx.condensation(graph)
     for component in nx.topological_sort(rings):
         mine = [by_ref[node] for node in sorted(rings.nodes[component]["members"] & by_ref.keys())]
-        most.update({recipe.ref: _bound(recipe, there) for recipe in mine})
+        most.update({recipe.ref: _bound(recipe, there, (bounds or {}).get(recipe.ref)) for recipe in mine})
         for recipe in mine:
             runs = most[recipe.ref].runs
             for stock, grains in recipe.gives.items():
@@ -121,6 +137,12 @@ def most_runs(stocked: Mapping[Stock, int], recipes: Sequence[Making]) -> dict[s
     return most
 
 
-def _bound(recipe: Making, there: Mapping[Stock, int | None]) -> Most:
+def _bound(recipe: Making, there: Mapping[Stock, int | None], also: Most | None) -> Most:
     bounds = [(have // grains, stock) for stock, grains in recipe.takes.items() if (have := there.get(stock, 0)) is not None]
-    return Most(*min(bounds)) if bounds else Most(None, None)
+    if also is not None and also.runs is not None and also.scarcest is not None:
+        bounds.append((also.runs, also.scarcest))
+    if not bounds:
+        return Most(None, None)
+    runs, scarcest = min(bounds)
+    runs -= runs % recipe.multiple
+    return Most(runs if runs >= recipe.least else 0, scarcest)

@@ -38,6 +38,7 @@ __all__ = [
     "Network",
     "Stance",
     "Thing",
+    "amount_of",
     "never_counts",
     "never_enough",
     "out_of_proportion",
@@ -49,6 +50,7 @@ UNKNOWN_MASS_UG = 10**9  # 1 kg a unit, and said
 Limits = Mapping[str, int | float | str]  # whole numbers stay whole, also where a snapshot keeps them
 Thing = tuple[str, str]  # ("resource" or "process", name): hours of welding and a thing named welding never meet
 RESOURCE, PROCESS = "resource", "process"
+PLAIN_UNIT = {"pieces": "1", "mass": "kg", "time": "h", "length": "m", "area": "m2", "volume": "L"}
 NEVER = (-(2**62), "")  # before every word
 STANCES = frozenset({"offer", "capacity", "need"})  # the kinds that can be matched
 STANCE_MODELS = (Offer, Capacity, Need)
@@ -59,6 +61,13 @@ MOST_DEGREES = 1 << 16  # remembered with their rounding
 def reference(agent: str, kind: str, subject: str) -> str:
     """Return the name by which proposals and people point at a signal: ``agent/kind/subject``."""
     return f"{agent}/{kind}/{subject}"
+
+
+def amount_of(network: "Network", stock: tuple[Thing, str], grains: int) -> Quantity:
+    """Return so many grains in the unit people know the thing by, or a plain unit where it is counted in another dimension."""
+    thing, dimension = stock
+    unit = network.definition(thing).unit
+    return Quantity(grains, unit if UNITS[unit].dimension == dimension else PLAIN_UNIT[dimension])
 
 
 def never_counts(said: Signal | None, log_us: int) -> str | None:

@@ -15,10 +15,10 @@ from coordinator.errors import Refused
 from coordinator.graph import build_graph
 from coordinator.making import Making, makings
 from coordinator.matching import Market
-from coordinator.network import PROCESS, Network, Stance, Thing
+from coordinator.network import PROCESS, Network, Stance, Thing, amount_of
 from coordinator.places import Coordinates, place_named
 from coordinator.problems import mass_per_grain
-from coordinator.questions import accepted_things, amount_of, thing_named
+from coordinator.questions import accepted_things, thing_named
 from coordinator.readings import Pressure, Reading, readings
 from coordinator.units import Quantity
 from coordinator.wording import asked_for, counted, near

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from coordinator.loops import Stock, recipe_stocks
+from coordinator.loops import Stock, recipe_stocks, standing_recipes
 from coordinator.network import Network
 from coordinator.signals import Recipe
 from coordinator.wording import shown
 
-__all__ = ["DEEPEST", "WIDEST", "Odd", "in_proportion"]
+__all__ = ["DEEPEST", "WIDEST", "Odd", "in_proportion", "recipes_in_use"]
 
 WIDEST = 10**6  # the most that a run takes or gives of a thing, in the least that a run does
 NEAR = 10**3  # amounts so far apart are near one another
@@ -47,6 +47,13 @@ def in_proportion(network: Network, recipes: Mapping[str, Recipe]) -> tuple[dict
     odd |= _too_deep({ref: each for ref, each in flows.items() if ref not in odd}, least)
     told = [Odd(ref, why) for ref, why in sorted(odd.items())]
     return {ref: recipe for ref, recipe in recipes.items() if ref not in odd}, told
+
+
+def recipes_in_use(network: Network) -> tuple[dict[str, Recipe], dict[str, str]]:
+    """Return the recipes that are planned with, by ref, and of those that are not (drafts left aside) a sentence that says why."""
+    without_rings, rings = standing_recipes(network)
+    recipes, odd = in_proportion(network, without_rings)
+    return recipes, {each.ref: each.sentence for each in rings} | {each.ref: each.sentence for each in odd}
 
 
 def _amounts(takes: Mapping[Stock, int], gives: Mapping[Stock, Fraction]) -> dict[Stock, Fraction]:

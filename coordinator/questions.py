@@ -5,45 +5,41 @@ recipe would run is not known, so recipes are judged by what exists: a need that
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
 from coordinator.commitments import Book
 from coordinator.errors import Refused
 from coordinator.graph import AGENT, RECIPE, build_graph, unpromised_grains
+from coordinator.hindrances import Supplies
 from coordinator.making import Making, Stock, made_by, makings, runnable, suppliers, with_broader
 from coordinator.matching import Hidden
 from coordinator.names import LonelyName, Names, NearName
-from coordinator.network import PROCESS, RESOURCE, Network, Stance, Thing
+from coordinator.network import PROCESS, RESOURCE, Network, Stance, Thing, amount_of
+from coordinator.proportions import recipes_in_use
 from coordinator.reach import markets, reach
-from coordinator.units import UNITS, Quantity
+from coordinator.signals import Recipe
+from coordinator.units import Quantity
 from coordinator.wording import asked_for, near
 
 __all__ = [
     "Dependent",
     "Source",
+    "Sources",
     "Stats",
     "ThingStats",
     "Unreachable",
     "accepted_things",
-    "amount_of",
     "downstream",
-    "nothing_there",
+    "nobody_offers",
+    "sources",
     "stats",
     "thing_named",
     "unreachable",
     "upstream",
+    "why_not_made",
 ]
-
-PLAIN_UNIT = {"pieces": "1", "mass": "kg", "time": "h", "length": "m", "area": "m2", "volume": "L"}
-
-
-def amount_of(network: Network, stock: Stock, grains: int) -> Quantity:
-    """Return so many grains in the unit people know the thing by, or a plain unit where it is counted in another dimension."""
-    thing, dimension = stock
-    unit = network.definition(thing).unit
-    return Quantity(grains, unit if UNITS[unit].dimension == dimension else PLAIN_UNIT[dimension])
 
 
 def thing_named(network: Network, graph: Any, name: str) -> Thing:
@@ -230,7 +226,8 @@ def downstream(network: Network, agent: str, book: Book | None = None, log_us: i
     if start not in graph:
         hint = near(agent, (name for kind, name in graph if kind == AGENT))
         raise Refused(f"nobody here is called {asked_for(agent)}; " + (f"did you mean {hint}?" if hint else "say an agent's name"))
-    recipes = makings(graph)
+    used, _ = recipes_in_use(network)
+    recipes = [recipe for recipe in makings(graph) if recipe.ref in used]
     with_it, without_it = _had(graph, recipes), _had(graph, recipes, without=agent)
     levels = _levels_below(graph, start)
     for _, end, kind in graph.out_edges(start, data="kind"):
@@ -334,11 +331,7 @@ def unreachable(network: Network, book: Book, log_us: int) -> tuple[Unreachable,
 
     What others use up is no reason here (`why` tells that): offers count with all they state.
     """
-    graph = build_graph(network, book, log_us)
-    recipes = makings(graph)
-    stocked = with_broader(network, suppliers(graph, promised_too=True))
-    able = runnable(stocked, recipes)
-    made = made_by(able, recipes)
+    there_is = sources(network, build_graph(network, book, log_us), log_us)
     names = Names(network)
     told: dict[frozenset[Stock], tuple[str, ...]] = {}
     found: list[Unreachable] = []
@@ -348,7 +341,7 @@ def unreachable(network: Network, book: Book, log_us: int) -> tuple[Unreachable,
         reached = reach(network, book, offers, needs, log_us, lambda stance: stance.stated_grains)
         for position, need in enumerate(needs):
             accepted = frozenset((thing, dimension) for thing in accepted_things(network, need))
-            if reached.reached[position] or not made.isdisjoint(accepted):
+            if reached.reached[position] or not there_is.made.isdisjoint(accepted):
                 continue
             hidden = reached.why_not(position)
             there = len(offers) - hidden.pop(Hidden.OTHER_THING, 0)
@@ -357,7 +350,7 @@ def unreachable(network: Network, book: Book, log_us: int) -> tuple[Unreachable,
             elif accepted in told:
                 reasons = told[accepted]
             else:
-                reasons = told[accepted] = nothing_there(accepted, stocked | made, recipes, able)
+                reasons = told[accepted] = (nobody_offers(accepted, there_is), *why_not_made(accepted, there_is))
             near_ones = () if there else names.near(need.thing)
             still_open = network.quantity(need, unpromised_grains(need, book))
             thing = network.canonical(need.thing)
@@ -370,14 +363,48 @@ def accepted_things(network: Network, need: Stance) -> list[Thing]:
     return list(dict.fromkeys(network.canonical((need.thing[0], name)) for name in (need.name, *need.substitutes)))
 
 
-def nothing_there(accepted: frozenset[Stock], had: Set[Stock], recipes: list[Making], able: set[str]) -> tuple[str, ...]:
-    """Return why nobody offers any of these stocks: the name in another dimension, nobody at all, recipes that lack something."""
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What is there at all, promised or not, wherever it is; and which recipes could run on that, too much though one may take."""
+
+    stocked: Set[Stock]
+    made: Set[Stock]  # by the recipes that could run
+    recipes: Sequence[Making]  # all but drafts
+    used: Mapping[str, Recipe]  # those that are planned with, by ref
+    unused: Mapping[str, str]  # of the others, why
+    able: Set[str]  # refs
+    unable: Mapping[str, Sequence[str]]  # those that no machine has the limits for, with the steps
+
+
+def sources(network: Network, graph: Any, log_us: int) -> Sources:
+    """Return what can be had at all, so that all questions that ask for that have one answer."""
+    used, unused = recipes_in_use(network)
+    unable = Supplies(network, log_us, used, lambda one: one.stated_grains).unable()
+    recipes = makings(graph)
+    usable = [recipe for recipe in recipes if recipe.ref in used and recipe.ref not in unable]
+    stocked = with_broader(network, suppliers(graph, promised_too=True))
+    able = runnable(stocked, usable)
+    return Sources(stocked, made_by(able, usable), recipes, used, unused, able, unable)
+
+
+def nobody_offers(accepted: frozenset[Stock], there_is: Sources) -> str:
+    """Return that nobody offers any of these stocks: the name is there in another dimension alone, or not at all."""
     things = {thing for thing, _ in accepted}
-    other = sorted({dimension for thing, dimension in had - accepted if thing in things})
+    other = sorted({dimension for thing, dimension in (there_is.stocked | there_is.made) - accepted if thing in things})
     wanted = " or ".join(sorted({dimension for _, dimension in accepted}))
-    reasons = [f"only offered in {' and '.join(other)}, needed in {wanted}" if other else "nobody offers it"]
-    for recipe in recipes:
-        if recipe.ref not in able and not accepted.isdisjoint(recipe.gives):
-            missing = sorted({stock[0][1] for stock in recipe.takes if stock not in had})
+    return f"only offered in {' and '.join(other)}, needed in {wanted}" if other else "nobody offers it"
+
+
+def why_not_made(accepted: frozenset[Stock], there_is: Sources) -> tuple[str, ...]:
+    """Return why none of the recipes makes any of these stocks that lack something altogether, or are not used."""
+    had = there_is.stocked | there_is.made
+    reasons: list[str] = []
+    for recipe in there_is.recipes:
+        if accepted.isdisjoint(recipe.gives):
+            continue
+        if recipe.ref in there_is.unused:
+            reasons.append(there_is.unused[recipe.ref])
+        elif recipe.ref not in there_is.able:
+            missing = sorted({*(stock[0][1] for stock in recipe.takes if stock not in had), *there_is.unable.get(recipe.ref, ())})
             reasons.append(f"{recipe.name} makes it, but nobody has {', '.join(missing)}")
     return tuple(reasons)

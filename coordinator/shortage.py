@@ -7,9 +7,8 @@ from heapq import nsmallest
 from typing import Any
 
 from coordinator.cycle import Coordination
-from coordinator.network import PROCESS, Network, Thing
+from coordinator.network import PROCESS, Network, Thing, amount_of
 from coordinator.open_needs import OpenNeed, Sum
-from coordinator.questions import amount_of
 from coordinator.times import format_instant
 
 __all__ = ["Picked", "Wanted", "needs_by_urgency", "picked", "shortage", "told_needs"]

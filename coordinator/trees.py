@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from coordinator.cycle import Coordination
 from coordinator.graph import build_graph
-from coordinator.network import PROCESS, RESOURCE, Network, Stance, Thing
-from coordinator.questions import amount_of, thing_named
+from coordinator.network import PROCESS, RESOURCE, Network, Stance, Thing, amount_of
+from coordinator.questions import thing_named
 from coordinator.signals import Recipe
 from coordinator.units import Quantity
 

@@ -1,7 +1,8 @@
 """Where a network is weak: agents whose loss leaves needs without any source, and things of which too little can get through.
 
-Both are judged by the matching rules and by what is promised to nobody. Recipes count by what exists, wherever it is; a recipe stays known
-when the agent who wrote it down is gone.
+Both are judged by the matching rules and by what is promised to nobody. Recipes count by what exists, wherever it is, and for no more
+than each machine has hours for; a recipe stays known when the agent who wrote it down is gone. One that takes more than there is makes
+too little, as `explode` has it; what no recipe could make at all is what `unreachable` lists.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,9 +16,10 @@ from numpy.typing import NDArray
 
 from coordinator.commitments import Book
 from coordinator.graph import build_graph, unpromised_grains
-from coordinator.making import Making, Most, Stock, made_by, makings, most_runs, runnable, suppliers
-from coordinator.network import Network, Stance, Thing
-from coordinator.questions import accepted_things, amount_of
+from coordinator.hindrances import Supplies
+from coordinator.making import Making, Most, Stock, broadened, made_by, makings, most_runs, runnable, suppliers
+from coordinator.network import Network, Stance, Thing, amount_of
+from coordinator.questions import accepted_things, sources
 from coordinator.reach import Reach, markets, reach
 from coordinator.units import Quantity
 
@@ -86,15 +88,19 @@ class WeakPoints:
 def weak_points(network: Network, book: Book, log_us: int) -> WeakPoints:
     """Return where the network is weak now."""
     graph = build_graph(network, book, log_us)
-    recipes = makings(graph)
-    free = suppliers(graph)
-    runs = most_runs({stock: sum(by.values()) for stock, by in free.items()}, recipes)
+    there_is = sources(network, graph, log_us)
+    free = broadened(network, suppliers(graph))
+    recipes = [recipe for recipe in makings(graph) if recipe.ref in there_is.used and recipe.ref not in there_is.unable]
+    supplies = Supplies(network, log_us, there_is.used, lambda one: unpromised_grains(one, book))
+    bounds = {recipe.ref: supplies.most_runs(recipe.ref) for recipe in recipes}
+    runs = most_runs({stock: sum(by.values()) for stock, by in free.items()}, recipes, bounds)
     spare = _Spare(free, recipes)
     hanging: dict[str, list[Stance]] = {}
     bottlenecks: list[Bottleneck] = []
     enough = without_supply = 0
     for things, dimension, stances in markets(network):
-        counting = [stance for stance in stances if not stance.is_over(log_us) and unpromised_grains(stance, book)]
+        standing = [stance for stance in stances if not stance.is_over(log_us)]
+        counting = [stance for stance in standing if unpromised_grains(stance, book)]
         offers = [stance for stance in counting if stance.is_supply]
         needs = [stance for stance in counting if not stance.is_supply]
         if not needs:
@@ -105,8 +111,8 @@ def weak_points(network: Network, book: Book, log_us: int) -> WeakPoints:
         for position, need in enumerate(needs):
             for agent in spare.hinges_of(market.accepted[position], market.reach.agents[position], need.agent):
                 hanging.setdefault(agent, []).append(need)
-        makers = [recipe for recipe in recipes if any(stock in recipe.gives for stock in market.stocks) and runs[recipe.ref].runs != 0]
-        if not offers and not makers:
+        makers = [recipe for recipe in recipes if recipe.ref in there_is.able and any(stock in recipe.gives for stock in market.stocks)]
+        if not makers and not any(stance.is_supply for stance in standing):
             without_supply += 1
             continue
         found = market.bottleneck(makers, runs)
@@ -251,7 +257,7 @@ def _minimum_cut(
     """
     if len(reaches) * len(wants) > MOST_CELLS:
         return None
-    table = np.array(reaches)
+    table = np.array(reaches, dtype=bool).reshape(len(reaches), len(wants))
     needs_of: dict[bytes, list[int]] = {}  # which rows reach it -> the needs of a column
     for need, bits in enumerate(np.ascontiguousarray(np.packbits(table, axis=0).T)):
         needs_of.setdefault(bits.tobytes(), []).append(need)

@@ -3,7 +3,7 @@
 import math
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
 from itertools import pairwise, product
@@ -25,7 +25,19 @@ from solver.making import MOST_DRAWS, ProductionProblem, tier_worths
 if TYPE_CHECKING:
     from solver.making.guiding import Guide
 
-__all__ = ["Layout", "Spot", "Use", "accepted_stocks", "carried", "energy_kwh", "lay_out", "relevant", "shared_out", "without_time"]
+__all__ = [
+    "Layout",
+    "Spot",
+    "Use",
+    "accepted_stocks",
+    "carried",
+    "energy_kwh",
+    "lay_out",
+    "radius_m",
+    "relevant",
+    "shared_out",
+    "without_time",
+]
 
 Ints = NDArray[np.int64]
 Row = tuple[list[tuple[int, int]], list[tuple[int, int]], int]  # inputs and outputs of a run in units, and of how many outputs one is good
@@ -487,7 +499,7 @@ class _Builder:
         """Return ways between places, the nearest of each where there are many, and how many metres one step of their effort is."""
         spots = list(self.spots)
         metres = self._metres(spots)
-        reach_m = np.array([self._reach_m(spot) for spot in spots], dtype=np.int64)
+        reach_m = np.array([radius_m(self.network, spot, self.free) for spot in spots], dtype=np.int64)
         open_ = (metres != UNCONNECTED) & (metres <= np.minimum(reach_m[:, None], reach_m[None, :]))
         useful = np.zeros_like(open_)
         useful[np.ix_(sorted(self._gives), sorted(self._wants))] = True
@@ -520,13 +532,14 @@ class _Builder:
                     metres[start, end] = UNCONNECTED if way_m is None else way_m
         return metres
 
-    def _reach_m(self, spot: Spot) -> int:
-        """Return how far anything may go to or from a place: the least of all that its signals and the charter say."""
-        facts = self.network.agents.get(spot.agent)
-        said = [self.network.stances[ref] for ref in (facts.refs if facts else ())]
-        limits = [one.within_m for one in said if one.stands and (one.place or spot.place) == spot.place and one.ref in self.free]
-        limits.append(self.charter.radius_m)
-        return min((limit for limit in limits if limit is not None), default=2**60)
+
+def radius_m(network: Network, spot: Spot, counting: Container[str]) -> int:
+    """Return how far anything may go to or from a place: the least of all that the charter and those of its signals that count say."""
+    facts = network.agents.get(spot.agent)
+    said = [network.stances[ref] for ref in (facts.refs if facts else ())]
+    limits = [one.within_m for one in said if one.stands and (one.place or spot.place) == spot.place and one.ref in counting]
+    limits.append(network.charter.radius_m)
+    return min((limit for limit in limits if limit is not None), default=2**60)
 
 
 def _coarse(units: Fraction) -> Fraction:

@@ -151,8 +151,9 @@ def _bottleneck(row: Bottleneck) -> str:
     if row.short_asked is None:
         return "too many offers and needs of different reach for an exact cut"
     sources = [f"{each.name} ({amount(each.most)}{f', bound by {each.scarcest}' if each.scarcest else ''})" for each in row.scarce]
+    nothing = "nothing" if row.free.grains else "nothing that is not promised yet"
     needs = f"{counted(row.short_needs, 'need')} of {counted(len(row.short_agents), 'agent')}: {amount(row.short_asked)} in all"
-    return f"{needs}; all that can reach them: {_listed(sources) or 'nothing'}"
+    return f"{needs}; all that can reach them: {_listed(sources) or nothing}"
 
 
 # -- how results are shown --------------------------------------------------------------------------------------------

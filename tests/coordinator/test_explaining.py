@@ -126,20 +126,20 @@ def test_a_thing_nobody_offers_is_told_with_near_names():
 
 
 def test_a_thing_that_only_recipes_make_is_told_with_what_they_lack():
-    desk = planned(need("clinic", 3), recipe("maker", "mask-v1", {"mask": 1}, {"sheet": 1}))
+    desk = planned(agent("maker", 1.0, 1.0), need("clinic", 3, place=HERE), recipe("maker", "mask-v1", {"mask": 1}, {"sheet": 1}))
     assert "mask-v1 makes it, but nobody has sheet" in told(desk)
-    desk.take(offer("mill", 1, "sheet"))
+    desk.take(offer("mill", 1, "sheet", place=HERE))
     assert "the recipe maker/recipe/mask-v1 makes it, and everything it takes is offered by somebody" in told(desk)
 
 
 def test_a_recipe_of_whose_input_too_little_is_free_for_a_run_is_not_called_ready():
-    parts = [offer("mill", 4, "sheet"), offer("shop", 2, "sheet")]
-    desk = planned(need("clinic", 3), recipe("maker", "mask-v1", {"mask": 1}, {"sheet": 10}), *parts)
+    parts = [agent("maker", 1.0, 1.0), offer("mill", 4, "sheet", place=HERE), offer("shop", 2, "sheet", place=HERE)]
+    desk = planned(need("clinic", 3, place=HERE), recipe("maker", "mask-v1", {"mask": 1}, {"sheet": 10}), *parts)
     found = explain(desk.core, "clinic")
     ready = "the recipe maker/recipe/mask-v1 makes it, but a run takes 10 of sheet, and 6 is free in all"
     assert found.reasons[-1] == ready
     assert found.could_change[-1] == "at least 4 more of sheet, in any offers"
-    desk.take(offer("shop", 6, "sheet", at=1))
+    desk.take(offer("shop", 6, "sheet", place=HERE, at=1))
     assert "everything it takes is offered by somebody" in told(desk)
     assert "more of sheet" not in told(desk)
 
@@ -155,9 +155,9 @@ def test_a_recipe_of_whose_input_too_little_is_free_for_a_run_is_not_called_read
     ],
 )
 def test_an_input_that_lies_in_more_offers_than_one_is_drawn_from_is_told(offers: int, sheets: int, batch: int, told: bool):
-    sheds = [offer(f"shed-{number}", 1, "sheet") for number in range(offers)]
+    sheds = [agent("maker", 1.0, 1.0), *(offer(f"shed-{number}", 1, "sheet", place=HERE) for number in range(offers))]
     mask = making("maker", "mask-v1", {"mask": 1}, {"sheet": sheets}, {}, batch={"minimum": batch})
-    desk = planned(need("clinic", 60), mask, *sheds)
+    desk = Desk(need("clinic", 60, place=HERE), mask, *sheds)
     said = (
         f"the recipe maker/recipe/mask-v1 makes it, but the least batch takes {sheets * batch} of sheet, "
         "and the 50 offers with most, from which one input is drawn at most, have 50 free"
@@ -167,14 +167,95 @@ def test_an_input_that_lies_in_more_offers_than_one_is_drawn_from_is_told(offers
 
 
 def test_a_recipe_of_which_no_machine_has_the_hours_of_a_run_is_not_called_ready():
-    machines = capacity("one", 1, "fdm"), capacity("other", 1, "fdm")
-    desk = planned(need("clinic", 3), making("maker", "mask-v1", {"mask": 1}, {}, {"3D printer": 1.5}), *machines)
+    machines = capacity("one", 1, "fdm", place=HERE), capacity("other", 1, "fdm", place=HERE)
+    desk = planned(need("clinic", 3, place=HERE), making("maker", "mask-v1", {"mask": 1}, {}, {"3D printer": 1.5}), *machines)
     assert explain(desk.core, "clinic").reasons[-1] == (
         "the recipe maker/recipe/mask-v1 makes it, but a run takes 1.5 h of 3d-printing, "
         "and no capacity that can do it has more than 1 h free"
     )
-    desk.take(capacity("other", 2, "fdm", at=1))
+    desk.take(capacity("other", 2, "fdm", place=HERE, at=1))
     assert "everything it takes is offered by somebody" in told(desk)
+
+
+MAKER, CLINIC, OTHER = agent("maker", 48.0, 2.0), agent("clinic", 48.1, 2.0), agent("other", 48.1, 2.0)
+MASK = recipe("maker", "mask-v1", {"mask": 1}, {"sheet": 1}, {"sewing": 1})
+THERE = {"lat": 48.0, "long": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("sheets", "hours", "lack"),
+    [
+        pytest.param(3, 9, "a run takes 1 of sheet, and 0 is free in all: 3 more is in proposals or promised", id="an input"),
+        pytest.param(
+            9,
+            3,
+            "a run takes 1 h of sewing, and no capacity that can do it has more than 0 h free: 3 h more is in proposals or promised",
+            id="hours",
+        ),
+    ],
+)
+def test_what_others_proposals_hold_of_what_a_recipe_takes_is_told(sheets: int, hours: int, lack: str):
+    goods = offer("mill", sheets, "sheet", place=THERE), capacity("maker", hours)
+    desk = planned(MAKER, CLINIC, OTHER, MASK, *goods, need("other", 3, tier=0), need("clinic", 3))
+    assert told(desk).splitlines()[-1] == f"the recipe maker/recipe/mask-v1 makes it, but {lack}"
+
+
+def test_what_is_short_below_an_input_that_is_made_is_told_with_its_recipe():
+    fibre = offer("mill", 3, "fibre", place=THERE)
+    sheet = recipe("maker", "sheet-v1", {"sheet": 1}, {"fibre": 5}, {"sewing": 0.1})
+    found = why(planned(MAKER, CLINIC, MASK, sheet, fibre, capacity("maker", 9), need("clinic", 3)))
+    assert found.reasons[-2:] == (
+        "the recipe maker/recipe/mask-v1 makes it, but a run takes 1 of sheet, and 0 is free in all",
+        "the recipe maker/recipe/sheet-v1 makes sheet for that, but a run takes 5 of fibre, and 3 is free in all",
+    )
+    assert found.could_change[-1] == "at least 2 more of fibre, in any offers"
+
+
+@pytest.mark.parametrize(
+    ("maker", "rules", "lacks", "change"),
+    [
+        pytest.param(
+            agent("maker"),
+            {},
+            [f"no route and no two known places connect maker with {other}" for other in ("clinic", "sheet on offer")],
+            [f"a place or a route that connects maker with {other}" for other in ("clinic", "sheet on offer")],
+            id="no place",
+        ),
+        pytest.param(
+            agent("maker", 58.0, 2.0),
+            {"radius_km": 100},
+            [
+                "every way from maker to clinic is longer than somebody's radius",
+                "every way from sheet on offer to maker is longer than somebody's radius",
+            ],
+            [],
+            id="too far",
+        ),
+        pytest.param(agent("maker", 48.0, 2.0), {}, [], [], id="near enough"),
+    ],
+)  # fmt: skip
+def test_a_maker_that_nothing_comes_to_or_from_is_told(maker: bytes, rules: dict[str, object], lacks: list[str], change: list[str]):
+    desk = Desk(maker, CLINIC, MASK, offer("mill", 9, "sheet", place=THERE), capacity("maker", 9), need("clinic", 3), **rules)
+    found = why(desk)
+    said = [f"the recipe maker/recipe/mask-v1 makes it, but {lack}" for lack in lacks]
+    ready = "the recipe maker/recipe/mask-v1 makes it, and everything it takes is offered by somebody; nobody offers what it makes"
+    assert found.reasons[2:] == (*(said or [ready]),)
+    assert found.could_change[1:] == (*change,)
+    desk.cycle()
+    assert (why(desk).short.grains == 0) == (not lacks), "what is said to be in the way is"
+
+
+def test_steps_that_no_one_place_has_hours_for_are_told():
+    spread = recipe("maker", "mask-v1", {"mask": 1}, {}, {"sewing": 1, "welding": 1})
+    desk = planned(MAKER, CLINIC, OTHER, spread, capacity("maker", 9), capacity("other", 9, "welding"), need("clinic", 3))
+    assert told(desk).splitlines()[-1].endswith("but nobody has hours of all its steps in one place: sewing, welding")
+
+
+def test_recipes_are_told_of_beside_offers_that_are_too_few():
+    small = offer("shop", 1, place=THERE), offer("mill", 9, "sheet", place=THERE)
+    desk = planned(MAKER, CLINIC, MASK, *small, capacity("maker", 0.5), need("clinic", 3))
+    assert told(desk).splitlines()[1] == "1 offer with 1 in all could reach it"
+    assert "makes it, but a run takes 1 h of sewing" in told(desk)
 
 
 def test_a_recipe_that_is_not_used_is_told_with_the_reason_and_not_as_ready():

@@ -44,7 +44,7 @@ def test_agents_things_and_recipes_are_nodes():
     }
     assert graph.nodes["agent", "a"]["place"] == (48.0, 2.0)
     assert graph.nodes["agent", "a"]["classes"] == ("fab-lab",)
-    assert graph.nodes["recipe", "a/recipe/mask-v1"] == {"kind": "recipe", "agent": "a", "name": "mask-v1"}
+    assert graph.nodes["recipe", "a/recipe/mask-v1"] == {"kind": "recipe", "agent": "a", "name": "mask-v1", "least": 1, "multiple": 1}
 
 
 def test_edges_point_the_way_goods_and_hours_go():

@@ -229,6 +229,18 @@ def test_a_need_that_nothing_reaches_is_told_why(lines: list[bytes], reasons: tu
     assert why_unreachable(*lines, need("b", 8, place=HERE, at=2)) == reasons
 
 
+def test_what_only_a_recipe_makes_that_is_not_used_or_that_no_machine_is_fit_for_is_unreachable_and_told_why():
+    ring = recipe("a", "there", {"visor": 1}, {"foil": 1}), recipe("a", "back", {"foil": 1}, {"visor": 1}, at=1)
+    assert why_unreachable(*ring, offer("a", 5, "visor"), need("b", 8, "foil", at=2))[1:] == (
+        'recipe a/recipe/back is not used: it closes the loop "visor" → "foil" → "visor", '
+        "in which no more of it comes back and nothing else comes out; withdraw it",
+    )
+    step = {"process": "fdm", "effort": amount(1, "h"), "requires": {"bed_mm": 300}}
+    data = {"recipe": "mask-v1", "outputs": [{"resource": "mask", "quantity": amount(1)}], "steps": [step]}
+    made, small = event("recipe", "agent:a", "mask-v1", 0, data), capacity("a", 9, "fdm", limits={"bed_mm": 200})
+    assert why_unreachable(made, small, need("b", 8)) == ("nobody offers it", "mask-v1 makes it, but nobody has fdm with bed_mm 300")
+
+
 def test_a_need_that_only_a_misspelt_name_keeps_apart_is_told_the_near_name():
     desk = Desk(offer("a", 5, "facesheild"), need("b", 5, "face-shield"))
     (found,) = unreachable(desk.core.network, desk.core.book, desk.core.log_us)

@@ -7,8 +7,12 @@ from typing import Any
 import pytest
 
 from coordinator import weakness
+from coordinator.exploding import explode
 from coordinator.graph import unpromised_grains
+from coordinator.questions import unreachable
+from coordinator.reach import markets
 from coordinator.weakness import WeakPoints, weak_points
+from tests.coordinator.test_production import recipe as making
 from tests.support.desk import Desk
 from tests.support.events import answer, capacity, need, offer
 from tests.support.networks import AGENTS, of_agent, random_network, recipe, sourceless
@@ -137,6 +141,76 @@ def test_a_recipe_adds_what_it_can_make_at_most_and_is_named_with_what_bounds_it
         ("agent", "a", 5, None),
         ("recipe", "b/recipe/mask-v1", 6, "sewing"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "scarcest"),
+    [
+        pytest.param([offer("mill", 6, "sheet"), recipe("b", "mask-v1", {"mask": 1}, {"sheet": 10})], "sheet", id="of an input"),
+        pytest.param(
+            [*(capacity("b", 1, subject=each) for each in "cd"), recipe("b", "mask-v1", {"mask": 1}, {}, {"sewing": 1.5})],
+            "sewing",
+            id="of hours, no two machines share a run",
+        ),
+        pytest.param(
+            [capacity("a", 9), capacity("b", 9, "welding"), recipe("b", "mask-v1", {"mask": 1}, {}, {"sewing": 1, "welding": 1})],
+            "sewing",
+            id="of hours of all steps in one place",
+        ),
+        pytest.param(
+            [offer("mill", 6, "sheet"), making("b", "mask-v1", {"mask": 1}, {"sheet": 1}, {}, batch={"minimum": 7})],
+            "sheet",
+            id="for a least batch",
+        ),
+        pytest.param(
+            [*(offer(f"shed-{number}", 1, "sheet") for number in range(51)), recipe("b", "mask-v1", {"mask": 1}, {"sheet": 51})],
+            "sheet",
+            id="in offers that are few enough",
+        ),
+    ],
+)
+def test_what_a_recipe_takes_too_much_for_is_too_little_and_neither_unreachable_nor_without_supply(lines: list[bytes], scarcest: str):
+    desk = Desk(*lines, need("c", 3))
+    network, book, log_us = desk.core.network, desk.core.book, desk.core.log_us
+    found = weak(desk)
+    (row,) = found.bottlenecks
+    assert row.through is not None
+    assert (row.through.grains, found.enough, found.without_supply) == (0, 0, 0)
+    assert [(each.name, each.most.grains, each.scarcest) for each in row.scarce] == [("b/recipe/mask-v1", 0, scarcest)]
+    assert unreachable(network, book, log_us) == ()
+    made = explode(desk.core, "c/need/n").can_be_made
+    assert made is None or made.grains == 0
+
+
+def test_what_is_promised_already_is_supplied_by_somebody_and_is_too_little():
+    desk = Desk(offer("a", 6, place=HERE), need("b", 6, place=HERE))
+    (deal,) = desk.cycle()
+    desk.take(answer("a", deal.proposal, at=1), answer("b", deal.proposal, at=1), need("c", 20, place=HERE))
+    found = weak(desk)
+    assert ([row.names for row in found.bottlenecks], found.without_supply) == ([("mask",)], 0)
+    assert unreachable(desk.core.network, desk.core.book, desk.core.log_us) == ()
+
+
+def test_hours_of_a_finer_process_count_for_a_recipe_that_asks_for_a_broader_one():
+    printing = making("b", "visor", {"visor": 1}, {}, {"3D printer": 2})
+    desk = Desk(capacity("a", 9, "fdm"), printing, need("c", 3, "visor"))
+    assert (weak(desk).enough, hinges(desk)) == (1, {"a": {"c/need/n"}})
+    desk.take(need("c", 5, "visor", at=1))
+    (row,) = weak(desk).bottlenecks
+    assert [(each.most.grains, each.scarcest) for each in row.scarce] == [(4, "3d-printing")]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_nobody_supplies_is_what_is_unreachable_and_offered_by_nobody(seed: int):
+    desk = Desk(*random_network(Random(seed)))
+    network, book, log_us = desk.core.network, desk.core.book, desk.core.log_us
+    cut_off = {row.need for row in unreachable(network, book, log_us)}
+    without = 0
+    for _, _, stances in markets(network):
+        there = [one for one in stances if not one.is_over(log_us)]
+        wanting = {one.ref for one in there if not one.is_supply and one.free_grains}
+        without += bool(wanting) and wanting <= cut_off and not any(one.is_supply for one in there)
+    assert weak(desk).without_supply == without
 
 
 def test_only_what_is_free_now_gets_through():

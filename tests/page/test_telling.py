@@ -92,6 +92,16 @@ def test_the_instants_that_the_server_wrote_are_told_by_the_readers_clock(served
             "and the 50 offers with most, from which one input is drawn at most, have 50 free",
             "le plus petit lot prend 60 de plank, et les 50 offres qui en ont le plus",
         ),
+        (
+            "the recipe lib/recipe/leg makes leg for that, but a run takes 10 of plank, "
+            "and 0 is free in all: 1,200 more is in proposals or promised",
+            "la recette lib/recipe/leg fait pour cela leg, mais chaque fois elle prend 10 de plank, "
+            "et il n’y en a que 0 de libre en tout : 1 200 de plus sont proposés ou promis",
+        ),
+        (
+            "the recipe lib/recipe/chair makes it, but no route and no two known places connect a-shop with clinic",
+            "en fait, mais aucun trajet et aucun couple de lieux connus ne relie a-shop à clinic",
+        ),
         ("at least 4 more of plank, in any offers", "au moins 4 de plank en plus, en une ou plusieurs offres"),
         ("only offered in mass and pieces, needed in length", "offert seulement en masse et en pièces, demandé en longueur"),
         ('data.answer is "no"; "accept", "decline" or "counter" was expected: send one of these.', '"accept", "decline" ou "counter"'),

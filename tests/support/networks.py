@@ -5,6 +5,7 @@ from random import Random
 from typing import Any
 
 from coordinator.network import Network, Stance
+from coordinator.proportions import recipes_in_use
 from tests.support.events import agent, amount, capacity, event, hours, need, offer
 
 __all__ = ["had_somehow", "made", "may_pair", "of_agent", "random_network", "recipe", "sourceless"]
@@ -99,12 +100,13 @@ def had_somehow(network: Network, without: str = "") -> set[tuple[str, str]]:
 
 
 def made(network: Network, without: str = "") -> set[tuple[str, str]]:
-    """Everything that recipes can make, but for one agent's offers."""
+    """Everything that recipes in use can make, but for one agent's offers."""
+    recipes, _ = recipes_in_use(network)
     had = {network.canonical(one.thing) for one in network.living() if one.is_supply and one.free_grains and one.agent != without}
     found: set[tuple[str, str]] = set()
     while True:
         more: set[tuple[str, str]] = set()
-        for each in network.recipes.values():
+        for each in recipes.values():
             takes = {("resource", flow.resource) for flow in each.inputs} | {("process", step.process) for step in each.steps}
             if takes <= had | found:
                 more |= {("resource", flow.resource) for flow in each.outputs}
