@@ -8,12 +8,14 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from coordinator.charter import Charter
 from coordinator.errors import Refused
 from coordinator.wording import near, shown
 
 __all__ = ["CONFIG", "Settings", "config_path", "read_settings"]
 
 CONFIG = "STIGMERGY_CONFIG"  # names another file than ./coordinator.toml
+TABLES = ("coordinator", "charter")  # of that file: the settings, and the network's rules
 
 
 class Settings(BaseSettings):
@@ -92,6 +94,12 @@ def _table(path: Path) -> dict[str, Any]:
         raise Refused(
             f"{shown(outside)} stands outside the table [coordinator] of {path}, where no setting counts; put it below a line [coordinator]"
         )
+    unknown = next((key for key in tables if key not in TABLES and key not in Charter.model_fields), None)  # a charter's says more
+    if unknown is not None:
+        guess = near(unknown, TABLES, 1)
+        hint = f"did you mean [{guess}]?" if guess else "the tables there are: " + ", ".join(f"[{name}]" for name in TABLES)
+        what = f"the table [{unknown}]" if isinstance(tables[unknown], dict) else f"{shown(unknown)}, which stands in no table"
+        raise Refused(f"nothing reads {what} of {path}, so it would not count; {hint}")
     table = tables.get("coordinator", {})
     if not isinstance(table, dict):
         raise Refused(f"`coordinator` is {table!r} in {path}; a table [coordinator] was expected")
