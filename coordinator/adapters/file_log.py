@@ -479,7 +479,7 @@ def _random_id() -> bytes:
 
 def _damaged(path: Path, unsound: Unsound) -> Refused:
     return Refused(
-        f"The log {path} is damaged at {unsound}. Restore the file from a copy; `coordinator log verify {path}` tells what is sound."
+        f"The log {path} is damaged at {unsound}. Restore the file from a copy; `coordinator log verify --log {path}` tells what is sound."
     )
 
 

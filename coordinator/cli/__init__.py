@@ -576,20 +576,28 @@ def churn(
 
 log_app = typer.Typer(name="log", no_args_is_help=True, help="An embedded log: is it sound, out to files of events, and in again.")
 app.add_typer(log_app)
-OwnLog = Annotated[Path | None, typer.Argument(help="The embedded log; else the setting `log`.")]
+OwnLog = Annotated[Path | None, typer.Option("--log", help="The embedded log; else the setting `log`.")]
+LogAsWord = Annotated[Path | None, typer.Argument(metavar="LOG", hidden=True)]  # as it was said before there was --log
+
+
+def _own_log(log: Path | None, word: Path | None) -> Path | None:
+    if log is not None and word is not None:
+        raise Refused(f"both --log {log} and {word} came; say one of them: the log that is meant")
+    return log or word
 
 
 @log_app.command("verify")
-def _log_verify(log: OwnLog = None, as_json: AsJson = False) -> None:
+def _log_verify(word: LogAsWord = None, log: OwnLog = None, as_json: AsJson = False) -> None:
     """Read all of a log against its checksums and its chain; exit code 1 where it is not sound."""
     from coordinator.cli.log import verify
 
-    if not verify(log, as_json):
+    if not verify(_own_log(log, word), as_json):
         raise typer.Exit(1)
 
 
 @log_app.command("repair-tail")
 def _log_repair_tail(
+    word: LogAsWord = None,
     log: OwnLog = None,
     yes: Annotated[bool, typer.Option("--yes", help="Cut; without it only what would be cut is shown.")] = False,
     give_up: Annotated[int, typer.Option("--give-up", min=0, help="So many whole entries behind the damage may go too.")] = 0,
@@ -598,12 +606,13 @@ def _log_repair_tail(
     """Cut a damaged end off a log and keep it in a file beside; exit code 1 while it is not sound."""
     from coordinator.cli.log import repair
 
-    if not repair(log, yes, give_up, as_json):
+    if not repair(_own_log(log, word), yes, give_up, as_json):
         raise typer.Exit(1)
 
 
 @log_app.command("export")
 def _log_export(
+    word: LogAsWord = None,
     log: OwnLog = None,
     out: Annotated[Path, typer.Option("--out", help="A new file, .jsonl or .jsonl.gz.")] = Path("events.jsonl"),
     as_json: AsJson = False,
@@ -611,7 +620,7 @@ def _log_export(
     """Write a log's events to a file, each with its log time; exit code 1 where the log is damaged and the file ends there."""
     from coordinator.cli.log import export
 
-    if not export(log, out, as_json):
+    if not export(_own_log(log, word), out, as_json):
         raise typer.Exit(1)
 
 
@@ -629,8 +638,8 @@ def _log_import(
 
 
 @log_app.command("snapshot")
-def _log_snapshot(log: OwnLog = None, charter: CharterFile = None, as_json: AsJson = False) -> None:
+def _log_snapshot(word: LogAsWord = None, log: OwnLog = None, charter: CharterFile = None, as_json: AsJson = False) -> None:
     """Write down what a log adds up to, beside it, so that the next start is quick; `serve` does so by itself now and then."""
     from coordinator.cli.log import snapshot
 
-    snapshot(log, charter, as_json)
+    snapshot(_own_log(log, word), charter, as_json)

@@ -119,7 +119,7 @@ def _log(path: Path) -> str:
         return f"none yet at {path}, where one can be made"
     health = examine(path)
     if health.state == "damaged":
-        raise Refused(f"{path} is damaged at {health.fault}; `coordinator log verify {path}` tells more")
+        raise Refused(f"{path} is damaged at {health.fault}; `coordinator log verify --log {path}` tells more")
     held = "a process is writing to it" if is_held(path) else "nobody is writing to it"
     torn = ""
     if health.state == "torn":

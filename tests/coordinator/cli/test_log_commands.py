@@ -45,6 +45,17 @@ def test_a_sound_log_is_verified_with_its_chain(run, path):
     assert (told["sound_bytes"], len(told["chain"]), told["fault"]) == (path.stat().st_size, 64, None)
 
 
+@pytest.mark.parametrize("words", [["verify"], ["repair-tail"], ["export", "--out", "events.jsonl"], ["snapshot"]])
+def test_the_log_is_named_as_for_serve_or_as_the_word_behind(run, path, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    told = run("log", *words, "--log", path)
+    Path("events.jsonl").unlink(missing_ok=True)
+    assert told[0] == 0
+    assert run("log", *words, path) == told
+    code, _, err = run("log", *words, path, "--log", "other.log")
+    assert (code, f"both --log other.log and {path} came" in err) == (2, True)
+
+
 def test_a_log_that_grew_keeps_the_chain_it_had_where_it_had_it(run, path):
     before = json.loads(run("log", "verify", path, "--json")[1])
     with closing(FileLog(path, lambda: 5_000_000)) as log:
