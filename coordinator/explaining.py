@@ -132,7 +132,7 @@ def explain(coordination: Coordination, asked: str) -> Explanation:
     short = max(0, need.stated_grains - covered) if need.stands else 0
     deals = [deal for deal in book.naming(need.ref) if deal.state not in ENDED]
     lines = [(deal, line) for deal in deals for line in deal.lines if line.need == need.ref and line.serves]
-    names = () if view.offers else Names(network).near(need.thing)
+    names = () if view.reached else Names(network).near(need.thing)
     return Explanation(
         need=need.ref,
         agent=need.agent,
@@ -284,13 +284,14 @@ def _reasons(view: _View, short: int, names: Sequence[NearName], production: Pro
         return
     yield f"{_told(view, short)} of {_told(view, need.stated_grains)} is in no proposal and no commitment"
     if not view.offers:
-        yield from _nobody(view, names)
+        yield nobody_offers(view.accepted, view.there_is)
     elif not view.reached:
         yield "the only offer is ruled out" if len(view.offers) == 1 else f"all {len(view.offers):,} offers are ruled out"
     for kept in view.hidden:
         yield f"{counted(kept.offers, 'offer')} with {amount(kept.free)} unpromised: {kept.why}"
     if view.reached:
         yield from _used_up(view)
+    yield from _nearly(view, names)
     if view.is_made:
         yield from _made(view, production)
 
@@ -303,10 +304,15 @@ def _taken_for(view: _View) -> Iterable[str]:
             yield f"{shown(name)} counts as {meant} ({source})"
 
 
-def _nobody(view: _View, names: Sequence[NearName]) -> Iterable[str]:
-    yield nobody_offers(view.accepted, view.there_is)
+def _nearly(view: _View, names: Sequence[NearName]) -> Iterable[str]:
+    """Yield the names that may have been meant, and where what is called so never meets the need by another name alone."""
     for name in names:
-        yield f"`{name.name}` has nearly the same name: offered by {name.offered_by}, needed by {name.needed_by}"
+        told = f"`{name.name}` has nearly the same name: offered by {name.offered_by}, needed by {name.needed_by}"
+        if not name.fits([view.need.dimension]):
+            told += (
+                f", but counted in {' and '.join(name.counted_in)}, and the need in {view.need.dimension}, so an alias alone does not help"
+            )
+        yield told
 
 
 def _made(view: _View, production: Production) -> Iterable[str]:
@@ -382,11 +388,13 @@ def _could_change(view: _View, short: int, names: Sequence[NearName]) -> Iterabl
     for kept in view.hidden:
         if kept.free.grains:
             yield from _without_rule(kept)
+    meant = " or ".join(f"`{name.name}`" for name in names if name.fits([need.dimension]))
+    agreeing = f"agreeing that it is {meant} (an alias in the charter)" if meant else ""
     if not view.offers:
-        meant = " or ".join(f"`{name.name}`" for name in names)
-        yield f"somebody offering {network.canonical(need.thing)[1]}, counted in {need.dimension}" + (
-            f", or agreeing that it is {meant} (an alias in the charter)" if meant else ""
-        )
+        offering = f"somebody offering {network.canonical(need.thing)[1]}, counted in {need.dimension}"
+        yield f"{offering}, or {agreeing}" if agreeing else offering
+    elif agreeing:
+        yield agreeing
     yield from dict.fromkeys(each.change for lacks in view.hindrances.values() for each in lacks if each.change is not None)
 
 

@@ -7,11 +7,12 @@ common, in order, is at least `NEAR`. Names whose digits differ are never near: 
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
 from coordinator.network import PROCESS, RESOURCE, Network, Thing
+from coordinator.units import UNITS
 
 __all__ = ["NEAR", "LonelyName", "NameIndex", "Names", "NearName", "Uses", "folded", "uses_of_names"]
 
@@ -31,6 +32,7 @@ class Uses:
     offering: set[str] = field(default_factory=set)
     needing: set[str] = field(default_factory=set)
     in_recipes: set[str] = field(default_factory=set)
+    counted_in: set[str] = field(default_factory=set)  # dimensions
 
     @property
     def agents(self) -> set[str]:
@@ -46,6 +48,11 @@ class NearName:
     offered_by: int  # agents
     needed_by: int
     in_catalogue: bool
+    counted_in: tuple[str, ...] = ()  # dimensions; none where nobody says an amount of it
+
+    def fits(self, dimensions: Collection[str]) -> bool:
+        """Whether it may be one thing with what is counted in these dimensions: signals of others never meet, whatever they are called."""
+        return not self.counted_in or not dimensions or not set(self.counted_in).isdisjoint(dimensions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +64,13 @@ class LonelyName:
     agent: str
     use: str  # offered, needed, in a recipe
     near: tuple[NearName, ...]
+    counted_in: tuple[str, ...] = ()  # dimensions
 
     def sentence(self) -> str:
         """Return the question to ask its agent."""
         if not self.near:
             return f"`{self.name}`: {self.use} by {self.agent} alone, and no name in use is near it"
-        return f"`{self.name}`: did you mean {' or '.join(_shown(near) for near in self.near)}?"
+        return f"`{self.name}`: did you mean {' or '.join(_shown(near, self.counted_in) for near in self.near)}?"
 
 
 class Names:
@@ -85,7 +93,10 @@ class Names:
         near: list[NearName] = []
         for other in list(found)[:AT_MOST]:
             by = self._uses.get((sort, other), Uses())
-            near.append(NearName(other, len(by.offering), len(by.needing), other in self._catalogues[sort]))
+            in_catalogue, counted_in = other in self._catalogues[sort], tuple(sorted(by.counted_in))
+            if in_catalogue and not counted_in:
+                counted_in = (UNITS[self._network.definition((sort, other)).unit].dimension,)
+            near.append(NearName(other, len(by.offering), len(by.needing), in_catalogue, counted_in))
         return tuple(near)
 
     def lonely(self) -> tuple[LonelyName, ...]:
@@ -94,7 +105,7 @@ class Names:
         for (sort, name), by in sorted(self._uses.items()):
             if len(by.agents) == 1 and name not in self._catalogues[sort]:
                 use = "offered" if by.offering else "needed" if by.needing else "in a recipe"
-                lonely.append(LonelyName(sort, name, min(by.agents), use, self.near((sort, name))))
+                lonely.append(LonelyName(sort, name, min(by.agents), use, self.near((sort, name)), tuple(sorted(by.counted_in))))
         return tuple(lonely)
 
 
@@ -104,20 +115,26 @@ def uses_of_names(network: Network) -> dict[Thing, Uses]:
     for stance in network.living():
         by = uses.setdefault(network.canonical(stance.thing), Uses())
         (by.offering if stance.is_supply else by.needing).add(stance.agent)
+        by.counted_in.add(stance.dimension)
     for ref, recipe in network.recipes.items():
         agent = ref.partition("/")[0]
-        things = [(RESOURCE, flow.resource) for flow in recipe.inputs] + [(RESOURCE, output.resource) for output in recipe.outputs]
-        for thing in (*things, *((PROCESS, step.process) for step in recipe.steps)):
-            uses.setdefault(network.canonical(thing), Uses()).in_recipes.add(agent)
+        flows = [((RESOURCE, flow.resource), flow.quantity.dimension) for flow in recipe.inputs]
+        flows += [((RESOURCE, output.resource), output.quantity.dimension) for output in recipe.outputs]
+        flows += [((PROCESS, step.process), step.effort.dimension) for step in recipe.steps]
+        for thing, dimension in flows:
+            by = uses.setdefault(network.canonical(thing), Uses())
+            by.in_recipes.add(agent)
+            by.counted_in.add(dimension)
     return uses
 
 
-def _shown(near: NearName) -> str:
+def _shown(near: NearName, counted_in: Collection[str]) -> str:
+    counted = "" if near.fits(counted_in) else f", counted in {' and '.join(near.counted_in)}"
     if near.offered_by:
-        return f"`{near.name}`, offered by {near.offered_by}"
+        return f"`{near.name}`, offered by {near.offered_by}{counted}"
     if near.needed_by:
-        return f"`{near.name}`, needed by {near.needed_by}"
-    return f"`{near.name}`, in the charter's catalogue" if near.in_catalogue else f"`{near.name}`, in a recipe"
+        return f"`{near.name}`, needed by {near.needed_by}{counted}"
+    return (f"`{near.name}`, in the charter's catalogue" if near.in_catalogue else f"`{near.name}`, in a recipe") + counted
 
 
 # -- what is near -----------------------------------------------------------------------------------------------------

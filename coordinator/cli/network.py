@@ -5,8 +5,10 @@ from typing import Any
 
 from coordinator.cli.loading import Where, asked, segment
 from coordinator.cli.output import table
+from coordinator.names import NearName
 from coordinator.questions import Dependent, Source, Stats, Unreachable, downstream, stats, unreachable, upstream
 from coordinator.results import as_json
+from coordinator.units import UNITS
 from coordinator.weakness import Bottleneck, WeakPoints, weak_points
 from coordinator.wording import amount, counted
 
@@ -138,12 +140,16 @@ def show_unreachable(where: Where, to_json: bool) -> None:
         print_json(found)
         return
     rows = [
-        [row.need, row.name, amount(row.open), row.tier, "; ".join(row.reasons), " or ".join(near.name for near in row.near)]
+        [row.need, row.name, amount(row.open), row.tier, "; ".join(row.reasons), " or ".join(_meant(near, row) for near in row.near)]
         for row in found
     ]
     _table(
         f"{counted(len(found), 'need')} that no offer and no recipe can reach", ["need", "of", "open", "tier", "why", "did they mean"], rows
     )
+
+
+def _meant(near: NearName, row: Unreachable) -> str:
+    return near.name if near.fits([UNITS[row.open.unit].dimension]) else f"{near.name} (but counted in {' and '.join(near.counted_in)})"
 
 
 def _bottleneck(row: Bottleneck) -> str:

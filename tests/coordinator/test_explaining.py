@@ -177,6 +177,25 @@ def test_a_recipe_of_which_no_machine_has_the_hours_of_a_run_is_not_called_ready
     assert "everything it takes is offered by somebody" in told(desk)
 
 
+def test_a_near_name_that_is_counted_in_other_units_is_told_so_and_no_alias_is_advised():
+    found = why(planned(offer("maker", 3, "gowns", unit="kg"), need("clinic", 3, "gown")))
+    assert found.reasons[1:] == (
+        "nobody offers it",
+        "`gowns` has nearly the same name: offered by 1, needed by 0, but counted in mass, and the need in pieces, "
+        "so an alias alone does not help",
+    )
+    assert found.could_change == ("somebody offering gown, counted in pieces",)
+
+
+def test_a_near_name_is_told_too_where_all_offers_of_the_name_itself_are_ruled_out():
+    near = offer("maker", 3, "gowns", place=HERE), offer("own", 3, "gown", place=FAR, within_km=1)
+    found = why(planned(*near, need("clinic", 3, "gown", place=HERE)))
+    assert found.reasons[-1] == "`gowns` has nearly the same name: offered by 1, needed by 0"
+    assert found.could_change[-1] == "agreeing that it is `gowns` (an alias in the charter)"
+    agreed = {"resources": {"gown": {"aliases": ["gowns"]}}}
+    assert why(planned(*near, need("clinic", 3, "gown", place=HERE), **agreed)).short.grains == 0, "what is advised helps"
+
+
 MAKER, CLINIC, OTHER = agent("maker", 48.0, 2.0), agent("clinic", 48.1, 2.0), agent("other", 48.1, 2.0)
 MASK = recipe("maker", "mask-v1", {"mask": 1}, {"sheet": 1}, {"sewing": 1})
 THERE = {"lat": 48.0, "long": 2.0}

@@ -101,6 +101,15 @@ def test_a_catalogue_name_that_nobody_uses_is_offered_as_meant():
     assert lonely.sentence() == "`visors`: did you mean `face-shield`, in the charter's catalogue?"
 
 
+def test_a_near_name_counted_in_other_units_is_told_so():
+    desk = Desk(offer("a", 3, "gowns", unit="kg"), offer("b", 3, "gowns", unit="kg"), need("c", 3, "gown"))
+    [lonely] = Names(desk.core.network).lonely()
+    assert lonely.sentence() == "`gown`: did you mean `gowns`, offered by 2, counted in mass?"
+    desk = Desk(offer("a", 3, "gowns"), resources={"gown": {"unit": "kg"}})
+    [lonely] = Names(desk.core.network).lonely()
+    assert lonely.sentence() == "`gowns`: did you mean `gown`, in the charter's catalogue, counted in mass?"
+
+
 def test_a_stated_alias_is_the_name_it_stands_for():
     desk = Desk(resource("a", "face-shield", aliases=["visor"]), offer("a", 5, "face-shield"), need("b", 5, "visor"))
     assert Names(desk.core.network).lonely() == ()

@@ -95,6 +95,7 @@ const FORMS = {
   change_minimum: `a smaller minimum, on the side that states it: ${OFFERS} with (?<free>.+) unpromised`,
   change_window: `another window, on either side: ${OFFERS} with (?<free>.+) unpromised`,
   change_alias: "somebody offering (?<thing>.+), counted in (?<dimension>\\w+), or agreeing that it is (?<meant>.+) \\(an alias in the charter\\)",
+  change_alias_alone: "agreeing that it is (?<meant>.+) \\(an alias in the charter\\)",
   change_offer: "somebody offering (?<thing>.+), counted in (?<dimension>\\w+)",
   change_way: "a place or a route that connects (?<maker>\\S+) with (?<agent>\\S+)",
   change_way_any: "a place or a route that connects any of the (?<places>[\\d,]+) places where it could be made with (?<agent>\\S+)",
@@ -102,6 +103,7 @@ const FORMS = {
   change_way_input_any: "a place or a route that connects any of the (?<places>[\\d,]+) places where it could be made with (?<thing>.+) on offer",
   change_more_input: "at least (?<more>.+) more of (?<thing>.+), in any offers",
   near_name: "`(?<name>.+)` has nearly the same name: offered by (?<offered>\\d+), needed by (?<needed>\\d+)",
+  near_name_unlike: "`(?<name>.+)` has nearly the same name: offered by (?<offered>\\d+), needed by (?<needed>\\d+), but counted in (?<dimensions>.+), and the need in (?<dimension>\\w+), so an alias alone does not help",
   // what cannot be said of what would be enough
   unsaid_kept: "all of it is kept for others' answers: nothing is left to plan",
   unsaid_market: "what would be enough: the market's amounts and ways are too large for changes to be tried",
