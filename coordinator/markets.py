@@ -143,8 +143,8 @@ class KeptMarket:
             self._said_anew |= {offer_ref, need_ref}
         for stance, ref, units in news.changes:
             self._change(stance, ref, units)
-        self._receive(news.received, log_us)
-        self._admit(news.offers, news.needs, log_us)
+        claims = self._receive(news.received, log_us)
+        self._admit(claims, news.offers, news.needs, log_us)
         for offer_ref, need_ref, grains in news.limits:
             offer, need = self._offer_at.get(offer_ref), self._need_at.get(need_ref)
             if offer is not None and need is not None:
@@ -272,8 +272,8 @@ class KeptMarket:
             del self._terms[ref]
             (self._offer_at if ref in self._offer_at else self._need_at).pop(ref)
 
-    def _receive(self, received: Mapping[Claim, int], log_us: int) -> None:
-        """Take over what each claim received, in units, those that are new with it."""
+    def _receive(self, received: Mapping[Claim, int], log_us: int) -> Ints:
+        """Take over what each claim received, in units; return (new, 4) the tier, rise, run and units of those the field does not know."""
         for claim, units in received.items():
             self._note_fading(claim, log_us)
             position = self._claim_at.get(claim)
@@ -283,12 +283,14 @@ class KeptMarket:
         new = [claim for claim in received if claim not in self._claim_at]
         asked = np.array([received[claim] for claim in new], dtype=np.int64)
         rise, run, _ = staircases(self.charter, by_thing(new), self.portions, self.step, asked)
-        for claim, units, its_rise, its_run in zip(new, asked.tolist(), rise.tolist(), run.tolist(), strict=True):
-            self._claim_at[claim] = position = self.field.add_claim(claim[2], its_rise, its_run, units)
+        tiers = np.array([claim[2] for claim in new], dtype=np.int64)
+        for position, claim in enumerate(new, len(self._claims)):
+            self._claim_at[claim] = position
             self._of_thing.setdefault(claim[1], []).append(position)
         self._claims += new
         self._received = np.append(self._received, asked)
         self._rise, self._run = np.append(self._rise, rise), np.append(self._run, run)
+        return np.column_stack((tiers, rise, run, asked))
 
     def _note_fading(self, claim: Claim, log_us: int) -> None:
         fades_us = None if self.charter.fairness == "off" else self.book.forgets_us(claim, log_us)
@@ -299,21 +301,24 @@ class KeptMarket:
 
     # -- what is new ----------------------------------------------------------------------------------------------------
 
-    def _admit(self, offers: Sequence[Stance], needs: Sequence[Stance], log_us: int) -> None:
-        """Give new offers and needs their nodes, and note every arc that the rules allow them."""
-        claims = [self._claim_at[self.book.claim_of(need)] for need in needs]
-        demand = [self._available(need) // self.step for need in needs]
-        for need, claim, units in zip(needs, claims, demand, strict=True):
-            self._need_at[need.ref] = self.field.add_need(claim, units)
+    def _admit(self, claims: Ints, offers: Sequence[Stance], needs: Sequence[Stance], log_us: int) -> None:
+        """Give new claims, offers and needs their nodes, and note every arc that the rules allow them."""
+        if not (len(claims) or offers or needs):
+            return
+        claim = np.array([self._claim_at[self.book.claim_of(need)] for need in needs], dtype=np.int64)
+        demand = np.array([self._available(need) // self.step for need in needs], dtype=np.int64)
+        supply = np.array([self._available(offer) // self.step for offer in offers], dtype=np.int64)
+        self.field.admit(claims, np.column_stack((claim, demand)), supply)
+        self._need_at.update((need.ref, position) for position, need in enumerate(needs, len(self.needs)))
+        self._offer_at.update((offer.ref, position) for position, offer in enumerate(offers, len(self.offers)))
         self.needs += needs
-        self._claim, self._demand = _longer(self._claim, claims), _longer(self._demand, demand)
-        self._need_end = _longer(self._need_end, map(_end_us, needs))
-        supply = [self._available(offer) // self.step for offer in offers]
-        for offer, units in zip(offers, supply, strict=True):
-            self._offer_at[offer.ref] = self.field.add_offer(units)
         self.offers += offers
-        self._supply, self._offer_end = _longer(self._supply, supply), _longer(self._offer_end, map(_end_us, offers))
-        self._weight = _longer(self._weight, (self._weight_of[mass_of(self.network, offer)] for offer in offers))
+        self._claim, self._demand = _longer(self._claim, claim), _longer(self._demand, demand)
+        self._supply = _longer(self._supply, supply)
+        self._need_end = _longer(self._need_end, np.array([_end_us(need) for need in needs], dtype=np.int64))
+        self._offer_end = _longer(self._offer_end, np.array([_end_us(offer) for offer in offers], dtype=np.int64))
+        weights = [self._weight_of[mass_of(self.network, offer)] for offer in offers]
+        self._weight = _longer(self._weight, np.array(weights, dtype=np.int64))
         for stance in (*offers, *needs):
             self._terms[stance.ref] = self._terms_of(stance)
         more = (Columns.of(self.network, some) for some in (offers, needs))
@@ -419,9 +424,11 @@ class KeptMarket:
 
     def _add_arcs(self, pairs: Ints) -> list[int]:
         """Return where the field has the new arcs of some pairs."""
-        offers, needs = (ends.tolist() for ends in self._possible.ends(pairs))
-        limits = [self._limited.get(pair, NO_LIMIT) for pair in zip(offers, needs, strict=True)]
-        arcs = self.field.add_arcs(offers, needs, self._possible.efforts(pairs).tolist(), limits)
+        offers, needs = self._possible.ends(pairs)
+        limits = np.full(len(pairs), NO_LIMIT, dtype=np.int64)
+        if self._limited:
+            limits[:] = [self._limited.get(pair, NO_LIMIT) for pair in zip(offers.tolist(), needs.tolist(), strict=True)]
+        arcs = self.field.add_arcs(offers, needs, self._possible.efforts(pairs), limits)
         self._possible.put(pairs, np.array(arcs))
         return arcs
 
@@ -539,5 +546,5 @@ def _end_us(stance: Stance) -> int:
     return FOREVER if stance.end_us is None else stance.end_us
 
 
-def _longer(column: Ints, more: Iterable[int]) -> Ints:
-    return np.concatenate((column, np.fromiter(more, dtype=np.int64)))
+def _longer(column: Ints, more: Ints) -> Ints:
+    return np.concatenate((column, more)) if len(more) else column

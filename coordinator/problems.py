@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from fractions import Fraction
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -290,9 +291,14 @@ def mass_of(network: Network, offer: Stance) -> Fraction:
 def mass_per_grain(network: Network, offer: Stance) -> Fraction:
     """Return the mass of one grain of what an offer gives, in micrograms; unknown mass counts as 1 kg a unit."""
     definition = network.definition(network.canonical(offer.thing))
-    unit = UNITS[definition.unit]
-    if unit.dimension != offer.dimension:
-        unit = UNITS[offer.unit]
-    if definition.mass_ug is None and unit.dimension == "mass":
+    return _mass_in_grains(definition.unit, definition.mass_ug, offer.dimension, offer.unit)
+
+
+@lru_cache(maxsize=1 << 12)  # asked for every offer and every line, of few things in few units
+def _mass_in_grains(unit_said: str, mass_ug: int | None, dimension: str, unit_offered: str) -> Fraction:
+    unit = UNITS[unit_said]
+    if unit.dimension != dimension:
+        unit = UNITS[unit_offered]
+    if mass_ug is None and unit.dimension == "mass":
         return Fraction(1)
-    return Fraction(UNKNOWN_MASS_UG if definition.mass_ug is None else definition.mass_ug) / unit.grains
+    return Fraction(UNKNOWN_MASS_UG if mass_ug is None else mass_ug) / unit.grains

@@ -90,11 +90,10 @@ class Field:
 
     def __init__(self, problem: Problem, *, pinned: Ints | None = None, budget: int | None = None, farthest: int = 0) -> None:
         """Solve `problem`."""
-        from solver.engine import following, kernel, layout  # noqa: PLC0415 - compiled code is loaded when it is first needed
+        from solver.engine import kernel, layout  # noqa: PLC0415 - compiled code is loaded when it is first needed
 
         self._kernel: Any = kernel
         self._engine: Any = layout
-        self._following: Any = following
         self.budget = None if budget is None else min(_whole(budget, "the budget is"), UNBOUNDED)
         self._levels, self._hysteresis = problem.levels, problem.hysteresis
         self._free_arcs: list[int] = []
@@ -223,8 +222,7 @@ class Field:
         """
         self.finish()
         offers, needs, claims = (np.empty(nodes.count, dtype=np.int64) for nodes in (self._offer_node, self._need_node, self._claim_node))
-        ends = self._offer_node.values, self._need_node.values, self._claim_node.values, self._claim.values
-        self._following.prove(self._layout.net, *ends, offers, needs, claims)
+        self._kernel.prove(self._layout.net, self._nodes_known(), offers, needs, claims)
         return offers, needs, claims
 
     def problem(self, arcs: Ints | None = None) -> Problem:
@@ -455,6 +453,64 @@ class Field:
         self._let(come, ends, nodes=2, efforts=efforts, asked=demand)
         return need
 
+    def admit(self, claims: Ints, needs: Ints, offers: Ints) -> None:
+        """Let claims (C, 4), needs (D, 2) and offers (E,) come, without arcs: as by `add_claim`, `add_need` and `add_offer`, in that order.
+
+        Told are a claim's tier, rise, run and what it received; a need's claim, which may come with it, and what it asks for; what an offer
+        has. They get the next positions. One call for all of them, without the time that many calls take.
+        """
+        self.finish()
+        claims, needs, offers = ints(claims).reshape(-1, 4), ints(needs).reshape(-1, 2), ints(offers)
+        if self._admit_at_once(claims, needs, offers):
+            return
+        for tier, rise, run, received in claims.tolist():
+            self.add_claim(tier, rise, run, received)
+        for claim, demand in needs.tolist():
+            self.add_need(claim, demand)
+        for supply in offers.tolist():
+            self.add_offer(supply)
+
+    def _admit_at_once(self, claims: Ints, needs: Ints, supply: Ints) -> bool:
+        """Let all come in one go, if nothing forbids it: then there is room, and all of it makes sense."""
+        (tier, rise, run, received), (claim, demand) = claims.T.copy(), needs.T.copy()
+        counts = self._offer_node.count, self._need_node.count, self._claim_node.count
+        least, most = claims.min(axis=0, initial=1).tolist(), claims.max(axis=0, initial=1).tolist()
+        fits = min(least) >= 0 and least[2] >= 1 and most[0] <= 3
+        fits = fits and int(min(needs.min(initial=0), supply.min(initial=0))) >= 0
+        fits = fits and int(claim.max(initial=-1)) < counts[2] + len(claims)
+        fits = fits and int(max(demand.max(initial=0), supply.max(initial=0))) <= MOST_UNITS
+        fits = fits and self.budget is None and not self._layout.free_rows
+        fits = fits and min(counts[0] + len(supply), counts[1] + len(needs)) < self._scale.ends
+        of_claims, of_needs = (self._tier, self._rise, self._run, self._sole, self._claim_node), (self._need_node, self._way, self._claim)
+        for column, added in (
+            *((column, len(claims)) for column in of_claims),
+            *((column, len(needs)) for column in of_needs),
+            (self._offer_node, len(supply)),
+        ):
+            fits = fits and column.holds(added)
+        if not fits:
+            return False
+        after = self._counted(offered=int(supply.sum()), asked=int(demand.sum()), received=most[3], rise=most[1], run=most[2])
+        margin, layout = self._scale.margin, self._layout
+        worth = self._scale.worth * ((self._levels + 2 * margin) * (3 - tier) + margin + self._levels)
+        event = np.empty((3, len(claim)), dtype=np.int64)
+        told = worth, received, rise, run, claim, demand, supply, event
+        if not self._kernel.admit(layout.net, self._nodes_known(), (*counts, layout.nodes, layout.arcs), *told):
+            return False
+        layout.nodes += len(claims) + len(needs) + len(supply)
+        layout.arcs += len(needs)
+        for column, values in zip(of_claims, (tier, rise, run), strict=False):
+            column.rows[column.count : column.count + len(values)] = values
+        for column in of_claims:
+            column.count += len(claims)
+        for column in of_needs:
+            column.count += len(needs)
+        self._offer_node.count += len(supply)
+        self._offered, self._asked, self._most_received, self._steepest = after
+        self._asking = event[0], event[1], event[2]
+        self._settle()
+        return True
+
     # --- what happens to arcs ---
 
     def add_arc(self, offer: int, need: int, effort: int, most: int | None = None) -> int:
@@ -472,11 +528,20 @@ class Field:
         self._let(come, lambda: self._ends_of([offer], [need]), efforts=efforts)
         return arc
 
-    def add_arcs(self, offers: Sequence[int], needs: Sequence[int], efforts: Sequence[int], most: Sequence[int] | None = None) -> list[int]:
-        """Return the positions of many new arcs, settled once for all of them."""
+    def add_arcs(
+        self,
+        offers: Sequence[int] | Ints,
+        needs: Sequence[int] | Ints,
+        efforts: Sequence[int] | Ints,
+        most: Sequence[int] | Ints | None = None,
+    ) -> list[int]:
+        """Return the positions of many new arcs, settled once for all of them. Told in arrays, they cost the least."""
         self.finish()
+        first = self._row.count
+        if self._join_at_once(offers, needs, efforts, most):
+            return list(range(first, self._row.count))
         offers, needs = list(offers), list(needs)
-        efforts, limits = _arcs(len(offers), efforts, most)
+        efforts, limits = _arcs(len(offers), list(efforts), None if most is None else list(most))
         if len(needs) != len(offers):
             raise BadProblem(f"{len(offers)} offers and {len(needs)} needs: give each arc one of both")
         for offer, need in zip(offers, needs, strict=True):
@@ -496,6 +561,41 @@ class Field:
 
         self._let(come, lambda: self._ends_of(offers, needs), efforts=efforts)
         return arcs
+
+    def _join_at_once(self, offers: Any, needs: Any, efforts: Any, most: Any) -> bool:
+        """Let all arcs come in one go, if they are told in arrays and nothing forbids it: then there is room, and all of it makes sense."""
+        told = (offers, needs, efforts, most)
+        if not all(isinstance(values, np.ndarray) and values.dtype == np.int64 and values.shape == (len(offers),) for values in told):
+            return False
+        layout, columns = self._layout, (self._row, self._twin, self._offer, self._need, self._effort, self._most, self._kept)
+        if self.budget is not None or self._free_arcs or layout.free_rows or not all(column.holds(len(offers)) for column in columns):
+            return False
+        rows = np.array(told)
+        ends, least, greatest = (
+            (self._offer_node.count, self._need_node.count),
+            int(rows.min(initial=0)),
+            rows.max(axis=1, initial=0).tolist(),
+        )
+        if least < 0 or greatest[0] >= ends[0] or greatest[1] >= ends[1]:
+            return False
+        if greatest[2] > self._scale.farthest or min(ends) >= self._scale.ends:  # All has to be built anew.
+            return False
+        offer, need, effort, limit = rows
+        counts = layout.nodes, layout.arcs, self._row.count
+        listed = self._kernel.Listed(*(column.rows for column in columns))
+        if not self._kernel.join_all(layout.net, self._nodes_known(), listed, counts, offer, need, effort, limit):
+            return False
+        self._clipped += zip(range(layout.arcs, layout.arcs + len(offer)), limit.tolist(), strict=True)
+        layout.arcs += len(offer)
+        for column in columns:
+            column.count += len(offer)
+        self._settle()
+        return True
+
+    def _nodes_known(self) -> Any:
+        """Return where everything is, for the kernel."""
+        columns = (self._offer_node, self._need_node, self._way, self._claim, self._claim_node, self._sole)
+        return self._kernel.Nodes(*(column.rows for column in columns))
 
     def remove_arc(self, arc: int) -> None:
         """Take an arc away, pinned units and all. Its position is given to the next new arc."""
@@ -863,6 +963,11 @@ def prepare() -> None:
     field.pressures()
     field.offer_pressures([0])
     _prepare_possible(field)
+    roomy = Field(problem)
+    ones = np.ones(1, dtype=np.int64)
+    for claim in (1, 2):  # The first makes room.
+        roomy.admit(np.array([[1, 1, 2, 0]]), np.array([[claim, 1]]), ones)
+        roomy.add_arcs(claim * ones, (claim + 1) * ones, ones, ones)
     single = Field(Problem.of([1], [1], [0], [0], [1]))
     single.add_need(0, 1, [0], [1])
 
@@ -872,7 +977,7 @@ def _prepare_possible(field: Field) -> None:
     for need in range(SPARE):  # So many that their rows have to move.
         possible.make_room(1, need + 1)
         possible.allow(np.zeros(1, dtype=np.int64), np.full(1, need), ones)
-    possible.pairs_of(ones, ones)
+    possible.pairs_of(0 * ones, ones)
     offers, needs, _ = field.proof()
     possible.gaining(offers[:1].copy(), needs[:1].copy(), ones, ones)
 
@@ -893,6 +998,15 @@ class _Column(Generic[Kind]):
             rows = np.empty(2 * (self.count + more) + 16, dtype=self._rows.dtype)
             yield written(rows[: self.count], self.values)
             self._rows = rows
+
+    def holds(self, more: int) -> bool:
+        """Whether there is space for so many further entries."""
+        return self.count + more <= len(self._rows)
+
+    @property
+    def rows(self) -> NDArray[Kind]:
+        """All entries, those to come among them."""
+        return self._rows
 
     def copy(self) -> "_Column[Kind]":
         return _Column(self.values.copy())

@@ -1,13 +1,14 @@
-"""What following a market asks of a field, compiled: the pressures that prove it, and which of the arcs left out would gain."""
+"""What following a market does again and again, compiled: pairs by their ends, and which of the arcs left out would gain."""
 
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from solver.engine.kernel import LAST_AT, LAST_LEVEL, PRESSURE, RISE, RUN, SEEN, STEP, UNITS, WORTH, Ints, Network, Rows, inner, lean
+# Not what a network looks like: what is compiled here stays in the cache when only that other file is changed.
+from solver.engine.kernel import Ints, Rows, inner, lean
 
-__all__ = ["Ends", "Pairs", "Seen", "find_all", "gaining", "note_all", "prove", "squeeze"]
+__all__ = ["Ends", "Pairs", "Seen", "find_all", "gaining", "note_all", "squeeze"]
 
 BEGIN, COUNT, SPACE = range(3)  # columns of `Ends.span`
 UNSEEN = 2**62  # above every pressure
@@ -205,19 +206,3 @@ def _best_few(pairs: Pairs, seen: Seen, most: tuple[int, int, int], found: Rows,
         seen.of_offer[pairs.offer[pair]] = 0
         seen.of_need[pairs.need[pair]] = 0
     return chosen
-
-
-@lean
-def prove(net: Network, offer_node: Ints, need_node: Ints, claim_node: Ints, claim: Ints, offers: Ints, needs: Ints, claims: Ints) -> None:
-    """Write pressures of offers, needs and claims that prove the flow optimal, mostly not the least that do."""
-    for i in range(len(offers)):
-        offers[i] = net.node[offer_node[i], PRESSURE]
-    for k in range(len(claims)):
-        u = claim_node[k]
-        # Where a claim shares the node of its full need, its next unit counts too.
-        units = net.gate[u, SEEN] + net.gate[u, UNITS]
-        level = net.state[LAST_LEVEL] if units >= net.gate[u, LAST_AT] else units * net.gate[u, RISE] // net.gate[u, RUN]
-        claims[k] = max(net.node[u, PRESSURE], net.gate[u, WORTH] - net.state[STEP] * level)
-    for j in range(len(needs)):
-        # A need that gets nothing holds back no unit, so that nothing keeps its own pressure below its claim's.
-        needs[j] = min(net.node[need_node[j], PRESSURE], claims[claim[j]])

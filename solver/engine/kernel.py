@@ -37,8 +37,11 @@ __all__ = [
     "UNFINISHED",
     "Arcs",
     "Claims",
+    "Listed",
     "Network",
+    "Nodes",
     "add_up",
+    "admit",
     "attach",
     "attach_all",
     "climb_by",
@@ -50,6 +53,7 @@ __all__ = [
     "fill_needs",
     "fill_offers",
     "happen",
+    "join_all",
     "lay_arcs",
     "least",
     "least_at",
@@ -65,6 +69,7 @@ __all__ = [
     "press_arcs",
     "press_needs",
     "press_offer",
+    "prove",
     "put_arc",
     "refresh",
     "regate",
@@ -1418,3 +1423,146 @@ def order_needs(
             x = following[t]
             following[t] += 1
             asking[0][x], asking[1][x], asking[2][x] = u, way[j], demand[j]
+
+
+# --- many at once, for whoever follows a market: without a network of their own, calls would take longer than what they do --------------
+
+
+class Nodes(NamedTuple):
+    """Where the offers, needs and claims of a field are, with room for more."""
+
+    offer: Ints
+    need: Ints
+    way: Ints  # the arc from a need to its claim, -1 where it is its own
+    claim: Ints  # of each need, its position
+    claim_node: Ints
+    sole: Ints
+
+
+class Listed(NamedTuple):
+    """What a field knows of its arcs, with room for more."""
+
+    row: Rows
+    twin: Rows
+    offer: Rows
+    need: Rows
+    effort: Ints
+    most: Ints
+    kept: Ints
+
+
+@lean
+def prove(net: Network, nodes: Nodes, offers: Ints, needs: Ints, claims: Ints) -> None:
+    """Write pressures of all offers, needs and claims that prove the flow optimal, mostly not the least that do."""
+    for i in range(len(offers)):
+        offers[i] = net.node[nodes.offer[i], PRESSURE]
+    for k in range(len(claims)):
+        u = nodes.claim_node[k]
+        # Where a claim shares the node of its full need, its next unit counts too.
+        worth = net.gate[u, WORTH] - net.state[STEP] * _level(net, u, net.gate[u, UNITS])
+        claims[k] = max(net.node[u, PRESSURE], worth)
+    for j in range(len(needs)):
+        # A need that gets nothing holds back no unit, so that nothing keeps its own pressure below its claim's.
+        needs[j] = min(net.node[nodes.need[j], PRESSURE], claims[nodes.claim[j]])
+
+
+@inner
+def _has_room(net: Network, rows: int, lines: int, arcs: int, places: int) -> bool:
+    """Whether so many nodes and arcs find room, `arcs` of them new, which take so many places at most."""
+    state = net.state
+    waiting = max(rows, state[WAITING] + 2 * arcs) + 64
+    return rows <= len(net.node) and lines <= len(net.arc) and state[POOL] + places <= len(net.place) and waiting <= len(net.waiting)
+
+
+@inner
+def _new_node(net: Network, u: int, kind: int) -> None:
+    for column in range(4):
+        net.node[u, column] = 0
+    for column in range(8):
+        net.edge[u, column] = 0
+        net.gate[u, column] = 0
+    net.space[u, 0] = 0
+    net.space[u, 1] = 0
+    net.gate[u, KIND] = kind
+    net.edge[u, HINT] = -1
+
+
+@lean
+def admit(
+    net: Network,
+    nodes: Nodes,
+    counts: tuple[int, int, int, int, int],
+    worth: Ints,
+    received: Ints,
+    rise: Ints,
+    run: Ints,
+    claim: Ints,
+    demand: Ints,
+    supply: Ints,
+    event: Ints,
+) -> bool:
+    """Give new claims, needs of claims and offers their nodes, none of them with arcs; return whether there was room, else nothing changed.
+
+    `counts` are the offers, needs, claims, nodes and arcs there are. What is to `happen` to the needs is written to `event` (3, needs).
+    """
+    offers, needs, claims, node, row = counts
+    places = 0
+    for x in range(len(claim)):
+        if claim[x] < claims and nodes.sole[claim[x]] >= 0:
+            return False  # Such a claim has no node of its own yet.
+        places += 32 + (4 * net.space[nodes.claim_node[claim[x]], 1] + 20 if claim[x] < claims else 0)
+    more = len(worth) + len(claim) + len(supply)
+    if not _has_room(net, node + more, row + len(claim), len(claim), places):
+        return False
+    for x in range(len(worth)):
+        _new_node(net, node, CLAIM)
+        net.gate[node, LIMIT] = LARGEST_FLOW
+        net.gate[node, WORTH] = worth[x]
+        net.gate[node, SEEN] = received[x]
+        climb_by(net, node, rise[x], run[x])
+        refresh(net, node)
+        net.node[node, PRESSURE] = net.edge[node, GIVE]
+        nodes.claim_node[claims + x] = node
+        nodes.sole[claims + x] = -1
+        node += 1
+    for x in range(len(claim)):
+        _new_node(net, node, NEED)
+        refresh(net, node)
+        attach(net, row, node, nodes.claim_node[claim[x]], 0, 0)
+        nodes.need[needs + x], nodes.way[needs + x], nodes.claim[needs + x] = node, row, claim[x]
+        event[0, x], event[1, x], event[2, x] = node, row, demand[x]
+        node += 1
+        row += 1
+    for x in range(len(supply)):
+        _new_node(net, node, OFFER)
+        net.gate[node, LIMIT] = supply[x]
+        net.gate[node, UNITS] = supply[x]
+        press_offer(net, node)
+        nodes.offer[offers + x] = node
+        node += 1
+    return True
+
+
+@lean
+def join_all(
+    net: Network, nodes: Nodes, listed: Listed, counts: tuple[int, int, int], offers: Ints, needs: Ints, efforts: Ints, most: Ints
+) -> bool:
+    """Add arcs at the next positions, as `attach_all` does; return whether there was room for them, else nothing changed.
+
+    `counts` are the nodes, the rows of arcs and the positions of arcs there are.
+    """
+    used, row, arc = counts
+    places = 0
+    for x in range(len(offers)):
+        places += 4 * (net.space[nodes.offer[offers[x]], 0] + net.space[nodes.need[needs[x]], 1]) + 40
+    if not _has_room(net, used, row + len(offers), len(offers), places):
+        return False
+    for x in range(len(offers)):
+        tail, head, way = nodes.offer[offers[x]], nodes.need[needs[x]], nodes.way[needs[x]]
+        useful = min(net.gate[tail, LIMIT], net.gate[head, LIMIT] if way < 0 else net.arc[way, MOST])
+        attach(net, row + x, tail, head, efforts[x], most[x])
+        slacken(net, row + x, efforts[x], most[x], 0, useful)
+        listed.row[arc + x], listed.twin[arc + x] = row + x, -1
+        listed.offer[arc + x], listed.need[arc + x] = offers[x], needs[x]
+        listed.effort[arc + x], listed.most[arc + x], listed.kept[arc + x] = efforts[x], most[x], 0
+    return True

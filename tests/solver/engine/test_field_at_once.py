@@ -1,0 +1,98 @@
+"""Many claims, needs, offers and arcs that come in one call leave a field as one call for each does."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from solver import BadProblem, TooLarge
+from solver.field import Field, _Column
+from tests.solver.engine.instances import problem_of
+from tests.solver.engine.test_field import verify
+
+
+def state_of(field: Field) -> dict[str, Any]:
+    """Return all that a field knows, and every row in use of its network."""
+    columns = {name: value.values.tolist() for name, value in vars(field).items() if isinstance(value, _Column)}
+    layout = field._layout
+    rows = {"node": layout.nodes, "edge": layout.nodes, "gate": layout.nodes, "space": layout.nodes, "arc": layout.arcs}
+    return columns | {name: getattr(layout.net, name)[:count].tolist() for name, count in rows.items()}
+
+
+def counted(field: Field, name: str, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Return the answers that a method of a field will have given."""
+    answers: list[bool] = []
+    task = getattr(field, name)
+
+    def asked(*told: Any) -> bool:
+        answers.append(task(*told))
+        return answers[-1]
+
+    monkeypatch.setattr(field, name, asked)
+    return answers
+
+
+def come(rng: np.random.Generator, field: Field) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw claims, needs and offers; some needs are of claims that were there."""
+    claims = np.column_stack((rng.integers(0, 4, 3), rng.integers(0, 3, 3), rng.integers(1, 4, 3), rng.integers(0, 9, 3)))[
+        : rng.integers(0, 4)
+    ]
+    known = field._claim_node.count
+    among = np.arange(0 if rng.random() < 0.3 else known, known + len(claims))  # of those known, some share their node with a need
+    needs = np.column_stack((rng.choice(among, 4), rng.integers(0, 20, 4))) if len(among) else np.zeros((0, 2), dtype=np.int64)
+    return claims, needs[: rng.integers(0, 5)], rng.integers(0, 20, rng.integers(0, 4))
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_what_comes_at_once_leaves_the_field_as_what_comes_one_by_one(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng, problem = np.random.default_rng(seed), problem_of(seed, most_nodes=6)
+    together, singly = Field(problem, farthest=60), Field(problem, farthest=60)
+    arcs_at_once = counted(together, "_join_at_once", monkeypatch)
+    nodes_at_once = counted(together, "_admit_at_once", monkeypatch)
+    for _ in range(6):
+        claims, needs, offers = come(rng, together)
+        together.admit(claims, needs, offers)
+        for claim in claims.tolist():
+            singly.add_claim(*claim)
+        for claim, demand in needs.tolist():
+            singly.add_need(claim, demand)
+        for supply in offers.tolist():
+            singly.add_offer(supply)
+        assert state_of(together) == state_of(singly)
+        count = int(rng.integers(1, 8))
+        ends = rng.integers(0, together._offer_node.count, count), rng.integers(0, together._need_node.count, count)
+        efforts, most = rng.integers(0, 60, count), rng.integers(0, 25, count)
+        arcs = together.add_arcs(*ends, efforts, most)
+        assert arcs == singly.add_arcs(*(values.tolist() for values in (*ends, efforts, most)))
+        assert state_of(together) == state_of(singly)
+        verify(together.copy())
+    assert True in arcs_at_once
+    assert True in nodes_at_once
+
+
+@pytest.mark.parametrize(
+    ("claims", "needs", "offers", "error"),
+    [
+        pytest.param([[4, 0, 1, 0]], [], [], BadProblem, id="a tier that there is not"),
+        pytest.param([[0, 1, 0, 0]], [], [], BadProblem, id="no run"),
+        pytest.param([], [[99, 1]], [], BadProblem, id="a claim that nobody knows"),
+        pytest.param([], [[0, -1]], [], BadProblem, id="less than nothing wanted"),
+        pytest.param([], [], [-1], BadProblem, id="less than nothing offered"),
+        pytest.param([], [], [2**62], TooLarge, id="more than 64 bits hold together"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_as_one_by_one(
+    claims: list[Any], needs: list[Any], offers: list[int], error: type[Exception]
+) -> None:
+    field = Field(problem_of(2))
+    with pytest.raises(error):
+        field.admit(np.array(claims, dtype=np.int64), np.array(needs, dtype=np.int64), np.array(offers, dtype=np.int64))
+
+
+@pytest.mark.parametrize("arc", [(99, 0, 1, 1), (0, 99, 1, 1), (-1, 0, 1, 1), (0, 0, -1, 1), (0, 0, 1, -1)])
+def test_arcs_told_in_arrays_are_refused_as_those_told_in_lists(arc: tuple[int, ...]) -> None:
+    field = Field(problem_of(2))
+    before = field.flow()
+    with pytest.raises(BadProblem):
+        field.add_arcs(*(np.array([value]) for value in arc))
+    assert np.array_equal(field.flow(), before)
