@@ -14,13 +14,13 @@ from coordinator.commitments import Deal, State
 from coordinator.cycle import Coordination
 from coordinator.errors import Refused
 from coordinator.network import Network, Stance
-from coordinator.problems import Question, mass_per_grain
+from coordinator.problems import Question, effort_of, mass_per_grain
 from coordinator.reach import first_obstacles
 from coordinator.readings import Layout, Pressure, Reading, readings
 from coordinator.rerouting import Rerouting
 from coordinator.signals import Line
 from coordinator.times import SECOND_US
-from coordinator.units import Quantity, from_grains
+from coordinator.units import Quantity
 from coordinator.wording import asked_for
 from solver import Arcs, DenseCandidates, solve_on_demand
 
@@ -308,8 +308,6 @@ def _effort(question: Question, flow: Flow) -> float:
     network, total = question.network, 0.0
     for at, _, units, metres in flow:
         offer, grains = question.market.offers[at], units * question.step
-        if network.charter.effort == "km":
-            total += from_grains(grains, network.quantity(offer, grains).unit) * metres / 1000
-        else:
-            total += float(mass_per_grain(network, offer) * grains * metres) / 1e12
+        mass = mass_per_grain(network, offer).as_integer_ratio()
+        total += effort_of(network.charter.effort, network.quantity(offer, grains).unit, mass, grains, metres)
     return total

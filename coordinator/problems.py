@@ -14,7 +14,7 @@ from coordinator.charter import Charter
 from coordinator.commitments import Claim, State
 from coordinator.matching import Hidden, Market, Pairs
 from coordinator.network import UNKNOWN_MASS_UG, Network, Stance, Thing
-from coordinator.units import UNITS
+from coordinator.units import UNITS, from_grains
 from solver import Allocation, Arcs, Candidates, DenseCandidates, Problem, read_pressure, staircase
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ __all__ = [
     "Part",
     "Question",
     "by_thing",
+    "effort_of",
     "mass_of",
     "mass_per_grain",
     "pack_of",
@@ -302,3 +303,14 @@ def _mass_in_grains(unit_said: str, mass_ug: int | None, dimension: str, unit_of
     if mass_ug is None and unit.dimension == "mass":
         return Fraction(1)
     return Fraction(UNKNOWN_MASS_UG if mass_ug is None else mass_ug) / unit.grains
+
+
+def effort_of(measure: str, unit: str, mass: tuple[int, int], grains: int, metres: int) -> float:
+    """Return the effort of moving so many grains in a charter's measure: kilogram-kilometres, or kilometres of each unit.
+
+    ``mass`` is that of a grain in micrograms, as numerator and denominator.
+    """
+    if measure == "km":
+        return from_grains(grains, unit) * metres / 1000
+    micrograms, of_grains = mass
+    return micrograms * grains * metres / of_grains / 1e12  # int / int rounds once, to the nearest double

@@ -13,7 +13,7 @@ from coordinator.jsontext import canonical_json
 from coordinator.network import Network, Stance, Thing
 from coordinator.orders import Tree, TreeLine
 from coordinator.partners import Partners
-from coordinator.problems import Part, mass_per_grain
+from coordinator.problems import Part, effort_of, mass_per_grain
 from coordinator.production import Made
 from coordinator.signals import Line, Proposal
 from coordinator.times import LATEST_US, SECOND_US, format_instant
@@ -197,7 +197,7 @@ class _Drafting:
     def _line(self, part: Part) -> Line:
         offer, need, wording = part.offer, part.need, self._wording(part.offer)
         quantity = Quantity(part.grains, wording.unit if part.grains <= wording.most_grains else offer.unit)
-        effort = self._effort(part, wording, quantity)
+        effort = _plain_effort(effort_of(self._charter.effort, quantity.unit, wording.mass_per_grain, part.grains, part.distance_m))
         refs = offer.ref, need.ref
         return Line(offer.agent, need.agent, wording.action, wording.resource, quantity, *refs, part.distance_m, effort, need.due_us)
 
@@ -218,15 +218,6 @@ class _Drafting:
                 is_plain=_is_plain_name(thing[1]),
             )
         return known
-
-    def _effort(self, part: Part, wording: _Wording, quantity: Quantity) -> int | float:
-        """Return the effort in the charter's measure: kilogram-kilometres, or kilometres of each unit."""
-        if self._charter.effort == "km":
-            effort = from_grains(part.grains, quantity.unit) * part.distance_m / 1000
-        else:
-            mass, of_grains = wording.mass_per_grain
-            effort = mass * part.grains * part.distance_m / of_grains / 1e12  # int / int rounds once, to the nearest double
-        return _plain_effort(effort)
 
     def _reason(self, part: Part) -> dict[str, Any]:
         offer, need = part.offer, part.need

@@ -13,7 +13,7 @@ from scipy.sparse import coo_matrix
 from solver.engine.making_columns import fill_makers
 from solver.engine.making_moves import moved
 from solver.errors import EngineFault
-from solver.making.lots import AssignedLots, UnsplitLots, bound_of_fillings, bound_of_lots, greedy, in_steps
+from solver.making.lots import AssignedLots, UnsplitLots, bound_of_fillings, bound_of_lots, effort_of_lots, greedy, in_steps
 from solver.making.reference import Draw
 from solver.making.sequences import Sequence, Workshop, lateness_of
 from solver.problem import Ints
@@ -21,7 +21,6 @@ from solver.problem import Ints
 __all__ = ["assign", "sequence"]
 
 Floats = NDArray[np.float64]
-NO_ANSWER = 2**62  # dearer than any
 LARGEST_SUM = 2**61  # of the pressures of all lots' hours at a maker, in effort / scale
 NEAREST = 3  # makers of each lot, those of least regret, that a search looks at first
 SHARES = (0.1, 0.35, 0.07)  # of the limit: the nearest makers where HiGHS found nothing, some makers at a time, then all that is left open
@@ -54,7 +53,7 @@ def assign(asked: UnsplitLots, limit: float, seed: int) -> AssignedLots:
     opens = bool(asked.setup.any())
     filled = not opens and _can_be_filled(asked)
     best = _start(asked, regret, whole)
-    if not opens and _effort(asked, best) > bound:
+    if not opens and effort_of_lots(asked, best) > bound:
         if filled:
             found, worth = fill_makers(asked, pressure / scale, scale, limit * FILLING, seed)
             bound = max(bound, bound_of_fillings(asked, worth, scale))
@@ -64,7 +63,7 @@ def assign(asked: UnsplitLots, limit: float, seed: int) -> AssignedLots:
                 if _can_be_moved(asked, limit * MOVING)
                 else _branched(asked, near, int(limit * NODES / len(pressure)))
             )
-        best = min(best, found, key=lambda maker: _effort(asked, maker))
+        best = min(best, found, key=lambda maker: effort_of_lots(asked, maker))
     if best[0] < 0 or opens:
         best, _, _ = _better(asked, best, near | opens, limit * SHARES[0], seed)
     if best[0] < 0:
@@ -72,13 +71,13 @@ def assign(asked: UnsplitLots, limit: float, seed: int) -> AssignedLots:
     elif not opens:
         best = _among_few(asked, best, regret, bound, limit * (FEW_AFTER if filled else SHARES[1]), seed)
     # What takes more than the gap by itself is in no better answer. (One unit of slack for the rounding of floats.)
-    open_ = regret <= _effort(asked, best) - simple + 1
-    proven = _effort(asked, best) == bound
+    open_ = regret <= effort_of_lots(asked, best) - simple + 1
+    proven = effort_of_lots(asked, best) == bound
     if not proven:
         best, proven, _ = _better(asked, best, open_, limit * SHARES[1 if opens else 2], seed)
     if best[0] < 0:
         return AssignedLots(best, None, bound, pressure, worth, scale, proven)
-    effort = _effort(asked, best)
+    effort = effort_of_lots(asked, best)
     return AssignedLots(best, effort, effort if proven else bound, pressure, worth, scale, proven)
 
 
@@ -145,7 +144,7 @@ def _better(asked: UnsplitLots, best: Ints, looked_at: NDArray[np.bool_], limit:
     if best[0] >= 0:
         looked_at[best, np.arange(len(best))] = True
     found, everywhere, work = _search(asked, looked_at, best, limit, seed)
-    if found is not None and (best[0] < 0 or _effort(asked, found) <= _effort(asked, best)):
+    if found is not None and (best[0] < 0 or effort_of_lots(asked, found) <= effort_of_lots(asked, best)):
         best = found
     return best, everywhere, work
 
@@ -157,7 +156,7 @@ def _among_few(asked: UnsplitLots, best: Ints, regret: Floats, bound: int, limit
     """
     able = np.flatnonzero((asked.hours <= asked.capacity[:, None]).any(axis=1))  # makers that some lot fits into
     draw = Draw(seed)
-    while len(best) > LOTS[1] and len(able) > FEWEST and limit > 0 and _effort(asked, best) > bound:
+    while len(best) > LOTS[1] and len(able) > FEWEST and limit > 0 and effort_of_lots(asked, best) > bound:
         few = min(len(able) - 1, max(FEWEST, round(draw.between(*LOTS) * len(able) / len(best))))
         chosen = able[draw.some(few, len(able))]
         mine = np.flatnonzero(np.isin(best, chosen))
@@ -167,19 +166,12 @@ def _among_few(asked: UnsplitLots, best: Ints, regret: Floats, bound: int, limit
         here = np.ix_(chosen, mine)
         part = UnsplitLots(asked.effort[here], asked.hours[here], asked.capacity[chosen], asked.setup[chosen])
         hint = np.searchsorted(chosen, best[mine])
-        gap = _effort(asked, best) - bound + 1
+        gap = effort_of_lots(asked, best) - bound + 1
         shared, _, work = _better(part, hint, _nearest(regret[here]) & (regret[here] <= gap), SLICE, seed)
         best = best.copy()
         best[mine] = chosen[shared]
         limit -= max(work, LEAST_WORK)
     return best
-
-
-def _effort(asked: UnsplitLots, maker: Ints) -> int:
-    if len(maker) and maker[0] < 0:
-        return NO_ANSWER
-    each = asked.effort[maker, np.arange(len(maker))].sum() + asked.setup[np.unique(maker)].sum()
-    return int(each)
 
 
 def _start(asked: UnsplitLots, regret: Floats, whole: Ints) -> Ints:
@@ -190,7 +182,7 @@ def _start(asked: UnsplitLots, regret: Floats, whole: Ints) -> Ints:
     np.add.at(used, whole[placed], asked.hours[whole[placed], placed])
     settled = np.where((whole >= 0) & (used <= asked.capacity)[whole], whole, -1)
     starts = [greedy(asked, regret, each) for each in (settled, nothing)]
-    return min(starts, key=lambda maker: _effort(asked, maker))
+    return min(starts, key=lambda maker: effort_of_lots(asked, maker))
 
 
 def _pressures(asked: UnsplitLots) -> tuple[Ints, int, Ints]:

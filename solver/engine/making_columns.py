@@ -14,7 +14,7 @@ from ortools.linear_solver import pywraplp  # type: ignore[attr-defined]
 
 from solver.engine.kernel import making as compiled
 from solver.errors import EngineFault
-from solver.making.lots import UnsplitLots, greedy, in_steps
+from solver.making.lots import UnsplitLots, effort_of_lots, greedy, in_steps
 from solver.making.reference import Draw
 from solver.problem import Ints
 
@@ -57,8 +57,8 @@ def fill_makers(asked: UnsplitLots, pressure: Floats, scale: int, limit: float, 
         found = greedy(asked, reduced - start, master.dive(shaken, box, rounds, limit * DIVED - work))
         work += max(master.work, LEAST_WORK)
         number += 1
-        if _effort(asked, found) < least:
-            best, least = found, _effort(asked, found)
+        if effort_of_lots(asked, found) < least:
+            best, least = found, effort_of_lots(asked, found)
     if best[0] >= 0 and least - bound >= 1:
         best = _shared_anew(asked, best, worth, scale, limit - work, draw)
     return best, _counted(worth, scale)
@@ -67,10 +67,6 @@ def fill_makers(asked: UnsplitLots, pressure: Floats, scale: int, limit: float, 
 def _counted(worth: Floats, scale: int) -> Ints:
     """Return worths (N,) in effort / scale, whole and so small that they can be added up: any worths tell a bound that is so."""
     return np.rint(np.minimum(worth * scale, LARGEST // len(worth))).astype(np.int64)
-
-
-def _effort(asked: UnsplitLots, maker: Ints) -> float:
-    return float(asked.effort[maker, np.arange(len(maker))].sum()) if maker[0] >= 0 else np.inf
 
 
 def _shared_anew(asked: UnsplitLots, best: Ints, worth: Floats, scale: int, limit: float, draw: Draw) -> Ints:
@@ -93,7 +89,7 @@ def _shared_anew(asked: UnsplitLots, best: Ints, worth: Floats, scale: int, limi
         regret = part.effort - local
         found = greedy(part, regret - regret.min(axis=0), master.dive(local, box, rounds, master.work + PART_WORK))
         limit -= master.work
-        if _effort(part, found) < _effort(part, np.searchsorted(chosen, best[mine])):
+        if effort_of_lots(part, found) < effort_of_lots(part, np.searchsorted(chosen, best[mine])):
             best[mine] = chosen[found]
     return best
 

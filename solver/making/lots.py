@@ -11,6 +11,7 @@ from solver.problem import Ints
 
 __all__ = ["AssignedLots", "UnsplitLots", "assign_lots", "broken_assignment"]
 
+NO_ANSWER = 2**62  # dearer than any
 LARGEST = 2**50  # effort of an answer, or grains of all lots at one maker: as floats, any two of them still differ
 
 
@@ -88,6 +89,13 @@ def assign_lots(asked: UnsplitLots, limit: float = 10.0, seed: int = 1) -> Assig
     from solver.engine.making_cells import assign  # noqa: PLC0415 - loading OR-Tools takes half a second
 
     return assign(asked, limit, seed)
+
+
+def effort_of_lots(asked: UnsplitLots, maker: Ints) -> int:
+    """Return what it takes that each lot has the maker (N,) said, set-ups included; `NO_ANSWER` where none was found (all -1)."""
+    if len(maker) and maker[0] < 0:
+        return NO_ANSWER
+    return int(asked.effort[maker, np.arange(len(maker))].sum() + asked.setup[np.unique(maker)].sum())
 
 
 def bound_of_lots(asked: UnsplitLots, pressure: Ints, scale: int) -> int:
