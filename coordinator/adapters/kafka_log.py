@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from threading import Lock
 from time import monotonic
@@ -94,15 +95,27 @@ class KafkaLog:
 
         After `Unavailable` some may stand in the log, and the order of those is not known. Append them again: readers know a repeat.
         """
+        return self.send(entries).finish() if entries else []
+
+    def send(self, entries: Sequence[Entry]) -> "_Sending":
+        """Hand entries over to be written, those of a partition behind all that was handed over before; whether they are, `finish` says.
+
+        Nothing of them is known to stand until then. `finish` is asked once, and fails where `append` would.
+        """
         check_entries(entries)
         messages = [(entry, *to_binary(entry.event)) for entry in entries]  # all of them before the first is sent: one may be refused
-        if not messages:
-            return []
         with self._writing_lock, self._explained("take the entries"):
             producer = self._producer = self._producer or self._new_producer()
         try:
             with self._explained("take the entries"):
-                futures = [_send(producer, entry, headers, value) for entry, headers, value in messages]
+                return _Sending(self, producer, entries, [_send(producer, entry, headers, value) for entry, headers, value in messages])
+        except Unavailable:
+            self._drop(producer)
+            raise
+
+    def _finish(self, producer: KafkaProducer, entries: Sequence[Entry], futures: Sequence[FutureRecordMetadata]) -> list[Record]:
+        try:
+            with self._explained("take the entries"):
                 producer.flush(timeout=4 * self._patience_ms / 1000)
                 sent = [future.get(timeout=self._patience_ms / 1000) for future in futures]
         except Unavailable:
@@ -369,6 +382,20 @@ class KafkaLog:
             raise Unavailable(
                 f"Kafka at {self._bootstrap} did not {task}: {error or type(error).__name__}. Check the brokers, then try again."
             ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Sending:
+    """Entries on their way to the broker."""
+
+    log: KafkaLog
+    producer: KafkaProducer
+    entries: Sequence[Entry]
+    futures: Sequence[FutureRecordMetadata]
+
+    def finish(self) -> list[Record]:
+        """Return the entries as `append` does, once they stand."""
+        return self.log._finish(self.producer, self.entries, self.futures)
 
 
 class _Consumer(KafkaConsumer):  # type: ignore[misc]  # it comes without types

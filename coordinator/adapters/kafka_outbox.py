@@ -1,6 +1,7 @@
 """What stands decided and is to be put into the streams for it: by whoever wrote the turn, else by who took over from that one.
 
-What others read in those streams stands already by its turn; read twice, it is one.
+What others read in those streams stands already by its turn; read twice, it is one. At most one handful is on its way at a time,
+so that a proposal and its end come there in this order.
 """
 
 from collections import deque
@@ -30,7 +31,9 @@ class Outbox:
 
     writer: str
     waiting: list[Entry] = field(default_factory=list)
+    underway: list[Entry] = field(default_factory=list)  # handed over, and not known to stand yet
     settled: int = 0  # the turn of its own up to which all is published
+    _departed: tuple[int, Place] = (0, START)  # the turn of its own up to which they were decided, and what was published before
     _published: dict[str, int] = field(default_factory=dict)
     _owed: dict[str, deque[_Owed]] = field(default_factory=dict)  # by other writer
     _inherited: list[_Owed] = field(default_factory=list)
@@ -58,12 +61,19 @@ class Outbox:
         for writer in standing.relieved:
             self._leave(writer, standing)
 
-    def published_as(self, records: Iterable[Record], settled: int) -> None:
-        """Note that all that waited stands in its streams now, and with it what this writer decided up to a turn of its own."""
+    def depart(self, number: int) -> list[Entry]:
+        """Return what waits, to be handed over: all that this writer decided up to a turn of its own, and what others left it."""
+        assert not self.underway  # which might come behind it
+        self.underway, self.waiting = self.waiting, []
+        self._departed = number, self.published
+        return self.underway
+
+    def arrived(self, records: Iterable[Record]) -> None:
+        """Note that all that was handed over stands in its streams now."""
         for record in records:
             name, _, offset = record.position.rpartition("/")
             self._published[name] = max(self._published.get(name, 0), int(offset) + 1)
-        self.waiting, self.settled = [], settled
+        self.underway, self.settled = [], self._departed[0]
 
     def settle(self, read: Callable[[tuple[str, ...], Place], Iterator[Record]]) -> None:
         """Have what others left wait here, but for what stands in the streams already."""
@@ -82,8 +92,9 @@ class Outbox:
         """Hand what one writer owes to the one who took all from it."""
         heir = standing.turn
         if writer == self.writer:  # the heir may end before it published this, and leave it in turn
-            entries, self.waiting = tuple(self.waiting), []
-            owed = deque([_Owed(heir.number, entries, self.published)] if entries else [])
+            place = self._departed[1] if self.underway else self.published  # before which none of it stands
+            entries, self.underway, self.waiting = (*self.underway, *self.waiting), [], []
+            owed = deque([_Owed(heir.number, entries, place)] if entries else [])
         else:
             owed = self._owed.pop(writer, deque())
         if heir.writer == self.writer:

@@ -33,7 +33,7 @@ from coordinator.adapters.service import (
     kept_form,
     stated_source,
 )
-from coordinator.adapters.surroundings import Surroundings
+from coordinator.adapters.surroundings import Sending, Surroundings
 from coordinator.adapters.tokens import Grant
 from coordinator.charter import Charter
 from coordinator.commitments import statement_of
@@ -135,6 +135,7 @@ class KafkaService(Service):
         self._memory.check(self._identity)
         self._group = around.join(bootstrap, patience_ms) if share else None
         self._judge, self._outbox = TurnJudge(), Outbox(self._writer)
+        self._sending: Sending | None = None  # what was published last, where nobody has waited for it yet
         self._wanted: frozenset[str] | None = None  # partitions to be held here, once that is known
         self._generation, self._claimed_s = -1, 0.0  # of the assignment that was heeded last, and when it was claimed
         self._turns_offset = 0
@@ -249,7 +250,7 @@ class KafkaService(Service):
             "void": judge.void,
             "lag": sum(max(0, end - judge.ends.get(name, 0)) for name, end in self._ends.items() if name.startswith(SIGNAL)),
             "waiting": sum(map(len, list(self._ahead.values()))),
-            "unpublished": len(self._outbox.waiting),
+            "unpublished": len(self._outbox.waiting) + len(self._outbox.underway),
             "held": len(judge.held(self._writer)),
             "stale": self._stale.total(),
         }
@@ -286,6 +287,7 @@ class KafkaService(Service):
             self._rebuild()
             while not self._stop.is_set():
                 self._step()
+            self._finish_publishing()
             self._note_progress(0.0)
         except _Stopping:
             pass
@@ -344,6 +346,8 @@ class KafkaService(Service):
         self._acted = self._act()
         if self._acted:
             self._publish_outbox()
+        else:  # There is time to wait for it.
+            self._finish_publishing()
         is_at_end = is_silent and not self._acted
         if not self._caught_up and self._wanted is not None and (is_at_end or self._has_reached_goal()):
             # From here on plans are of now: what stood before is planned once time is told anew, or something is said.
@@ -505,10 +509,35 @@ class KafkaService(Service):
         return self._patiently(partial(self._streams.append, entries))
 
     def _publish_outbox(self) -> None:
-        """Put what was decided into the streams for it. What others read there stands already; read twice, it is one."""
-        waiting = self._outbox.waiting
-        records = self._patiently(partial(self._streams.append, waiting)) if waiting else []
-        self._outbox.published_as(records, self._judge.numbers.get(self._writer, 0))
+        """Hand over what was decided to the streams for it. What others read there stands already; read twice, it is one.
+
+        It comes there while the next turn is planned, but never before what was handed over earlier: that is waited for.
+        """
+        if self._sending is not None and not self._outbox.waiting:
+            return
+        self._finish_publishing()
+        entries = self._outbox.depart(self._judge.numbers.get(self._writer, 0))
+        if entries:
+            self._sending = self._patiently(partial(self._streams.send, entries))
+        else:
+            self._outbox.arrived([])
+
+    def _finish_publishing(self) -> None:
+        """See that what was handed over stands in its streams, and hand it over again until it does."""
+        sending, self._sending = self._sending, None
+        if sending is None:
+            return
+        try:
+            records = sending.finish()
+        except Unavailable as error:
+            logger.warning("what was decided is put into its streams again", reason=str(error))
+            self._suspicious = True
+            entries = self._outbox.underway  # none where others took all from this one meanwhile: then it is theirs to publish
+            records = self._patiently(partial(self._publish_again, entries)) if entries else []
+        self._outbox.arrived(records)
+
+    def _publish_again(self, entries: list[Entry]) -> list[Record]:
+        return self._streams.append(entries)
 
     def _note_progress(self, every_s: float) -> None:
         """Write down how far the turns are, here and for those who watch the broker, unless that was less than so long ago."""

@@ -13,9 +13,17 @@ from coordinator.adapters.clock import SteadyClock
 from coordinator.adapters.kafka_group import Assignment, KafkaGroup
 from coordinator.adapters.kafka_log import KafkaLog
 from coordinator.adapters.kafka_memory import Memory
-from coordinator.stream import STREAMS, Batch, Clock, EventLog, Place
+from coordinator.stream import STREAMS, Batch, Clock, Entry, EventLog, Place, Record
 
-__all__ = ["Connect", "Join", "Membership", "PartitionedLog", "Remembering", "Running", "Surroundings"]
+__all__ = ["Connect", "Join", "Membership", "PartitionedLog", "Remembering", "Running", "Sending", "Surroundings"]
+
+
+class Sending(Protocol):
+    """Entries on their way to a log."""
+
+    def finish(self) -> list[Record]:
+        """Return the entries as `append` does, once they stand; Unavailable where some may not. To be asked once."""
+        ...
 
 
 class PartitionedLog(EventLog, Protocol):
@@ -23,6 +31,10 @@ class PartitionedLog(EventLog, Protocol):
 
     def read(self, after: Place, at_most: int, *, wait: bool = True) -> Batch:
         """Return what stands after a place, as every log does; without `wait` what has come by now, which may be nothing."""
+        ...
+
+    def send(self, entries: Sequence[Entry]) -> Sending:
+        """Hand entries over to be written, without waiting until they are: those of a partition behind all handed over before."""
         ...
 
     def ends(self) -> Place:

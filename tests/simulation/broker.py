@@ -11,7 +11,7 @@ from coordinator.errors import Refused, Unavailable
 from coordinator.stream import PARTITIONS, STREAMS, Batch, Entry, Place, Record, check_entries, merged, partition_of
 from tests.simulation.scheduler import SECOND_US, Process, Scheduler
 
-__all__ = ["Broker", "Link", "SimulatedLog"]
+__all__ = ["Broker", "Link", "SimulatedLog", "SimulatedSending"]
 
 MILLISECOND_US = 1_000
 
@@ -112,6 +112,12 @@ class SimulatedLog:
             self._give_up("say that it took the entries")
         return records
 
+    def send(self, entries: Sequence[Entry]) -> "SimulatedSending":
+        check_entries(entries)
+        if self._is_cut() and self._scheduler.chance(0.2):
+            self._give_up("take the entries")  # too many wait to be sent already
+        return SimulatedSending(self, entries)
+
     def read(self, after: Place, at_most: int, *, wait: bool = True) -> Batch:
         self._travel()
         self._must_answer("answer a reader")
@@ -150,7 +156,10 @@ class SimulatedLog:
         pass
 
     def _travel(self) -> None:
-        self._scheduler.sleep(self.process, 1 + self._scheduler.random.randrange(self.link.slow_us))
+        self._scheduler.sleep(self.process, self._way_us())
+
+    def _way_us(self) -> int:
+        return 1 + self._scheduler.random.randrange(self.link.slow_us)
 
     def _is_cut(self) -> bool:
         now_us = self._scheduler.now_us
@@ -163,3 +172,49 @@ class SimulatedLog:
     def _give_up(self, task: str) -> None:
         self._scheduler.sleep(self.process, self._patience_us)
         raise Unavailable(f"Kafka did not {task} within its time")
+
+
+class SimulatedSending:
+    """Entries that arrive one by one, whatever who sent them does meanwhile, and whether or not it lives to hear of it."""
+
+    def __init__(self, log: SimulatedLog, entries: Sequence[Entry]) -> None:
+        self._log, self._scheduler = log, log.broker.scheduler
+        self._left = list(entries)
+        self._records: list[Record] = []
+        self._is_lost = False
+        self._await_next()
+
+    def finish(self) -> list[Record]:
+        log, until_us = self._log, self._scheduler.now_us + self._log._patience_us
+        while self._left and not self._is_lost and self._scheduler.now_us < until_us:
+            log._travel()
+        if self._left:
+            self._is_lost = True
+            log._give_up("take the entries")
+        log._travel()
+        if log._is_cut() or self._scheduler.chance(log.link.unheard):
+            log._give_up("say that it took the entries")
+        return self._records
+
+    def _await_next(self) -> None:
+        if self._left:
+            self._scheduler.after(self._log._way_us(), self._arrive)
+
+    def _arrive(self) -> None:
+        """Have the next one arrive, or none any more."""
+        log, random = self._log, self._scheduler.random
+        if self._is_lost or log._is_cut() or self._scheduler.chance(log.link.lost):
+            self._is_lost = True
+            if self._scheduler.chance(log.link.late):
+                left = self._left.copy()
+                self._scheduler.after(random.randrange(60 * SECOND_US), lambda: [log.broker.take(entry) for entry in left] and None)
+            return
+        entry = self._left.pop(0)
+        self._records.append(log.broker.take(entry))
+        if self._scheduler.chance(log.link.repeated):
+            again = log.broker.take(entry)
+            self._records[-1] = again if random.random() < 0.5 else self._records[-1]
+        if random.random() < 0.05:
+            self._await_next()  # others come between
+        elif self._left:
+            self._arrive()

@@ -10,6 +10,8 @@ from itertools import count
 from typing import Any
 from unittest.mock import patch
 
+from msgspec import structs
+
 from coordinator import verdicts
 from coordinator.adapters import file_log, kafka_service, log_frames, snapshot_files
 from coordinator.adapters.file_log import FileLog, _Writer
@@ -273,30 +275,28 @@ def _place_never_saved(world: Any) -> Sequence[Any]:
 
 
 def _new_id_for_a_retry(world: Any) -> Sequence[Any]:
-    def publish(self: KafkaService) -> None:
-        tries = count()
+    tries = count(1)
 
-        def append(entries: list[Entry]) -> Any:
-            attempt = next(tries)
-            renamed = [replace(one, event=one.event.replace(b'"id":"', b'"id":"%d-' % attempt, 1)) for one in entries]
-            return self._streams.append(renamed if attempt else entries)
+    def publish_again(self: KafkaService, entries: list[Entry]) -> Any:
+        attempt = next(tries)
+        return self._streams.append(
+            [structs.replace(one, event=one.event.replace(b'"id":"', b'"id":"%d-' % attempt, 1)) for one in entries]
+        )
 
-        waiting = self._outbox.waiting
-        records = self._patiently(lambda: append(waiting)) if waiting else []
-        self._outbox.published_as(records, self._judge.numbers.get(self._writer, 0))
-
-    return [patch.object(KafkaService, "_publish_outbox", publish)]
+    return [patch.object(KafkaService, "_publish_again", publish_again)]
 
 
 def _outbox_dropped(world: Any) -> Sequence[Any]:
-    def publish(self: KafkaService) -> None:
-        try:
-            records = self._streams.append(self._outbox.waiting)
-        except Unavailable:
-            records = []
-        self._outbox.published_as(records, self._judge.numbers.get(self._writer, 0))
+    def finish(self: KafkaService) -> None:
+        sending, self._sending = self._sending, None
+        if sending is not None:
+            try:
+                records = sending.finish()
+            except Unavailable:
+                records = []
+            self._outbox.arrived(records)
 
-    return [patch.object(KafkaService, "_publish_outbox", publish)]
+    return [patch.object(KafkaService, "_finish_publishing", finish)]
 
 
 def _wiped_unnoticed(world: Any) -> Sequence[Any]:

@@ -90,6 +90,79 @@ def test_what_one_left_to_another_who_ended_without_publishing_it_comes_back_to_
     assert [entry.key for entry in outbox.waiting] == ["p"]
 
 
+def decided(outbox, key, number):
+    """Have a turn of its own decide a proposal."""
+    entry = Entry(PROPOSAL, key, event_json("proposal", "coordinator:main", key, 1, None))
+    outbox.note(Standing(Turn(outbox.writer, number, {f"{SIGNAL}/3": Taking(1, 0, 0)}), number), [entry])
+
+
+def test_what_is_on_its_way_is_left_to_whoever_takes_over_with_what_waits_behind_it():
+    outbox, partition = Outbox("one"), f"{SIGNAL}/3"
+    decided(outbox, "p", 2)
+    assert [entry.key for entry in outbox.depart(2)] == ["p"]
+    decided(outbox, "q", 3)
+    outbox.note(Standing(Turn("other", 1, claims=(partition,), epoch=2), 4, relieved=("one",)), [])
+    assert outbox.underway == outbox.waiting == []
+    outbox.arrived([])  # whatever became of it
+    outbox.note(Standing(Turn("one", 4, claims=(partition,), epoch=3), 5, relieved=("other",)), [])
+    outbox.settle(lambda streams, place: iter(()))
+    assert [entry.key for entry in outbox.waiting] == ["p", "q"]
+
+
+def test_what_is_on_its_way_counts_as_published_only_once_it_stands():
+    outbox = Outbox("one")
+    decided(outbox, "p", 2)
+    outbox.depart(2)
+    decided(outbox, "q", 3)
+    assert outbox.settled == 0
+    outbox.arrived([])
+    assert outbox.settled == 2
+    assert [entry.key for entry in outbox.waiting] == ["q"]
+
+
+class Unheard:
+    """Entries that arrive, and nobody is told so."""
+
+    def __init__(self, sending, told):
+        self._sending, self._told = sending, told
+
+    def finish(self):
+        self._told.append("waited for")
+        self._sending.finish()
+        raise Unavailable("as if the answer had been lost")
+
+
+def test_the_next_turn_is_written_while_what_was_decided_is_on_its_way_and_what_may_be_lost_of_it_is_sent_again(world, monkeypatch):
+    pass_time(world, 1)
+    log, told = world.nodes[0].service._streams, []
+    append, send, line = log.append, log.send, world.crowd.line
+    pieces = {"resource": "mask", "quantity": {"value": 3, "unit": "1"}}
+
+    def appending(entries):
+        told.append({TURN: "turn", SIGNAL: "tick", PROPOSAL: "again"}[entries[0].stream])
+        return append(entries)
+
+    def sending(entries):
+        told.append("handed over")
+        for name in ("cleo", "dora", "emil"):  # who speak just then
+            world.broker.take(Entry(SIGNAL, name, line(name, "offer", "y", pieces)))
+        return Unheard(send(entries), told)
+
+    for name, kind in (("ada", "offer"), ("bela", "need")):
+        world._produce(line(name, kind, "x", pieces))
+    pass_time(world, 1)
+    monkeypatch.setattr(log, "append", appending)
+    monkeypatch.setattr(log, "send", sending)
+    world._tick()
+    pass_time(world, 1)
+    assert told[:3] == ["tick", "turn", "turn"]
+    meanwhile = told[told.index("handed over") + 1 : told.index("waited for")]
+    assert set(meanwhile) == {"turn"}
+    assert told[-2:] == ["waited for", "again"]
+    published = [record.entry.event for record in world.broker.all_of(PROPOSAL)]
+    assert len(published) == 2 * len(set(published)) == 2
+
+
 class Endless:
     """A log to which others write faster than anybody reads it."""
 

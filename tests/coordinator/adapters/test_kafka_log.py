@@ -112,6 +112,13 @@ def test_what_is_no_event_is_refused_before_anything_is_sent(log):
     assert read_all(log) == []
 
 
+def test_what_was_sent_one_after_another_stands_in_that_order_whoever_is_asked_first(log):
+    first, second = (log.send([entry(number) for number in numbers]) for numbers in (range(3), range(3, 5)))
+    later, earlier = second.finish(), first.finish()
+    assert [record.position for record in read_all(log)] == [record.position for record in earlier + later]
+    assert [record.entry for record in earlier + later] == [entry(number) for number in range(5)]
+
+
 def test_other_clients_of_kafka_send_a_key_to_the_same_partition(log, stranger):
     for number in range(40):
         key = f"fabrik-ö-{number}"
