@@ -449,14 +449,19 @@ class Builder:
         calendars = [*self.calendars_of.get(resource, []), *([own] if own else [])]
         found = []
         for bucket in range(self.buckets):
-            total = 0.0
+            total, most = 0.0, 0.0
             for hour in range(bucket * self.bucket // 3_600, (bucket + 1) * self.bucket // 3_600):
                 when = self.model.current + timedelta(hours=hour)
                 there = (limit.at(when) if limit else fixed) * self._open(calendars, hour)
                 gone = sum(float(each) for name, begin, end, each in self.held if name == resource and begin <= when < end)
                 total += max(0.0, there - gone) * 3_600
-            found.append(int(total))
+                most = max(most, there)
+            found.append(int(total) + self._spilled(resource, ceil(most)))
         return found
+
+    def _spilled(self, resource: str, machines: int) -> int:
+        """Return seconds that runs begun in a bucket may go on after it: all that is begun in one is done in it."""
+        return 0
 
 
 def _span(said: dict[str, str]) -> int:
