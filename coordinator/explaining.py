@@ -14,7 +14,7 @@ from coordinator.errors import Refused
 from coordinator.graph import build_graph, unpromised_grains
 from coordinator.hindrances import Hindrance, Supplies
 from coordinator.limits import process_meant
-from coordinator.loops import recipe_stocks
+from coordinator.loops import recipe_stocks, rings_told
 from coordinator.matching import Hidden
 from coordinator.names import NameIndex, Names, NearName
 from coordinator.network import Network, Stance
@@ -24,6 +24,7 @@ from coordinator.reach import first_obstacles
 from coordinator.times import format_instant
 from coordinator.units import Quantity
 from coordinator.wording import amount, asked_for, counted, shown
+from coordinator.workshops import relevant
 
 __all__ = ["Explanation", "HiddenOffers", "Served", "User", "explain", "need_named"]
 
@@ -323,6 +324,7 @@ def _made(view: _View, production: Production) -> Iterable[str]:
         if not found:
             nobody = "" if view.offers else "; nobody offers what it makes"
             yield f"the recipe {ref} makes it, and everything it takes is offered by somebody{nobody}"
+    yield from rings_told(view.network, relevant(view.network, production.standing(), [view.need])[0])
     if production.latest.failed and not all(view.hindrances.values()):
         yield f"nothing was planned to be made, because {production.latest.failed}"
 

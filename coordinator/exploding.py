@@ -16,7 +16,7 @@ from coordinator.cycle import Coordination
 from coordinator.explaining import need_named
 from coordinator.hindrances import Supplies
 from coordinator.limits import lacking, process_meant, processes_done
-from coordinator.loops import Stock, recipe_stocks
+from coordinator.loops import Stock, recipe_stocks, rings_told
 from coordinator.network import PROCESS, Network, Stance, amount_of
 from coordinator.opportunities import NOBODY, supply_at
 from coordinator.places import Coordinates
@@ -84,8 +84,9 @@ class Exploded:
     bottleneck: str | None  # the row that covers the least of what is wanted, in words
     enough: tuple[Change, ...]  # each alone is enough
     together: tuple[str, ...]  # what is short in all, where no one change is enough
-    too_short: tuple[str, ...]  # recipes of these levels of which no one capacity has the hours of a run, in words
+    too_short: tuple[str, ...]  # recipes of these levels of which no one capacity has the hours of a run or least batch, in words
     reasons: tuple[str, ...]  # what was left out of the plan, counted
+    rings: tuple[str, ...]  # of recipes that lead to it and gain, each with how far plans go round it
     unused: tuple[str, ...]  # recipes that lead to it and are not used, each with why and what to do
     taken_for: tuple[str, ...]  # names of processes that count as another, each with who says so
 
@@ -120,6 +121,7 @@ def explode(coordination: Coordination, asked: str) -> Exploded:
         together=() if enough else tuple(f"{amount(row.short)} {row.name}" for row in rows if row.short is not None),
         too_short=tuple(_too_short(coordination, rows)),
         reasons=tuple(f"{counted(count, 'time')}: {why}" for why, count in sorted((made.left_out + made.dropped).items())) if made else (),
+        rings=tuple(rings_told(network, recipes)),
         unused=tuple(unused[ref] for ref in leading if ref in unused),
         taken_for=tuple(netting.taken_for(rows)),
     )

@@ -110,15 +110,18 @@ class Supplies:
                     yield from (each for lacks in below for each in lacks)
 
     def hours_too_short(self, ref: str) -> list[str]:
-        """Return a phrase for each step of a recipe whose hours no capacity that can do it has free: no two share a run."""
+        """Return a phrase for each step of a recipe whose hours no capacity that can do it has free: no two share a run or batch."""
         told: list[str] = []
+        runs = _least_runs(self.recipes[ref])
         for step in self.recipes[ref].steps:
             stock = (PROCESS, self._process(step)), "time"
             run, able = step.effort.grains + _setup(step), self._able(step)
-            most = max((self._free[one.ref] for one in able), default=run)  # that nobody can do it is told elsewhere
-            if most < run:
+            batch = step.effort.grains * runs + _setup(step)
+            most = max((self._free[one.ref] for one in able), default=batch)  # that nobody can do it is told elsewhere
+            if most < batch:
+                what, takes = ("a run", run) if most < run else (f"the least batch, of {counted(runs, 'run')},", batch)
                 told.append(
-                    f"a run takes {self._told(stock, run)} of {stock[0][1]}, and no capacity that can do it has more than "
+                    f"{what} takes {self._told(stock, takes)} of {stock[0][1]}, and no capacity that can do it has more than "
                     f"{self._told(stock, most)} free{self._taken(stock, able)}"
                 )
         return told
@@ -238,6 +241,12 @@ class Supplies:
 
 def _least(recipe: Recipe) -> int:
     return (recipe.batch and recipe.batch.minimum) or 1
+
+
+def _least_runs(recipe: Recipe) -> int:
+    """Return how many runs the least batch has: whole multiples, too."""
+    multiple = (recipe.batch and recipe.batch.multiple) or 1
+    return -(-_least(recipe) // multiple) * multiple
 
 
 def _batched(recipe: Recipe, runs: int) -> int:

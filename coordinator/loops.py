@@ -14,7 +14,7 @@ from coordinator.network import RESOURCE, Network, Thing
 from coordinator.signals import Recipe
 from coordinator.wording import shown
 
-__all__ = ["Ring", "Stock", "recipe_stocks", "standing_recipes"]
+__all__ = ["Ring", "Stock", "recipe_stocks", "rings_told", "standing_recipes"]
 
 Stock = tuple[Thing, str]  # a canonical thing counted in one dimension: kilos and pieces of one name are two stocks
 
@@ -54,6 +54,24 @@ def standing_recipes(network: Network) -> tuple[dict[str, Recipe], list[Ring]]:
             accepted[edge] = min(back, accepted.get(edge, back))
     out = {ring.ref for ring in refused}
     return {ref: published[ref] for ref in sorted(published) if ref not in out}, sorted(refused, key=lambda ring: ring.ref)
+
+
+def rings_told(network: Network, recipes: Mapping[str, Recipe]) -> list[str]:
+    """Return a sentence for each ring among recipes that are used, by what they are run for: how far plans go round it."""
+    graph = nx.DiGraph()
+    for ref in sorted(recipes):
+        takes, gives = recipe_stocks(network, recipes[ref])
+        graph.add_edges_from((taken, next(iter(gives))) for taken in takes)
+    parts = [part for part in nx.strongly_connected_components(graph) if len(part) > 1 or any(graph.has_edge(one, one) for one in part)]
+    told = []
+    for part in sorted(map(sorted, parts)):
+        way = [start for start, _ in nx.find_cycle(graph.subgraph(part), part[0])] if len(part) > 1 else part
+        loop = " → ".join(shown(stock[0][1]) for stock in (*way, way[0]))
+        told.append(
+            f"the recipes {loop} go round and gain, but plans make nothing to feed its own ring: "
+            "they take what lies there and is not promised, and what going round again would bring is not counted"
+        )
+    return told
 
 
 def recipe_stocks(network: Network, recipe: Recipe) -> tuple[dict[Stock, int], dict[Stock, Fraction]]:

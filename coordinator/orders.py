@@ -97,8 +97,11 @@ class Tree:
         return sum((line.footprint for line in self.lines), Footprint())
 
 
-def trees_of(layout: Layout, plan: ProductionPlan, dropped: Counter[str]) -> list[Tree]:
-    """Return what a plan asks of its parties, in order of need; what cannot be proposed is counted in `dropped` by the reason."""
+def trees_of(layout: Layout, plan: ProductionPlan, dropped: Counter[str], too_small: set[str]) -> list[Tree]:
+    """Return what a plan asks of its parties, in order of need; what cannot be proposed is counted in `dropped` by the reason.
+
+    Offers and capacities of which a tree would ask less than their minimum are added to `too_small`.
+    """
     drawing = _Drawing(layout, plan)
     found: list[Tree] = []
     resting = _resting(plan)
@@ -114,7 +117,7 @@ def trees_of(layout: Layout, plan: ProductionPlan, dropped: Counter[str]) -> lis
     for tree in found:
         together.setdefault((tuple(need.ref for need in tree.needs), tuple(line.key for line in tree.lines)), []).append(tree)
     merged = [_merged([line for tree in alike for line in tree.lines], alike[0].needs) for alike in together.values()]
-    proposed = [tree for tree in merged if _may_be_proposed(layout, tree, dropped)]
+    proposed = [tree for tree in merged if _may_be_proposed(layout, tree, dropped, too_small)]
     return sorted(proposed, key=lambda tree: (tree.needs[0].ref, tuple(line.key for line in tree.lines)))
 
 
@@ -180,7 +183,7 @@ def _least(one: int | None, other: int | None) -> int | None:
     return min((each for each in (one, other) if each is not None), default=None)
 
 
-def _may_be_proposed(layout: Layout, tree: Tree, dropped: Counter[str]) -> bool:
+def _may_be_proposed(layout: Layout, tree: Tree, dropped: Counter[str], too_small: set[str]) -> bool:
     network = layout.network
     if all(line.into is None for line in tree.lines):
         dropped["goods alone, which are matched without making"] += 1
@@ -208,6 +211,7 @@ def _may_be_proposed(layout: Layout, tree: Tree, dropped: Counter[str]) -> bool:
     small = [ref for ref, grains in taken.items() if ref in network.stances and grains < network.stances[ref].minimum_grains]
     if small:
         dropped["parts smaller than an agent's minimum"] += 1
+        too_small.update(ref for ref in small if network.stances[ref].is_supply)
     return not small
 
 

@@ -200,7 +200,15 @@ class Production:
         """Return what planning these needs would come to, with what is `free` of each signal and of some that nobody said."""
         made = Made()
         recipes, wanted = relevant(self.network, self._standing(), needs)
-        self._plan_some(made, recipes, wanted, free, log_us, extra, AT_ONCE)
+        too_small: set[str] = set()
+        left = dict(free)
+        for _ in range(MOST_ROUNDS):
+            before, small = len(made.trees), len(too_small)
+            mine = {ref: grains for ref, grains in left.items() if ref not in too_small}
+            self._plan_some(made, recipes, [need for need in wanted if left.get(need.ref)], mine, log_us, too_small, extra, AT_ONCE)
+            left = _without(left, made.trees[before:])
+            if len(too_small) == small:
+                break
         return made
 
     def troubles(self) -> list[str]:
@@ -273,22 +281,24 @@ class Production:
         left = {ref: grains for ref, grains in free.items() if self._is_open(ref, log_us)}
         groups = self._by_what_is_closed(made.wanted)
         for closed, some in groups:
+            too_small: set[str] = set()
             for _ in range(MOST_ROUNDS):
-                before, resting = len(made.trees), made.dropped[RESTING]
+                before, resting, small = len(made.trees), made.dropped[RESTING], len(too_small)
                 still = [need for need in some if left.get(need.ref)]
-                mine = {ref: grains for ref, grains in left.items() if ref not in closed}
-                self._plan_some(made, used, still, mine, log_us, most_work=self._work if by_turns else None)
+                mine = {ref: grains for ref, grains in left.items() if ref not in closed and ref not in too_small}
+                self._plan_some(made, used, still, mine, log_us, too_small, most_work=self._work if by_turns else None)
                 left = _without(left, made.trees[before:])
+                others = len(too_small) > small  # to be asked in the place of those who give no part so small
+                more = made.dropped[RESTING] > resting or others
                 if made.cut_short:
                     self._goes_on = True
                     self._work = CYCLE_WORK if len(made.trees) > before else 2 * self._work
                     return made
                 if by_turns and len(made.trees) > before:
                     self._turns += 1
-                    more = made.dropped[RESTING] > resting or len(groups) > 1
-                    self._goes_on = more and self._turns < MOST_ROUNDS * len(groups)
+                    self._goes_on = (more or len(groups) > 1) and self._turns < MOST_ROUNDS * len(groups)
                     return made
-                if made.dropped[RESTING] == resting or len(made.trees) == before:
+                if not others and (not more or len(made.trees) == before):
                     break
         self._work = CYCLE_WORK
         return made
@@ -313,6 +323,7 @@ class Production:
         needs: list[Stance],
         free: Mapping[str, int],
         log_us: int,
+        too_small: set[str],
         extra: Sequence[Stance] = (),
         guides: Guides | None = None,
         most_work: int | None = None,
@@ -335,7 +346,7 @@ class Production:
             made.plan, made.bound = plan, bound
             made.worth = worth_of_plan(layout.problem, plan)
             made.gap = Fraction(bound - made.worth, max(bound, 1))
-        made.trees += trees_of(layout, plan, made.dropped)
+        made.trees += trees_of(layout, plan, made.dropped, too_small)
 
     def _solved(self, made: Made, layout: Layout, guides: Guides, most_work: int | None) -> tuple[ProductionPlan | None, int]:
         """Return a plan and a bound that none passes; no plan where nothing leads there yet.

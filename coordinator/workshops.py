@@ -164,7 +164,10 @@ class _Builder:
     def layout(self) -> Layout | None:
         taken = {stock for takes, _ in self.flows for stock in takes}
         standing = [one for one in (*self.network.living(), *self.extra) if one.is_supply and self.free.get(one.ref, 0)]
-        supply = sorted(standing, key=lambda one: one.ref)
+        enough = [one for one in standing if self.free[one.ref] >= one.minimum_grains]
+        if few := len(standing) - len(enough):
+            self.left_out["offers and hours of which less is free than their minimum"] += few
+        supply = sorted(enough, key=lambda one: one.ref)
         lots = [one for one in supply if not one.is_hours and (self.network.canonical(one.thing), one.dimension) in taken]
         processes = {self.network.canonical((PROCESS, step.process))[1] for recipe in self.recipes for step in recipe.steps}
         pools = [one for one in supply if one.is_hours and not processes.isdisjoint(processes_done(self.network, one.name))]

@@ -48,7 +48,7 @@ def show_exploded(where: Where, need: str, to_json: bool) -> None:
     if not found.rows:
         return
     table("what it takes, level by level", ["level", "name", "", "wanted", "free", "short", "made by", "who has it"], _levels(found))
-    for sentence in (*found.taken_for, *found.unused):
+    for sentence in (*found.taken_for, *found.unused, *found.rings):
         print(f"  {sentence}")
     if found.can_be_made is None:
         missing = "no recipe that is used makes it" if found.unused else "no recipe makes it"

@@ -3,6 +3,7 @@
 import pytest
 
 from coordinator.errors import Refused
+from coordinator.explaining import explain
 from coordinator.exploding import explode
 from tests.coordinator.test_production import SHIELDS, SIMPLE, accept, making, recipe
 from tests.support.desk import Desk
@@ -99,6 +100,38 @@ def test_a_run_that_no_one_capacity_has_the_hours_of_is_told(hours, setup, other
     found = explode(Desk(*STONES, slab, *other).core, "clinic")
     assert rows(found)["cutting"].short is None
     assert (found.too_short, found.can_be_made.grains) == (told, 0 if told else 1)
+
+
+@pytest.mark.parametrize(("batch", "hours", "told"), [
+    pytest.param({"minimum": 4}, 4, (), id="a least batch that one machine has the hours of"),
+    pytest.param({"minimum": 5}, 4, (5, 5), id="one that only both together have the hours of"),
+    pytest.param({"multiple": 6}, 4, (6, 6), id="whole multiples"),
+    pytest.param({"minimum": 5}, 6, (), id="longer hours"),
+])  # fmt: skip
+def test_a_least_batch_that_no_one_capacity_has_the_hours_of_is_told(batch, hours, told):
+    lines = [agent("maker", 48.0, 2.0), agent("clinic", 48.1, 2.0), need("clinic", 6, "slab")]
+    lines += [capacity("maker", hours, "cutting", subject=subject) for subject in ("one", "other")]
+    desk = Desk(*lines, recipe("designer", "slab", {"slab": 1}, {}, {"cutting": 1}, batch=batch))
+    found = explode(desk.core, "clinic")
+    lack = "the least batch, of {} runs, takes {} h of cutting, and no capacity that can do it has more than 4 h free"
+    assert found.too_short == ((f"designer/recipe/slab: {lack.format(*told)}",) if told else ())
+    assert (found.can_be_made.grains == 0) == bool(told)
+    assert any("the least batch, of" in reason for reason in explain(desk.core, "clinic").reasons) == bool(told)
+
+
+def test_how_far_plans_go_round_a_ring_that_gains_is_told():
+    """Of three D five C could be had by going round twice; plans take what lies there, and say so."""
+    lines = [agent("maker", 48.0, 2.0), agent("clinic", 48.1, 2.0), offer("maker", 3, "d"), need("clinic", 5, "c")]
+    lines += [recipe("maker", "doubles", {"d": 2}, {"c": 1}, {}), recipe("maker", "turns", {"c": 1}, {"d": 1}, {})]
+    desk = Desk(*lines, recipe("maker", "other", {"e": 1}, {"f": 1}, {}))
+    found = explode(desk.core, "clinic")
+    assert found.can_be_made.grains == 3
+    assert found.rings == (
+        'the recipes "c" → "d" → "c" go round and gain, but plans make nothing to feed its own ring: '
+        "they take what lies there and is not promised, and what going round again would bring is not counted",
+    )
+    assert found.rings[0] in explain(desk.core, "clinic").reasons
+    assert explode(Desk(*SHIELDS).core, "clinic").rings == ()
 
 
 def test_where_two_things_are_short_no_one_change_is_called_enough():

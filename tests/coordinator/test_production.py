@@ -490,3 +490,70 @@ def test_a_run_of_several_suppliers_stands_and_falls_with_each_of_them():
     desk.cycle()
     assert deal.state is State.DECLINED
     assert making(desk) == []
+
+
+def who_gives(desk, thing):
+    return sorted(
+        (line["provider"], line["quantity"]["value"]) for deal in making(desk) for line in said_lines(deal) if line["resource"] == thing
+    )
+
+
+# The near mill has planks at hand, but gives no fewer than so many.
+def mills(minimum, *more):
+    near = [agent("near", 48.0, 2.0), offer("near", 100, "plank", **({"minimum": minimum} if minimum else {}))]
+    said = recipe("designer", "chair", {"chair": 1}, {"plank": 10}, {"sawing": 1})
+    return Desk(*OF_TEN, said, *near, *more)
+
+
+FAR = agent("far", 49.0, 2.0), offer("far", 100, "plank")
+
+
+@pytest.mark.parametrize(("minimum", "giver"), [(None, "near"), (10, "near"), (11, "far")])
+def test_who_gives_no_part_so_small_makes_room_for_who_does(minimum, giver):
+    desk = mills(minimum, *FAR)
+    assert who_gives(desk, "plank") == [(giver, 10)]
+    assert who_gives(desk, "plank") == [(giver, 10)]  # and so it stays
+
+
+def test_a_minimum_that_is_reached_with_all_parts_together_is_asked_for():
+    desk = mills(40, *FAR, need("clinic", 5, "chair", subject="more"))
+    desk.take(withdraw("need", "clinic", "n", at=0.5))
+    assert who_gives(desk, "plank") == [("near", 50)]
+
+
+def test_hours_of_which_less_is_left_than_their_minimum_are_not_counted_on():
+    lines = [line for line in OF_TEN if b"sawing" not in line]
+    desk = Desk(*lines, capacity("maker", 40, "sawing", minimum=5), recipe("designer", "chair", {"chair": 1}, {}, {"sawing": 1}))
+    assert making(desk) == []
+    assert desk.core.production.latest.dropped["parts smaller than an agent's minimum"] == 1
+    other = Desk(*lines, capacity("maker", 40, "sawing", minimum=5), recipe("designer", "chair", {"chair": 1}, {}, {"sawing": 6}))
+    assert who_gives(other, "sawing") == [("maker", 6)]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_no_part_is_smaller_than_a_minimum_and_nobody_goes_without_whom_others_could_serve(seed):
+    """Each mill alone could serve every clinic, and some give no part so small: those who do are enough."""
+    random = Random(seed)
+    lines = [
+        agent("maker", 48.0, 2.0),
+        capacity("maker", 400, "sawing"),
+        recipe("designer", "chair", {"chair": 1}, {"plank": 1}, {"sawing": 1}),
+    ]
+    for number in range(4):
+        least = random.choice([0, 0, 3, 9, 30])
+        least = 0 if number == 3 else least
+        lines += [agent(f"m{number}", 48 + random.random(), 2.0), offer(f"m{number}", 99, "plank", **({"minimum": least} if least else {}))]
+    wanted = {f"c{number}": random.randint(1, 12) for number in range(4)}
+    for name, pieces in wanted.items():
+        lines += [agent(name, 48 + random.random(), 2.1), need(name, pieces, "chair")]
+    desk = Desk(*lines)
+    for deal in making(desk):
+        for party in deal.parties:
+            for ref, grains in deal.asks_of(party).items():
+                assert grains >= desk.core.network.stances[ref].minimum_grains
+    served = dict.fromkeys(wanted, 0)
+    for deal in desk.core.book.deals.values():
+        for line in deal.lines:
+            if line.serves:
+                served[line.receiver] += line.quantity.grains
+    assert served == wanted

@@ -88,6 +88,16 @@ def test_the_instants_that_the_server_wrote_are_told_by_the_readers_clock(served
             "elle prend 1.5 h de milling, et aucune capacité capable de le faire n’en a plus de 1 h de libre",
         ),
         (
+            "the recipe lib/recipe/chair makes it, but the least batch, of 6 runs, takes 6 h of milling, "
+            "and no capacity that can do it has more than 4 h free",
+            "le plus petit lot, de 6 fois, prend 6 h de milling, et aucune capacité",
+        ),
+        (
+            "the recipes seed → corn → seed go round and gain, but plans make nothing to feed its own ring: "
+            "they take what lies there and is not promised, and what going round again would bring is not counted",
+            "les recettes seed → corn → seed tournent en rond",
+        ),
+        (
             "the recipe lib/recipe/chair makes it, but the least batch takes 60 of plank, "
             "and the 50 offers with most, from which one input is drawn at most, have 50 free",
             "le plus petit lot prend 60 de plank, et les 50 offres qui en ont le plus",
