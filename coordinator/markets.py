@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from coordinator.commitments import Book
 from coordinator.errors import Defect
-from coordinator.matching import FOREVER, Columns, Group, Hidden, Market, Picked
+from coordinator.matching import FOREVER, Columns, Group, Hidden, Market, Picked, reach_m, with_room
 from coordinator.network import Stance, Thing
+from coordinator.places import great_circles_m
 from coordinator.problems import (
     MOST_PAIRS,
     NO_LIMIT,
@@ -29,7 +30,19 @@ from coordinator.problems import (
     staircases,
 )
 from coordinator.times import DAY_US
-from solver import Allocation, Candidates, Field, Gap, PossibleArcs, Problem, broken_rules, least_pressures, solve_on_demand
+from solver import (
+    Allocation,
+    Candidates,
+    Comparison,
+    Field,
+    Gap,
+    PossibleArcs,
+    Problem,
+    broken_rules,
+    least_pressures,
+    levels_before,
+    solve_on_demand,
+)
 
 __all__ = ["KeptMarket", "again_us", "check"]
 
@@ -38,7 +51,7 @@ Bools = NDArray[np.bool_]
 Sort = tuple[Thing, str, str]  # thing as said, dimension, unit: what packs and masses follow from
 PortionOf = Callable[[Thing, str, Ints, int], int]  # thing, dimension, open claims in grains, log time -> grains
 
-DEAD_SHARE = 2  # the field is built anew when it holds so many times more of the past than of the present
+DEAD_SHARE, MOST_PAST = 2, 1_000  # the field is built anew when it holds so many times more than what stands, and so many more
 
 
 def check(problem: Problem, allocation: Allocation) -> None:
@@ -86,12 +99,16 @@ class KeptMarket:
         self._kinds = self._kinds_of(self._example)
         self._multiple = self._smallest_change()
         problem, _ = solve_on_demand(question.nodes(), candidates)
-        self._received, self._claim, self._rise, self._run = problem.received, problem.claim, problem.rise, problem.run
+        self._received, self._claim, self._rise, self._run = (
+            values.copy() for values in (problem.received, problem.claim, problem.rise, problem.run)
+        )
         self.field = Field(problem, farthest=question.market.farthest_m() * int(self._weight.max(initial=1)))
         self._supply, self._demand = problem.supply.copy(), problem.demand.copy()
         self._alike = Counter(_sort_of(offer) for offer, units in zip(self.offers, self._supply.tolist(), strict=True) if units)
         self._offer_end = np.array([_end_us(offer) for offer in self.offers], dtype=np.int64)
         self._need_end = np.array([_end_us(need) for need in self.needs], dtype=np.int64)
+        # The next of these times; what was laid out may have closed already.
+        self._next_end_us = int(min(self._offer_end.min(initial=FOREVER), self._need_end.min(initial=FOREVER)))
         self._fades: dict[Claim, int] = {}
         for claim in self._claims:
             self._note_fading(claim, question.market.log_us)
@@ -99,15 +116,16 @@ class KeptMarket:
         self._held = dict(zip(zip(problem.offer.tolist(), problem.need.tolist(), strict=True), problem.kept.tolist(), strict=True))
         self._held = {pair: units for pair, units in self._held.items() if units}
         self._hidden: Counter[Hidden] = Counter()
-        self._columns = Columns.of(self.network, self.offers), Columns.of(self.network, self.needs)
+        self._columns = Columns.of(self.network, self.offers), Columns.of(self.network, self.needs)  # with room for more
+        self._here = np.ones(len(self.offers), dtype=bool), np.ones(len(self.needs), dtype=bool)  # whether they are known
+        self._asks = bool(self._columns[1].asks.any())
         self._possible = PossibleArcs(len(self.offers), len(self.needs))
         self._note(question.market, np.arange(len(self.offers)), np.arange(len(self.needs)))
         self._possible.put(self._possible.pairs_of(problem.offer, problem.need), np.arange(len(problem.offer)))
         for position in range(len(self.offers)):
             for need, grains in question.market.limits_of(position):
                 self._limit(position, need, grains // self.step)
-        nothing = np.zeros(0, dtype=np.int64)
-        self._flow, self._proven = nothing, (nothing, nothing)  # and the pressures that proved it, when `moved` was last asked
+        self._last: Comparison | None = None  # what flowed and proved it, when `moved` was last asked
         self._parts: dict[int, Part] = {}  # what moved then, by arc
         self._said_anew: set[str] = set()  # since then
         self._last_level = problem.levels - 1
@@ -121,11 +139,12 @@ class KeptMarket:
 
     def again_us(self, log_us: int) -> int | None:
         """Return when time alone will change this market."""
-        ends_us = np.concatenate((self._offer_end, self._need_end))
+        if self._next_end_us <= log_us:
+            ends_us = np.concatenate((self._offer_end, self._need_end))
+            self._next_end_us = int(ends_us.min(initial=FOREVER, where=ends_us > log_us))
         stated = self.book.network.portion_stated
         by_day = any(stated(thing, self.dimension) is None for thing in self.portions)
-        next_end_us = int(ends_us.min(initial=FOREVER, where=ends_us > log_us))
-        return again_us(log_us, (next_end_us,), self._fades.values(), by_day=by_day)
+        return again_us(log_us, (self._next_end_us,), self._fades.values(), by_day=by_day)
 
     # -- following what changed -----------------------------------------------------------------------------------------
 
@@ -144,7 +163,7 @@ class KeptMarket:
         for stance, ref, units in news.changes:
             self._change(stance, ref, units)
         claims = self._receive(news.received, log_us)
-        self._admit(claims, news.offers, news.needs, log_us)
+        self._admit(claims, news.offers, news.needs, things, log_us)
         for offer_ref, need_ref, grains in news.limits:
             offer, need = self._offer_at.get(offer_ref), self._need_at.get(need_ref)
             if offer is not None and need is not None:
@@ -159,6 +178,8 @@ class KeptMarket:
 
     def _closed(self, log_us: int) -> list[str]:
         """Return what is still counted on although its window has closed."""
+        if log_us < self._next_end_us:
+            return []
         offers = np.flatnonzero((self._offer_end <= log_us) & (self._supply > 0))
         needs = np.flatnonzero((self._need_end <= log_us) & (self._demand > 0))
         return [self.offers[each].ref for each in offers] + [self.needs[each].ref for each in needs]
@@ -245,9 +266,11 @@ class KeptMarket:
         )
 
     def _is_mostly_past(self, offers: int, needs: int) -> bool:
-        live = int((self._supply > 0).sum()) + int((self._demand > 0).sum()) + offers + needs
         held = len(self.offers) + len(self.needs) + offers + needs
-        return held > DEAD_SHARE * live + 1_000 or self._possible.count > MOST_PAIRS
+        if held <= MOST_PAST and self._possible.count <= MOST_PAIRS:
+            return False
+        live = int((self._supply > 0).sum()) + int((self._demand > 0).sum()) + offers + needs
+        return held > DEAD_SHARE * live + MOST_PAST or self._possible.count > MOST_PAIRS
 
     def _change(self, stance: Stance | None, ref: str, units: int) -> None:
         if ref in self._offer_at:
@@ -270,7 +293,8 @@ class KeptMarket:
                 self._possible.look_at_need(position)
         if stance is None:  # What it said before is over; what it says now begins as another node.
             del self._terms[ref]
-            (self._offer_at if ref in self._offer_at else self._need_at).pop(ref)
+            here, at = (self._here[0], self._offer_at) if ref in self._offer_at else (self._here[1], self._need_at)
+            here[at.pop(ref)] = False
 
     def _receive(self, received: Mapping[Claim, int], log_us: int) -> Ints:
         """Take over what each claim received, in units; return (new, 4) the tier, rise, run and units of those the field does not know."""
@@ -288,8 +312,7 @@ class KeptMarket:
             self._claim_at[claim] = position
             self._of_thing.setdefault(claim[1], []).append(position)
         self._claims += new
-        self._received = np.append(self._received, asked)
-        self._rise, self._run = np.append(self._rise, rise), np.append(self._run, run)
+        self._received, self._rise, self._run = _longer(self._received, asked), _longer(self._rise, rise), _longer(self._run, run)
         return np.column_stack((tiers, rise, run, asked))
 
     def _note_fading(self, claim: Claim, log_us: int) -> None:
@@ -301,7 +324,7 @@ class KeptMarket:
 
     # -- what is new ----------------------------------------------------------------------------------------------------
 
-    def _admit(self, claims: Ints, offers: Sequence[Stance], needs: Sequence[Stance], log_us: int) -> None:
+    def _admit(self, claims: Ints, offers: Sequence[Stance], needs: Sequence[Stance], things: Group, log_us: int) -> None:
         """Give new claims, offers and needs their nodes, and note every arc that the rules allow them."""
         if not (len(claims) or offers or needs):
             return
@@ -317,18 +340,48 @@ class KeptMarket:
         self._supply = _longer(self._supply, supply)
         self._need_end = _longer(self._need_end, np.array([_end_us(need) for need in needs], dtype=np.int64))
         self._offer_end = _longer(self._offer_end, np.array([_end_us(offer) for offer in offers], dtype=np.int64))
+        self._next_end_us = min(self._next_end_us, *(_end_us(one) for one in (*offers, *needs)), FOREVER)
         weights = [self._weight_of[mass_of(self.network, offer)] for offer in offers]
         self._weight = _longer(self._weight, np.array(weights, dtype=np.int64))
         for stance in (*offers, *needs):
             self._terms[stance.ref] = self._terms_of(stance)
-        more = (Columns.of(self.network, some) for some in (offers, needs))
-        self._columns = (self._columns[0].with_more(next(more)), self._columns[1].with_more(next(more)))
+        before = len(self.offers) - len(offers), len(self.needs) - len(needs)
+        more = Columns.of(self.network, offers), Columns.of(self.network, needs)
+        self._columns = self._columns[0].with_more(before[0], more[0]), self._columns[1].with_more(before[1], more[1])
+        self._here = _with_known(self._here[0], before[0], len(offers)), _with_known(self._here[1], before[1], len(needs))
+        self._asks = self._asks or bool(more[1].asks.any())
         self._possible.make_room(len(self.offers), len(self.needs))
+        if len(things) == 1 and not (self._asks or self.network.routes or self.network.table is not None):
+            self._meet(before, log_us)
+            return
         known_offers, known_needs = (np.fromiter(at.values(), dtype=np.int64) for at in (self._offer_at, self._need_at))
         if needs:
             self._note_arcs(known_offers[: len(known_offers) - len(offers)], known_needs[len(known_needs) - len(needs) :], log_us)
         if offers:
             self._note_arcs(known_offers[len(known_offers) - len(offers) :], known_needs, log_us)
+
+    def _meet(self, before: tuple[int, int], log_us: int) -> None:
+        """Note every arc of the offers and needs from these positions on, in one pass: only places, windows and reaches tell them apart.
+
+        What `_note_arcs` does with the same rules, where nobody asks anything of machines, states a route or accepts something else.
+        """
+        offered, wanted = (
+            (columns.agent, columns.begin_us, columns.end_us, columns.within_m, here)
+            for columns, here in zip(self._columns, self._here, strict=True)
+        )
+        offers, needs, limits = self._columns[0], self._columns[1], (log_us, reach_m(self.network))
+        excluded = np.zeros(4, dtype=np.int64)
+        some = slice(0, before[0])
+        for need in range(before[1], len(self.needs)):
+            far = great_circles_m((offers.latitude[some], offers.longitude[some]), needs.latitude[need], needs.longitude[need])
+            excluded += self._possible.meet(offered, wanted, self._weight, (need, False), far, limits)
+        some = slice(0, len(self.needs))
+        for offer in range(before[0], len(self.offers)):
+            far = great_circles_m((offers.latitude[offer], offers.longitude[offer]), needs.latitude[some], needs.longitude[some])
+            excluded += self._possible.meet(offered, wanted, self._weight, (offer, True), far, limits)
+        for why, count in zip((Hidden.OWN, Hidden.WINDOW, Hidden.NO_ROUTE, Hidden.TOO_FAR), excluded.tolist(), strict=True):
+            if count:
+                self._hidden[why] += count
 
     def _note_arcs(self, offers: Ints, needs: Ints, log_us: int) -> None:
         these, those = Picked(self.offers, offers), Picked(self.needs, needs)
@@ -450,14 +503,14 @@ class KeptMarket:
 
         These parts have no levels and pressures yet: `told` has those of now.
         """
-        flow, at_anew = self.field.flow(), self._arcs_said_anew()
-        self._check(flow, at_anew)
-        arcs = np.flatnonzero(_unlike(flow, self._flow) | (at_anew & (flow > 0)))  # Who is asked sees the latest words of both.
-        self._flow, self._said_anew = flow, set()
-        gone = [self._parts.pop(arc) for arc in arcs.tolist() if arc in self._parts]
-        come = {int(arc): self._part(int(arc), int(flow[arc])) for arc in arcs[flow[arcs] > 0]}
-        self._parts |= come
-        return gone, list(come.values())
+        now = self.field.compare(self._last, *self._ends_said_anew())
+        self._check(now)
+        self._last, self._said_anew = now, set()
+        gone = [self._parts.pop(arc) for arc in now.moved.tolist() if arc in self._parts]
+        come = now.moved[now.flow[now.moved] > 0]
+        parts = self._parts_on(come, now.flow)
+        self._parts.update(zip(come.tolist(), parts, strict=True))
+        return gone, parts
 
     def standing(self) -> list[Part]:
         """Return what moves by all that `moved` returned."""
@@ -478,46 +531,39 @@ class KeptMarket:
 
     def _levels_now(self) -> Ints:
         """Return (arcs,) how many portions or shares a claim has before the part on an arc, in order of arcs."""
-        flow, (_, at_need) = self._flow, self.field.ends()
-        levels = np.zeros_like(flow)
-        moved = np.flatnonzero(flow)
-        claim = self._claim[at_need[moved]]
-        order = np.argsort(claim, kind="stable")
-        moved, claim = moved[order], claim[order]
-        before = np.cumsum(flow[moved]) - flow[moved]
-        first = np.flatnonzero(np.diff(claim, prepend=-1))
-        before -= np.repeat(before[first], np.diff(first, append=len(claim)))
-        levels[moved] = np.minimum(self._last_level, (self._received[claim] + before) * self._rise[claim] // self._run[claim])
-        return levels
+        assert self._last is not None  # whoever tells parts has found them before
+        _, at_need = self.field.ends()
+        told = self._claim, self._received, self._rise, self._run
+        return levels_before(self._last.flow, at_need[: len(self._last.flow)], *told, self._last_level)
 
-    def _part(self, arc: int, units: int) -> Part:
-        ends = self.field.ends()
-        offer, need = int(ends[0][arc]), int(ends[1][arc])
-        distance_m = int(self.field.efforts()[arc]) // int(self._weight[offer])
-        return Part(self.offers[offer], self.needs[need], units * self.step, distance_m, self._claims[self._claim[need]][2], 0, None)
-
-    def _arcs_said_anew(self) -> Bools:
-        """Return (arcs,) whether anything was said of either end of an arc, or about the pair, since `moved` was last asked."""
-        offers, needs = np.zeros(len(self.offers), dtype=bool), np.zeros(len(self.needs), dtype=bool)
-        offers[[self._offer_at[ref] for ref in self._said_anew if ref in self._offer_at]] = True
-        needs[[self._need_at[ref] for ref in self._said_anew if ref in self._need_at]] = True
+    def _parts_on(self, arcs: Ints, flow: Ints) -> list[Part]:
+        """Return what moves on some arcs."""
         at_offer, at_need = self.field.ends()
-        either: Bools = offers[at_offer] | needs[at_need]
-        return either
+        offers, needs = at_offer[arcs], at_need[arcs]
+        distances_m = self.field.efforts()[arcs] // self._weight[offers]
+        columns = (offers, needs, self._claim[needs], flow[arcs] * self.step, distances_m)
+        return [
+            Part(self.offers[offer], self.needs[need], grains, distance_m, self._claims[claim][2], 0, None)
+            for offer, need, claim, grains, distance_m in zip(*(column.tolist() for column in columns), strict=True)
+        ]
 
-    def _check(self, flow: Ints, at_anew: Bools) -> None:
+    def _ends_said_anew(self) -> tuple[Bools, Bools]:
+        """Return of which offers and needs, or of which pair of theirs, anything was said since `moved` was last asked."""
+        offers, needs = np.zeros(len(self.offers), dtype=bool), np.zeros(len(self.needs), dtype=bool)
+        for ref in self._said_anew:
+            if ref in self._offer_at:
+                offers[self._offer_at[ref]] = True
+            elif ref in self._need_at:
+                needs[self._need_at[ref]] = True
+        return offers, needs
+
+    def _check(self, now: Comparison) -> None:
         """Check all that flows, and each arc at an end of which anything moved since the last check: the others keep their proof."""
         if self.charter.hysteresis:
             check(*self.answer())
             return
-        offers, needs, claims = self.field.proof()
-        at_offer, at_need = self.field.ends()
-        offers_moved, needs_moved = _unlike(offers, self._proven[0]), _unlike(needs, self._proven[1])
-        some = (flow > 0) | at_anew | offers_moved[at_offer] | needs_moved[at_need]
-        some[len(self._flow) :] = True
-        arcs = np.flatnonzero(some)
-        check(self.field.problem(arcs), Allocation(flow[arcs], offers, needs, claims, self.field.worth, Gap(0, 0, 0), flow[arcs]))
-        self._proven = offers, needs
+        flow = now.flow[now.at_stake]
+        check(self.field.problem(now.at_stake), Allocation(flow, now.offers, now.needs, now.claims, self.field.worth, Gap(0, 0, 0), flow))
 
 
 @dataclass(slots=True)
@@ -531,19 +577,19 @@ class _News:
     limits: list[tuple[str, str, int | None]] = field(default_factory=list)  # offer, need, grains
 
 
-def _unlike(now: Ints, before: Ints) -> Bools:
-    """Return where an array is not what it was; what is new in it is."""
-    unlike = np.ones(len(now), dtype=bool)
-    unlike[: len(before)] = now[: len(before)] != before
-    return unlike
-
-
 def _sort_of(stance: Stance) -> Sort:
     return stance.thing, stance.dimension, stance.unit
 
 
 def _end_us(stance: Stance) -> int:
     return FOREVER if stance.end_us is None else stance.end_us
+
+
+def _with_known(here: Bools, count: int, more: int) -> Bools:
+    """Return whether each of so many is known, with more that are."""
+    rows = here if count + more <= len(here) else with_room(here[:count], count + more)
+    rows[count : count + more] = True
+    return rows
 
 
 def _longer(column: Ints, more: Ints) -> Ints:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import overload
+from typing import TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,9 @@ from coordinator.limits import lacking
 from coordinator.network import Network, Stance, Thing
 from coordinator.places import HALF_AROUND_M, UNCONNECTED, PlaceIndex, great_circles_m
 
-__all__ = ["Columns", "Group", "Hidden", "Market", "Pairs", "Picked", "groups"]
+__all__ = ["Columns", "Group", "Hidden", "Market", "Pairs", "Picked", "groups", "reach_m", "with_room"]
 
+Kind = TypeVar("Kind", bound=np.generic)
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -109,11 +110,13 @@ class Columns:
         chosen = np.asarray(positions, dtype=np.int64)
         return Columns(*(getattr(self, name)[chosen] for name in self.__slots__))
 
-    def with_more(self, others: "Columns") -> "Columns":
-        """Return these and then others."""
-        if not len(others.agent):
-            return self
-        return Columns(*(np.concatenate((getattr(self, name), getattr(others, name))) for name in self.__slots__))
+    def with_more(self, count: int, others: "Columns") -> "Columns":
+        """Return the first `count` of these and then others, with room for more: written into these where they have it."""
+        end = count + len(others.agent)
+        rows = self if end <= len(self.agent) else Columns(*(with_room(getattr(self, name)[:count], end) for name in self.__slots__))
+        for name in self.__slots__:
+            getattr(rows, name)[count:end] = getattr(others, name)
+        return rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,9 +295,7 @@ class Market:
 
     def _reaches_m(self, offered: Columns) -> Ints:
         """Return (offers,) how far each may give."""
-        radius_m = self.network.charter.radius_m
-        farthest_m = FARTHEST_M if radius_m is None else min(radius_m, FARTHEST_M)
-        reaches_m: Ints = np.minimum(offered.within_m, farthest_m)
+        reaches_m: Ints = np.minimum(offered.within_m, reach_m(self.network))
         return reaches_m
 
     def hide(self, why: Hidden, count: int) -> None:
@@ -350,6 +351,19 @@ class Market:
                 if route.two_way:
                     back.setdefault(provider, []).append((positions, route.distance_m))
         return back
+
+
+def reach_m(network: Network) -> int:
+    """Return how far anything goes at most, by the charter."""
+    radius_m = network.charter.radius_m
+    return FARTHEST_M if radius_m is None else min(radius_m, FARTHEST_M)
+
+
+def with_room(column: NDArray[Kind], rows: int) -> NDArray[Kind]:
+    """Return a copy of a column that has room for so many entries and half as many more, which are still to be written."""
+    longer = np.empty(rows + rows // 2, dtype=column.dtype)
+    longer[: len(column)] = column
+    return longer
 
 
 def _array(values: Iterable[int | None]) -> Ints:

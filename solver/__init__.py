@@ -5,8 +5,8 @@
 
 from solver.errors import BadProblem, EngineFault, SolverError, TooLarge
 from solver.exchanges import Exchange, improving_exchanges, tier_inversions
-from solver.fairness import Rule, exact_levels, staircase, total_urgency
-from solver.field import Field, prepare
+from solver.fairness import Rule, exact_levels, levels_before, staircase, total_urgency
+from solver.field import Comparison, Field, prepare
 from solver.possible import PossibleArcs
 from solver.pressure import least_pressures, read_pressure
 from solver.problem import TIERS, Allocation, Gap, Problem
@@ -20,6 +20,7 @@ __all__ = [
     "Arcs",
     "BadProblem",
     "Candidates",
+    "Comparison",
     "DenseCandidates",
     "EngineFault",
     "Exchange",
@@ -34,6 +35,7 @@ __all__ = [
     "exact_levels",
     "improving_exchanges",
     "least_pressures",
+    "levels_before",
     "prepare",
     "read_pressure",
     "solve",

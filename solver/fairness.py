@@ -4,6 +4,7 @@ import math
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from solver.errors import BadProblem, TooLarge
 from solver.problem import LARGEST, TIERS, Ints, Problem
@@ -13,6 +14,7 @@ __all__ = [
     "exact_levels",
     "level_if_free",
     "level_of",
+    "levels_before",
     "margin_of",
     "staircase",
     "total_urgency",
@@ -99,6 +101,18 @@ def level_of(problem: Problem, claim: Ints, taken: Ints) -> Ints:
     climbed = (problem.received[claim] + taken) * problem.rise[claim] // problem.run[claim]
     level: Ints = np.minimum(problem.levels - 1, climbed)
     return level
+
+
+def levels_before(flow: Ints, need: NDArray[np.int32], claim: Ints, received: Ints, rise: Ints, run: Ints, last_level: int) -> Ints:
+    """Return (A,) the level of the first unit on each arc once its claim has those on all arcs before it; 0 where nothing flows.
+
+    ``need`` (A,) are the ends of the arcs, ``claim`` (N,) is that of each need; the others (K,) are as in `Problem`.
+    """
+    from solver.engine.following import levels_before as compiled  # noqa: PLC0415 - compiled code is loaded when it is first needed
+
+    levels = np.empty_like(flow)
+    compiled(flow, need, (claim, received, rise, run), last_level, np.zeros_like(received), levels)
+    return levels
 
 
 def units_below(problem: Problem, claim: Ints, level: Ints) -> Ints:

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from solver.errors import BadProblem, EngineFault, TooLarge
+from solver.fairness import levels_before
 from solver.possible import SPARE, PossibleArcs
 from solver.pressure import read_worth
 from solver.problem import LARGEST, Ints, Problem, ints
 from solver.turns import InTurns, Passes, at_once, by_rows, counted, folded, written
 
-__all__ = ["Field", "prepare"]
+__all__ = ["Comparison", "Field", "prepare"]
 
 Kind = TypeVar("Kind", np.int64, np.int32)  # positions fit into 32 bits, as the kernel counts rows in so many
 
@@ -225,20 +226,54 @@ class Field:
         self._kernel.prove(self._layout.net, self._nodes_known(), offers, needs, claims)
         return offers, needs, claims
 
+    def compare(self, before: "Comparison | None", said_offers: NDArray[np.bool_], said_needs: NDArray[np.bool_]) -> "Comparison":
+        """Return the flow and a proof of it, as `proof` has it, and what is another than in the comparison `before`.
+
+        (M,) and (N,): whether anything was said of each offer and need since then, which counts as a change of its own. O(nodes + arcs).
+        """
+        self.finish()
+        now = _empty(self._row.count), _empty(self._offer_node.count), _empty(self._need_node.count), _empty(self._claim_node.count)
+        last = (NOTHING, NOTHING, NOTHING) if before is None else (before.flow, before.offers, before.needs)
+        at_stake, moved = _empty(self._row.count), _empty(self._row.count)
+        state = self._layout.net, self._nodes_known(), self._listed(), last, (said_offers, said_needs), now
+        staked, count = self._kernel.compare(*state, at_stake, moved)
+        return Comparison(*now, at_stake[:staked], moved[:count])
+
     def problem(self, arcs: Ints | None = None) -> Problem:
         """Return the problem as it stands, of all arcs or of those at some positions.
 
         Arcs that were removed may carry nothing; pins are not part of it.
         """
         self.finish()
-        return at_once(self._reading(slice(None) if arcs is None else arcs))
+        if arcs is None:
+            return at_once(self._reading())
+        # Some arcs are read in one go, which for few takes a fraction of the time.
+        gate, needs = self._layout.net.gate, self._need_node.values
+        return Problem(
+            supply=gate[self._offer_node.values, self._kernel.LIMIT],
+            demand=self._units_at(needs, self._way.values),
+            claim=self._claim.values.copy(),
+            tier=self._tier.values.copy(),
+            received=gate[self._claim_node.values, self._kernel.SEEN],
+            rise=self._rise.values.copy(),
+            run=self._run.values.copy(),
+            levels=self._levels,
+            offer=self._offer.values[arcs].astype(np.int64),
+            need=self._need.values[arcs].astype(np.int64),
+            effort=self._effort.values[arcs],
+            most=self._most.values[arcs],
+            minimum=np.zeros(len(arcs), dtype=np.int64),
+            kept=self._kept.values[arcs],
+            hysteresis=self._hysteresis,
+            checked=True,  # when it came
+        )
 
-    def _reading(self, arcs: Ints | slice = slice(None)) -> Passes[Problem]:
-        """Come to the problem as it stands, of some arcs."""
+    def _reading(self) -> Passes[Problem]:
+        """Come to the problem as it stands."""
         gate, kernel, needs, ways = self._layout.net.gate, self._kernel, self._need_node.values, self._way.values
         offers, claims = self._offer_node.values, self._claim_node.values
         columns = (self._offer, self._need, self._effort, self._most, self._kept)
-        offer, need, effort, most, kept = yield from _copied(*(column.values[arcs] for column in columns))
+        offer, need, effort, most, kept = yield from _copied(*(column.values for column in columns))
         claim, tier, rise, run = yield from _copied(*(column.values for column in (self._claim, self._tier, self._rise, self._run)))
         supply, received, demand = (np.empty(len(nodes), dtype=np.int64) for nodes in (offers, claims, needs))
         yield written(supply, lambda rows: gate[offers[rows], kernel.LIMIT])
@@ -474,11 +509,10 @@ class Field:
         """Let all come in one go, if nothing forbids it: then there is room, and all of it makes sense."""
         (tier, rise, run, received), (claim, demand) = claims.T.copy(), needs.T.copy()
         counts = self._offer_node.count, self._need_node.count, self._claim_node.count
-        least, most = claims.min(axis=0, initial=1).tolist(), claims.max(axis=0, initial=1).tolist()
-        fits = min(least) >= 0 and least[2] >= 1 and most[0] <= 3
-        fits = fits and int(min(needs.min(initial=0), supply.min(initial=0))) >= 0
-        fits = fits and int(claim.max(initial=-1)) < counts[2] + len(claims)
-        fits = fits and int(max(demand.max(initial=0), supply.max(initial=0))) <= MOST_UNITS
+        told, known, most = claims.tolist(), counts[2] + len(claims), MOST_UNITS  # Few, so that lists are looked through sooner.
+        fits = all(0 <= one[0] <= 3 and one[1] >= 0 and one[2] >= 1 and one[3] >= 0 for one in told)
+        fits = fits and all(0 <= one[0] < known and 0 <= one[1] <= most for one in needs.tolist())
+        fits = fits and all(0 <= units <= most for units in supply.tolist())
         fits = fits and self.budget is None and not self._layout.free_rows
         fits = fits and min(counts[0] + len(supply), counts[1] + len(needs)) < self._scale.ends
         of_claims, of_needs = (self._tier, self._rise, self._run, self._sole, self._claim_node), (self._need_node, self._way, self._claim)
@@ -490,12 +524,14 @@ class Field:
             fits = fits and column.holds(added)
         if not fits:
             return False
-        after = self._counted(offered=int(supply.sum()), asked=int(demand.sum()), received=most[3], rise=most[1], run=most[2])
+        offered, asked = sum(supply.tolist()), sum(demand.tolist())
+        steepest, longest, received_most = (max((one[at] for one in told), default=least) for at, least in ((1, 0), (2, 1), (3, 0)))
+        after = self._counted(offered=offered, asked=asked, received=received_most, rise=steepest, run=longest)
         margin, layout = self._scale.margin, self._layout
         worth = self._scale.worth * ((self._levels + 2 * margin) * (3 - tier) + margin + self._levels)
         event = np.empty((3, len(claim)), dtype=np.int64)
-        told = worth, received, rise, run, claim, demand, supply, event
-        if not self._kernel.admit(layout.net, self._nodes_known(), (*counts, layout.nodes, layout.arcs), *told):
+        come = worth, received, rise, run, claim, demand, supply, event
+        if not self._kernel.admit(layout.net, self._nodes_known(), (*counts, layout.nodes, layout.arcs), *come):
             return False
         layout.nodes += len(claims) + len(needs) + len(supply)
         layout.arcs += len(needs)
@@ -565,32 +601,33 @@ class Field:
     def _join_at_once(self, offers: Any, needs: Any, efforts: Any, most: Any) -> bool:
         """Let all arcs come in one go, if they are told in arrays and nothing forbids it: then there is room, and all of it makes sense."""
         told = (offers, needs, efforts, most)
-        if not all(isinstance(values, np.ndarray) and values.dtype == np.int64 and values.shape == (len(offers),) for values in told):
+        if not len(offers) or not all(
+            isinstance(values, np.ndarray) and values.dtype == np.int64 and values.shape == (len(offers),) for values in told
+        ):
             return False
         layout, columns = self._layout, (self._row, self._twin, self._offer, self._need, self._effort, self._most, self._kept)
         if self.budget is not None or self._free_arcs or layout.free_rows or not all(column.holds(len(offers)) for column in columns):
             return False
-        rows = np.array(told)
-        ends, least, greatest = (
-            (self._offer_node.count, self._need_node.count),
-            int(rows.min(initial=0)),
-            rows.max(axis=1, initial=0).tolist(),
-        )
-        if least < 0 or greatest[0] >= ends[0] or greatest[1] >= ends[1]:
+        offer, need, effort, limit = rows = np.array(told)
+        ends, lists = (self._offer_node.count, self._need_node.count), rows.tolist()
+        if min(map(min, lists)) < 0 or max(lists[0]) >= ends[0] or max(lists[1]) >= ends[1]:
             return False
-        if greatest[2] > self._scale.farthest or min(ends) >= self._scale.ends:  # All has to be built anew.
+        if max(lists[2]) > self._scale.farthest or min(ends) >= self._scale.ends:  # All has to be built anew.
             return False
-        offer, need, effort, limit = rows
         counts = layout.nodes, layout.arcs, self._row.count
-        listed = self._kernel.Listed(*(column.rows for column in columns))
-        if not self._kernel.join_all(layout.net, self._nodes_known(), listed, counts, offer, need, effort, limit):
+        if not self._kernel.join_all(layout.net, self._nodes_known(), self._listed(), counts, offer, need, effort, limit):
             return False
-        self._clipped += zip(range(layout.arcs, layout.arcs + len(offer)), limit.tolist(), strict=True)
+        self._clipped += zip(range(layout.arcs, layout.arcs + len(offer)), lists[3], strict=True)
         layout.arcs += len(offer)
         for column in columns:
             column.count += len(offer)
         self._settle()
         return True
+
+    def _listed(self) -> Any:
+        """Return what is known of arcs, for the kernel."""
+        columns = (self._row, self._twin, self._offer, self._need, self._effort, self._most, self._kept)
+        return self._kernel.Listed(*(column.rows for column in columns))
 
     def _nodes_known(self) -> Any:
         """Return where everything is, for the kernel."""
@@ -941,6 +978,17 @@ class Field:
         return [*self._free_arcs[: -count - 1 : -1], *range(self._row.count, self._row.count + fresh)]
 
 
+class Comparison(NamedTuple):
+    """A flow with its proof, and what of it is another than it was."""
+
+    flow: Ints  # (A,)
+    offers: Ints  # (M,) pressures
+    needs: Ints  # (N,)
+    claims: Ints  # (K,)
+    at_stake: Ints  # arcs that carry something, and those of which the proof may be another, in order
+    moved: Ints  # arcs that carry another number of units, are new, or carry any and have an end of which something was said, in order
+
+
 def prepare() -> None:
     """Compile all that a field needs, or load it from the cache, so that no event has to wait for it."""
     steps = np.ones(1, dtype=np.int64), np.full(1, 2, dtype=np.int64), 2
@@ -979,6 +1027,9 @@ def _prepare_possible(field: Field) -> None:
         possible.allow(np.zeros(1, dtype=np.int64), np.full(1, need), ones)
     possible.pairs_of(0 * ones, ones)
     offers, needs, _ = field.proof()
+    before = field.compare(None, offers > 0, needs > 0)
+    field.compare(before, offers > 0, needs > 0)
+    levels_before(ones, np.zeros(1, dtype=np.int32), 0 * ones, ones, ones, ones, 1)
     possible.gaining(offers[:1].copy(), needs[:1].copy(), ones, ones)
 
 
@@ -1054,6 +1105,10 @@ def _copied(*arrays: Ints | NDArray[np.int32]) -> Passes[list[Ints]]:
     for table, values in zip(copies, arrays, strict=True):
         yield written(table, values)
     return copies
+
+
+def _empty(count: int) -> Ints:
+    return np.empty(count, dtype=np.int64)
 
 
 def _to_come(count: int) -> Ints:

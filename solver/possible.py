@@ -15,6 +15,7 @@ __all__ = ["EACH_NEED", "EACH_OFFER", "PossibleArcs"]
 
 EACH_OFFER, EACH_NEED = 8, 4  # arcs given at most in one round, of the many that would gain
 LOOKED_AT = 4_096  # arcs that would gain, of which a round takes its few
+Sides = tuple[Ints, Ints, Ints, Ints, NDArray[np.bool_]]  # owners, begins, ends, reaches, whether they take part
 UNSEEN = 2**62  # above every pressure
 ROOM_KEPT = 65_536  # arcs that may gain at once before room for them is found anew each time
 SPARE = 64  # entries that a table begins with
@@ -49,13 +50,36 @@ class PossibleArcs:
     def allow(self, offers: Ints, needs: Ints, effort: Ints) -> None:
         """Note pairs that the rules allow, none of which was noted before."""
         begin, end = self.count, self.count + len(offers)
-        if end > len(self._pairs.arc):
-            self._pairs = self._engine.Pairs(*(_longer(column, end, 0) for column in self._pairs))
-        pairs = self._pairs
+        pairs = self._with_room(end)
         pairs.offer[begin:end], pairs.need[begin:end], pairs.effort[begin:end] = offers, needs, effort
         pairs.open[begin:end], pairs.arc[begin:end] = True, -1
+        self._note_from(begin, end)
+
+    def meet(self, offered: Sides, wanted: Sides, weight: Ints, one: tuple[int, bool], far: Ints, limits: tuple[int, int]) -> list[int]:
+        """Note the pairs that one offer, or one need, may have with the first of the other kind; return how many are excluded, by rule.
+
+        `one` is its position, and whether it is an offer. `far` (O,) is how far the others are, below 0 where nobody knows; `limits` are
+        the time, and how far anything goes. `offered` and `wanted` tell of both kinds, by position: the owner, from when on and until
+        when something may change hands, how far away that may be, and whether it takes part. A unit's effort is the distance times
+        `weight` (offers,). Of the rules the first counts: of one owner, at no common time, of unknown distance, too far.
+        """
+        begin, excluded = self.count, _whole(4)
+        kinds = self._engine.Reach(*offered), self._engine.Reach(*wanted)
+        end = self._engine.meet(self._with_room(begin + len(far)), begin, *kinds, weight, one, far, limits, excluded)
+        self._note_from(begin, end)
+        counts: list[int] = excluded.tolist()
+        return counts
+
+    def _with_room(self, rows: int) -> Any:
+        """Return the pairs, with room for so many."""
+        if rows > len(self._pairs.arc):
+            self._pairs = self._engine.Pairs(*(_longer(column, rows, 0) for column in self._pairs))
+        return self._pairs
+
+    def _note_from(self, begin: int, end: int) -> None:
         self.count = end
-        self._of_offer, self._of_need = self._noted(self._of_offer, pairs.offer, begin), self._noted(self._of_need, pairs.need, begin)
+        self._of_offer = self._noted(self._of_offer, self._pairs.offer, begin)
+        self._of_need = self._noted(self._of_need, self._pairs.need, begin)
 
     def _noted(self, ends: Any, position: NDArray[np.int32], begin: int) -> Any:
         """Return the rows of offers, or of needs, with the pairs from `begin` on."""

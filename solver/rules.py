@@ -43,16 +43,18 @@ def broken_rules(problem: Problem, allocation: Allocation) -> list[str]:
     wrong = _wrong_shapes(problem, allocation)
     if wrong:
         return wrong
-    broken = _infeasible(problem, allocation.flow, "flow")
+    ends = _at_ends(problem, allocation.flow)
+    broken = _infeasible(problem, allocation.flow, ends, "flow")
     broken += _too_small(problem, allocation.flow)
     broken += _broken_packs(problem, allocation.flow)
     relaxed = allocation.relaxed_flow
-    if not np.array_equal(relaxed, allocation.flow):
-        broken += _infeasible(problem, relaxed, "relaxed flow")
+    if relaxed is not allocation.flow and not np.array_equal(relaxed, allocation.flow):
+        ends = _at_ends(problem, relaxed)
+        broken += _infeasible(problem, relaxed, ends, "relaxed flow")
     broken += _wrong_gap(problem, allocation)
     broken += _too_light(problem, allocation.worth)
     broken += _unproven_arcs(problem, allocation)
-    broken += _unproven_ends(problem, allocation)
+    broken += _unproven_ends(problem, allocation, ends)
     return broken
 
 
@@ -71,9 +73,13 @@ def _wrong_shapes(problem: Problem, allocation: Allocation) -> list[str]:
     ]
 
 
-def _infeasible(problem: Problem, flow: Ints, called: str) -> list[str]:
-    given = _summed(problem.offer, flow, len(problem.supply))
-    taken = _summed(problem.need, flow, len(problem.demand))
+def _at_ends(problem: Problem, flow: Ints) -> tuple[Ints, Ints]:
+    """Return what each offer gives and each need takes."""
+    return _summed(problem.offer, flow, len(problem.supply)), _summed(problem.need, flow, len(problem.demand))
+
+
+def _infeasible(problem: Problem, flow: Ints, ends: tuple[Ints, Ints], called: str) -> list[str]:
+    given, taken = ends
     return [
         *_told(flow < 0, lambda a: f"the {called} on arc {a} is {flow[a]}, below zero"),
         *_told(flow > problem.most, lambda a: f"the {called} on arc {a} is {flow[a]}, but the pair may carry {problem.most[a]}"),
@@ -96,9 +102,11 @@ def _broken_packs(problem: Problem, flow: Ints) -> list[str]:
 
 def _wrong_gap(problem: Problem, allocation: Allocation) -> list[str]:
     flow, relaxed, gap = allocation.flow, allocation.relaxed_flow, allocation.gap
-    units = int(relaxed.sum()) - int(flow.sum())
-    effort = sum((problem.effort * (flow - relaxed)).tolist())
-    urgency = 0 if np.array_equal(flow, relaxed) else _urgency(problem, relaxed) - _urgency(problem, flow)
+    units = urgency = effort = 0
+    if relaxed is not flow and not np.array_equal(flow, relaxed):
+        units = int(relaxed.sum()) - int(flow.sum())
+        effort = sum((problem.effort * (flow - relaxed)).tolist())
+        urgency = _urgency(problem, relaxed) - _urgency(problem, flow)
     if (units, urgency, effort) == (gap.units, gap.urgency, gap.effort):
         return []
     said = f"{gap.units} units, {gap.urgency} urgency, {gap.effort} effort"
@@ -108,6 +116,8 @@ def _wrong_gap(problem: Problem, allocation: Allocation) -> list[str]:
 def _too_light(problem: Problem, worth: int) -> list[str]:
     """Check that a step of urgency outweighs any chain of exchanges, which uses each offer and each need once at most."""
     farthest = int(problem.effort.max(initial=0))
+    if worth > farthest * min(len(problem.supply), len(problem.demand)):
+        return []  # However long a chain is.
     by_offer = _greatest(problem.offer, problem.effort, len(problem.supply))
     by_need = _greatest(problem.need, problem.effort, len(problem.demand))
     chain = min(int(by_offer.sum()), int(by_need.sum())) if farthest < 2**40 else farthest * min(len(by_offer), len(by_need))
@@ -115,12 +125,14 @@ def _too_light(problem: Problem, worth: int) -> list[str]:
 
 
 def _unproven_arcs(problem: Problem, allocation: Allocation) -> list[str]:
-    flow, bonus = allocation.relaxed_flow, problem.hysteresis * allocation.worth
+    flow = allocation.relaxed_flow
     at_offer, at_need = allocation.offer_pressure[problem.offer], allocation.need_pressure[problem.need]
     largest = np.minimum(np.minimum(problem.supply[problem.offer], problem.demand[problem.need]), problem.most)
     usable = largest >= np.maximum(problem.minimum, 1)
-    next_slack = problem.effort - np.where(flow < problem.kept, bonus, 0) + at_offer - at_need
-    last_slack = problem.effort - np.where(flow <= problem.kept, bonus, 0) + at_offer - at_need
+    next_slack = last_slack = problem.effort + at_offer - at_need
+    if problem.hysteresis:
+        bonus = problem.hysteresis * allocation.worth
+        next_slack, last_slack = next_slack - np.where(flow < problem.kept, bonus, 0), last_slack - np.where(flow <= problem.kept, bonus, 0)
     return [
         *_told(
             usable & (flow < problem.most) & (next_slack < 0),
@@ -137,10 +149,8 @@ def _unproven_arcs(problem: Problem, allocation: Allocation) -> list[str]:
     ]
 
 
-def _unproven_ends(problem: Problem, allocation: Allocation) -> list[str]:
-    flow = allocation.relaxed_flow
-    given = _summed(problem.offer, flow, len(problem.supply))
-    taken = _summed(problem.need, flow, len(problem.demand))
+def _unproven_ends(problem: Problem, allocation: Allocation, ends: tuple[Ints, Ints]) -> list[str]:
+    given, taken = ends
     covered = _summed(problem.claim, taken, len(problem.tier))
     offers, needs, claims = allocation.offer_pressure, allocation.need_pressure, allocation.claim_pressure
     next_worth = allocation.worth * _urgency_at(problem, covered)
@@ -169,6 +179,8 @@ def _unproven_ends(problem: Problem, allocation: Allocation) -> list[str]:
 
 
 def _margin(problem: Problem) -> int:
+    if not problem.hysteresis:
+        return 0
     held = problem.kept > 0
     return problem.hysteresis * min(len(set(problem.offer[held].tolist())), len(set(problem.need[held].tolist())))
 
@@ -212,6 +224,8 @@ def _greatest(position: Ints, effort: Ints, count: int) -> Ints:
 
 def _told(wrong: NDArray[np.bool_], sentence: Callable[[int], str]) -> list[str]:
     """Return the sentence of the first few places where something is wrong, and how many more there are."""
+    if not np.count_nonzero(wrong):
+        return []
     places = np.flatnonzero(wrong)
     told = [sentence(place) for place in places[:SHOWN].tolist()]
     return told if len(places) <= SHOWN else [*told[:-1], f"{told[-1]} (and {len(places) - SHOWN} more like it)"]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 # Not what a network looks like: what is compiled here stays in the cache when only that other file is changed.
 from solver.engine.kernel import Ints, Rows, inner, lean
 
-__all__ = ["Ends", "Pairs", "Seen", "find_all", "gaining", "note_all", "squeeze"]
+__all__ = ["Ends", "Pairs", "Reach", "Seen", "find_all", "gaining", "levels_before", "meet", "note_all", "squeeze"]
 
 BEGIN, COUNT, SPACE = range(3)  # columns of `Ends.span`
 UNSEEN = 2**62  # above every pressure
@@ -32,6 +32,16 @@ class Ends(NamedTuple):
     used: Ints  # (1,) entries of the pool, rows that were left behind among them
 
 
+class Reach(NamedTuple):
+    """What the rules compare of offers, or of needs, by position, with room for more."""
+
+    owner: Ints
+    begin: Ints  # from when on, and until when, something may change hands there
+    end: Ints
+    within: Ints  # how far away it may be
+    here: NDArray[np.bool_]  # whether it takes part
+
+
 class Seen(NamedTuple):
     """What is known from the last look, and room for the next."""
 
@@ -40,6 +50,46 @@ class Seen(NamedTuple):
     of_offer: Rows  # how many arcs each is given; 0 between two looks
     of_need: Rows
     chosen: Rows  # pairs
+
+
+@lean
+def meet(
+    pairs: Pairs,
+    count: int,
+    offered: Reach,
+    wanted: Reach,
+    weight: Ints,
+    one: tuple[int, bool],
+    far: Ints,
+    limits: tuple[int, int],
+    excluded: Ints,
+) -> int:
+    """Write, after `count` others, the pairs that one offer, or one need, may have with others; return how many there are then.
+
+    `one` is its position, and whether it is an offer; `far` is how far the others are, below 0 where nobody knows; `limits` are the
+    time, and how far anything goes. A unit's effort is the distance times the offer's `weight`. `excluded` counts pairs by the first
+    rule that excludes them: of one owner, at no common time, of unknown distance, too far.
+    """
+    at, is_offer = one
+    for x in range(len(far)):
+        i = at if is_offer else x
+        j = x if is_offer else at
+        if not (offered.here[i] and wanted.here[j]):
+            continue
+        if offered.owner[i] == wanted.owner[j]:
+            excluded[0] += 1
+        elif max(wanted.begin[j], offered.begin[i], limits[0]) >= min(wanted.end[j], offered.end[i]):
+            excluded[1] += 1
+        elif far[x] < 0:
+            excluded[2] += 1
+        elif far[x] > min(wanted.within[j], offered.within[i], limits[1]):
+            excluded[3] += 1
+        else:
+            pairs.offer[count], pairs.need[count] = i, j
+            pairs.effort[count] = far[x] * weight[i]
+            pairs.open[count], pairs.arc[count] = True, -1
+            count += 1
+    return count
 
 
 @lean
@@ -206,3 +256,18 @@ def _best_few(pairs: Pairs, seen: Seen, most: tuple[int, int, int], found: Rows,
         seen.of_offer[pairs.offer[pair]] = 0
         seen.of_need[pairs.need[pair]] = 0
     return chosen
+
+
+@lean
+def levels_before(flow: Ints, need: Rows, claims: tuple[Ints, Ints, Ints, Ints], last: int, had: Ints, levels: Ints) -> None:
+    """Write the level of the first unit on each arc, once those on the arcs before it were had.
+
+    `claims` are each need's claim, and what claims received, their rises and their runs; `had` is 0 for each of them before.
+    """
+    claim, received, rise, run = claims
+    for a in range(len(flow)):
+        levels[a] = 0
+        if flow[a] > 0:
+            k = claim[need[a]]
+            levels[a] = min(last, (received[k] + had[k]) * rise[k] // run[k])
+            had[k] += flow[a]

@@ -45,6 +45,7 @@ __all__ = [
     "attach",
     "attach_all",
     "climb_by",
+    "compare",
     "count_ends",
     "count_needs",
     "count_tiers",
@@ -82,6 +83,7 @@ __all__ = [
 
 Ints = NDArray[np.int64]
 Rows = NDArray[np.int32]
+Flags = NDArray[np.bool_]
 Function = TypeVar("Function", bound=Callable[..., object])
 
 FAR = 1 << 61  # beyond every pressure and distance
@@ -1464,6 +1466,46 @@ def prove(net: Network, nodes: Nodes, offers: Ints, needs: Ints, claims: Ints) -
     for j in range(len(needs)):
         # A need that gets nothing holds back no unit, so that nothing keeps its own pressure below its claim's.
         needs[j] = min(net.node[nodes.need[j], PRESSURE], claims[nodes.claim[j]])
+
+
+@lean
+def compare(
+    net: Network,
+    nodes: Nodes,
+    listed: Listed,
+    before: tuple[Ints, Ints, Ints],
+    said: tuple[Flags, Flags],
+    now: tuple[Ints, Ints, Ints, Ints],
+    at_stake: Ints,
+    moved: Ints,
+) -> tuple[int, int]:
+    """Write the flow and its proof of `now`: units on arcs, pressures of offers, needs and claims; return the counts of two lists of arcs.
+
+    `before` has the same as it was last asked for, without claims. At stake are arcs that carry something, are new, or have an end of which
+    the pressure is another or something was `said`. Moved are those that are new, carry another number of units, or, of an end of which
+    something was said, any.
+    """
+    flow, offers, needs, claims = now
+    prove(net, nodes, offers, needs, claims)
+    staked, count = 0, 0
+    for a in range(len(flow)):
+        row, twin = listed.row[a], listed.twin[a]
+        units = (net.arc[row, FLOW] if row >= 0 else 0) + (net.arc[twin, FLOW] if twin >= 0 else 0)
+        flow[a] = units
+        i, j = listed.offer[a], listed.need[a]
+        anew = said[0][i] or said[1][j]
+        if a >= len(before[0]):
+            changed = pressed = True
+        else:
+            changed = units != before[0][a]
+            pressed = i >= len(before[1]) or j >= len(before[2]) or offers[i] != before[1][i] or needs[j] != before[2][j]
+        if units > 0 or anew or pressed:
+            at_stake[staked] = a
+            staked += 1
+        if changed or (anew and units > 0):
+            moved[count] = a
+            count += 1
+    return staked, count
 
 
 @inner

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from coordinator.matching import Hidden
+from coordinator.matching import Hidden, Market
 from coordinator.network import Stance
 from coordinator.planning import Mine, Planner
 from coordinator.problems import Part, mass_of
@@ -169,6 +169,43 @@ def test_what_a_new_offer_weighs_counts_in_a_kept_market():
     desk.take(offer("c", 4, "paper", at=1, place={"lat": 0, "long": 3}))
     desk.cycle()
     assert desk.parties == {("c", "b"): 4}
+
+
+def drawn_signal(draw: Random, step: int) -> bytes:
+    """An offer or a need of a few agents who do both, some of them nowhere, with windows and reaches of all sorts."""
+    begin = {"begin": draw.choice([0, 500, 900])} if draw.random() < 0.4 else {}
+    window = begin | ({"end": draw.choice([600, 950])} if draw.random() < 0.4 else {})
+    if window.get("begin", 0) >= window.get("end", 10**6):
+        window = {}
+    reach = {"within_km": draw.randint(50, 400)} if draw.random() < 0.5 else {}
+    place = {"place": {"lat": draw.randint(0, 3), "long": draw.randint(0, 3)}} if draw.random() < 0.9 else {}
+    said = draw.choice([offer, need])
+    return said(f"a{draw.randint(0, 6)}", draw.randint(1, 6), at=step, subject=f"s{step}", **window, **reach, **place)
+
+
+@pytest.mark.parametrize("radius_km", [None, 250])
+@pytest.mark.parametrize("seed", range(6))
+def test_what_comes_to_a_kept_market_may_meet_whom_the_rules_let_it_meet(seed, radius_km):
+    """Pairs, efforts and what each rule hides are those of the same market laid out from nothing."""
+    draw = Random(seed)
+    desk = Desk(**{} if radius_km is None else {"radius_km": radius_km})
+    desk.core.planner = planner = Planner(desk.core.network, desk.core.book, keep_pairs=0, keep_after=0)
+    desk.take(offer("first", 1, place={"lat": 1, "long": 1}), need("last", 1, place={"lat": 1, "long": 1}))
+    desk.cycle()
+    [before] = planner.solved.values()
+    for step in range(1, 40):
+        desk.take(*(drawn_signal(draw, step) for _ in range(draw.randint(1, 2)) if step != 20))
+        desk.cycle()
+    [after] = planner.solved.values()
+    assert after.kept is before.kept is not None
+    kept, possible = after.kept, after.kept._possible
+    market = Market(desk.core.network, desk.core.book, kept.offers, kept.needs, desk.core.log_us)
+    [(offers, needs, distance_m)] = market.pairs(counting=True)
+    assert len(offers) > 50
+    found = zip(*possible.ends(range(possible.count)), possible.efforts(range(possible.count)), strict=True)
+    assert sorted(found) == sorted(zip(offers, needs, distance_m, strict=True))
+    assert after.hidden == +market.hidden
+    assert len(after.hidden) >= 4
 
 
 def test_a_market_too_vast_for_a_field_is_planned_all_the_same():

@@ -7,7 +7,7 @@ import pytest
 
 from solver import BadProblem, TooLarge
 from solver.field import Field, _Column
-from tests.solver.engine.instances import problem_of
+from tests.solver.engine.instances import anything_happens, problem_of
 from tests.solver.engine.test_field import verify
 
 
@@ -96,3 +96,30 @@ def test_arcs_told_in_arrays_are_refused_as_those_told_in_lists(arc: tuple[int, 
     with pytest.raises(BadProblem):
         field.add_arcs(*(np.array([value]) for value in arc))
     assert np.array_equal(field.flow(), before)
+
+
+@pytest.mark.parametrize("seed", [seed for seed in range(18) if seed // 6 % 3 != 2])
+def test_a_comparison_tells_what_of_a_flow_and_its_proof_is_another(seed: int) -> None:
+    rng, problem = np.random.default_rng(seed), problem_of(seed, most_nodes=8)
+    field, alive, before = Field(problem), set(range(len(problem.offer))), None
+    for _ in range(25):
+        said = rng.random(field._offer_node.count) < 0.1, rng.random(field._need_node.count) < 0.1
+        now = field.compare(before, *said)
+        flow, proof, (offer, need) = field.flow(), field.proof(), field.ends()
+        assert np.array_equal(now.flow, flow)
+        assert all(map(np.array_equal, (now.offers, now.needs, now.claims), proof))
+        at_stake, moved = [], []
+        for arc in range(len(flow)):
+            is_new, i, j = before is None or arc >= len(before.flow), int(offer[arc]), int(need[arc])
+            anew = said[0][i] or said[1][j]
+            pressed = is_new or any(
+                end >= len(last) or end_now[end] != last[end]
+                for end, end_now, last in ((i, now.offers, before.offers), (j, now.needs, before.needs))
+            )
+            at_stake += [arc] * bool(flow[arc] > 0 or anew or pressed)
+            moved += [arc] * bool(is_new or flow[arc] != before.flow[arc] or (anew and flow[arc] > 0))
+        assert now.at_stake.tolist() == at_stake
+        assert now.moved.tolist() == moved
+        before = now
+        anything_happens(field, rng, alive)
+    assert before is not None
