@@ -17,7 +17,7 @@ from kafka import TopicPartition
 from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.structs import OffsetAndMetadata
 
-from coordinator.adapters.kafka_log import FETCH_WAIT_MS, LARGEST_BYTES, KafkaLog
+from coordinator.adapters.kafka_log import FETCH_WAIT_MS, LARGEST_BYTES, RECONNECT_MS, KafkaLog
 
 __all__ = ["ConfluentLog"]
 
@@ -74,7 +74,7 @@ class ConfluentLog(KafkaLog):
             "client.id": "coordinator",
             "socket.timeout.ms": self._patience_ms + 1_000 + FETCH_WAIT_MS,  # librdkafka wants it a second above the wait of a fetch
             "socket.connection.setup.timeout.ms": max(1_000, self._patience_ms),
-            "reconnect.backoff.max.ms": 1_000,
+            "reconnect.backoff.max.ms": RECONNECT_MS,
             "logger": _LOGGER,
             "error_cb": lambda error: _LOGGER.info("%s", error),  # connections that come and go: whoever waits is told by what it waits for
         }

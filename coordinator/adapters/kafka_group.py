@@ -16,6 +16,7 @@ from kafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAs
 from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
+from coordinator.adapters.kafka_log import RECONNECT_MS
 from coordinator.stream import SIGNAL, Place
 
 __all__ = ["GROUP", "Assignment", "KafkaGroup"]
@@ -105,6 +106,7 @@ class KafkaGroup:
             metadata_max_age_ms=LOOK_AGAIN_MS,
             request_timeout_ms=max(self._patience_ms, SESSION_MS + 1_000),
             bootstrap_timeout_ms=self._patience_ms,
+            reconnect_backoff_max_ms=RECONNECT_MS,
             allow_auto_create_topics=False,
             metrics_enabled=False,
         )

@@ -20,10 +20,11 @@ from coordinator.cloudevents import from_binary, to_binary
 from coordinator.errors import Refused, Unavailable
 from coordinator.stream import DEAD_LETTER, PARTITIONS, PROPOSAL, STATUS, STREAMS, Batch, Entry, Place, Record, check_entries, partition_of
 
-__all__ = ["FETCH_WAIT_MS", "LARGEST_BYTES", "KafkaLog", "Lost", "check_topics", "topic_settings"]
+__all__ = ["FETCH_WAIT_MS", "LARGEST_BYTES", "RECONNECT_MS", "KafkaLog", "Lost", "check_topics", "topic_settings"]
 
 LARGEST_BYTES = 2 << 20  # of a record or a request: the largest event and its headers
 FETCH_WAIT_MS = 50  # of the broker, for something new to send
+RECONNECT_MS = 1_000  # at most between two tries to reach a broker; kafka-python would let them grow to half a minute
 _WAIT_MS = 2 * FETCH_WAIT_MS  # for the broker to say that there is nothing new
 _HELD_RECORDS = 10_000  # of a partition that is ahead of the others, before it has to wait for them
 
@@ -315,6 +316,7 @@ class KafkaLog:
             request_timeout_ms=self._patience_ms,
             max_block_ms=self._patience_ms,
             bootstrap_timeout_ms=self._patience_ms,
+            reconnect_backoff_max_ms=RECONNECT_MS,
             metrics_enabled=False,
         )
 
@@ -336,6 +338,7 @@ class KafkaLog:
             allow_auto_create_topics=False,
             request_timeout_ms=self._patience_ms,
             bootstrap_timeout_ms=self._patience_ms,
+            reconnect_backoff_max_ms=RECONNECT_MS,
             metrics_enabled=False,
         )
 

@@ -14,7 +14,8 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 
-from coordinator.adapters.kafka_log import KafkaLog, topic_settings
+from coordinator.adapters.kafka_group import KafkaGroup
+from coordinator.adapters.kafka_log import RECONNECT_MS, KafkaLog, topic_settings
 from coordinator.errors import Refused, Unavailable
 from coordinator.stream import PARTITIONS, SIGNAL, START, Entry, misplaced
 from tests.contracts.event_log import entry, mixed, read_all, said
@@ -305,6 +306,17 @@ def test_a_writer_that_gave_up_sends_nothing_any_more(tmp_path):
             thread.join(30)
         assert not any(thread.is_alive() for thread in senders)
         log.close()
+
+
+def test_no_client_puts_off_the_next_try_to_reach_a_broker_for_long(broker):
+    with (
+        closing(KafkaLog(broker, replicas=1)) as log,
+        closing(log._new_producer()) as producer,
+        closing(KafkaGroup(broker, 1_000)) as group,
+        closing(group._member()) as member,
+    ):
+        told = [client.config["reconnect_backoff_max_ms"] for client in (log._consumer, producer, member)]
+    assert told == [RECONNECT_MS] * 3
 
 
 def test_a_reader_is_told_that_a_topic_was_made_anew(tmp_path, opened):
