@@ -1,5 +1,6 @@
 """The log on Kafka: CloudEvents in binary mode, an agent's words in the partition of its name."""
 
+import re
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,13 +20,16 @@ from kafka.structs import OffsetAndMetadata
 from coordinator.cloudevents import from_binary, to_binary
 from coordinator.errors import Refused, Unavailable
 from coordinator.stream import DEAD_LETTER, PARTITIONS, PROPOSAL, STATUS, STREAMS, Batch, Entry, Place, Record, check_entries, partition_of
+from coordinator.wording import shown
 
-__all__ = ["FETCH_WAIT_MS", "LARGEST_BYTES", "RECONNECT_MS", "KafkaLog", "Lost", "check_topics", "topic_settings"]
+__all__ = ["FETCH_WAIT_MS", "LARGEST_BYTES", "RECONNECT_MS", "KafkaLog", "Lost", "check_address", "check_topics", "topic_settings"]
 
 LARGEST_BYTES = 2 << 20  # of a record or a request: the largest event and its headers
 FETCH_WAIT_MS = 50  # of the broker, for something new to send
 RECONNECT_MS = 1_000  # at most between two tries to reach a broker; kafka-python would let them grow to half a minute
 _WAIT_MS = 2 * FETCH_WAIT_MS  # for the broker to say that there is nothing new
+_HOST_AND_PORT = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[^\s:,/@\[\]]+):(?P<port>[0-9]{1,5})")  # an IPv6 address stands in brackets
+LAST_PORT = 65_535
 _HELD_RECORDS = 10_000  # of a partition that is ahead of the others, before it has to wait for them
 
 
@@ -74,6 +78,7 @@ class KafkaLog:
         are of `streams` alone. Under the name of a `group` the broker remembers the places that `commit` tells it. Without `prepare`
         the topics are taken as they are: another object of this process has looked after them.
         """
+        check_address(bootstrap)
         self._bootstrap = bootstrap
         self._patience_ms = patience_ms
         self._group = group
@@ -439,6 +444,17 @@ class _Consumer(KafkaConsumer):  # type: ignore[misc]  # it comes without types
     def unsubscribe(self) -> None:
         self._paused_at.clear()
         super().unsubscribe()
+
+
+def check_address(bootstrap: str) -> None:
+    """Refuse what is no address of brokers, ``host:port[,host:port]``: its client would guess at a port, or fail over it."""
+    for each in bootstrap.split(","):
+        found = _HOST_AND_PORT.fullmatch(each)
+        if found is None or not 0 < int(found["port"]) <= LAST_PORT:
+            raise Refused(
+                f"the address of Kafka is {shown(bootstrap)}; HOST:PORT was expected, or several with commas between: say it like "
+                "kafka-1:9092,kafka-2:9092"
+            )
 
 
 def check_topics(admin: KafkaAdminClient, replicas: int) -> list[str]:

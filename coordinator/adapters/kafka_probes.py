@@ -9,10 +9,10 @@ from uuid import uuid4
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
-from kafka.errors import KafkaError
+from kafka.errors import InvalidReplicationFactorError, KafkaError
 from kafka.structs import OffsetAndMetadata
 
-from coordinator.adapters.kafka_log import check_topics, topic_settings
+from coordinator.adapters.kafka_log import check_address, check_topics, topic_settings
 from coordinator.errors import Refused, Unavailable
 from coordinator.stream import LARGEST_EVENT_BYTES, SIGNAL, partition_of
 from coordinator.wording import counted
@@ -37,6 +37,7 @@ class Probe:
 
 def probe(bootstrap: str, replicas: int) -> Iterator[tuple[Probe, bool, str]]:
     """Yield each probe with whether the broker keeps the promise, and what was seen. Unavailable when no broker answers."""
+    check_address(bootstrap)
     with _explained(bootstrap), closing(_Bench(bootstrap, replicas)) as bench:
         for each in PROBES:
             try:
@@ -72,7 +73,13 @@ class _Bench:
         chosen = dict(topic_settings(self.replicas)[SIGNAL] if settings is None else settings)
         made = {"num_partitions": partitions, "replication_factor": self.replicas, "configs": chosen}
         self._topics.append(name)
-        self.admin.create_topics({name: made}, timeout_ms=PATIENCE_MS, wait_for_metadata=True)
+        try:
+            self.admin.create_topics({name: made}, timeout_ms=PATIENCE_MS, wait_for_metadata=True)
+        except InvalidReplicationFactorError:
+            raise Refused(
+                f"it was not tried: no topic with {self.replicas} copies of each record can be made here; add brokers, "
+                "or say --replicas for fewer copies"
+            ) from None
         return name
 
     def producer(self, **more: Any) -> KafkaProducer:

@@ -15,7 +15,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 
 from coordinator.adapters.kafka_group import KafkaGroup
-from coordinator.adapters.kafka_log import RECONNECT_MS, KafkaLog, topic_settings
+from coordinator.adapters.kafka_log import RECONNECT_MS, KafkaLog, check_address, topic_settings
 from coordinator.errors import Refused, Unavailable
 from coordinator.stream import PARTITIONS, SIGNAL, START, Entry, misplaced
 from tests.contracts.event_log import entry, mixed, read_all, said
@@ -195,6 +195,19 @@ def test_a_read_that_fails_half_way_gives_all_of_it_the_next_time(log, monkeypat
     monkeypatch.undo()
     told = [said(entry(number)) for number in range(6)]
     assert sorted(map(said, read_all(log)), key=repr) == sorted(told, key=repr)
+
+
+@pytest.mark.parametrize(
+    "address", ["kafka-1", "kafka-1:", ":9092", "kafka-1:kafka", "kafka-1:0", "kafka-1:65536", "a:1,b", "a:1,", "", "::1"]
+)
+def test_what_is_no_address_of_brokers_is_refused(address):
+    with pytest.raises(Refused, match="HOST:PORT was expected"):
+        KafkaLog(address)
+
+
+@pytest.mark.parametrize("address", ["kafka-1:9092", "kafka-1.example.org:9092,10.0.0.2:9093", "[::1]:9092"])
+def test_names_numbers_and_several_of_them_are_addresses(address):
+    check_address(address)
 
 
 def test_without_a_broker_opening_fails_with_a_sentence_and_in_time():

@@ -81,9 +81,16 @@ def test_a_broker_that_stamps_with_the_writers_clock_is_found(kafka: str, monkey
 
 
 def test_without_enough_brokers_for_the_copies_asked_it_says_so(kafka: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("coordinator.adapters.kafka_probes.PROBES", tuple(one for one in PROBES if one.what == "cluster"))
-    ended = CliRunner().invoke(app, ["doctor", "kafka", "--kafka", kafka, "--replicas", "3", "--json"])
-    assert "too few for 3 copies" in findings(ended)["cluster"]["told"]
+    monkeypatch.setattr("coordinator.adapters.kafka_probes.PROBES", tuple(one for one in PROBES if one.what in ("cluster", "order")))
+    found = findings(CliRunner().invoke(app, ["doctor", "kafka", "--kafka", kafka, "--replicas", "3", "--json"]))
+    assert "too few for 3 copies" in found["cluster"]["told"]
+    assert found["order"]["told"].startswith("it was not tried: no topic with 3 copies of each record can be made here")
+
+
+def test_an_address_without_a_port_is_refused_as_such() -> None:
+    ended = doctor("kafka-1")
+    assert isinstance(ended.exception, Refused)
+    assert 'the address of Kafka is "kafka-1"; HOST:PORT was expected' in str(ended.exception)
 
 
 def test_a_broker_that_is_not_there_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
