@@ -35,9 +35,10 @@ __all__ = ["AT_ONCE", "MAKING", "Guides", "Made", "Production", "prepare"]
 
 MAKING = "making", ""  # stands for all of making where several share the planning: one of them does it
 MOST_ROUNDS = 4  # of planning again what rested on others' leftovers
-# Of walkers in one plan that somebody waits for (`solver.making.walkers.Walkers`): some half a second with checking and drawing. A limit
-# in time would be another one on every machine, and each time.
+# Of walkers in one plan that somebody waits for (`solver.making.walkers.Walkers`), laying out counted: up to a second with checking and
+# drawing. A limit in time would be another one on every machine, and each time.
 CYCLE_WORK = 1_000_000
+LEAST_SHARE = 4  # of that: such a part is for walkers, however much laying out took of it
 NO_WORK = 0  # for a bound alone
 
 
@@ -88,12 +89,19 @@ AT_ONCE = _AtOnce()
 
 def prepare() -> None:
     """Compile all that a plan of making needs, or load it from the cache, so that no cycle has to wait for it."""
-    needs, stock = [(1, 1, 2, 0, 1, 1)], [(0, 0, 0, 9)]
+    needs, stock = [(1, 1, 2, 0, 1, 1)], [(0, 0, 0, 9), (0, 0, 0, 1), (0, 0, 0, 1)]
     recipe: dict[str, Any] = {"outputs": [[(1, 1)]], "inputs": [[(0, 2)]], "activities": [(0, 0)], "uses": [[(0, 1, 1)]]}
     hours: dict[str, Any] = {"pool_place": [0], "pool_grains": [9]}
     arcs = [(0, 1, 1, 0)]
     problem = ProductionProblem.of(places=2, things=2, buckets=2, **recipe, **hours, stock=stock, arcs=arcs, needs=needs, worth=[99])
-    _checked(problem, guided(problem))
+    guide = guided(problem)
+    _checked(problem, guide)
+    walkers = walked(problem, guide)
+    walkers.lot_changes(0, 0)  # So that what is left is gathered, as after an event,
+    walkers.lot_changes(1, 0)  # and nothing left is enough.
+    walkers.need_changes(0, 0)
+    walkers.lot_changes(0, 9)
+    walkers.need_changes(0, 2)
 
 
 @dataclass(slots=True)
@@ -335,7 +343,8 @@ class Production:
             if made.layout is None:  # What later rounds leave out is the same again.
                 made.layout = layout
                 made.left_out.update(layout.left_out)
-            plan, bound = self._solved(made, layout, guides or self.guides, most_work)
+            left = None if most_work is None else max(most_work // LEAST_SHARE, most_work - layout.work)
+            plan, bound = self._solved(made, layout, guides or self.guides, left)
         except (TooLarge, EngineFault) as error:  # One agent's numbers, or a fault, must not stop what else there is to do: it is told.
             made.failed = str(error)
             return

@@ -57,6 +57,7 @@ LARGEST_WORTH = 2**49
 MOST_UNITS = 2**36  # of one lot, and grains of one capacity's hours: more than any plan takes
 LEAST_RESTS = 100  # of such a part of all or less, rests of lots are let be: finer units make more and smaller trees, and plans no better
 MOST_PARTS = 100  # of what all amounts of a thing share: what a lot has beyond such parts is left aside
+LAID_WORK = 40  # of walkers (`solver.making.walkers.Walkers`), in the time that laying out an activity takes
 LEVELS = 10  # of fairness within a tier, unless the charter says off
 
 
@@ -97,6 +98,11 @@ class Layout:
     recipes: list[str | None]  # ref; None: one accepted for another
     uses: list[list[Use]]  # of each activity
     left_out: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def work(self) -> int:
+        """What laying it out took, in work of walkers."""
+        return LAID_WORK * len(self.uses)
 
 
 def relevant(network: Network, recipes: Mapping[str, Recipe], needs: Iterable[Stance]) -> tuple[dict[str, Recipe], list[Stance]]:
@@ -276,30 +282,36 @@ class _Builder:
 
     def _activities(self, pools: Sequence[Stance]) -> Iterator[tuple[int, int, list[Use]]]:
         """Yield each recipe at each place that has hours of all its steps, on every choice of machines: (recipe, place, uses)."""
-        at: dict[int, dict[str, list[int]]] = {}
+        at: dict[str, dict[int, list[int]]] = {}  # process -> place -> machines
         for position, pool in enumerate(pools):
             spot = self._spot(pool.agent, pool.place)
             for process in processes_done(self.network, pool.name):
-                at.setdefault(spot, {}).setdefault(process, []).append(position)
+                at.setdefault(process, {}).setdefault(spot, []).append(position)
         for index, recipe in enumerate(self.recipes):
             if not recipe.steps:
                 author = self.refs[index].partition("/")[0]
                 yield index, self._spot(author, None), []
                 continue
-            for spot, by_process in sorted(at.items()):
-                able = [self._able(step, by_process, pools) for step in recipe.steps]
-                choices = math.prod(map(len, able))
+            able = [self._able(step, at, pools) for step in recipe.steps]
+            for spot in sorted(set.intersection(*map(set, able))):
+                machines = [there[spot] for there in able]
+                choices = math.prod(map(len, machines))
                 if choices > MOST_CHOICES:
                     self.left_out["choices of machines for one recipe at one place"] += choices - MOST_CHOICES
-                for chosen in list(product(*able))[:MOST_CHOICES]:
+                for chosen in list(product(*machines))[:MOST_CHOICES]:
                     yield index, spot, self._uses(recipe, chosen)
 
-    def _able(self, step: Step, by_process: Mapping[str, list[int]], pools: Sequence[Stance]) -> list[int]:
-        machines = by_process.get(self.network.canonical((PROCESS, step.process))[1], [])
-        able = [each for each in machines if not lacking(step.requires, pools[each].limits or {})]
-        if len(able) < len(machines):
-            self.left_out["machines without what a recipe's step requires"] += len(machines) - len(able)
-        return able
+    def _able(self, step: Step, at: Mapping[str, Mapping[int, list[int]]], pools: Sequence[Stance]) -> Mapping[int, list[int]]:
+        """Return the machines of a step's process that have what it requires, by place."""
+        there = at.get(self.network.canonical((PROCESS, step.process))[1], {})
+        if not step.requires:
+            return there
+        able = {
+            spot: [each for each in machines if not lacking(step.requires, pools[each].limits or {})] for spot, machines in there.items()
+        }
+        if unable := sum(map(len, there.values())) - sum(map(len, able.values())):
+            self.left_out["machines without what a recipe's step requires"] += unable
+        return {spot: machines for spot, machines in able.items() if machines}
 
     def _uses(self, recipe: Recipe, chosen: Sequence[int]) -> list[Use]:
         """Return what a run takes of each machine; steps on one machine add up."""

@@ -4,13 +4,16 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from solver.making.plan import NEED, Kind, ProductionPlan
 from solver.making.problem import ProductionProblem
+from solver.problem import Ints
 
 __all__ = ["bound_that_follows", "broken_rules"]
 
 SHOWN = 3  # examples of each broken rule
+AT_ONCE = 1_000_000  # numbers that pressures are compared in
 
 Found = Iterator[tuple[str, str]]
 
@@ -227,41 +230,70 @@ def _rings(_: ProductionProblem, plan: ProductionPlan) -> Found:
 
 
 def _pressures(problem: ProductionProblem, plan: ProductionPlan) -> Found:
-    thing, pool, scale = plan.thing_pressure, plan.pool_pressure, plan.scale
+    thing, pool = plan.thing_pressure, plan.pool_pressure
     if (thing.size and int(thing.min()) < 0) or (pool.size and int(pool.min()) < 0):
         yield "pressure", "a pressure is below zero"
     if problem.buckets > 1 and (thing[:, :, 1:] > thing[:, :, :-1]).any():
         yield "pressure", "a thing is pressed harder later than before, though it could wait"
-    for arc in range(len(problem.arc_from)):
-        start, end, lead = int(problem.arc_from[arc]), int(problem.arc_to[arc]), int(problem.arc_lead[arc])
-        if lead >= problem.buckets:
-            continue
-        slack = thing[:, start, : problem.buckets - lead] + (problem.arc_effort[arc] * problem.load * scale)[:, None]
-        if (slack < thing[:, end, lead:]).any():
-            yield "pressure", f"arc {arc} brings something for less than it is pressed where it goes"
-    for activity in range(len(problem.activity_place)):
-        if _undercuts(problem, plan, activity):
-            yield "pressure", f"activity {activity} makes something for less than it is pressed"
+    for arc in np.flatnonzero(_arcs_undercut(problem, plan)).tolist():
+        yield "pressure", f"arc {arc} brings something for less than it is pressed where it goes"
+    for activity in np.flatnonzero(_activities_undercut(problem, plan)).tolist():
+        yield "pressure", f"activity {activity} makes something for less than it is pressed"
     follows = bound_that_follows(problem, plan)
     if plan.bound < follows:
         yield "bound", f"the bound is given as {plan.bound}, but {follows} is what follows from the pressures"
 
 
-def _undercuts(problem: ProductionProblem, plan: ProductionPlan, activity: int) -> bool:
-    recipe, place, lead = (int(each[activity]) for each in (problem.activity_recipe, problem.activity_place, problem.activity_lead))
-    if lead >= problem.buckets:
-        return False
-    width = problem.buckets - lead
-    good, of = int(problem.yield_good[recipe]), int(problem.yield_of[recipe])
-    takes = np.full(width, int(problem.activity_effort[activity]) * plan.scale, dtype=np.int64)
-    for row in range(int(problem.input_start[recipe]), int(problem.input_start[recipe + 1])):
-        takes += problem.input_units[row] * plan.thing_pressure[problem.input_thing[row], place, :width]
-    for use in range(int(problem.use_start[activity]), int(problem.use_start[activity + 1])):
-        takes += problem.use_grains[use] * plan.pool_pressure[problem.use_pool[use], :width]
-    gives = np.zeros(width, dtype=np.int64)
-    for row in range(int(problem.output_start[recipe]), int(problem.output_start[recipe + 1])):
-        gives += problem.output_units[row] * plan.thing_pressure[problem.output_thing[row], place, lead:]
-    return bool((gives * good > takes * of).any())
+def _arcs_undercut(problem: ProductionProblem, plan: ProductionPlan) -> NDArray[np.bool_]:
+    """Return (E,) which ways bring a thing for less than it is pressed where they go, in any bucket in which they arrive in time."""
+    thing, weight = plan.thing_pressure, problem.load * plan.scale
+    undercut = np.zeros(len(problem.arc_from), dtype=np.bool_)
+    for lead, arcs in _by_lead(problem, problem.arc_lead):
+        for some in _in_parts(arcs, problem.things * problem.buckets):
+            takes = thing[:, problem.arc_from[some], : problem.buckets - lead] + (weight[:, None] * problem.arc_effort[some])[:, :, None]
+            undercut[some] = (takes < thing[:, problem.arc_to[some], lead:]).any(axis=(0, 2))
+    return undercut
+
+
+def _activities_undercut(problem: ProductionProblem, plan: ProductionPlan) -> NDArray[np.bool_]:
+    """Return (A,) which activities make something for less than it is pressed, in any bucket in which they are done in time."""
+    undercut = np.zeros(len(problem.activity_place), dtype=np.bool_)
+    for lead, activities in _by_lead(problem, problem.activity_lead):
+        width = problem.buckets - lead
+        for some in _in_parts(activities, problem.buckets):
+            recipe, place = problem.activity_recipe[some], problem.activity_place[some]
+            takes = np.repeat(problem.activity_effort[some][:, None] * plan.scale, width, axis=1)
+            each, row = _rows_of(problem.input_start, recipe)
+            pressed = plan.thing_pressure[problem.input_thing[row], place[each], :width]
+            np.add.at(takes, each, problem.input_units[row][:, None] * pressed)
+            each, row = _rows_of(problem.use_start, some)
+            np.add.at(takes, each, problem.use_grains[row][:, None] * plan.pool_pressure[problem.use_pool[row], :width])
+            gives = np.zeros_like(takes)
+            each, row = _rows_of(problem.output_start, recipe)
+            pressed = plan.thing_pressure[problem.output_thing[row], place[each], lead:]
+            np.add.at(gives, each, problem.output_units[row][:, None] * pressed)
+            undercut[some] = (gives * problem.yield_good[recipe][:, None] > takes * problem.yield_of[recipe][:, None]).any(axis=1)
+    return undercut
+
+
+def _by_lead(problem: ProductionProblem, leads: Ints) -> Iterator[tuple[int, Ints]]:
+    """Yield the positions of each lead, but for those that are never done in time."""
+    for lead in np.unique(leads[leads < problem.buckets]).tolist():
+        yield lead, np.flatnonzero(leads == lead)
+
+
+def _in_parts(positions: Ints, entries: int) -> Iterator[Ints]:
+    """Yield positions some at a time, with so many entries each: all at once would take memory without bound."""
+    count = max(1, AT_ONCE // max(1, entries))
+    for begin in range(0, len(positions), count):
+        yield positions[begin : begin + count]
+
+
+def _rows_of(start: Ints, owners: Ints) -> tuple[Ints, Ints]:
+    """Return, for each owner in turn, where it stands among them once for each of its rows, and these rows."""
+    each = [(at, row) for at, owner in enumerate(owners.tolist()) for row in range(int(start[owner]), int(start[owner + 1]))]
+    pairs = np.array(each, dtype=np.int64).reshape(-1, 2)
+    return pairs[:, 0], pairs[:, 1]
 
 
 def bound_that_follows(problem: ProductionProblem, plan: ProductionPlan) -> int:

@@ -1,10 +1,15 @@
 """How long each question holds the coordinator still, so that nobody can speak and no plan be made meanwhile.
 
     python -m tests.benchmarks.holds [--signals 20000] [--proposals 0]
+    python -m tests.benchmarks.holds --making [--signals 4000] [--cycles 8]
 
 One service on a log of its own, with so many offers, needs, hours and recipes at places all over a country, planned once; `--proposals`
 adds so many open proposals of one pair. Before each question something is said. Told are the longest single hold, how often it held, and
 how long the answer took: wall time, in this process.
+
+With `--making` kits are needed that recipes make, and a row a cycle tells how long it held the coordinator still, and how much of that
+went into laying making out, into walkers, into the check of their plan and into drawing what is proposed (CPU time); linear programs are
+solved beside, as `serve` does. Before each cycle somebody needs a kit more, and before the last rows nobody says anything.
 """
 
 import argparse
@@ -19,6 +24,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from coordinator import production
+from coordinator.adapters.guides import GuidesBeside
 from coordinator.adapters.http_api import build_app
 from coordinator.adapters.memory import collect_rarely
 from coordinator.adapters.service import Service
@@ -27,8 +34,10 @@ from coordinator.cycle import Coordination
 from coordinator.signals import event_json, parse_event
 from coordinator.times import format_instant
 from tests.support.events import moment_us, proposal
+from tests.support.serving import Hand
 
 AT_ONCE = 2_000
+WAIT_S = 300.0  # for linear programs, between cycles
 THINGS, AGENTS_EACH = 200, 4
 NOW_US = time.time_ns() // 1_000
 HOUR_US = 3_600_000_000
@@ -66,11 +75,15 @@ class Watched:
         self.release()
 
 
-def words(count: int) -> Iterator[bytes]:
-    """Yield so many signals: of twenty, eight or nine offers and as many needs, a need of what is made, hours, and how it is made."""
+def words(count: int, *, made: bool = False) -> Iterator[bytes]:
+    """Yield so many signals: of twenty, eight or nine offers and as many needs, a need of a kit, hours, and how a kit is made.
+
+    Unless it is `made`, no kit that is needed is one that somebody makes; if it is, nobody but kits takes parts.
+    """
     random = Random(7)
     for number in range(count):
-        agent, part, kit = f"site-{number // AGENTS_EACH:06}", f"part-{number // 2 % THINGS:03}", f"kit-{number % 50}"
+        agent, part = f"site-{number // AGENTS_EACH:06}", f"part-{number // 2 % THINGS:03}"
+        kit = f"kit-{(number // 20 if made else number) % 50}"
         place = {"place": {"lat": round(random.uniform(43, 49), 2), "long": round(random.uniform(-1, 6), 2)}}
         goods = {"resource": part, "quantity": pieces(random.randint(1, 90))} | place
         match number % 20:
@@ -81,16 +94,72 @@ def words(count: int) -> Iterator[bytes]:
                 said = "capacity", "hours", {"process": f"work-{number % 7}", "effort": hours(random.randint(5, 80))} | window | place
             case 19:
                 takes = {
-                    "inputs": [{"resource": part, "quantity": pieces(2)}],
+                    "inputs": [{"resource": f"part-{(number // 2 - made) % THINGS:03}", "quantity": pieces(2)}],
                     "steps": [{"process": f"work-{number % 7}", "effort": hours(1)}],
                 }
                 said = "recipe", f"r{number}", {"recipe": f"r{number}", "outputs": [{"resource": kit, "quantity": pieces(1)}], **takes}
-            case kind if kind % 2:
+            case kind if kind % 2 and not made:
                 said = "need", f"n{number}", goods | {"tier": number % 4}
             case _:
                 said = "offer", f"o{number}", goods
         kind, subject, data = said
         yield event_json(kind, f"agent:{agent}", subject, NOW_US, data)
+
+
+def say_all(service: Service, lines: list[bytes]) -> None:
+    """Say so many lines, some at once."""
+    for begin in range(0, len(lines), AT_ONCE):
+        assert {one.status for one in service.publish(lines[begin : begin + AT_ONCE])} == {"taken"}
+
+
+PARTS = {"laying out": "lay_out", "walkers": "walked", "check": "broken_rules", "drawing": "trees_of"}  # as a plan of making calls them
+
+
+def making(signals: int, cycles: int) -> None:
+    """Print a row a cycle of making."""
+    spent: dict[str, float] = {}
+
+    def timed(part: str, does: Callable[..., Any]) -> Callable[..., Any]:
+        def measured(*given: Any, **named: Any) -> Any:
+            began_s = time.thread_time()
+            try:
+                return does(*given, **named)
+            finally:
+                spent[part] = spent.get(part, 0.0) + time.thread_time() - began_s
+
+        return measured
+
+    for part, name in PARTS.items():
+        setattr(production, name, timed(part, getattr(production, name)))
+    clock, guides = Hand(NOW_US), GuidesBeside()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        closing(Service(Path(folder) / "log", Charter(cycle_seconds=1), planning=False, clock=clock)) as service,
+    ):
+        service.lead_by(guides)
+        production.prepare()
+        lock = Watched()
+        service._lock = lock  # type: ignore[assignment]
+        say_all(service, list(words(signals, made=True)))
+        with service.reading() as core:
+            core.prompt, core.planning = False, True
+        print(f"{signals:,} signals")
+        print(f"{'cycle':>5} {'hold ms':>8} {' '.join(f'{part:>10}' for part in PARTS)} {'proposals':>10}")
+        for number in range(cycles):
+            if number < cycles // 2:
+                kit = {"resource": f"kit-{number}", "quantity": pieces(2), "place": {"lat": 46, "long": 3}}
+                service.publish([event_json("need", "agent:site-000001", f"again-{number}", clock.now_us, kit)])
+            clock.now_us += 2_000_000
+            del lock.held_s[:]
+            spent.clear()
+            service.tick()
+            held_s = max(lock.held_s)
+            with service.reading() as core:
+                open_ = sum(deal.is_tree for deal in core.book.deals.values())
+            parts = " ".join(f"{1000 * spent.get(part, 0.0):10.1f}" for part in PARTS)
+            print(f"{number:5} {1000 * held_s:8.1f} {parts} {open_:10}", flush=True)
+            guides.wait(WAIT_S)
+    guides.close()
 
 
 def pieces(count: int) -> dict[str, Any]:
@@ -126,19 +195,23 @@ def asker(app: Any) -> Callable[[str], int]:
 def main() -> None:
     """Print a row a question."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--signals", type=int, default=20_000)
+    parser.add_argument("--signals", type=int)
     parser.add_argument("--proposals", type=int, default=0)
+    parser.add_argument("--making", action="store_true", help="cycles of making in the place of questions")
+    parser.add_argument("--cycles", type=int, default=8)
     wanted = parser.parse_args()
     collect_rarely()
+    if wanted.making:
+        making(wanted.signals or 4_000, wanted.cycles)
+        return
+    wanted.signals = wanted.signals or 20_000
     with (
         tempfile.TemporaryDirectory() as folder,
         closing(Service(Path(folder) / "log", Charter(cycle_seconds=10**6), planning=False)) as service,
     ):
         lock = Watched()
         service._lock = lock  # type: ignore[assignment]
-        lines = list(words(wanted.signals))
-        for begin in range(0, len(lines), AT_ONCE):
-            assert {one.status for one in service.publish(lines[begin : begin + AT_ONCE])} == {"taken"}
+        say_all(service, list(words(wanted.signals)))
         with service.reading() as core:
             began_s = time.perf_counter()
             core.planning = True

@@ -1,5 +1,7 @@
 """Linear programs solved beside the cycle: it never waits for one, goes by the last, and plans anew once there is news."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
@@ -9,7 +11,7 @@ import pytest
 from coordinator.adapters.guides import GuidesBeside
 from coordinator.adapters.service import Service
 from coordinator.charter import Charter
-from coordinator.commitments import State
+from coordinator.commitments import Deal, State
 from coordinator.production import Production, prepare
 from coordinator.times import SECOND_US
 from solver import TooLarge
@@ -106,12 +108,16 @@ def test_a_cycle_that_somebody_waits_for_plans_one_round_and_the_next_goes_on(
     assert not desk.core.production.has_news
 
 
-def test_a_cycle_plans_as_far_as_its_work_goes_and_the_next_goes_on(guides: GuidesBeside, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("laid_work", [0, 100, 10**9])
+def test_a_cycle_plans_as_far_as_its_work_goes_and_the_next_goes_on(
+    guides: GuidesBeside, monkeypatch: pytest.MonkeyPatch, laid_work: int
+) -> None:
     def proposed(desk: Desk) -> int:
         deals = [deal for deal in desk.core.book.deals.values() if deal.state is State.PROPOSED]
         return sum(line.quantity.grains for deal in deals for line in deal.lines if line.serves)
 
     monkeypatch.setattr("coordinator.production.CYCLE_WORK", 500)
+    monkeypatch.setattr("coordinator.workshops.LAID_WORK", laid_work)  # However much laying out takes, walkers have their share.
     desk = desk_led_by(guides)
     desk.core.production._work = 500
     desk.take(*(line for n in range(6) for line in (agent(f"w{n}", 48.6, 2.3), need(f"w{n}", 7, "shield", due=90, end=150))))
@@ -249,3 +255,35 @@ def test_a_service_proposes_what_is_made_by_a_later_tick(tmp_path: Path, guides:
         assert trees == 1
     finally:
         service.close()
+
+
+def test_who_gives_no_part_so_small_makes_room_by_turns_too(guides: GuidesBeside) -> None:
+    lines = [agent("maker", 48.0, 2.0), agent("clinic", 48.1, 2.0), capacity("maker", 40, "sawing"), need("clinic", 1, "chair")]
+    lines += [agent("near", 48.0, 2.0), offer("near", 100, "plank", minimum=11), agent("far", 49.0, 2.0), offer("far", 100, "plank")]
+    desk = Desk(*lines, recipe("designer", "chair", {"chair": 1}, {"plank": 10}, {"sawing": 1}))
+    desk.core.production.guides = guides
+    deals: list[Deal] = []
+    for _ in range(4):
+        deals = desk.cycle()
+        assert guides.wait(LONG_S)
+    assert [sorted(deal.parties) for deal in deals if deal.is_tree] == [["clinic", "far", "maker"]]
+
+
+def test_all_compiled_code_that_plans_call_is_loaded_before_somebody_waits_for_one() -> None:
+    """In a process of its own: here other tests have loaded it."""
+    told = """
+import ast, inspect
+from coordinator.production import prepare
+from solver.engine import making_walk
+from solver.making import gathering, ground, walkers
+
+prepare()
+nodes = [node for module in (gathering, ground, walkers) for node in ast.walk(ast.parse(inspect.getsource(module)))]
+calls = [node.func for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
+names = {call.attr for call in calls if isinstance(call.value, ast.Name) and call.value.id == "kernel"}
+compiled = {name: getattr(making_walk, name) for name in sorted(names) if hasattr(getattr(making_walk, name), "signatures")}
+assert len(compiled) > 5, names
+print(*(name for name, each in compiled.items() if not each.signatures))
+"""
+    answer = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=False, timeout=LONG_S)
+    assert (answer.returncode, answer.stdout.split()) == (0, []), answer.stderr

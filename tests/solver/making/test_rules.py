@@ -16,10 +16,12 @@ from solver.making import (
     effort_of_lines,
     gap,
     place_of_lines,
+    plan_making,
     pool_use,
     tier_worths,
     worth_of_plan,
 )
+from solver.making.reference import reference
 
 Rows = list[tuple[int, ...]]
 
@@ -147,3 +149,50 @@ def test_a_question_that_makes_no_sense_is_refused(change: dict[str, object], to
     ProductionProblem.of(**said)  # type: ignore[arg-type]
     with pytest.raises(BadProblem, match=told):
         ProductionProblem.of(**(said | change))  # type: ignore[arg-type]
+
+
+def undercutting(problem: ProductionProblem, plan: ProductionPlan) -> int:
+    """How many activities and arcs make or bring something for less than it is pressed, one entry after the other."""
+    pressed, scale = plan.thing_pressure, plan.scale
+    found = 0
+    for arc, (start, end, lead) in enumerate(zip(problem.arc_from, problem.arc_to, problem.arc_lead, strict=True)):
+        found += any(
+            pressed[thing, start, bucket] + problem.arc_effort[arc] * problem.load[thing] * scale < pressed[thing, end, bucket + lead]
+            for thing in range(problem.things)
+            for bucket in range(problem.buckets - lead)
+        )
+    for activity, (recipe, place, lead) in enumerate(
+        zip(problem.activity_recipe, problem.activity_place, problem.activity_lead, strict=True)
+    ):
+        inputs, outputs, uses = (
+            range(start[owner], start[owner + 1])
+            for start, owner in ((problem.input_start, recipe), (problem.output_start, recipe), (problem.use_start, activity))
+        )
+        found += any(
+            problem.yield_good[recipe]
+            * sum(problem.output_units[row] * pressed[problem.output_thing[row], place, bucket + lead] for row in outputs)
+            > problem.yield_of[recipe]
+            * (
+                problem.activity_effort[activity] * scale
+                + sum(problem.input_units[row] * pressed[problem.input_thing[row], place, bucket] for row in inputs)
+                + sum(problem.use_grains[row] * plan.pool_pressure[problem.use_pool[row], bucket] for row in uses)
+            )
+            for bucket in range(problem.buckets - lead)
+        )
+    return found
+
+
+@pytest.mark.parametrize("at_once", [1, 500, 1_000_000])
+@pytest.mark.parametrize("seed", range(4))
+def test_pressures_compared_many_at_a_time_are_told_as_one_by_one(seed: int, at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("solver.making.rules.AT_ONCE", at_once)
+    monkeypatch.setattr("solver.making.rules.SHOWN", 10**9)
+    problem = reference(places=6, buckets=1 + 2 * (seed % 2), batches=True, seed=seed).problem
+    plan = plan_making(problem)
+    assert broken_rules(problem, plan) == []
+    random = np.random.default_rng(seed)
+    for _ in range(4):
+        things = plan.thing_pressure + random.integers(0, 2, plan.thing_pressure.shape) * (random.random(plan.thing_pressure.shape) < 0.02)
+        wrong = replace(plan, thing_pressure=things, bound=2**60)
+        told = [sentence for sentence in broken_rules(problem, wrong) if "for less than it is pressed" in sentence]
+        assert len(told) == undercutting(problem, wrong)
