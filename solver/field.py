@@ -13,8 +13,9 @@ from solver.errors import BadProblem, EngineFault, TooLarge
 from solver.fairness import levels_before
 from solver.possible import SPARE, PossibleArcs
 from solver.pressure import read_worth
-from solver.problem import LARGEST, Ints, Problem, ints
-from solver.turns import InTurns, Passes, at_once, by_rows, counted, folded, written
+from solver.problem import LARGEST, Ints, Problem, ints, unchecked
+from solver.tables import empty, let_go, zeros
+from solver.turns import InTurns, Passes, at_once, by_rows, counted, folded, steps_of, written
 
 __all__ = ["Comparison", "Field", "prepare"]
 
@@ -95,7 +96,7 @@ class Field:
 
         self._kernel: Any = kernel
         self._engine: Any = layout
-        self.budget = None if budget is None else min(_whole(budget, "the budget is"), UNBOUNDED)
+        self.budget = budget
         self._levels, self._hysteresis = problem.levels, problem.hysteresis
         self._free_arcs: list[int] = []
         self._leaving: list[int] = []  # arcs that are taken out at the end of the search
@@ -159,6 +160,15 @@ class Field:
             return False
         state = self._layout.net.state
         return bool(state[self._kernel.ROOT] < 0 and state[self._kernel.WAITING] == 0 and not len(self._asking[0]))
+
+    @property
+    def budget(self) -> int | None:
+        """Nodes visited in one call, about; None where every call goes on to the end."""
+        return self._budget
+
+    @budget.setter
+    def budget(self, visits: int | None) -> None:
+        self._budget = None if visits is None else steps_of(visits)
 
     @property
     def worth(self) -> int:
@@ -275,11 +285,11 @@ class Field:
         columns = (self._offer, self._need, self._effort, self._most, self._kept)
         offer, need, effort, most, kept = yield from _copied(*(column.values for column in columns))
         claim, tier, rise, run = yield from _copied(*(column.values for column in (self._claim, self._tier, self._rise, self._run)))
-        supply, received, demand = (np.empty(len(nodes), dtype=np.int64) for nodes in (offers, claims, needs))
+        supply, received, demand = (empty(len(nodes), np.int64) for nodes in (offers, claims, needs))
         yield written(supply, lambda rows: gate[offers[rows], kernel.LIMIT])
         yield written(received, lambda rows: gate[claims[rows], kernel.SEEN])
         yield written(demand, lambda rows: self._units_at(needs[rows], ways[rows]))
-        return Problem(
+        return unchecked(  # It was, when it came.
             supply=supply,
             demand=demand,
             claim=claim,
@@ -292,10 +302,10 @@ class Field:
             need=need,
             effort=effort,
             most=most,
-            minimum=np.zeros(len(offer), dtype=np.int64),
+            minimum=zeros(len(offer), np.int64),
             kept=kept,
             hysteresis=self._hysteresis,
-            checked=True,  # when it came
+            pack=None,
         )
 
     def ends(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -435,7 +445,8 @@ class Field:
             self._layout.net.gate[node, self._kernel.UNITS] = supply
             self._kernel.press_offer(self._layout.net, node)
 
-        self._let(come, lambda: (_to_come(len(needs)), self._nodes(self._need_node, needs)), nodes=1, efforts=efforts, offered=supply)
+        coming = _Coming(offers=1, arcs=len(needs))
+        self._let(come, lambda: (_to_come(len(needs)), self._nodes(self._need_node, needs)), coming, efforts=efforts, offered=supply)
         return offer
 
     def add_claim(self, tier: int, rise: int, run: int, received: int = 0) -> int:
@@ -454,7 +465,7 @@ class Field:
             for column, value in ((self._tier, tier), (self._rise, rise), (self._run, run), (self._sole, -1), (self._claim_node, node)):
                 column.add(value)
 
-        self._let(come, nodes=1, received=received, rise=rise, run=run)
+        self._let(come, coming=_Coming(claims=1), received=received, rise=rise, run=run)
         return claim
 
     def add_need(
@@ -485,7 +496,7 @@ class Field:
                 self._attach(offer, need, effort, limit)
             self._asking = np.full(1, node), np.full(1, way), np.full(1, demand)
 
-        self._let(come, ends, nodes=2, efforts=efforts, asked=demand)
+        self._let(come, ends, _Coming(needs=1, arcs=len(offers)), efforts=efforts, asked=demand)
         return need
 
     def admit(self, claims: Ints, needs: Ints, offers: Ints) -> None:
@@ -561,7 +572,7 @@ class Field:
             self._attach(offer, need, *efforts, *limits)
             self._adjust(arc)
 
-        self._let(come, lambda: self._ends_of([offer], [need]), efforts=efforts)
+        self._let(come, lambda: self._ends_of([offer], [need]), _Coming(arcs=1), efforts=efforts)
         return arc
 
     def add_arcs(
@@ -595,7 +606,7 @@ class Field:
                 self._note_arc(*arc)
             self._clipped += zip(rows, limits, strict=True)
 
-        self._let(come, lambda: self._ends_of(offers, needs), efforts=efforts)
+        self._let(come, lambda: self._ends_of(offers, needs), _Coming(arcs=len(offers)), efforts=efforts)
         return arcs
 
     def _join_at_once(self, offers: Any, needs: Any, efforts: Any, most: Any) -> bool:
@@ -701,7 +712,7 @@ class Field:
 
     def go_on(self, budget: int | None = None) -> bool:
         """Go on with what is not settled yet, about ``budget`` visits of nodes long; return whether it is at rest."""
-        visits = UNBOUNDED if budget is None else min(_whole(budget, "the budget is"), UNBOUNDED)
+        visits = UNBOUNDED if budget is None else min(steps_of(budget), UNBOUNDED)
         if self._before is not None:
             visits = self._first(self._before, visits)
             if self._before is not None:
@@ -720,7 +731,7 @@ class Field:
 
     @property
     def _visits(self) -> int:
-        return UNBOUNDED if self.budget is None else self.budget
+        return UNBOUNDED if self.budget is None else min(self.budget, UNBOUNDED)
 
     def _settle(self) -> None:
         self.go_on(self.budget)
@@ -746,12 +757,12 @@ class Field:
         self,
         come: Callable[[], None],
         ends: Callable[[], tuple[Ints, Ints]] = lambda: (NOTHING, NOTHING),
+        coming: "_Coming | None" = None,
         *,
-        nodes: int = 0,
         efforts: Sequence[int] = (),
         **units: int,
     ) -> None:
-        """Let something come, once there is room for so many nodes, and arcs between those at the ``ends``; and settle.
+        """Let something come, once there is room for it, and for the engine's arcs between the nodes at the ``ends``; and settle.
 
         All is built anew before where the worth of a step may no longer outweigh every chain of exchanges. ``units`` that come are
         counted as `_fit` does, when it comes.
@@ -760,28 +771,29 @@ class Field:
         if farthest > self._scale.farthest or min(offers, needs) + 1 > self._scale.ends:
             scale = self._scale_for(offers, needs, max(farthest, int(self._effort.values.max(initial=0))))
         counts = self._counted(**units)
-        self._before, self._to_drop = InTurns(self._coming(come, ends, nodes, counts)), True
+        self._before, self._to_drop = InTurns(self._coming(come, ends, coming or _Coming(), counts)), True
         if scale is not None:
             self._before, self._later = InTurns(self._building_anew(scale)), self._before
         self._settle()
 
     def _coming(
-        self, come: Callable[[], None], ends: Callable[[], tuple[Ints, Ints]], nodes: int, counts: tuple[int, int, int, int]
+        self, come: Callable[[], None], ends: Callable[[], tuple[Ints, Ints]], coming: "_Coming", counts: tuple[int, int, int, int]
     ) -> Passes[None]:
         """Make room for what is to come."""
-        tails, heads = ends()
-        yield from self._engine.making_room(self._layout, nodes, tails, heads)
-        arcs = max(0, len(tails) - len(self._free_arcs))
-        if nodes:
-            for column in (self._offer_node, self._need_node, self._way, self._claim):
-                yield from column.making_room(nodes)
-            for column in (self._claim_node, self._tier, self._rise, self._run, self._sole):
-                yield from column.making_room(nodes)
-        if arcs:
-            for rows in (self._row, self._twin, self._offer, self._need):
-                yield from rows.making_room(arcs)
-            for column in (self._effort, self._most, self._kept):
-                yield from column.making_room(arcs)
+        nodes = coming.offers + coming.claims + 2 * coming.needs  # Beside a need, its claim may get a node of its own.
+        yield from self._engine.making_room(self._layout, nodes, *ends())
+        columns: list[tuple[int, tuple[_Column[Any], ...]]] = [
+            (coming.offers, (self._offer_node,)),
+            (coming.claims, (self._claim_node, self._tier, self._rise, self._run, self._sole)),
+            (coming.needs, (self._need_node, self._way, self._claim)),
+            (
+                max(0, coming.arcs - len(self._free_arcs)),
+                (self._row, self._twin, self._offer, self._need, self._effort, self._most, self._kept),
+            ),
+        ]
+        for more, some in columns:
+            for column in some if more else ():
+                yield from column.making_room(more)
         self._to_drop = False
         self._offered, self._asked, self._most_received, self._steepest = counts
         come()
@@ -789,10 +801,15 @@ class Field:
     def _building_anew(self, scale: "_Scale") -> Passes[None]:
         """Build all anew from how it stands, at another worth of a step."""
         problem = yield from self._reading()
-        pinned = np.empty(len(problem.offer), dtype=np.int64) if self._pins else None
+        pinned = empty(len(problem.offer), np.int64) if self._pins else None
         if pinned is not None:
             yield written(pinned, partial(self._summed, self._kernel.PINNED))
+        before = [*self._layout.net, *(column._rows for column in vars(self).values() if isinstance(column, _Column))]
+        before += [] if pinned is None else [pinned]
+        before += [each for each in map(partial(getattr, problem), Problem.__slots__) if isinstance(each, np.ndarray)]
         yield from self._laying_out(problem, pinned, scale)
+        del problem, pinned
+        yield from let_go(before)
 
     def _scale_for(self, offers: int, needs: int, farthest: int) -> "_Scale":
         """Return what a step of urgency is to weigh for so many ends and efforts up to the farthest, with headroom. Raises `TooLarge`."""
@@ -1046,7 +1063,7 @@ class _Column(Generic[Kind]):
     def making_room(self, more: int) -> Passes[None]:
         """Return the passes that make space for so many further entries."""
         if self.count + more > len(self._rows):
-            rows = np.empty(2 * (self.count + more) + 16, dtype=self._rows.dtype)
+            rows = empty(2 * (self.count + more) + 16, self._rows.dtype)
             yield written(rows[: self.count], self.values)
             self._rows = rows
 
@@ -1077,6 +1094,15 @@ class _Column(Generic[Kind]):
         return self.count - 1
 
 
+class _Coming(NamedTuple):
+    """How many of what have positions are to come."""
+
+    offers: int = 0
+    claims: int = 0
+    needs: int = 0
+    arcs: int = 0
+
+
 class _Scale(NamedTuple):
     """What a step of urgency and what is kept weigh, and for which problems that is enough."""
 
@@ -1096,12 +1122,12 @@ def _columns(kind: type[Kind], *arrays: Ints | NDArray[np.int32]) -> Passes[list
 
 def _roomy(count: int, kind: type[Kind]) -> _Column[Kind]:
     """Return a column of so many entries that are still to be written, with room for as many more."""
-    return _Column(np.empty(2 * count, dtype=kind), count)
+    return _Column(empty(2 * count, kind), count)
 
 
 def _copied(*arrays: Ints | NDArray[np.int32]) -> Passes[list[Ints]]:
     """Come to arrays of their own, the same in them."""
-    copies = [np.empty(len(values), dtype=np.int64) for values in arrays]
+    copies = [empty(len(values), np.int64) for values in arrays]
     for table, values in zip(copies, arrays, strict=True):
         yield written(table, values)
     return copies

@@ -1,16 +1,17 @@
 """What the solver is asked and what it answers: whole numbers in arrays, a position being the only name anything has."""
 
 import operator
-from dataclasses import InitVar, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from solver.errors import BadProblem, TooLarge
+from solver.tables import empty
 from solver.turns import InTurns, Passes, at_once, folded, written
 
-__all__ = ["TIERS", "Allocation", "Gap", "Ints", "Problem", "ints"]
+__all__ = ["TIERS", "Allocation", "Gap", "Ints", "Problem", "ints", "unchecked"]
 
 Ints = NDArray[np.int64]
 
@@ -56,12 +57,10 @@ class Problem:
     kept: Ints  # (A,) units proposed now and not yet answered; moving them must gain more than `hysteresis` levels
     hysteresis: int = 0
     pack: Ints | None = None  # (M,) units an offer gives at a time: its parts are whole packs of so many; None: of single units
-    checked: InitVar[bool] = False  # whether the arrays are known to fit together, as they were checked by turns
 
-    def __post_init__(self, checked: bool) -> None:
+    def __post_init__(self) -> None:
         """Raise `BadProblem` where arrays do not fit together or leave their ranges."""
-        if not checked:
-            at_once(_checking(self))
+        at_once(_checking(self))
 
     @classmethod
     def of(
@@ -170,7 +169,7 @@ class Problem:
     ) -> "Passes[Problem]":
         supplies, demands, offers, needs = _flat("supply", supply), _flat("demand", demand), _flat("offer", offer), _flat("need", need)
         if claim is None:
-            claims = np.empty(len(demands), dtype=np.int64)
+            claims = empty(len(demands), np.int64)
             yield written(claims, lambda rows: np.arange(*rows.indices(len(claims))))
         else:
             claims = _flat("claim", claim)
@@ -186,11 +185,11 @@ class Problem:
         if most is None:
             if len(offers) != len(needs):
                 raise BadProblem(f"{len(offers)} arcs start and {len(needs)} end: give every arc both ends")
-            limits = np.empty(len(offers), dtype=np.int64)
+            limits = empty(len(offers), np.int64)
             yield written(limits, lambda rows: np.minimum(supplies[offers[rows]], demands[needs[rows]]))
         else:
             limits = _flat("most", most)
-        problem = cls(
+        problem = unchecked(  # by what came before and follows it is, until when nobody has it
             supply=supplies,
             demand=demands,
             claim=claims,
@@ -207,7 +206,6 @@ class Problem:
             kept=(yield from _filled(len(offers), 0)) if kept is None else ints(kept),
             hysteresis=int(hysteresis),
             pack=None if pack is None else ints(pack),
-            checked=True,  # by what came before and follows, until when nobody has it
         )
         yield from _check_entries(problem)
         return problem
@@ -240,6 +238,16 @@ class Allocation:
     relaxed_flow: Ints  # (A,) what the pressures prove optimal; the same as `flow` unless minimum parts or packs bite
 
 
+def unchecked(**entries: Any) -> Problem:
+    """Return the problem of all its entries by name, for whoever knows that they fit together, or goes on to check them by turns."""
+    problem = object.__new__(Problem)
+    for entry in fields(Problem):
+        object.__setattr__(problem, entry.name, entries.pop(entry.name))
+    if entries:
+        raise TypeError(f"a problem has no {', '.join(entries)}")
+    return problem
+
+
 def ints(values: ArrayLike) -> Ints:
     """Return an array of int64, as it came where it is one; `BadProblem` for fractions, `TooLarge` beyond 64 bits."""
     array = np.asarray(values)
@@ -264,7 +272,7 @@ def _check_form(name: str, array: NDArray[Any]) -> None:
 
 def _filled(count: int, value: int) -> Passes[Ints]:
     """Come to an array of so many entries, each of them the same."""
-    array = np.empty(count, dtype=np.int64)
+    array = empty(count, np.int64)
     yield written(array, value)
     return array
 

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Generator
 from functools import partial
+from operator import index
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["InTurns", "Pass", "Passes", "at_once", "by_rows", "counted", "folded", "written"]
+from solver.errors import BadProblem
+
+__all__ = ["InTurns", "Pass", "Passes", "at_once", "by_rows", "counted", "folded", "steps_of", "written"]
 
 Result = TypeVar("Result")
 
@@ -34,8 +37,9 @@ class InTurns(Generic[Result]):
     def go_on(self, steps: int) -> int:
         """Go on for so many steps, or to the end if that comes before; return how many are left.
 
-        What one turn refuses, every later one refuses too.
+        What one turn refuses, every later one refuses too. BadProblem where steps are no whole number from 0 on.
         """
+        steps = steps_of(steps)
         if self._refusal is not None:
             raise self._refusal
         try:
@@ -58,6 +62,17 @@ class InTurns(Generic[Result]):
         except StopIteration as end:
             self.result, self.done = end.value, True
         self._next = 0
+
+
+def steps_of(budget: int) -> int:
+    """Return how many steps a turn may take; BadProblem for what is no whole number from 0 on."""
+    try:
+        steps = index(budget)
+    except TypeError as no:
+        raise BadProblem(f"the budget is {budget!r}: a whole number is expected") from no
+    if steps < 0:
+        raise BadProblem(f"the budget is {steps}: at least 0 is expected, with which a turn does nothing")
+    return steps
 
 
 def at_once(passes: Passes[Result]) -> Result:

@@ -30,7 +30,10 @@ CLOCKS = {"now", "utcnow", "today"}
 
 # Where the world is touched on purpose; all the rest of coordinator, and all of solver, is the core.
 EDGES = ("coordinator.adapters", "coordinator.cli", "coordinator.client", "coordinator.ending", "coordinator.settings", "connectors")
-ALLOWED_IN_CORE = {("coordinator.stream", "threading")}  # the lock of the log in memory, which tests and simulations share between threads
+ALLOWED_IN_CORE = {
+    ("coordinator.stream", "threading"),  # the lock of the log in memory, which tests and simulations share between threads
+    ("solver.tables", "mmap"),  # memory of no file, which is all there is of the world in it
+}
 # Kafka's clients belong here alone.
 OF_KAFKA = {f"coordinator.adapters.{name}" for name in ("kafka_log", "kafka_group", "kafka_probes", "confluent_log")}
 

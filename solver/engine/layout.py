@@ -10,6 +10,7 @@ from solver.engine import kernel
 from solver.engine.kernel import Arcs, Claims, Network, Rows
 from solver.errors import EngineFault, TooLarge
 from solver.problem import TIERS, Ints, Problem
+from solver.tables import empty, let_go, zeros
 from solver.turns import Passes, at_once, written
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
 NOTHING = np.empty(0, dtype=np.int64)
 LARGEST_WORTH = 1 << 58  # of one unit; distances stay below 8 times that
 LEAST_HEAP = 1 << 15  # entries, so that small dense networks need not wait for more
+LEAST_SPACE = 4  # places that a node without any gets, as `kernel.attach` has it
 SPARE = 3  # rows made for each row filled: pages that are never touched cost nothing
 
 
@@ -96,15 +98,15 @@ def laying_out(problem: Problem, step: int, margin: int) -> Passes[Layout]:
     before: see `lay_out`.
     """
     offers, needs, count = len(problem.supply), len(problem.demand), len(problem.tier)
-    size = np.zeros(count, dtype=np.int64)
-    at, sole = np.empty((2, count), dtype=np.int64)
+    size = zeros(count, np.int64)
+    at, sole = empty((2, count), np.int64)
     claims = Claims(at, sole, problem.tier, problem.received, problem.rise, problem.run)
     following = np.full(1, offers + needs)
     yield needs, partial(kernel.count_needs, problem.claim, size)
     yield count, partial(kernel.number_claims, size, following, claims)
     nodes = int(following[0])
 
-    twin, way = np.empty(len(problem.offer), dtype=np.int32), np.empty(needs, dtype=np.int64)
+    twin, way = empty(len(problem.offer), np.int32), empty(needs, np.int64)
     groups = yield from _groups_of_arcs(problem, step, size, claims, twin, way)
     rows = sum(length for length, _ in groups)
     net = _empty_network(nodes, rows)
@@ -116,7 +118,7 @@ def laying_out(problem: Problem, step: int, margin: int) -> Passes[Layout]:
     for length, arcs in groups:
         yield length, partial(kernel.lay_arcs, net, arcs, rank)
 
-    offer_node, need_node, claim_node = (np.empty(length, dtype=np.int64) for length in (offers, needs, count))
+    offer_node, need_node, claim_node = (empty(length, np.int64) for length in (offers, needs, count))
     yield offers, partial(kernel.fill_offers, net, rank, problem.supply, offer_node)
     yield needs, partial(kernel.fill_needs, net, rank, offers, need_node)
     yield count, partial(kernel.fill_claims, net, rank, claims, margin, claim_node)
@@ -129,14 +131,14 @@ def _groups_of_arcs(problem: Problem, step: int, size: Ints, claims: Claims, twi
     own = parts = Arcs(problem.offer, problem.need, offers, problem.effort, problem.most, 0)
     kept, ways = np.zeros((2, 1), dtype=np.int64)
     if problem.hysteresis:
-        tail, head, cost, most, rest = np.empty((5, length), dtype=np.int64)
+        tail, head, cost, most, rest = empty((5, length), np.int64)
         parts = Arcs(tail, head, offers, cost, most, length)
         yield length, partial(kernel.part_kept, own, problem.kept, problem.hysteresis * step, rest, parts, twin, kept)
         own = own._replace(most=rest)
     else:
         yield written(twin, -1)
-    tail, head = np.empty((2, needs), dtype=np.int64)
-    nothing = np.zeros(needs, dtype=np.int64)
+    tail, head = empty((2, needs), np.int64)
+    nothing = zeros(needs, np.int64)
     to_claims = Arcs(tail, head, 0, nothing, nothing, length + int(kept[0]))
     yield needs, partial(kernel.make_ways, problem.claim, size, offers, claims, way, to_claims, ways)
     return [(length, own), (int(kept[0]), parts), (int(ways[0]), to_claims)]
@@ -145,14 +147,15 @@ def _groups_of_arcs(problem: Problem, step: int, size: Ints, claims: Claims, twi
 def _near_order(net: Network, groups: list[tuple[int, Arcs]], nodes: int) -> Passes[Rows]:
     """Lay out where the places of nodes are, and come to (nodes,) the rank of each: what is near in the network is near in memory."""
     ends = 2 * sum(length for length, _ in groups)
-    first, near = np.zeros(2 * nodes + 2, dtype=np.int32), np.empty(ends, dtype=np.int32)
+    first, near = zeros(2 * nodes + 2, np.int32), empty(ends, np.int32)
     for length, arcs in groups:
         yield length, partial(kernel.count_ends, arcs, first)
     yield 2 * nodes + 1, partial(kernel.add_up, first)
     yield written(near, 0)
     for length, arcs in groups:
         yield length, partial(kernel.note_ends, arcs, first, near)
-    rank, queue, reached = np.full(nodes, -1, dtype=np.int32), np.empty(nodes, dtype=np.int32), np.zeros(5, dtype=np.int64)
+    rank, queue, reached = empty(nodes, np.int32), empty(nodes, np.int32), np.zeros(5, dtype=np.int64)
+    yield written(rank, -1)
     yield nodes + ends, partial(kernel.near_order, net, first, near, rank, queue, reached)
     return rank
 
@@ -185,7 +188,7 @@ def _empty_network(nodes: int, arcs: int) -> Network:
 def _rows(shape: int | tuple[int, int], kind: Any) -> Any:
     """Return an array that begins where a cache line does, so that a row of it is not in two."""
     size = int(np.prod(shape)) * np.dtype(kind).itemsize
-    table = np.empty(size + kernel.LINE, dtype=np.uint8)
+    table = empty(size + kernel.LINE, np.uint8)
     begin = -table.ctypes.data % kernel.LINE
     return table[begin : begin + size].view(kind).reshape(shape)
 
@@ -223,16 +226,16 @@ def asking(layout: Layout, problem: Problem, pinned: Ints | None = None) -> Pass
     net, need_node, claim_node, way, twin = layout.net, layout.need_node, layout.claim_node, layout.way, layout.twin
     needs, arcs, claim, tier = len(problem.demand), len(problem.offer), problem.claim, problem.tier
     if pinned is not None:
-        own, taken = Arcs(problem.offer, problem.need, 0, problem.effort, problem.most, 0), np.zeros(needs, dtype=np.int64)
+        own, taken = Arcs(problem.offer, problem.need, 0, problem.effort, problem.most, 0), zeros(needs, np.int64)
         yield arcs, partial(kernel.pin_arcs, net, layout.offer_node, own, twin, pinned, taken)
         yield needs, partial(kernel.pin_needs, net, claim_node, claim, way, taken)
     if problem.hysteresis or pinned is not None:  # Kept parts have efforts below 0, and what is pinned has its worth.
         yield needs, partial(kernel.press_needs, net, need_node, claim_node, claim, way)
         yield layout.arcs - int(np.count_nonzero(way >= 0)), partial(kernel.press_arcs, net)
-    need_at, following = np.zeros(layout.nodes, dtype=np.int32), np.zeros(TIERS + 1, dtype=np.int64)
+    need_at, following = zeros(layout.nodes, np.int32), np.zeros(TIERS + 1, dtype=np.int64)
     yield needs, partial(kernel.count_tiers, need_node, claim, tier, need_at, following)
     following = np.cumsum(following)
-    events = np.empty(needs, dtype=np.int64), np.empty(needs, dtype=np.int64), np.empty(needs, dtype=np.int64)
+    events = empty(needs, np.int64), empty(needs, np.int64), empty(needs, np.int64)
     yield layout.nodes, partial(kernel.order_needs, need_at, claim, tier, way, problem.demand, following, events)
     return events
 
@@ -241,7 +244,7 @@ def pressures(layout: Layout) -> Ints:
     """Return (nodes,) the least pressures."""
     places = int(layout.net.state[kernel.POOL])
     rows = layout.nodes + places + 1
-    roomy = layout.net._replace(heap=np.empty((rows, 2), dtype=np.int64), link=np.empty(rows, dtype=np.int32))
+    roomy = layout.net._replace(heap=empty((rows, 2), np.int64), link=empty(rows, np.int32))
     least: Ints = kernel.least(roomy, layout.nodes)
     return least
 
@@ -279,7 +282,7 @@ def making_room(layout: Layout, nodes: int, tails: Ints, heads: Ints) -> Passes[
         lengths |= {"heap": 6 * rows, "link": 6 * rows, "label": 4 * rows, "stack": 4 * rows}
     if lines > len(net.arc):
         lengths |= {"arc": 2 * lines, "cost": 2 * lines}
-    needed = _places(net.space[:, 0], tails) + _places(net.space[:, 1], heads)
+    needed = _places(net, 0, tails) + _places(net, 1, heads)
     if int(net.state[kernel.POOL]) + needed > len(net.place):
         lengths["place"] = 2 * len(net.place) + needed
     waiting = max(rows, int(net.state[kernel.WAITING]) + 2 * len(tails)) + 64
@@ -288,13 +291,18 @@ def making_room(layout: Layout, nodes: int, tails: Ints, heads: Ints) -> Passes[
     return _moving(layout, lengths)
 
 
-def _places(space: Rows, nodes: Ints) -> int:
-    """Return how many places arcs on one side of nodes take at most: a node that has no space left gets twice as much, at the end."""
-    if not len(nodes):
-        return 0
-    ends, arcs = np.unique(nodes, return_counts=True)
-    spaces = np.where(ends < 0, 0, space[ends]).astype(np.int64)
-    return int((4 * (spaces + arcs) + 16).sum()) + 16 * int((nodes < 0).sum())
+def _places(net: Network, side: int, nodes: Ints) -> int:
+    """Return how many places at the end of the pool arcs on one side of nodes take: a node that has no space left gets twice as much.
+
+    Of nodes yet to come it is not said which arc is whose: each takes 4 at most, as twice the space of 4, 8, 16 and so on is less.
+    """
+    ends, arcs = np.unique(nodes[nodes >= 0], return_counts=True)
+    needed = LEAST_SPACE * int(np.count_nonzero(nodes < 0))
+    space, wanted = net.space[ends, side].astype(np.int64), net.span[ends, (kernel.COUNT, kernel.INTO + kernel.COUNT)[side]] + arcs
+    while (short := space < wanted).any():
+        space = np.where(short, np.maximum(LEAST_SPACE, 2 * space), space)
+        needed += int(space[short].sum())
+    return needed
 
 
 def _moving(layout: Layout, lengths: dict[str, int]) -> Passes[None]:
@@ -304,9 +312,12 @@ def _moving(layout: Layout, lengths: dict[str, int]) -> Passes[None]:
         table = getattr(layout.net, name)
         tables[name] = moved = _rows((max(length, len(table)), *table.shape[1:]), table.dtype)
         yield written(moved[: used[name]], table[: used[name]])
+        del table
     if "edge" in tables:
         tables["span"] = tables["edge"].view(np.int32)
+    before = [getattr(layout.net, name) for name in tables]
     layout.net = layout.net._replace(**tables)
+    yield from let_go(before)
 
 
 def new_node(layout: Layout, kind: int) -> int:

@@ -23,6 +23,7 @@ from solver_instances import plane
 
 from coordinator.cli.serve import HANDED_OVER_S
 from solver import Problem
+from solver.engine.layout import _rows
 from solver.field import Field, prepare
 
 LATE_MS = 5.0
@@ -108,9 +109,14 @@ def checked_by_turns(problem: Problem) -> Waits:
 
 def grown_by_turns(field: Field) -> Waits:
     """Return the CPU milliseconds of each turn once one more offer and its arc find no room, so that all tables of both move."""
-    used, net = field._layout.in_use(), field._layout.net
-    full = {name: getattr(net, name)[: used[name]] for name in ("node", "edge", "space", "gate", "arc", "cost", "place")}
-    field._layout.net = net._replace(**full, span=full["edge"].view(np.int32))
+    used = field._layout.in_use()
+    full = {}
+    for name in ("node", "edge", "space", "gate", "arc", "cost", "place"):
+        table = getattr(field._layout.net, name)[: used[name]]
+        full[name] = _rows(table.shape, table.dtype)
+        full[name][:] = table
+    field._layout.net = field._layout.net._replace(**full, span=full["edge"].view(np.int32))
+    del full, table  # They are given back once they have moved.
     return [turn(lambda: field.add_offer(1, [0], [1])), *settled(field)]
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from solver import BadProblem, Problem, TooLarge, solve, staircase
+from solver.problem import unchecked
 
 
 @pytest.fixture
@@ -173,3 +174,20 @@ def test_efforts_too_large_to_compare_exactly_are_refused(effort, levels):
 def test_staircases_too_long_to_count_are_refused():
     with pytest.raises(TooLarge, match="larger packs"):
         Problem.of([5], [2**40], staircase=([2**30], [1], 100))
+
+
+def test_a_turn_of_fewer_than_no_steps_is_refused():
+    for steps, told in ((-1, "the budget is -1: at least 0 is expected"), (0.5, "the budget is 0.5: a whole number is expected")):
+        with pytest.raises(BadProblem, match=told):
+            Problem.by_turns([1], [1]).go_on(steps)
+
+
+def test_what_is_known_to_fit_is_taken_as_it_is_and_nothing_tells_that_it_was_not_looked_at(problem):
+    entries = vars_of(problem)
+    known = unchecked(**entries)
+    assert all(each is entries[name] for name, each in vars_of(known).items())
+    assert not hasattr(known, "checked")
+    with pytest.raises(KeyError, match="effort"):
+        unchecked(**{name: each for name, each in entries.items() if name != "effort"})
+    with pytest.raises(TypeError, match="a problem has no colour"):
+        unchecked(**entries, colour=1)

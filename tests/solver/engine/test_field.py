@@ -269,6 +269,8 @@ def test_what_is_asked_while_a_field_is_still_being_built_waits_for_that() -> No
         lambda field: field.change_most(0, None),
         lambda field: field.pin(0, 1.5),
         lambda field: field.go_on(1.5),
+        lambda field: field.go_on(-1),
+        lambda field: setattr(field, "budget", -1),
     ],
 )
 @pytest.mark.parametrize("budget", [None, 0])
@@ -333,7 +335,10 @@ def test_what_64_bits_do_not_hold_is_refused_and_changes_nothing(huge, budget) -
 
 @pytest.mark.parametrize(
     "asked",
-    [{"budget": 1.5}, {"farthest": 0.5}, {"farthest": -1}, {"pinned": [0.5]}, {"pinned": [2**63]}, {"pinned": [-1]}, {"pinned": [1, 1]}],
+    [
+        *({"budget": 1.5}, {"budget": -1}, {"farthest": 0.5}, {"farthest": -1}),
+        *({"pinned": [0.5]}, {"pinned": [2**63]}, {"pinned": [-1]}, {"pinned": [1, 1]}),
+    ],
 )
 def test_a_field_that_cannot_be_meant_is_not_built(asked) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(BadProblem, match=r"expected|64 bits"):

@@ -1,5 +1,6 @@
 """A field that outgrows its tables, or the worth of a step: it goes on by turns, to the same last byte wherever they end."""
 
+import weakref
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 
 from solver import Problem, TooLarge
 from solver.engine import layout
-from solver.field import Field
+from solver.engine.kernel import POOL
+from solver.field import Field, _Column
 from tests.solver.engine.instances import everything, problem_of
 from tests.solver.engine.test_field import verify
 
@@ -82,6 +84,48 @@ def test_by_turns_every_byte_is_what_it_is_in_one_piece(seed: int) -> None:
     assert let_go > 9
 
 
+@pytest.mark.parametrize("seed", [0, 1, 2, 3, 12])
+def test_no_more_places_are_taken_than_room_was_made_for(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    places = layout._places
+    monkeypatch.setattr(layout, "_places", lambda *asked: made.append(places(*asked)) or made[-1])
+    field, taken = Field(problem_of(seed, most_nodes=8)), []
+    for happens in growing(field, seed):
+        before, scale = int(field._layout.net.state[POOL]), field._scale
+        made.clear()
+        happens(field)
+        if field._scale == scale:
+            taken.append(int(field._layout.net.state[POOL]) - before)
+            assert taken[-1] <= sum(made)
+    assert sum(taken) > 1_000
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_at_a_hub_that_has_room_one_arc_more_takes_none_but_at_its_other_end(side: int) -> None:
+    hub, ends = np.zeros(200, dtype=np.int64), np.arange(200)
+    one, many = np.array([400]), np.full(201, 2)
+    field = Field(Problem.of(one, many, hub, ends, ends) if side == 0 else Problem.of(many, one, ends, hub, ends))
+
+    def room(arc: tuple[int, int]) -> int:
+        tails, heads = (field._nodes(nodes, [end]) for nodes, end in zip((field._offer_node, field._need_node), arc, strict=True))
+        return layout._places(field._layout.net, 0, tails) + layout._places(field._layout.net, 1, heads)
+
+    arc = (0, 200) if side == 0 else (200, 0)
+    assert room(arc) == 4 + 400  # The hub's places were all in use.
+    assert field.add_arc(*arc, 1) == 200
+    field.remove_arc(0)
+    assert room(arc) == 0
+
+
+def test_what_comes_has_room_made_for_it_alone() -> None:
+    field = Field(Problem.of([2], [3], [0], [0], [1]))
+    columns = {name: column._rows for name, column in vars(field).items() if isinstance(column, _Column)}
+    for _ in range(40):
+        field.add_offer(9, [0], [0])
+    moved = {name for name, rows in columns.items() if getattr(field, name)._rows is not rows}
+    assert moved == {"_offer_node", "_row", "_twin", "_offer", "_need", "_effort", "_most", "_kept"}
+
+
 def outgrown(budget: int | None) -> tuple[Field, Happening]:
     """Return a field, and what makes it be built anew."""
     return Field(problem_of(7), budget=budget), lambda field: field.add_offer(9, [0, 1], [100_000, 3])
@@ -150,6 +194,25 @@ def test_a_table_that_moves_is_read_a_step_at_a_time() -> None:
     while not field.go_on(1):
         turns += 1
     assert turns >= held // 256
+
+
+@pytest.mark.parametrize("case", [full, outgrown])
+def test_tables_are_let_go_one_a_turn(case: Callable[[int | None], tuple[Field, Happening]]) -> None:
+    field, happens = case(1)
+    field.finish()
+    tables = [weakref.ref(table) for name, table in field._layout.net._asdict().items() if name not in {"state", "bucket"}]
+    tables += [weakref.ref(column._rows) for column in vars(field).values() if isinstance(column, _Column)]
+
+    def held() -> int:
+        return sum(table() is not None for table in tables)
+
+    happens(field)
+    left = [held()]
+    while not field.go_on(1):
+        left.append(held())
+    left.append(held())
+    assert min(np.diff(left)) == -1
+    assert left[0] - left[-1] >= 10
 
 
 @pytest.mark.parametrize("budget", [None, 1])
