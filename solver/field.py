@@ -541,7 +541,8 @@ class Field:
         margin, layout = self._scale.margin, self._layout
         worth = self._scale.worth * ((self._levels + 2 * margin) * (3 - tier) + margin + self._levels)
         event = np.empty((3, len(claim)), dtype=np.int64)
-        come = worth, received, rise, run, claim, demand, supply, event
+        known = np.sort(self._claim_node.values[claim[claim < counts[2]]])
+        come = worth, received, rise, run, claim, demand, supply, event, known
         if not self._kernel.admit(layout.net, self._nodes_known(), (*counts, layout.nodes, layout.arcs), *come):
             return False
         layout.nodes += len(claims) + len(needs) + len(supply)
@@ -626,7 +627,8 @@ class Field:
         if max(lists[2]) > self._scale.farthest or min(ends) >= self._scale.ends:  # All has to be built anew.
             return False
         counts = layout.nodes, layout.arcs, self._row.count
-        if not self._kernel.join_all(layout.net, self._nodes_known(), self._listed(), counts, offer, need, effort, limit):
+        ends_of = np.sort(self._offer_node.values[offer]), np.sort(self._need_node.values[need])
+        if not self._kernel.join_all(layout.net, self._nodes_known(), self._listed(), counts, offer, need, effort, limit, *ends_of):
             return False
         self._clipped += zip(range(layout.arcs, layout.arcs + len(offer)), lists[3], strict=True)
         layout.arcs += len(offer)

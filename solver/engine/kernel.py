@@ -59,6 +59,7 @@ __all__ = [
     "least",
     "least_at",
     "make_ways",
+    "more_places",
     "near_order",
     "note_ends",
     "number_claims",
@@ -105,6 +106,7 @@ FLOW, MOST, PINNED, PLACES = range(4)
 # Columns of `Network.span`, for arcs out of a node; `INTO` further for arcs into it.
 START, COUNT, LOOSE = 10, 11, 12
 INTO = 3
+LEAST_SPACE = 4  # places on a side of a node that has any
 
 # Columns of `Network.place`.
 END, ARC, COST = range(3)
@@ -397,7 +399,7 @@ def _make_space(net: Network, u: int, offset: int) -> None:
     if count < space:
         return
     begin = state[POOL]
-    space = max(4, 2 * space)
+    space = max(LEAST_SPACE, 2 * space)
     for x in range(count):
         for column in range(3):
             place[begin + x, column] = place[start + x, column]
@@ -424,6 +426,22 @@ def _note_arc(net: Network, a: int, tail: int, head: int, cost: int, most: int) 
     arc[a, MOST] = most
     arc[a, PINNED] = 0
     arc[a, PLACES] = out << 32 | into
+
+
+@lean
+def more_places(net: Network, nodes: Ints, offset: int) -> int:
+    """Return how many places at the end of the pool arcs take on one side of nodes, which come in order, each as often as it gets one."""
+    places, begin, side = 0, 0, 0 if offset == 0 else 1
+    for x in range(len(nodes)):
+        u = nodes[x]
+        if x + 1 < len(nodes) and nodes[x + 1] == u:
+            continue
+        space, wanted = int(net.space[u, side]), net.span[u, offset + COUNT] + x + 1 - begin
+        while space < wanted:
+            space = max(LEAST_SPACE, 2 * space)
+            places += space
+        begin = x + 1
+    return places
 
 
 @lean
@@ -1542,17 +1560,19 @@ def admit(
     demand: Ints,
     supply: Ints,
     event: Ints,
+    known: Ints,
 ) -> bool:
     """Give new claims, needs of claims and offers their nodes, none of them with arcs; return whether there was room, else nothing changed.
 
     `counts` are the offers, needs, claims, nodes and arcs there are. What is to `happen` to the needs is written to `event` (3, needs).
+    ``known`` are the nodes of those claims of the needs that were there before, in order.
     """
     offers, needs, claims, node, row = counts
-    places = 0
     for x in range(len(claim)):
         if claim[x] < claims and nodes.sole[claim[x]] >= 0:
             return False  # Such a claim has no node of its own yet.
-        places += 32 + (4 * net.space[nodes.claim_node[claim[x]], 1] + 20 if claim[x] < claims else 0)
+    # A new node takes no more than so many for each arc: twice the space of 4, 8, 16 and so on is less.
+    places = LEAST_SPACE * (2 * len(claim) - len(known)) + more_places(net, known, INTO)
     more = len(worth) + len(claim) + len(supply)
     if not _has_room(net, node + more, row + len(claim), len(claim), places):
         return False
@@ -1587,16 +1607,24 @@ def admit(
 
 @lean
 def join_all(
-    net: Network, nodes: Nodes, listed: Listed, counts: tuple[int, int, int], offers: Ints, needs: Ints, efforts: Ints, most: Ints
+    net: Network,
+    nodes: Nodes,
+    listed: Listed,
+    counts: tuple[int, int, int],
+    offers: Ints,
+    needs: Ints,
+    efforts: Ints,
+    most: Ints,
+    tails: Ints,
+    heads: Ints,
 ) -> bool:
     """Add arcs at the next positions, as `attach_all` does; return whether there was room for them, else nothing changed.
 
-    `counts` are the nodes, the rows of arcs and the positions of arcs there are.
+    `counts` are the nodes, the rows of arcs and the positions of arcs there are; ``tails`` and ``heads`` the nodes of the offers and of the
+    needs, each in order.
     """
     used, row, arc = counts
-    places = 0
-    for x in range(len(offers)):
-        places += 4 * (net.space[nodes.offer[offers[x]], 0] + net.space[nodes.need[needs[x]], 1]) + 40
+    places = more_places(net, tails, 0) + more_places(net, heads, INTO)
     if not _has_room(net, used, row + len(offers), len(offers), places):
         return False
     for x in range(len(offers)):

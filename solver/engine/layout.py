@@ -38,7 +38,6 @@ __all__ = [
 NOTHING = np.empty(0, dtype=np.int64)
 LARGEST_WORTH = 1 << 58  # of one unit; distances stay below 8 times that
 LEAST_HEAP = 1 << 15  # entries, so that small dense networks need not wait for more
-LEAST_SPACE = 4  # places that a node without any gets, as `kernel.attach` has it
 SPARE = 3  # rows made for each row filled: pages that are never touched cost nothing
 
 
@@ -282,7 +281,7 @@ def making_room(layout: Layout, nodes: int, tails: Ints, heads: Ints) -> Passes[
         lengths |= {"heap": 6 * rows, "link": 6 * rows, "label": 4 * rows, "stack": 4 * rows}
     if lines > len(net.arc):
         lengths |= {"arc": 2 * lines, "cost": 2 * lines}
-    needed = _places(net, 0, tails) + _places(net, 1, heads)
+    needed = _places(net, tails, 0) + _places(net, heads, kernel.INTO)
     if int(net.state[kernel.POOL]) + needed > len(net.place):
         lengths["place"] = 2 * len(net.place) + needed
     waiting = max(rows, int(net.state[kernel.WAITING]) + 2 * len(tails)) + 64
@@ -291,18 +290,13 @@ def making_room(layout: Layout, nodes: int, tails: Ints, heads: Ints) -> Passes[
     return _moving(layout, lengths)
 
 
-def _places(net: Network, side: int, nodes: Ints) -> int:
-    """Return how many places at the end of the pool arcs on one side of nodes take: a node that has no space left gets twice as much.
+def _places(net: Network, nodes: Ints, offset: int) -> int:
+    """Return how many places at the end of the pool arcs on one side of nodes take at most.
 
     Of nodes yet to come it is not said which arc is whose: each takes 4 at most, as twice the space of 4, 8, 16 and so on is less.
     """
-    ends, arcs = np.unique(nodes[nodes >= 0], return_counts=True)
-    needed = LEAST_SPACE * int(np.count_nonzero(nodes < 0))
-    space, wanted = net.space[ends, side].astype(np.int64), net.span[ends, (kernel.COUNT, kernel.INTO + kernel.COUNT)[side]] + arcs
-    while (short := space < wanted).any():
-        space = np.where(short, np.maximum(LEAST_SPACE, 2 * space), space)
-        needed += int(space[short].sum())
-    return needed
+    known = np.sort(nodes[nodes >= 0])
+    return int(kernel.more_places(net, known, offset)) + kernel.LEAST_SPACE * (len(nodes) - len(known))
 
 
 def _moving(layout: Layout, lengths: dict[str, int]) -> Passes[None]:

@@ -49,7 +49,7 @@ def test_what_comes_at_once_leaves_the_field_as_what_comes_one_by_one(seed: int,
     together, singly = Field(problem, farthest=60), Field(problem, farthest=60)
     arcs_at_once = counted(together, "_join_at_once", monkeypatch)
     nodes_at_once = counted(together, "_admit_at_once", monkeypatch)
-    for _ in range(6):
+    for _ in range(10):  # Until tables of every kind have moved, and some claim has a node of its own.
         claims, needs, offers = come(rng, together)
         together.admit(claims, needs, offers)
         for claim in claims.tolist():

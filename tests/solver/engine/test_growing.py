@@ -8,7 +8,7 @@ import pytest
 
 from solver import Problem, TooLarge
 from solver.engine import layout
-from solver.engine.kernel import POOL
+from solver.engine.kernel import INTO, POOL
 from solver.field import Field, _Column
 from tests.solver.engine.instances import everything, problem_of
 from tests.solver.engine.test_field import verify
@@ -108,7 +108,7 @@ def test_at_a_hub_that_has_room_one_arc_more_takes_none_but_at_its_other_end(sid
 
     def room(arc: tuple[int, int]) -> int:
         tails, heads = (field._nodes(nodes, [end]) for nodes, end in zip((field._offer_node, field._need_node), arc, strict=True))
-        return layout._places(field._layout.net, 0, tails) + layout._places(field._layout.net, 1, heads)
+        return layout._places(field._layout.net, tails, 0) + layout._places(field._layout.net, heads, INTO)
 
     arc = (0, 200) if side == 0 else (200, 0)
     assert room(arc) == 4 + 400  # The hub's places were all in use.
