@@ -259,7 +259,7 @@ class Field:
             return at_once(self._reading())
         # Some arcs are read in one go, which for few takes a fraction of the time.
         gate, needs = self._layout.net.gate, self._need_node.values
-        return Problem(
+        return unchecked(  # It was, when it came.
             supply=gate[self._offer_node.values, self._kernel.LIMIT],
             demand=self._units_at(needs, self._way.values),
             claim=self._claim.values.copy(),
@@ -275,7 +275,7 @@ class Field:
             minimum=np.zeros(len(arcs), dtype=np.int64),
             kept=self._kept.values[arcs],
             hysteresis=self._hysteresis,
-            checked=True,  # when it came
+            pack=None,
         )
 
     def _reading(self) -> Passes[Problem]:
@@ -541,8 +541,8 @@ class Field:
         margin, layout = self._scale.margin, self._layout
         worth = self._scale.worth * ((self._levels + 2 * margin) * (3 - tier) + margin + self._levels)
         event = np.empty((3, len(claim)), dtype=np.int64)
-        known = np.sort(self._claim_node.values[claim[claim < counts[2]]])
-        come = worth, received, rise, run, claim, demand, supply, event, known
+        nodes = np.sort(self._claim_node.values[claim[claim < counts[2]]])
+        come = worth, received, rise, run, claim, demand, supply, event, nodes
         if not self._kernel.admit(layout.net, self._nodes_known(), (*counts, layout.nodes, layout.arcs), *come):
             return False
         layout.nodes += len(claims) + len(needs) + len(supply)
