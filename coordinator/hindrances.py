@@ -4,6 +4,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cache
 
+import numpy as np
+from numpy.typing import NDArray
+
 from coordinator.limits import lacking, processes_done
 from coordinator.loops import Stock, recipe_stocks
 from coordinator.making import Most
@@ -14,6 +17,9 @@ from coordinator.workshops import Spot, radius_m
 from solver.making import MOST_DRAWS
 
 __all__ = ["Hindrance", "Supplies"]
+
+Ints = NDArray[np.int64]
+Key = tuple[str, tuple[tuple[str, object], ...]]  # a process, and what is required of its machines
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,9 @@ class Supplies:
         self._goods: dict[Stock, list[Stance]] = {stock: [] for takes, _ in self.flows.values() for stock in takes}
         self._machines: dict[str, list[Stance]] = {self._process(step): [] for recipe in recipes.values() for step in recipe.steps}
         self._free: dict[str, int] = {}
+        self._fit: dict[Key, dict[Spot, list[Stance]]] = {}
+        self._hours: dict[Key, tuple[Ints, Ints]] = {}  # of each machine its place, and what it has free
+        self._numbers: dict[Spot, int] = {}
         done_by = cache(lambda name: [each for each in processes_done(network, name) if each in self._machines])
         for one in network.living() if recipes else ():
             if not one.is_supply or one.is_over(log_us):
@@ -58,6 +67,7 @@ class Supplies:
             for shelf in shelves:
                 self._free[one.ref] = free(one)
                 shelf.append(one)
+        self._places_at_most = sum(map(len, self._machines.values()))
 
     def most_runs(self, ref: str) -> Most:
         """Return how often a recipe could run at most by hours, each machine for itself, and by goods that lie in few enough lots.
@@ -67,11 +77,9 @@ class Supplies:
         recipe = self.recipes[ref]
         bounds: list[tuple[int, Stock]] = []
         if recipe.steps:
-            able = [self._able(step) for step in recipe.steps]
-            runs = sum(_batched(recipe, min(self._runs(step, at) for step, at in zip(recipe.steps, there, strict=True)))
-                       for there in self._by_spot(able).values())  # fmt: skip
-            tightest = min(zip(recipe.steps, able, strict=True), key=lambda each: self._runs(*each))[0]
-            bounds.append((runs, ((PROCESS, self._process(tightest)), "time")))
+            by_step = [self._runs_at(step) for step in recipe.steps]
+            tightest = recipe.steps[int(np.argmin([runs.sum() for runs in by_step]))]
+            bounds.append((_batched(recipe, np.minimum.reduce(by_step)), ((PROCESS, self._process(tightest)), "time")))
         bounds += [(0, stock) for stock, _ in self._too_scattered(ref)]
         return Most(*min(bounds)) if bounds else Most(None, None)
 
@@ -80,7 +88,7 @@ class Supplies:
         found: dict[str, list[str]] = {}
         for ref, recipe in self.recipes.items():
             for step in recipe.steps:
-                if self._machines[self._process(step)] and not self._able(step):
+                if self._machines[self._process(step)] and not self._spots(step):
                     needed = " and ".join(f"{key} {value}" for key, value in sorted(step.requires.items()))
                     found.setdefault(ref, []).append(f"{self._process(step)} with {needed}")
         return found
@@ -166,26 +174,45 @@ class Supplies:
         return self.network.canonical((PROCESS, step.process))[1]
 
     def _able(self, step: Step) -> list[Stance]:
-        return [one for one in self._machines[self._process(step)] if not lacking(step.requires, one.limits or {})]
+        return [one for machines in self._spots(step).values() for one in machines]
 
-    def _runs(self, step: Step, machines: Sequence[Stance]) -> int:
-        return sum(max(0, self._free[one.ref] - _setup(step)) // step.effort.grains for one in machines)
+    def _key(self, step: Step) -> Key:
+        return self._process(step), tuple(sorted(step.requires.items(), key=str))
 
-    def _by_spot(self, able: Sequence[Sequence[Stance]]) -> dict[Spot, list[list[Stance]]]:
+    def _spots(self, step: Step) -> dict[Spot, list[Stance]]:
+        """Return the machines that have what a step requires, by place; many recipes ask for the same."""
+        key = self._key(step)
+        found = self._fit.get(key)
+        if found is None:
+            found = self._fit[key] = {}
+            for one in self._machines[key[0]]:
+                if not lacking(step.requires, one.limits or {}):
+                    found.setdefault(self._spot(one), []).append(one)
+        return found
+
+    def _runs_at(self, step: Step) -> Ints:
+        """Return (places,) how often a step could be done at each, no machine sharing a run with another."""
+        key = self._key(step)
+        if key not in self._hours:
+            found = [(self._numbers.setdefault(spot, len(self._numbers)), one) for spot, many in self._spots(step).items() for one in many]
+            at = np.array([number for number, _ in found], dtype=np.int64)
+            self._hours[key] = at, np.array([self._free[one.ref] for _, one in found], dtype=np.int64)
+        at, free_ms = self._hours[key]
+        runs: Ints = np.zeros(self._places_at_most, dtype=np.int64)
+        np.add.at(runs, at, np.maximum(0, free_ms - _setup(step)) // step.effort.grains)
+        return runs
+
+    def _by_spot(self, steps: Sequence[Step]) -> dict[Spot, list[list[Stance]]]:
         """Return the places that have machines for all steps, each with those for every step."""
-        found: dict[Spot, list[list[Stance]]] = {}
-        for index, machines in enumerate(able):
-            for one in machines:
-                found.setdefault(self._spot(one), [[] for _ in able])[index].append(one)
-        return {spot: there for spot, there in found.items() if all(there)}
+        found = [self._spots(step) for step in steps]
+        return {spot: [machines[spot] for machines in found] for spot in found[0] if all(spot in machines for machines in found)}
 
     def _spot(self, stance: Stance) -> Spot:
         return Spot(stance.agent, self.network.place_of(stance))
 
     def _nowhere(self, ref: str) -> Iterator[str]:
         steps = self.recipes[ref].steps
-        able = [self._able(step) for step in steps]
-        if steps and all(able) and not self._by_spot(able):
+        if steps and all(map(self._spots, steps)) and not self._by_spot(steps):
             processes = dict.fromkeys(self._process(step) for step in steps)
             yield f"nobody has hours of all its steps in one place: {', '.join(processes)}"
 
@@ -218,7 +245,7 @@ class Supplies:
         """Return where a recipe could run: with machines for all steps, or where it has none with whoever wrote it down."""
         recipe = self.recipes[ref]
         if recipe.steps:
-            return sorted(self._by_spot([self._able(step) for step in recipe.steps]), key=lambda spot: (spot.agent, spot.place or ()))
+            return sorted(self._by_spot(recipe.steps), key=lambda spot: (spot.agent, spot.place or ()))
         author = ref.partition("/")[0]
         facts = self.network.agents.get(author)
         return [Spot(author, facts.place if facts else None)]
@@ -249,10 +276,10 @@ def _least_runs(recipe: Recipe) -> int:
     return -(-_least(recipe) // multiple) * multiple
 
 
-def _batched(recipe: Recipe, runs: int) -> int:
-    """Return so many runs, less those that make no whole batch."""
-    runs -= runs % ((recipe.batch and recipe.batch.multiple) or 1)
-    return runs if runs >= _least(recipe) else 0
+def _batched(recipe: Recipe, runs: Ints) -> int:
+    """Return so many runs at each place in all, less those that make no whole batch there."""
+    whole = runs - runs % ((recipe.batch and recipe.batch.multiple) or 1)
+    return int(whole[whole >= _least(recipe)].sum())
 
 
 def _setup(step: Step) -> int:

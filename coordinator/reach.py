@@ -16,6 +16,7 @@ __all__ = ["Reach", "first_obstacles", "markets", "reach"]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
+AT_ONCE = 200_000  # pairs compared in one go
 MOST_GRAINS = 2**62  # more is compared as if it were this much: whether a part is large enough does not depend on it
 
 
@@ -53,18 +54,21 @@ def reach(
     rules = _Rules(Market(network, book, offers, needs, log_us), grains)
     told = Reach(offers, needs, np.zeros(len(needs), dtype=np.int64), [{} for _ in needs])
     several = np.zeros(len(needs), dtype=bool)
-    for position, offer in enumerate(offers):
-        able = np.ones(len(needs), dtype=bool)
-        for why, allowed in rules.of(position):
-            hidden = able & ~allowed
+    at_once = max(1, AT_ONCE // max(1, len(needs)))
+    for begin in range(0, len(offers), at_once):
+        positions = range(begin, min(begin + at_once, len(offers)))
+        able = np.ones((len(positions), len(needs)), dtype=bool)
+        for why, allowed in rules.of(positions):
+            hidden = np.count_nonzero(able & ~allowed, axis=0)
             if hidden.any():
-                told.hidden.setdefault(why, np.zeros(len(needs), dtype=np.int64))[hidden] += 1
+                told.hidden.setdefault(why, np.zeros(len(needs), dtype=np.int64))[:] += hidden
             able &= allowed
-        told.reached += able
-        told.rows.setdefault(np.packbits(able).tobytes(), []).append(position)
-        for need in np.flatnonzero(able & ~several):
-            told.agents[need][offer.agent] = None
-            several[need] = len(told.agents[need]) > 1
+        told.reached += np.count_nonzero(able, axis=0)
+        for position, bits, row in zip(positions, np.packbits(able, axis=1), able, strict=True):
+            told.rows.setdefault(bits.tobytes(), []).append(position)
+            for need in np.flatnonzero(row & ~several):
+                told.agents[need][offers[position].agent] = None
+                several[need] = len(told.agents[need]) > 1
     return told
 
 
@@ -73,7 +77,17 @@ def first_obstacles(
 ) -> list[Hidden | None]:
     """Return, for each offer, the first rule that keeps it from a need, None where it could serve."""
     rules = _Rules(Market(network, book, offers, [need], log_us), grains)
-    return [next((why for why, allowed in rules.of(position) if not allowed[0]), None) for position in range(len(offers))]
+    first: list[Hidden | None] = []
+    for begin in range(0, len(offers), AT_ONCE):
+        positions = range(begin, min(begin + AT_ONCE, len(offers)))
+        some: list[Hidden | None] = [None] * len(positions)
+        able = np.ones(len(positions), dtype=bool)
+        for why, allowed in rules.of(positions):
+            for at in np.flatnonzero(able & ~allowed[:, 0]).tolist():
+                some[at] = why
+            able &= allowed[:, 0]
+        first += some
+    return first
 
 
 class _Rules:
@@ -85,13 +99,14 @@ class _Rules:
         self._wanted: Ints = np.array([min(grains(need), MOST_GRAINS) for need in market.needs], dtype=np.int64)
         self._minimum: Ints = np.array([min(need.minimum_grains, MOST_GRAINS) for need in market.needs], dtype=np.int64)
 
-    def of(self, position: int) -> Iterator[tuple[Hidden, Bools]]:
-        """Yield each rule with the needs it allows this offer, in the order in which planning applies them."""
-        offer = self._market.offers[position]
-        for why, allowed in self._market.rules([offer], self._market.distances_m([offer])):
-            yield why, allowed[0]
-        most = np.minimum(self._wanted, self._supply[position])
-        for limited, limit_grains in self._market.limits_of(position):
-            most[limited] = min(int(most[limited]), limit_grains)
+    def of(self, positions: range) -> Iterator[tuple[Hidden, Bools]]:
+        """Yield each rule with the pairs of these offers and all needs that it allows, in the order in which planning applies them."""
+        offers = self._market.offers[positions.start : positions.stop]
+        yield from self._market.rules(offers, self._market.distances_m(offers))
+        most = np.minimum(self._wanted, np.array(self._supply[positions.start : positions.stop], dtype=np.int64)[:, None])
+        for row, position in enumerate(positions):
+            for limited, limit_grains in self._market.limits_of(position):
+                most[row, limited] = min(int(most[row, limited]), limit_grains)
         yield Hidden.DECLINED, most > 0
-        yield Hidden.MINIMUM, most >= np.maximum(self._minimum, min(offer.minimum_grains, MOST_GRAINS))
+        least: Ints = np.array([min(offer.minimum_grains, MOST_GRAINS) for offer in offers], dtype=np.int64)
+        yield Hidden.MINIMUM, most >= np.maximum(self._minimum, least[:, None])

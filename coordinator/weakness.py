@@ -5,6 +5,7 @@ than each machine has hours for; a recipe stays known when the agent who wrote i
 too little, as `explode` has it; what no recipe could make at all is what `unreachable` lists.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -25,7 +26,8 @@ from coordinator.units import Quantity
 
 __all__ = ["Bottleneck", "Hinge", "Open", "Scarce", "WeakPoints", "weak_points"]
 
-MOST_ARCS = 60_000  # between groups of equal reach: some ten seconds; above, the answer says that the cut was not made
+MOST_ARCS = 2_000_000  # between groups of equal reach: half a second; above, the answer says that the cut was not made
+LARGEST = 2**31 - 2  # units that scipy's flows hold; what is more is cut in whole numbers of any size, many times as slowly
 MOST_CELLS = 100_000_000  # of the table from which the groups are found
 
 
@@ -265,15 +267,54 @@ def _minimum_cut(
     table = table[:, [column[0] for column in columns]]
     if int(table.sum()) > MOST_ARCS:
         return None
+    asked = [sum(wants[need] for need in needs) for needs in columns]
+    most = sum(asked)
+    given = [most if grains is None else min(grains, most) for grains in supply]
+    through, short_rows, short_columns = _cut(table, given, asked)
+    return through, short_rows, sorted(need for column in short_columns for need in columns[column])
+
+
+def _cut(table: NDArray[np.bool_], given: Sequence[int], asked: Sequence[int]) -> tuple[int, list[int], list[int]]:
+    """Return the most that gets from rows to columns along a table, and the rows and columns of the least short side.
+
+    These are what something more could still get to the end from, and so the same whichever greatest flow was found.
+    """
+    # Heavy, and only those who ask where a network is weak need them.
+    from scipy.sparse import csr_array  # noqa: PLC0415
+    from scipy.sparse.csgraph import breadth_first_order, maximum_flow  # noqa: PLC0415
+
+    step = math.gcd(*given, *asked) or 1
+    if sum(asked) // step > LARGEST:
+        return _exact_cut(table, given, asked)
+    rows, columns = table.shape
+    start, end = rows + columns, rows + columns + 1
+    at_row, at_column = np.nonzero(table)
+    tails = np.concatenate((np.full(rows, start), at_row, rows + np.arange(columns)))
+    heads = np.concatenate((np.arange(rows), rows + at_column, np.full(columns, end)))
+    units = [np.array([grains // step for grains in side], dtype=np.int32) for side in (given, asked)]
+    ways = np.minimum(units[0][at_row], units[1][at_column]) + 1  # one more than can ever flow: no way itself is short
+    capacities = np.concatenate((units[0], ways, units[1]))
+    network = csr_array((capacities, (tails, heads)), shape=(end + 1, end + 1))
+    found = maximum_flow(network, start, end)
+    left = network - found.flow  # An arc against the way of a flow has what flows there.
+    left.data[left.data < 0] = 0
+    left.eliminate_zeros()
+    short = breadth_first_order(left.T.tocsr(), end, return_predecessors=False)
+    reaches = np.zeros(end + 1, dtype=bool)
+    reaches[short] = True
+    short_rows, short_columns = np.flatnonzero(reaches[:rows]).tolist(), np.flatnonzero(reaches[rows : rows + columns]).tolist()
+    return int(found.flow_value) * step, short_rows, short_columns
+
+
+def _exact_cut(table: NDArray[np.bool_], given: Sequence[int], asked: Sequence[int]) -> tuple[int, list[int], list[int]]:
+    """Return the same for amounts of any size."""
     graph: Any = nx.DiGraph()
     graph.add_nodes_from(("supply", "needs"))
-    asked = sum(wants)
-    for row, grains in enumerate(supply):
-        graph.add_edge("supply", ("row", row), capacity=asked if grains is None else grains)
+    for row, grains in enumerate(given):
+        graph.add_edge("supply", ("row", row), capacity=grains)
         graph.add_edges_from((("row", row), ("column", column)) for column in np.flatnonzero(table[row]).tolist())
-    for column, needs in enumerate(columns):
-        graph.add_edge(("column", column), "needs", capacity=sum(wants[need] for need in needs))
+    for column, grains in enumerate(asked):
+        graph.add_edge(("column", column), "needs", capacity=grains)
     through, (_, short_side) = nx.minimum_cut(graph, "supply", "needs")
-    rows = sorted(node[1] for node in short_side if node[0] == "row")
-    short_needs = sorted(need for node in short_side if node[0] == "column" for need in columns[node[1]])
-    return int(through), rows, short_needs
+    rows, columns = (sorted(node[1] for node in short_side if node[0] == sort) for sort in ("row", "column"))
+    return int(through), rows, columns

@@ -6,8 +6,10 @@ import pytest
 
 from coordinator.errors import Refused
 from coordinator.making import makings, most_runs, suppliers
+from coordinator.matching import Hidden
 from coordinator.network import Stance
 from coordinator.questions import downstream, stats, unreachable, upstream
+from coordinator.reach import Reach, first_obstacles, markets, reach
 from tests.support.desk import Desk
 from tests.support.events import agent, amount, answer, capacity, event, hours, need, offer, resource, route, tick
 from tests.support.networks import AGENTS, THINGS, had_somehow, of_agent, random_network, recipe, sourceless
@@ -269,6 +271,31 @@ def test_unreachable_is_what_the_plainest_reading_finds(seed: int):
     desk = Desk(*random_network(random), radius_km=random.choice([None, 200]))
     expected = sourceless(desk.core.network, desk.core.log_us, lambda one: one.stated_grains)
     assert {row.need for row in unreachable(desk.core.network, desk.core.book, desk.core.log_us)} == expected
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_reach_is_the_same_however_many_offers_are_compared_at_once(seed: int, monkeypatch: pytest.MonkeyPatch):
+    desk = Desk(*random_network(Random(seed)), radius_km=200)
+    desk.cycle()
+    for deal in desk.open[:2]:
+        desk.take(answer(deal.parties[0], deal.proposal, "decline", at=1))
+
+    def all_told() -> list[tuple[Reach, list[list[Hidden | None]]]]:
+        network, book, log_us = desk.core.network, desk.core.book, desk.core.log_us
+        told: list[tuple[Reach, list[list[Hidden | None]]]] = []
+        for _, _, stances in markets(network):
+            offers, needs = [one for one in stances if one.is_supply], [one for one in stances if not one.is_supply]
+            first = [first_obstacles(network, book, offers, need, log_us, lambda one: one.stated_grains) for need in needs]
+            told.append((reach(network, book, offers, needs, log_us, lambda one: one.stated_grains), first))
+        return told
+
+    def plain(told: list[tuple[Reach, list[list[Hidden | None]]]]) -> object:
+        return [(each.reached.tolist(), each.agents, {why: of.tolist() for why, of in each.hidden.items()}, each.rows, first)
+                for each, first in told]  # fmt: skip
+
+    at_once = plain(all_told())
+    monkeypatch.setattr("coordinator.reach.AT_ONCE", 1)
+    assert plain(all_told()) == at_once
 
 
 # -- what recipes can make at most ------------------------------------------------------------------------------------

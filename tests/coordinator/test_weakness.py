@@ -4,6 +4,7 @@ from collections import Counter
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 
 from coordinator import weakness
@@ -231,6 +232,18 @@ def test_quantities_beyond_64_bits_are_exact():
     (found,) = weak(desk).bottlenecks
     assert found.short is not None
     assert found.short.to_json() == {"value": 2 * 10**9, "unit": "km2"}
+
+
+@pytest.mark.parametrize("seed", range(100))
+@pytest.mark.parametrize("unit", [1, 10**9, 7 * 10**20], ids=["pieces", "micrograms of kilograms", "more than 64 bits hold"])
+def test_the_cut_that_is_made_quickly_is_the_one_that_holds_amounts_of_any_size(seed: int, unit: int):
+    random = Random(seed)
+    rows, columns = random.randint(0, 6), random.randint(1, 6)
+    table = np.array([[random.random() < 0.4 for _ in range(columns)] for _ in range(rows)], dtype=bool).reshape(rows, columns)
+    given, asked = ([random.randint(least, 9) * unit for _ in range(count)] for least, count in ((0, rows), (1, columns)))
+    assert weakness._cut(table, given, asked) == weakness._exact_cut(table, given, asked)
+    odd = [min(grains + 1, sum(asked)) for grains in given], [grains + 1 for grains in asked]  # of which no step is common
+    assert weakness._cut(table, *odd) == weakness._exact_cut(table, *odd)
 
 
 def test_a_network_too_large_for_an_exact_cut_says_so(monkeypatch: pytest.MonkeyPatch):
