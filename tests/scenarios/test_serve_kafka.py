@@ -339,7 +339,8 @@ def test_what_was_refused_is_listed_for_people_and_counted_for_monitors(kafka: s
         pytest.param(("--kafka", "127.0.0.1:1", "--log", "here"), "both --log and --kafka came", id="two logs"),
         pytest.param(("--kafka", "127.0.0.1:1", "--client", "librdkafka"), "say kafka-python or confluent", id="no such client"),
         pytest.param(("--log", "here", "--client", "confluent"), "--client confluent came without Kafka", id="a client of nothing"),
-        pytest.param(("--kafka", "nonsense"), "Kafka at nonsense did not prepare its topics", id="no address"),
+        pytest.param(("--kafka", "nonsense"), "HOST:PORT was expected", id="no address"),
+        pytest.param(("--kafka", "127.0.0.1:1"), "Kafka at 127.0.0.1:1 did not prepare its topics", id="nobody there"),
     ],
 )
 def test_what_cannot_be_served_is_said_in_a_line(words: tuple[str, ...], sentence: str, tmp_path: Path) -> None:
