@@ -28,6 +28,7 @@ from coordinator.workshops import accepted_stocks, relevant
 
 __all__ = ["Change", "Exploded", "Row", "Supplier", "explode"]
 
+FARTHEST_M = 2**60  # stands for a way that nobody knows
 MOST_SUPPLIERS = 8  # told of one row, those who have most; the rest is counted
 MOST_CELLS_TRIED = 40_000  # of a problem that changes are tried on, many times over; of larger ones no change is told
 MOST_TRIED = 12  # changes that are planned, to see whether they are enough
@@ -328,10 +329,11 @@ def _places(coordination: Coordination, netting: _Netting, row: Row, need: Stanc
     """Return where it could be of use: with those who have hours for what it goes into, nearest to the need first, else at the need."""
     network = coordination.network
     processes = {name for ref in row.into for name in netting.processes(ref)}
-    agents = {network.stances[ref].agent for name in processes for ref in netting.free.get(((PROCESS, name), "time"), {})}
+    having = [network.stances[ref] for name in processes for ref in netting.free.get(((PROCESS, name), "time"), {})]
     place = network.place_of(need)
-    ranked = sorted(agents, key=lambda agent: (network.way_m(agent, network.agents[agent].place, need.agent, place) or 0, agent))
-    return [(agent, network.agents[agent].place) for agent in ranked[:2]] or [(need.agent, place)]
+    ways = {(one.agent, network.place_of(one)): network.distance_m(one, need) for one in having}  # from where each has them
+    ranked = sorted(ways, key=lambda spot: (FARTHEST_M if ways[spot] is None else ways[spot], spot[0], spot[1] or ()))
+    return ranked[:2] or [(need.agent, place)]
 
 
 def _would_be(network: Network, stock: Stock, agent: str, place: Coordinates | None, grains: int) -> Stance:

@@ -52,6 +52,15 @@ def test_the_tightest_level_is_named_and_the_least_change_is_found_by_planning_i
     assert (change.name, change.by.grains, change.near) == ("printing", 20 * HOUR_MS, "printer")
 
 
+def test_a_change_is_tried_where_the_hours_are_and_not_where_their_agent_says_it_is():
+    there = {"place": {"lat": 48.11, "long": -1.68}}
+    chair = recipe("maker", "chair", {"chair": 1}, {}, {"sawing": 1.5})
+    desk = Desk(chair, capacity("maker", 4, "sawing", **there), need("clinic", 4, "chair", place={"lat": 48.08, "long": -1.6}))
+    found = explode(desk.core, "clinic")
+    assert found.can_be_made.grains == 2
+    assert [change.sentence for change in found.enough] == ["3 h more sawing near maker is enough for all of it"]
+
+
 @pytest.mark.parametrize(("hours", "served"), [(20, 60), (19.5, 59)])
 def test_the_change_does_what_it_says_and_half_an_hour_less_does_not(hours, served):
     desk = Desk(*less_printing(10), capacity("printer", hours, "printing", subject="more"))
