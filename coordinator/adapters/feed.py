@@ -33,7 +33,7 @@ SEND_S = 15.0  # for a piece: a listener that is slower is let go; it comes back
 KEEP_ALIVE_S = 15.0
 REST_S = 0.00025  # after each sending, times how many listen: with a thousand, each hears at most every 0.25 s
 LOOK_S = 1.0  # between two looks whether a listener may still read, where reading takes a token
-TOGETHER = 4  # listeners that go on in one turn of the loop: each may wait for the interpreter's lock, and others wait for all of them
+TOGETHER = 2  # listeners that go on in one turn of the loop: each may wait for the interpreter's lock, and others wait for all of them
 READERS = 4  # threads that read for listeners, whom nobody keeps waiting who asks or speaks
 SHARED = 8  # positions from which many read on at once, whose bytes are kept until there is more
 
@@ -117,7 +117,10 @@ class Feed:
         return reading
 
     async def _read(self, position: int) -> tuple[bytes, int]:
-        records, end = await asyncio.get_running_loop().run_in_executor(self._readers, self.service.follow, position)
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._framed, position)
+
+    def _framed(self, position: int) -> tuple[bytes, int]:
+        records, end = self.service.follow(position)
         frames = b"".join(map(_frame, records))
         # What was refused has a place in the log too: a frame with nothing but that place tells how far all was sent.
         silent = end != position and (not records or records[-1].position != end)

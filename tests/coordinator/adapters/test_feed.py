@@ -1,11 +1,13 @@
 """Those who follow the stream go on a few at a time, in order, and nobody is forgotten."""
 
 import asyncio
+import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
 import pytest
 
+from coordinator.adapters import feed
 from coordinator.adapters.at_hand import Shown
 from coordinator.adapters.feed import TOGETHER, Feed
 from coordinator.errors import Unavailable
@@ -135,3 +137,22 @@ def test_whoever_waits_for_what_cannot_be_read_is_told_and_nobody_waits_for_thos
     told = asyncio.run(follow())
     assert isinstance(told[0], asyncio.CancelledError)
     assert {str(each) for each in told[1:]} == {"gone"}
+
+
+def test_what_many_are_sent_is_put_together_in_a_thread_of_readers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of a long history in frames takes milliseconds, in which the loop would hear nobody."""
+    service, threads = NothingSaid(), []
+    shown = [Shown(position, "stigmergy.signal.v1", b"{}") for position in range(3)]
+    monkeypatch.setattr(service, "follow", lambda position: (shown[position + 1 :], 2))
+
+    def frame(record: Shown) -> bytes:
+        threads.append(threading.current_thread().name)
+        return b"%d " % record.position
+
+    monkeypatch.setattr(feed, "_frame", frame)
+
+    async def read() -> tuple[bytes, int]:
+        return await Feed(service).after(0)  # type: ignore[arg-type]
+
+    assert asyncio.run(read()) == (b"1 2 ", 2)
+    assert [name.split("_")[0] for name in threads] == ["feed", "feed"]
