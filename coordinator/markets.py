@@ -346,10 +346,10 @@ class KeptMarket:
         for stance in (*offers, *needs):
             self._terms[stance.ref] = self._terms_of(stance)
         before = len(self.offers) - len(offers), len(self.needs) - len(needs)
-        more = Columns.of(self.network, offers), Columns.of(self.network, needs)
-        self._columns = self._columns[0].with_more(before[0], more[0]), self._columns[1].with_more(before[1], more[1])
+        offered, wanted = self._columns
+        self._columns = offered.with_more(self.network, before[0], offers), wanted.with_more(self.network, before[1], needs)
         self._here = _with_known(self._here[0], before[0], len(offers)), _with_known(self._here[1], before[1], len(needs))
-        self._asks = self._asks or bool(more[1].asks.any())
+        self._asks = self._asks or any(need.limits for need in needs)
         self._possible.make_room(len(self.offers), len(self.needs))
         if len(things) == 1 and not (self._asks or self.network.routes or self.network.table is not None):
             self._meet(before, log_us)
@@ -370,18 +370,19 @@ class KeptMarket:
             for columns, here in zip(self._columns, self._here, strict=True)
         )
         offers, needs, limits = self._columns[0], self._columns[1], (log_us, reach_m(self.network))
-        excluded = np.zeros(4, dtype=np.int64)
+        counts = []
         some = slice(0, before[0])
         for need in range(before[1], len(self.needs)):
             far = great_circles_m((offers.latitude[some], offers.longitude[some]), needs.latitude[need], needs.longitude[need])
-            excluded += self._possible.meet(offered, wanted, self._weight, (need, False), far, limits)
+            counts.append(self._possible.meet(offered, wanted, self._weight, (need, False), far, limits))
         some = slice(0, len(self.needs))
         for offer in range(before[0], len(self.offers)):
             far = great_circles_m((offers.latitude[offer], offers.longitude[offer]), needs.latitude[some], needs.longitude[some])
-            excluded += self._possible.meet(offered, wanted, self._weight, (offer, True), far, limits)
-        for why, count in zip((Hidden.OWN, Hidden.WINDOW, Hidden.NO_ROUTE, Hidden.TOO_FAR), excluded.tolist(), strict=True):
-            if count:
-                self._hidden[why] += count
+            counts.append(self._possible.meet(offered, wanted, self._weight, (offer, True), far, limits))
+        for excluded in counts:
+            for why, count in zip((Hidden.OWN, Hidden.WINDOW, Hidden.NO_ROUTE, Hidden.TOO_FAR), excluded, strict=True):
+                if count:
+                    self._hidden[why] += count
 
     def _note_arcs(self, offers: Ints, needs: Ints, log_us: int) -> None:
         these, those = Picked(self.offers, offers), Picked(self.needs, needs)

@@ -4,7 +4,7 @@ A pair that no rule excludes is a candidate. What is excluded is counted by the 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -28,6 +28,7 @@ Group = tuple[Thing, ...]  # the canonical things that can be exchanged for one 
 Pairs = tuple[Ints, Ints, Ints]  # offers and needs by position, in order of both, and how far each pair is in metres
 
 NOWHERE = (np.nan, np.nan)
+KINDS: tuple[type, ...] = (np.float64, np.float64, np.int64, np.int64, np.int64, np.int64, np.int64, np.int64, np.bool_)  # of `Columns`
 AT_ONCE = 200_000  # pairs compared in one go
 
 WORTH_AN_INDEX = 50_000  # pairs of a market; below, comparing all is quicker than building an index
@@ -88,20 +89,8 @@ class Columns:
     @classmethod
     def of(cls, network: Network, stances: Sequence[Stance]) -> "Columns":
         """Return those of some signals as they stand."""
-        agents = network.agents
-        places = [stance.place or agents[stance.agent].place or NOWHERE for stance in stances]  # as `Network.place_of` has it
-        latitudes_longitudes = np.array(places, dtype=float).reshape(-1, 2)
-        return cls(
-            latitudes_longitudes[:, 0],
-            latitudes_longitudes[:, 1],
-            np.array([-FOREVER if stance.begin_us is None else stance.begin_us for stance in stances], dtype=np.int64),
-            _array(stance.end_us for stance in stances),
-            np.array([stance.lead_us for stance in stances], dtype=np.int64),
-            _array(stance.within_m for stance in stances),
-            np.array([network.number_of(stance.agent) for stance in stances], dtype=np.int64),
-            np.array([network.number_of(stance.thing) for stance in stances], dtype=np.int64),
-            np.array([bool(stance.limits) for stance in stances], dtype=bool),
-        )
+        rows = zip(*(_row(network, stance) for stance in stances), strict=True) if stances else ((),) * len(KINDS)
+        return cls(*(np.array(column, dtype=kind) for column, kind in zip(rows, KINDS, strict=True)))
 
     def picked(self, positions: Ints | Sequence[int]) -> "Columns":
         """Return those at some positions, which are in order."""
@@ -110,13 +99,30 @@ class Columns:
         chosen = np.asarray(positions, dtype=np.int64)
         return Columns(*(getattr(self, name)[chosen] for name in self.__slots__))
 
-    def with_more(self, count: int, others: "Columns") -> "Columns":
-        """Return the first `count` of these and then others, with room for more: written into these where they have it."""
-        end = count + len(others.agent)
+    def with_more(self, network: Network, count: int, stances: Sequence[Stance]) -> "Columns":
+        """Return the first `count` of these and then those of some signals, with room for more: written into these where they have it."""
+        end = count + len(stances)
         rows = self if end <= len(self.agent) else Columns(*(with_room(getattr(self, name)[:count], end) for name in self.__slots__))
-        for name in self.__slots__:
-            getattr(rows, name)[count:end] = getattr(others, name)
+        for at, stance in enumerate(stances, count):
+            for name, value in zip(self.__slots__, _row(network, stance), strict=True):
+                getattr(rows, name)[at] = value
         return rows
+
+
+def _row(network: Network, stance: Stance) -> tuple[float, float, int, int, int, int, int, int, bool]:
+    """Return what each column has of a signal as it stands."""
+    latitude, longitude = stance.place or network.agents[stance.agent].place or NOWHERE  # as `Network.place_of` has it
+    return (
+        latitude,
+        longitude,
+        -FOREVER if stance.begin_us is None else stance.begin_us,
+        FOREVER if stance.end_us is None else stance.end_us,
+        stance.lead_us,
+        FOREVER if stance.within_m is None else stance.within_m,
+        network.number_of(stance.agent),
+        network.number_of(stance.thing),
+        bool(stance.limits),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,7 +370,3 @@ def with_room(column: NDArray[Kind], rows: int) -> NDArray[Kind]:
     longer = np.empty(rows + rows // 2, dtype=column.dtype)
     longer[: len(column)] = column
     return longer
-
-
-def _array(values: Iterable[int | None]) -> Ints:
-    return np.array([FOREVER if value is None else value for value in values], dtype=np.int64)

@@ -67,9 +67,12 @@ def revise(
     new: list[list[Part]] = []
     unlike: list[Pair] = []
     for pair in plan.moved(book):
-        mine = plan.parts_of(pair)
+        mine, unanswered = plan.parts_of(pair), book.unanswered(pair)
+        if is_planned is not None:
+            unanswered = [deal for deal in unanswered if is_planned(deal)]
+        if not (mine or unanswered):
+            continue
         wanted = {_terms_of_parts(some): some for some in (mine[start : start + MOST_LINES] for start in range(0, len(mine), MOST_LINES))}
-        unanswered = [deal for deal in book.unanswered(pair) if is_planned is None or is_planned(deal)]
         over = [deal.proposal for deal in unanswered if wanted.pop(deal.terms, None) is None]
         retracted.update(dict.fromkeys(over))
         new += wanted.values()
@@ -113,19 +116,20 @@ class _Drafting:
 
     def draft(self, parts: Sequence[Part]) -> Draft:
         """Return the proposal of these parts, all of one pair, named by its content."""
-        lines = [self._line(part) for part in parts]
+        wordings = [self._wording(part.offer) for part in parts]
+        lines = [*map(self._line, parts, wordings)]
         ends = [end_us for part in parts for end_us in (part.offer.end_us, part.need.end_us) if end_us is not None]
         expires_us = min([self._expires_us, *ends])
         expires = format_instant(expires_us)
         statements = [[f"agent:{stance.agent}", stance.statement] for part in parts for stance in (part.offer, part.need)]
         data = [_line_json(line) for line in lines]
-        is_plain = all(self._wording(part.offer).is_plain for part in parts) and all(map(_is_plain, lines, data))
+        is_plain = all(wording.is_plain for wording in wordings) and all(map(_is_plain, lines, data))
         content: list[Any] = [data, statements, expires]
         name = hashlib.sha256(canonical_json(content) if is_plain else rfc8785.dumps(content)).hexdigest()[:32]
         reasons = {
             "fairness": self._charter.fairness,
             "at": format_instant(self._log_us),
-            "lines": [self._reason(part) for part in parts],
+            "lines": [*map(self._reason, parts, wordings)],
         }
         version = self._charter.version
         told = {"proposal": name, "lines": data, "expires": expires, "charter": version, "reasons": reasons}
@@ -194,8 +198,8 @@ class _Drafting:
             reason["footprint"] = footprint
         return reason
 
-    def _line(self, part: Part) -> Line:
-        offer, need, wording = part.offer, part.need, self._wording(part.offer)
+    def _line(self, part: Part, wording: _Wording) -> Line:
+        offer, need = part.offer, part.need
         quantity = Quantity(part.grains, wording.unit if part.grains <= wording.most_grains else offer.unit)
         effort = _plain_effort(effort_of(self._charter.effort, quantity.unit, wording.mass_per_grain, part.grains, part.distance_m))
         refs = offer.ref, need.ref
@@ -219,14 +223,14 @@ class _Drafting:
             )
         return known
 
-    def _reason(self, part: Part) -> dict[str, Any]:
+    def _reason(self, part: Part, wording: _Wording) -> dict[str, Any]:
         offer, need = part.offer, part.need
         reason: dict[str, Any] = {"tier_stated": need.tier, "tier_used": part.tier_used, "level": part.level}
         if part.pressure is not None:
             reason["pressure"] = dict(zip(("tier", "level", "effort"), part.pressure, strict=True))
         if need.due_us is not None and max(self._log_us, offer.begin_us or self._log_us) > need.due_us:
             reason["late"] = True
-        if self._wording(offer).mass_unknown:
+        if wording.mass_unknown:
             reason["mass"] = "unknown, counted as 1 kg a unit"
         return reason
 
