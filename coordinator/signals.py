@@ -432,8 +432,8 @@ class Line:
     @property
     def takes(self) -> bool:
         """Whether it draws on its offer; what is made with hours names them, and takes none of them itself."""
-        kind = self.offer.split("/", 2)[1:2]
-        return kind != ["recipe"] and (kind != ["capacity"] or self.quantity.dimension == "time")
+        kind = self.offer.partition("/")[2].partition("/")[0]
+        return kind != "recipe" and (kind != "capacity" or self.quantity.dimension == "time")
 
     @property
     def serves(self) -> bool:

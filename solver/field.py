@@ -540,10 +540,11 @@ class Field:
         after = self._counted(offered=offered, asked=asked, received=received_most, rise=steepest, run=longest)
         margin, layout = self._scale.margin, self._layout
         worth = self._scale.worth * ((self._levels + 2 * margin) * (3 - tier) + margin + self._levels)
-        event = np.empty((3, len(claim)), dtype=np.int64)
+        event = _empty(len(claim)), _empty(len(claim)), _empty(len(claim))
         nodes = np.sort(self._claim_node.values[claim[claim < counts[2]]])
         come = worth, received, rise, run, claim, demand, supply, event, nodes
-        if not self._kernel.admit(layout.net, self._nodes_known(), (*counts, layout.nodes, layout.arcs), *come):
+        done, how = self._kernel.admit(layout.net, self._nodes_known(), (*counts, layout.nodes, layout.arcs), *come)
+        if done < 0:
             return False
         layout.nodes += len(claims) + len(needs) + len(supply)
         layout.arcs += len(needs)
@@ -555,8 +556,9 @@ class Field:
             column.count += len(needs)
         self._offer_node.count += len(supply)
         self._offered, self._asked, self._most_received, self._steepest = after
-        self._asking = event[0], event[1], event[2]
-        self._settle()
+        if how != self._kernel.AT_REST:
+            self._asking = event[0][done:], event[1][done:], event[2][done:]
+            self._settle()
         return True
 
     # --- what happens to arcs ---
@@ -628,13 +630,16 @@ class Field:
             return False
         counts = layout.nodes, layout.arcs, self._row.count
         ends_of = np.sort(self._offer_node.values[offer]), np.sort(self._need_node.values[need])
-        if not self._kernel.join_all(layout.net, self._nodes_known(), self._listed(), counts, offer, need, effort, limit, *ends_of):
+        how = self._kernel.join_all(layout.net, self._nodes_known(), self._listed(), counts, offer, need, effort, limit, *ends_of)
+        if how < 0:
             return False
-        self._clipped += zip(range(layout.arcs, layout.arcs + len(offer)), lists[3], strict=True)
+        if how != self._kernel.AT_REST:
+            self._clipped += zip(range(layout.arcs, layout.arcs + len(offer)), lists[3], strict=True)
         layout.arcs += len(offer)
         for column in columns:
             column.count += len(offer)
-        self._settle()
+        if how != self._kernel.AT_REST:
+            self._settle()
         return True
 
     def _listed(self) -> Any:

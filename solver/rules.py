@@ -187,7 +187,7 @@ def _margin(problem: Problem) -> int:
 
 def _urgency_at(problem: Problem, taken: Ints) -> Ints:
     """Return what each claim's unit after ``taken`` further ones counts, straight from the formula."""
-    level = np.minimum(problem.levels - 1, (problem.received + taken) * problem.rise // problem.run)
+    level = np.minimum(problem.levels - 1, (problem.received + taken) * problem.rise // problem.run) if problem.levels > 1 else 0
     margin = _margin(problem)
     urgency: Ints = (problem.levels + 2 * margin) * (3 - problem.tier) + margin + problem.levels - level
     return urgency

@@ -1559,23 +1559,23 @@ def admit(
     claim: Ints,
     demand: Ints,
     supply: Ints,
-    event: Ints,
+    event: tuple[Ints, Ints, Ints],
     known: Ints,
-) -> bool:
-    """Give new claims, needs of claims and offers their nodes, none of them with arcs; return whether there was room, else nothing changed.
+) -> tuple[int, int]:
+    """Give new claims, needs of claims and offers their nodes, none of them with arcs, and settle; return what `happen` does.
 
-    `counts` are the offers, needs, claims, nodes and arcs there are. What is to `happen` to the needs is written to `event` (3, needs).
-    ``known`` are the nodes of those claims of the needs that were there before, in order.
+    `counts` are the offers, needs, claims, nodes and arcs there are; ``known`` the nodes of those claims of the needs that were there
+    before, in order. What happens to needs is written to `event`. Where there is no room, nothing changed, and less than none is done.
     """
     offers, needs, claims, node, row = counts
     for x in range(len(claim)):
         if claim[x] < claims and nodes.sole[claim[x]] >= 0:
-            return False  # Such a claim has no node of its own yet.
+            return -1, AT_REST  # Such a claim has no node of its own yet.
     # A new node takes no more than so many for each arc: twice the space of 4, 8, 16 and so on is less.
     places = LEAST_SPACE * (2 * len(claim) - len(known)) + more_places(net, known, INTO)
     more = len(worth) + len(claim) + len(supply)
     if not _has_room(net, node + more, row + len(claim), len(claim), places):
-        return False
+        return -1, AT_REST
     for x in range(len(worth)):
         _new_node(net, node, CLAIM)
         net.gate[node, LIMIT] = LARGEST_FLOW
@@ -1592,7 +1592,7 @@ def admit(
         refresh(net, node)
         attach(net, row, node, nodes.claim_node[claim[x]], 0, 0)
         nodes.need[needs + x], nodes.way[needs + x], nodes.claim[needs + x] = node, row, claim[x]
-        event[0, x], event[1, x], event[2, x] = node, row, demand[x]
+        event[0][x], event[1][x], event[2][x] = node, row, demand[x]
         node += 1
         row += 1
     for x in range(len(supply)):
@@ -1602,7 +1602,7 @@ def admit(
         press_offer(net, node)
         nodes.offer[offers + x] = node
         node += 1
-    return True
+    return happen(net, event[0], event[1], event[2], 0, FAR)
 
 
 @lean
@@ -1617,16 +1617,16 @@ def join_all(
     most: Ints,
     tails: Ints,
     heads: Ints,
-) -> bool:
-    """Add arcs at the next positions, as `attach_all` does; return whether there was room for them, else nothing changed.
+) -> int:
+    """Add arcs at the next positions, as `attach_all` does, and settle; return what that ends with. At rest, `unclip_all` was done.
 
     `counts` are the nodes, the rows of arcs and the positions of arcs there are; ``tails`` and ``heads`` the nodes of the offers and of the
-    needs, each in order.
+    needs, each in order. Where there is no room, nothing changed, and -1 comes.
     """
     used, row, arc = counts
     places = more_places(net, tails, 0) + more_places(net, heads, INTO)
     if not _has_room(net, used, row + len(offers), len(offers), places):
-        return False
+        return -1
     for x in range(len(offers)):
         tail, head, way = nodes.offer[offers[x]], nodes.need[needs[x]], nodes.way[needs[x]]
         useful = min(net.gate[tail, LIMIT], net.gate[head, LIMIT] if way < 0 else net.arc[way, MOST])
@@ -1635,4 +1635,7 @@ def join_all(
         listed.row[arc + x], listed.twin[arc + x] = row + x, -1
         listed.offer[arc + x], listed.need[arc + x] = offers[x], needs[x]
         listed.effort[arc + x], listed.most[arc + x], listed.kept[arc + x] = efforts[x], most[x], 0
-    return True
+    _, how = happen(net, offers, offers, offers, len(offers), FAR)  # without an event
+    for x in range(len(offers) if how == AT_REST else 0):
+        unclip(net, row + x, most[x])
+    return how
