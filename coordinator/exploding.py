@@ -101,6 +101,9 @@ def explode(coordination: Coordination, asked: str) -> Exploded:
     unused = coordination.production.unused()
     leading, _ = relevant(network, {ref: recipe for ref, recipe in network.recipes.items() if not recipe.draft}, [need])
     free = _free(coordination)
+    if need.is_hours:  # They meet hours of the very same process alone, unlike a recipe's.
+        thing = network.canonical(need.thing)
+        free = {ref: grains for ref, grains in free.items() if network.canonical(network.stances[ref].thing) == thing}
     netting = _Netting(network, recipes, free)
     rows = tuple(netting.rows(need, open_grains)) if open_grains else ()
     tight = min((row for row in rows if row.short is not None), key=lambda row: (row.share, -row.level, row.name), default=None)

@@ -109,9 +109,11 @@ class Supplies:
         for lack in (*self.hours_too_short(ref), *self._nowhere(ref)):
             yield Hindrance(ref, makes, lack)
         yield from self._no_way(ref, need, makes)
+        if not makes and self._is_all_of(need.agent, ref):
+            yield Hindrance(ref, makes, f"only {need.agent} itself has what it takes, who knows that already")
         for stock, grains in self.flows[ref][0].items():
-            makers = [each for each in self.makers.get(stock, ()) if each not in seen and each != ref]
-            if makers and self._free_of(stock) < grains:
+            if stock in self.makers and self._free_of(stock) < grains:
+                makers = [each for each in self.makers[stock] if each not in seen and each != ref]  # a ring does not start itself
                 below = [list(self.hindrances(each, need, stock[0][1], {*seen, ref})) for each in makers]
                 if all(below):
                     yield Hindrance(ref, makes, self._short_of(stock, grains))
@@ -240,6 +242,12 @@ class Supplies:
                 known = f"every way from {thing} on offer to {who} is longer than somebody's radius"
                 lack = f"no route and no two known places connect {who} with {thing} on offer" if unknown else known
                 yield Hindrance(ref, makes, lack, f"a place or a route that connects {who} with {thing} on offer" if unknown else None)
+
+    def _is_all_of(self, agent: str, ref: str) -> bool:
+        """Whether an agent alone could run a recipe, on what nobody else has: that is not proposed to anybody."""
+        lots = [one.agent for stock in self.flows[ref][0] if stock not in self.makers for one in self._goods[stock] if self._free[one.ref]]
+        is_made = any(stock in self.makers for stock in self.flows[ref][0])
+        return not is_made and {agent} == {*(spot.agent for spot in self._where(ref)), *lots}
 
     def _where(self, ref: str) -> list[Spot]:
         """Return where a recipe could run: with machines for all steps, or where it has none with whoever wrote it down."""

@@ -93,6 +93,8 @@ def lifted(coordination: Coordination, asked: str, by: Decimal | None = None) ->
     Raises `Refused` where the name is unknown or stands for several needs, and of these `WrongValue` for an amount that is none.
     """
     found = explain(coordination, asked)
+    if by is not None and not by > 0:
+        raise WrongValue(f"by is {by}; how much to lift it is above zero: say how much more, or nothing for all it is short of")
     try:
         by_grains = None if by is None else to_grains(by, UNITS[found.asked.unit])
     except Refused as refusal:

@@ -181,8 +181,9 @@ class _Market:
     def __init__(self, network: Network, book: Book, things: tuple[Thing, ...], dimension: str, told: Reach) -> None:
         self.network, self.book, self.reach = network, book, told
         self.sort, self.names = things[0][0], tuple(name for _, name in things)
-        self.stocks = [(thing, dimension) for thing in things]
         self.accepted = [frozenset((thing, dimension) for thing in accepted_things(network, need)) for need in told.needs]
+        # Of a substitute that nobody speaks of otherwise there may be a recipe.
+        self.stocks = list(dict.fromkeys((*((thing, dimension) for thing in things), *sorted(frozenset().union(*self.accepted)))))
         self._wants = [unpromised_grains(need, book) for need in told.needs]
 
     def bottleneck(self, makers: Sequence[Making], runs: Mapping[str, Most]) -> Bottleneck:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from coordinator.commitments import Book
 from coordinator.limits import lacking, processes_done
 from coordinator.loops import Stock, recipe_stocks
-from coordinator.network import PROCESS, RESOURCE, UNKNOWN_MASS_UG, Network, Stance
+from coordinator.network import PROCESS, UNKNOWN_MASS_UG, Network, Stance
 from coordinator.places import UNCONNECTED, Coordinates, great_circles_m
 from coordinator.signals import Recipe, Step
 from coordinator.times import DAY_US, SECOND_US
@@ -128,7 +128,7 @@ def relevant(network: Network, recipes: Mapping[str, Recipe], needs: Iterable[St
 
 def accepted_stocks(network: Network, need: Stance) -> list[Stock]:
     """Return what a need takes, its own thing first."""
-    names = dict.fromkeys(network.canonical((RESOURCE, name)) for name in (need.name, *need.substitutes))
+    names = dict.fromkeys(network.canonical((need.thing[0], name)) for name in (need.name, *need.substitutes))
     return [(thing, need.dimension) for thing in names]
 
 

@@ -264,6 +264,21 @@ def test_a_maker_that_nothing_comes_to_or_from_is_told(maker: bytes, rules: dict
     assert (why(desk).short.grains == 0) == (not lacks), "what is said to be in the way is"
 
 
+def test_what_an_agent_could_make_of_its_own_alone_is_told_so():
+    mask = recipe("clinic", "mask-v1", {"mask": 1}, {"sheet": 1})
+    desk = planned(CLINIC, mask, offer("clinic", 9, "sheet"), need("clinic", 3))
+    own = "the recipe clinic/recipe/mask-v1 makes it, but only clinic itself has what it takes, who knows that already"
+    assert told(desk).splitlines()[-1] == own
+    desk.take(offer("mill", 9, "sheet", place=THERE))
+    assert "itself has" not in told(desk)
+
+
+def test_an_input_that_the_recipe_itself_gives_back_is_told_where_too_little_is_free():
+    mask = recipe("maker", "mask-v1", {"mask": 2}, {"mask": 1})
+    desk = planned(MAKER, CLINIC, mask, offer("maker", 1), need("clinic", 30))
+    assert "makes it, but a run takes 1 of mask, and 0 is free in all: 1 more is in proposals or promised" in told(desk)
+
+
 def test_steps_that_no_one_place_has_hours_for_are_told():
     spread = recipe("maker", "mask-v1", {"mask": 1}, {}, {"sewing": 1, "welding": 1})
     desk = planned(MAKER, CLINIC, OTHER, spread, capacity("maker", 9), capacity("other", 9, "welding"), need("clinic", 3))

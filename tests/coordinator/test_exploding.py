@@ -7,7 +7,7 @@ from coordinator.explaining import explain
 from coordinator.exploding import explode
 from tests.coordinator.test_production import SHIELDS, SIMPLE, accept, making, recipe
 from tests.support.desk import Desk
-from tests.support.events import agent, amount, capacity, event, need, offer, tick
+from tests.support.events import agent, amount, capacity, event, hours, need, offer, tick
 
 HOUR_MS = 3_600_000
 
@@ -50,6 +50,16 @@ def test_the_tightest_level_is_named_and_the_least_change_is_found_by_planning_i
     assert found.bottleneck == "level 2, printing: 33% of the 30 h wanted can be had"
     [change] = found.enough
     assert (change.name, change.by.grains, change.near) == ("printing", 20 * HOUR_MS, "printer")
+
+
+def test_hours_that_are_needed_are_told_as_hours_with_those_that_are_free():
+    far = {"place": {"lat": 48.11, "long": -1.68}, "within_km": 1}
+    desk = Desk(capacity("maker", 5, "sewing", **far), hours("clinic", 4, "sewing", place={"lat": 1.0, "long": 1.0}))
+    [row] = explode(desk.core, "clinic").rows
+    assert (row.sort, row.free.grains, row.suppliers[0].agent) == ("process", 5 * HOUR_MS, "maker")
+    desk = Desk(capacity("maker", 5, "fdm", **far), hours("clinic", 4, "3d-printing"))
+    [row] = explode(desk.core, "clinic").rows
+    assert row.free.grains == 0, "hours of a finer process are not what was asked for"
 
 
 def test_a_change_is_tried_where_the_hours_are_and_not_where_their_agent_says_it_is():

@@ -183,6 +183,13 @@ def test_what_a_recipe_takes_too_much_for_is_too_little_and_neither_unreachable_
     assert made is None or made.grains == 0
 
 
+def test_a_recipe_counts_that_makes_a_substitute_nobody_speaks_of_otherwise():
+    found = weak(Desk(offer("mill", 2, "sheet"), recipe("b", "visor-v1", {"visor": 1}, {"sheet": 1}), need("c", 3, substitutes=["visor"])))
+    (row,) = found.bottlenecks
+    assert row.makeable is not None
+    assert (row.makeable.grains, found.without_supply) == (2, 0)
+
+
 def test_what_is_promised_already_is_supplied_by_somebody_and_is_too_little():
     desk = Desk(offer("a", 6, place=HERE), need("b", 6, place=HERE))
     (deal,) = desk.cycle()

@@ -589,6 +589,7 @@ export const french = {
   "said.lack_batch_short_taken": "le plus petit lot, de {runs} fois, prend {batch} de {thing}, et aucune capacité capable de le faire n’en a plus de {most} de libre : {taken} de plus sont proposés ou promis",
   "said.lack_too_scattered": "le plus petit lot prend {batch} de {thing}, et les {offers} offres qui en ont le plus, d’où une entrée est tirée au maximum, n’en ont que {most} de libre",
   "said.lack_one_place": "personne n’a en un même lieu des heures de toutes ses étapes : {steps}",
+  "said.lack_own": "seul {agent} a ce qu’elle prend, et le sait déjà",
   "said.lack_no_way": "aucun trajet et aucun couple de lieux connus ne relie {maker} à {agent}",
   "said.lack_no_way_any": "aucun trajet et aucun couple de lieux connus ne relie à {agent} l’un des {places} lieux où l’on pourrait en faire",
   "said.lack_no_way_input": "aucun trajet et aucun couple de lieux connus ne relie {maker} à une offre de {thing}",

@@ -74,6 +74,7 @@ const FORMS = {
   lack_batch_short_taken: "the least batch, of (?<runs>[\\d,]+) runs, takes (?<batch>.+) of (?<thing>.+), and no capacity that can do it has more than (?<most>.+) free: (?<taken>.+) more is in proposals or promised",
   lack_too_scattered: "the least batch takes (?<batch>.+) of (?<thing>.+), and the (?<offers>\\d+) offers with most, from which one input is drawn at most, have (?<most>.+) free",
   lack_one_place: "nobody has hours of all its steps in one place: (?<steps>.+)",
+  lack_own: "only (?<agent>\\S+) itself has what it takes, who knows that already",
   lack_no_way: "no route and no two known places connect (?<maker>\\S+) with (?<agent>\\S+)",
   lack_no_way_any: "no route and no two known places connect any of the (?<places>[\\d,]+) places where it could be made with (?<agent>\\S+)",
   lack_no_way_input: "no route and no two known places connect (?<maker>\\S+) with (?<thing>.+) on offer",
