@@ -22,6 +22,7 @@ _EXACT = Context(prec=_LONGEST_NUMBER)
 _LEAST_PLAIN, _MOST_PLAIN = 1e-4, 1e15  # between them no writer of shortest numbers uses exponents
 _BLANKS = b" \t\r\n"
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
+_CANONICAL = _OPTIONS | orjson.OPT_SORT_KEYS
 
 
 def read_json(line: bytes | str) -> object:
@@ -71,12 +72,18 @@ def plain_number(value: float) -> Decimal:
 
 def canonical_json(value: object) -> bytes:
     """The bytes that are equal exactly when two values of `read_json` are: keys sorted, numbers in their shortest exact form."""
-    return _dump(value, _OPTIONS | orjson.OPT_SORT_KEYS)
+    try:
+        return orjson.dumps(value, _fragment, _CANONICAL)
+    except TypeError as error:
+        raise _unwritable(error) from None
 
 
 def write_json(value: object) -> bytes:
     """One line of JSON, keys in the order given, Decimals and quantities exact. Takes what `exact_numbers` returns."""
-    return _dump(value, _OPTIONS)
+    try:
+        return orjson.dumps(value, _fragment, _OPTIONS)
+    except TypeError as error:
+        raise _unwritable(error) from None
 
 
 def exact_numbers(value: object) -> object:
@@ -99,16 +106,13 @@ def exact_numbers(value: object) -> object:
 _TOO_DEEP = "The event nests too deep; at most 250 levels are taken: send a flatter event."
 
 
-def _dump(value: object, options: int) -> bytes:
-    try:
-        return orjson.dumps(value, _fragment, options)
-    except TypeError as error:
-        # orjson tells these three apart only in its message.
-        if "surrogates" in str(error):
-            raise Refused("The event holds half a surrogate pair, which no UTF-8 text can; write the character itself.") from None
-        if "Recursion" in str(error) or "recursion" in str(error):
-            raise Refused(_TOO_DEEP) from None
-        raise Refused(f"The event cannot be written as JSON ({error}); give texts, numbers, lists and objects.") from None
+def _unwritable(error: TypeError) -> Refused:
+    # orjson tells these three apart only in its message.
+    if "surrogates" in str(error):
+        return Refused("The event holds half a surrogate pair, which no UTF-8 text can; write the character itself.")
+    if "Recursion" in str(error) or "recursion" in str(error):
+        return Refused(_TOO_DEEP)
+    return Refused(f"The event cannot be written as JSON ({error}); give texts, numbers, lists and objects.")
 
 
 def _fragment(value: object) -> object:

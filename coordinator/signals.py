@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -520,18 +520,20 @@ def parse_event(line: bytes | str, *, strict_fields: bool = False, stamp_us: int
     `stamp_us` is when the log took it that the line was read from; it counts, whatever log time the line itself tells.
     """
     try:
-        return _event_of(read_plain(line), _glance, stamp_us)
+        return _event_of(read_plain(line), _GLANCES, stamp_us)
     except NOT_PLAIN:  # The judge looks, who also says what is wrong.
-        return _event_of(read_json(line), _read_strictly if strict_fields else _read, stamp_us)
+        return _event_of(read_json(line), _STRICT_JUDGES if strict_fields else _JUDGES, stamp_us)
 
 
-def _event_of(record: object, read_data: Callable[[str, object], Signal], stamp_us: int | None) -> Event:
+def _event_of(record: object, readers: Mapping[str, Callable[[object], Signal]], stamp_us: int | None) -> Event:
     if not isinstance(record, dict):
         raise Refused(f"The line holds {shown(record)}; one CloudEvents object was expected: send it in {{ }}.")
     kind = _read_kind(record)
     source, name = _read_source(record, kind)
-    event_id, subject = _read_field(record, "id"), _read_field(record, "subject")
-    time_us = _read_time(record, "time")
+    try:
+        event_id, subject, time_us = read_once(record["id"]), read_once(record["subject"]), parse_instant(record["time"])
+    except (Refused, KeyError, TypeError, ValueError):  # Looked at again, one by one, to say which of them is wrong.
+        event_id, subject, time_us = _read_field(record, "id"), _read_field(record, "subject"), _read_time(record, "time")
     told_us = None if record.get("logtime") is None else _read_time(record, "logtime")
     logtime_us = told_us if stamp_us is None else stamp_us
     spoken_by = None if record.get("spokenby") is None else _read_field(record, "spokenby")
@@ -543,7 +545,7 @@ def _event_of(record: object, read_data: Callable[[str, object], Signal], stamp_
     if b":null" in said:
         data = _without_nulls(data)
         said = canonical_json([kind, subject, time_us, data])
-    signal = None if data is None else read_data(kind, data)
+    signal = None if data is None else readers[kind](data)
     if kind == "answer" and isinstance(signal, Answer) and signal.proposal != subject:
         raise Refused(
             f"subject is {shown(subject)} and data.proposal {shown(signal.proposal)}; an answer's subject is its proposal: make them equal."
@@ -672,10 +674,6 @@ def _read_time(record: dict[str, object], field: str) -> int:
         raise Refused(f"{field} {refused}") from None
 
 
-def _glance(kind: str, raw: object) -> Signal:
-    return _GLANCES[kind](raw)
-
-
 def _read(kind: str, raw: object, *, strict_fields: bool = False) -> Signal:
     reader = _READERS[kind]
     if kind == "ledger" and isinstance(raw, dict):
@@ -689,8 +687,8 @@ def _read(kind: str, raw: object, *, strict_fields: bool = False) -> Signal:
         raise Refused(complaint(invalid.errors(include_url=False), KINDS[kind])) from None
 
 
-def _read_strictly(kind: str, raw: object) -> Signal:
-    return _read(kind, raw, strict_fields=True)
+_JUDGES: dict[str, Callable[[object], Signal]] = {kind: partial(_read, kind) for kind in KINDS}
+_STRICT_JUDGES: dict[str, Callable[[object], Signal]] = {kind: partial(_read, kind, strict_fields=True) for kind in KINDS}
 
 
 def _without_nulls(value: object) -> object:

@@ -12,7 +12,7 @@ import pytest
 from coordinator.errors import Refused
 from coordinator.glance import NOT_PLAIN
 from coordinator.jsontext import read_json, read_plain, write_json
-from coordinator.signals import KINDS, Event, _event_of, _glance, _read, parse_event
+from coordinator.signals import _GLANCES, _JUDGES, KINDS, Event, _event_of, parse_event
 from tests.support import events as say
 from tests.support.networks import random_network, recipe
 
@@ -64,7 +64,7 @@ TEXTS += ["2026-03-01T12:00:00.123456789+05:30", "2026-03-01T24:00:00Z", "2026-0
 
 def judged(line: bytes) -> object:
     try:
-        return told(_event_of(read_json(line), _read, 5))
+        return told(_event_of(read_json(line), _JUDGES, 5))
     except Refused as refused:
         return str(refused)
 
@@ -84,7 +84,7 @@ def told(value: object) -> object:
 
 def glanced(line: bytes) -> Event | None:
     try:
-        return _event_of(read_plain(line), _glance, 5)
+        return _event_of(read_plain(line), _GLANCES, 5)
     except NOT_PLAIN:
         return None
 

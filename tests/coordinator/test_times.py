@@ -1,11 +1,13 @@
 """Times: RFC 3339 with an offset outside, whole microseconds inside."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coordinator import times
 from coordinator.errors import Refused
 from coordinator.times import DAY_US, HOUR_US, SECOND_US, format_instant, parse_instant
 
@@ -74,6 +76,36 @@ def test_the_offset_does_not_change_the_instant(instant_us, offset_minutes):
     if local is not None:
         sign, minutes = ("-" if offset_minutes < 0 else "+"), abs(offset_minutes)
         assert parse_instant(f"{local.isoformat()}{sign}{minutes // 60:02}:{minutes % 60:02}") == instant_us
+
+
+SECONDS = ["00", "07", "59", "60", "61", "7", "0x", "\u0661\u0662", " 1", "+1", ""]
+RESTS = ["Z", "z", "", ".5Z", ".123456Z", ".123456z", ".12345\u0666Z", ".1234567Z", ".+12345Z", ".123 56Z", "+00:00", "Z ", "ZZ"]
+
+
+@pytest.mark.parametrize(
+    "beginning", ["2026-03-08T09:05:", "2026-03-08t09:05:", "2026-02-30T09:05:", "1969-12-31T23:59:", "2199-12-31T23:59:"]
+)
+def test_a_time_in_a_minute_that_was_read_before_is_read_as_if_it_were_the_first(beginning):
+    for text in (f"{beginning}{second}{rest}" for second in SECONDS for rest in RESTS):
+        told = []
+        for comes_first in (True, False):
+            times._minutes.clear()
+            if not comes_first:
+                with suppress(Refused):
+                    parse_instant(f"{beginning}30Z")
+            try:
+                told.append(parse_instant(text))
+            except Refused as refused:
+                told.append(str(refused))
+        assert told[0] == told[1], text
+
+
+def test_no_more_minutes_are_remembered_than_may_be(monkeypatch):
+    monkeypatch.setattr(times, "MINUTES_KEPT", 3)
+    times._minutes.clear()
+    for minute in range(9):
+        parse_instant(f"2026-03-08T09:0{minute}:00Z")
+    assert len(times._minutes) == 3
 
 
 def test_a_fraction_is_written_only_where_there_is_one():
