@@ -3,7 +3,7 @@
 import { h } from "../dom.js";
 import { agentLink, button, choice, empty, notice, section, state, table, tabsOf, textFilter, when } from "../parts.js";
 import { all, ask, begin, ofAgent, unknownHere } from "../server.js";
-import { inWords } from "../telling.js";
+import { inWords, translated } from "../telling.js";
 import { kilometres, moment, number, percent, quantity, seconds, t } from "../words.js";
 
 const SIDES = ["ledger", "rules"];
@@ -105,7 +105,7 @@ function watch(app) {
 
 function fairness(app, { running, trouble, last }) {
   const start = async () => {
-    await begin("charter/compared").catch((error) => app.tell(error.message || t("trouble.unreachable"), { bad: true }));
+    await begin("charter/compared").catch((error) => app.tell(error.message ? (translated(error.message) ?? error.message) : t("trouble.unreachable"), { bad: true }));
     app.reload();
   };
   return section(

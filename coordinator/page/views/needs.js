@@ -3,7 +3,7 @@
 import { h } from "../dom.js";
 import { agentLink, bar, button, choice, empty, needLink, notice, state, table, textFilter, tick, tier, when } from "../parts.js";
 import { ask } from "../server.js";
-import { enoughOf, inWords, kindOf, proposalOf, reasonsOf, ruleText, told as toldOf } from "../telling.js";
+import { enoughOf, inWords, kindOf, proposalOf, reasonsOf, ruleText, told as toldOf, translated } from "../telling.js";
 import { kilometres, number, quantity, t } from "../words.js";
 
 const TIERS = ["0", "1", "2", "3"];
@@ -101,7 +101,7 @@ function sentence(said) {
 function inside(app, need, told) {
   if (told === undefined) return h("p", { class: "loading" }, t("loading"));
   const head = h("p", { class: "note" }, h("code", {}, need.ref), " · ", t("needs.by"), " ", agentLink(app, need.agent, need.label), " · ", t("needs.said"), " ", when(need.said));
-  if (told.trouble) return [head, notice("trouble", told.trouble.message || t("trouble.unreachable"))];
+  if (told.trouble) return [head, notice("trouble", told.trouble.message ? inWords(told.trouble.message) : t("trouble.unreachable"))];
   return h("div", { class: "inside" }, head, sentences(t("needs.why"), reasonsOf(told)), served(app, told.served), enough(app, need, told), sentences(t("needs.change"), { said: told.could_change.map(inWords) }), misses(told), users(app, told.users), history(app, need.ref, told));
 }
 
@@ -132,7 +132,7 @@ async function askPast(app, ref) {
     const past = await ask(`needs/${encodeURIComponent(ref)}/history`);
     reasons.set(ref, { ...reasons.get(ref), past });
   } catch (trouble) {
-    app.tell(trouble.message || t("trouble.unreachable"), { bad: true });
+    app.tell(trouble.message ? (translated(trouble.message) ?? trouble.message) : t("trouble.unreachable"), { bad: true });
   }
   app.redraw();
 }

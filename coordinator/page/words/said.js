@@ -46,6 +46,10 @@ const FORMS = {
   no_place: `${ASKED} is no place; latitude within 90 and longitude within 180 degrees were expected`,
   several_proposals: `(?<many>.+) proposals begin with ${ASKED} \\(.+\\); write more of the id`,
   several_needs: `(?<many>.+) needs have ${ASKED} in their id \\(.+\\); write more of it: agent/need/subject`,
+  // what is asked again in a moment
+  busy_walks: "(?<waiting>\\d+) questions that go through all there is wait already; ask again in a few seconds",
+  busy_trying: "another plan is being tried just now; ask again in a few seconds",
+  busy_map: "the first map is being drawn just now; ask again in a few seconds",
   // what the book says of plans and commitments
   freed: "(?<agent>\\S+) (?<state>declined|countered) it, so (?<others>.+) is free of it",
   not_delivered: "the need's end passed with (?<arrived>\\d+) of (?<lines>\\d+) lines delivered in full",

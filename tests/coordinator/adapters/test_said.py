@@ -20,6 +20,9 @@ SPEAKERS: dict[str, tuple[str, ...]] = {
         *("_read_time", "_event_of"),
     ),
     "cycle": ("take",),
+    "adapters/walks": (),
+    "adapters/network_questions": ("_alone",),
+    "adapters/page_questions": (),
     "adapters/service": ("_read", "_not_allowed"),
     "verdicts": (),
     "commitments": ("cannot_promise",),
@@ -32,7 +35,7 @@ SPEAKERS: dict[str, tuple[str, ...]] = {
     "questions": ("thing_named", "downstream"),
 }
 PARTS = ("complaints._near_field", "units._grain_rule")  # what only goes into other functions' sentences
-SAY = ("Refused", "ValueError", "Fault", "_refused", "plan_released")  # and take a sentence
+SAY = ("Refused", "Unavailable", "ValueError", "Fault", "_refused", "plan_released")  # and take a sentence
 OF_NAMES = ("_text", "read_once", "read_agent_name")  # whose complaints may be of the name in a source, too
 ANYTHING = "7"  # stands for whatever is put into a sentence: a number, a word and a name
 WORDS = {"verdict['kind']": ["declined", "countered"]}  # where only some words fit
