@@ -1037,7 +1037,7 @@ def prepare() -> None:
     _prepare_possible(field)
     roomy = Field(problem)
     ones = np.ones(1, dtype=np.int64)
-    for claim in (1, 2):  # The first makes room.
+    for claim in range(1, 5):  # The first make room.
         roomy.admit(np.array([[1, 1, 2, 0]]), np.array([[claim, 1]]), ones)
         roomy.add_arcs(claim * ones, (claim + 1) * ones, ones, ones)
     single = Field(Problem.of([1], [1], [0], [0], [1]))
@@ -1050,6 +1050,8 @@ def _prepare_possible(field: Field) -> None:
         possible.make_room(1, need + 1)
         possible.allow(np.zeros(1, dtype=np.int64), np.full(1, need), ones)
     possible.pairs_of(0 * ones, ones)
+    side = ones, ones, ones, ones, ones > 0
+    possible.meet(side, side, ones, (0, True), ones, (0, 1))
     offers, needs, _ = field.proof()
     before = field.compare(None, offers > 0, needs > 0)
     field.compare(before, offers > 0, needs > 0)

@@ -1,5 +1,8 @@
 """Many claims, needs, offers and arcs that come in one call leave a field as one call for each does."""
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +12,8 @@ from solver import BadProblem, TooLarge
 from solver.field import Field, _Column
 from tests.solver.engine.instances import anything_happens, problem_of
 from tests.solver.engine.test_field import verify
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def state_of(field: Field) -> dict[str, Any]:
@@ -123,3 +128,34 @@ def test_a_comparison_tells_what_of_a_flow_and_its_proof_is_another(seed: int) -
         before = now
         anything_happens(field, rng, alive)
     assert before is not None
+
+
+FOLLOWING_COMPILES_NOTHING = """
+from solver import prepare
+prepare()
+from solver.engine import following, kernel
+from tests.support.desk import Desk
+from tests.support.events import need, offer
+from coordinator.planning import Planner
+
+def compiled():
+    names = [(module, name) for module in (following, kernel) for name in module.__all__]
+    return {name: len(getattr(module, name).signatures) for module, name in names if hasattr(getattr(module, name), "signatures")}
+
+before = compiled()
+desk = Desk(fairness="portions")
+desk.core.planner = planner = Planner(desk.core.network, desk.core.book, keep_pairs=0, keep_after=0)
+here = {"place": {"lat": 1, "long": 1}}
+for number in range(40):
+    desk.take(offer(f"o{number}", 2, at=number, **here), need(f"n{number}", 1 + number % 3, at=number, **here))
+    desk.cycle()
+assert all(answer.kept is not None for answer in planner.solved.values())
+assert compiled() == before, {name: (before[name], count) for name, count in compiled().items() if count != before[name]}
+"""
+
+
+def test_after_preparing_no_market_that_is_followed_compiles_anything() -> None:
+    """In a process of its own: here others may have had it compiled."""
+    command = [sys.executable, "-c", FOLLOWING_COMPILES_NOTHING]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr
