@@ -11,7 +11,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_matrix
 
 from solver.engine.making_columns import fill_makers
-from solver.engine.making_moves import moved
+from solver.engine.making_moves import MOVES, Pace, moved, tolls
 from solver.errors import EngineFault
 from solver.making.lots import AssignedLots, UnsplitLots, bound_of_fillings, bound_of_lots, effort_of_lots, greedy, in_steps
 from solver.making.reference import Draw
@@ -25,15 +25,19 @@ LARGEST_SUM = 2**61  # of the pressures of all lots' hours at a maker, in effort
 NEAREST = 3  # makers of each lot, those of least regret, that a search looks at first
 SHARES = (0.1, 0.35, 0.07)  # of the limit: the nearest makers where HiGHS found nothing, some makers at a time, then all that is left open
 FILLING = 0.8  # of the limit: fillings, where these are looked for; and then some makers at a time
-FEW_AFTER = 0.1
+FEW_AFTER = 0.05
+FEW_APART = 0.15  # where effort is what hours spare, and lots were moved slowly: what few makers share anew is hardly better then
 FILLED = 15  # lots a maker: of more of them some always add up to nearly all of its hours, and pressures tell as much
 MOST_STEPS = 10_000  # of hours, by which a maker is filled
-MANY_PAIRS = 10_000  # of lots and makers, from which on moves of one lot or two find more than branches do where effort is what hours spare
+# Of lots and makers, from which on moves of one lot or two find more than branches do; and where effort is what hours spare.
+MANY_PAIRS, MANY_AGAINST = 10_000, 5_000
+AGAINST = -0.5  # correlation of effort and hours, below which one is what the other spares: few lots fit a maker without loss
 ROUNDS = 250  # in which every lot is looked at: with fewer, moves find less than branches do
 MOVING = 0.4  # of the limit: such moves, and then some makers at a time
-MOVES = 400_000_000  # pairs looked at, for a limit of 1
 CLOSEST = (4, 3)  # makers that a lot may move to, one after the other
-LEAST_TOLL = 0.1  # of a grain too many where no maker's hours press: such a part of what a grain takes on average
+QUICK = Pace(rises=1.002, falls=0.9998, worse=0.0, elsewhere=2)
+# Where effort is what hours spare, the first search begins with each lot where it is best, whatever fits, and comes to what fits slowly.
+SLOW = Pace(rises=1.0005, falls=0.99995, worse=0.008, elsewhere=1)  # worse: of the mean effort of a lot
 NODES = 80  # of HiGHS's tree, for a limit of 1 and one maker: with twice as many makers a node takes twice as long or more
 NEARLY = 0.001  # of the best on the nearest pairs: HiGHS stops there, since other pairs may gain as much
 SLICE = 0.3  # of work for one search among some makers
@@ -69,7 +73,8 @@ def assign(asked: UnsplitLots, limit: float, seed: int) -> AssignedLots:
     if best[0] < 0:
         best, _, _ = _better(asked, best, np.ones_like(near), limit * SHARES[0], seed)
     elif not opens:
-        best = _among_few(asked, best, regret, bound, limit * (FEW_AFTER if filled else SHARES[1]), seed)
+        share = FEW_AFTER if filled else FEW_APART if _pull_apart(asked) and _can_be_moved(asked, limit * MOVING) else SHARES[1]
+        best = _among_few(asked, best, regret, bound, limit * share, seed)
     # What takes more than the gap by itself is in no better answer. (One unit of slack for the rounding of floats.)
     open_ = regret <= effort_of_lots(asked, best) - simple + 1
     proven = effort_of_lots(asked, best) == bound
@@ -91,7 +96,14 @@ def _can_be_moved(asked: UnsplitLots, limit: float) -> bool:
     """Whether there are very many pairs, and work for moves to look at every lot often."""
     (makers, lots), closest = asked.effort.shape, CLOSEST[0]
     looked_at = lots * lots * closest * (1 + closest)  # in a round, times makers
-    return asked.effort.size >= MANY_PAIRS and limit * MOVES / len(CLOSEST) * makers >= ROUNDS * looked_at
+    many = MANY_AGAINST if _pull_apart(asked) else MANY_PAIRS
+    return asked.effort.size >= many and limit * MOVES / len(CLOSEST) * makers >= ROUNDS * looked_at
+
+
+def _pull_apart(asked: UnsplitLots) -> bool:
+    """Whether effort and hours pull against one another: who takes little of one takes much of the other."""
+    effort, hours = (each - each.mean() for each in (asked.effort, asked.hours))
+    return bool((effort * hours).sum() < AGAINST * math.sqrt((effort**2).sum() * (hours**2).sum()))
 
 
 def _nearest(regret: Floats) -> NDArray[np.bool_]:
@@ -102,15 +114,19 @@ def _nearest(regret: Floats) -> NDArray[np.bool_]:
 
 def _moved(asked: UnsplitLots, best: Ints, regret: Floats, pressure: Floats, bound: int, limit: float, seed: int) -> Ints:
     """Return an answer by moves of one lot or two among the nearest makers, no worse than ``best``; all -1 where none was found."""
-    hours = max(float(asked.hours.mean()), 1.0)
-    toll = np.maximum(pressure, LEAST_TOLL * max(float(asked.effort.mean()), 1.0) / hours)
+    toll = tolls(asked.effort, asked.hours, pressure)
     nearest = np.argsort(regret, axis=0, kind="stable").T
-    for closest in CLOSEST:
+    least = asked.effort[nearest[:, 0], np.arange(len(best))].mean()
+    slow = SLOW._replace(worse=SLOW.worse * float(least))
+    apart = _pull_apart(asked)
+    for number, closest in enumerate(CLOSEST):
         near = np.ascontiguousarray(nearest[:, :closest])
-        start = near[:, 0].copy() if best[0] < 0 else best
+        slowly = apart and not number
+        start = near[:, 0].copy() if slowly or best[0] < 0 else best
         work = int(limit * MOVES / len(CLOSEST))
-        found, fits = moved(asked.effort, asked.hours, asked.useful, start, near, toll, bound, work, seed)
-        best = found if fits else best
+        found, fits = moved(asked.effort, asked.hours, asked.useful, start, near, toll, slow if slowly else QUICK, bound, work, seed)
+        if fits and effort_of_lots(asked, found) <= effort_of_lots(asked, best):
+            best = found
     return best
 
 

@@ -6,6 +6,7 @@ hardly mixes fillings is nearly an answer. Worths are kept near where they were,
 and others, 1999).
 """
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from ortools.linear_solver import pywraplp  # type: ignore[attr-defined]
 
 from solver.engine.kernel import making as compiled
+from solver.engine.making_moves import MOVES, Pace, moved, tolls
 from solver.errors import EngineFault
 from solver.making.lots import UnsplitLots, effort_of_lots, greedy, in_steps
 from solver.making.reference import Draw
@@ -30,8 +32,11 @@ KEPT = 0.7  # of the worths of the best bound, when new fillings are looked for
 DIVES = ((1 / 15, 4), (1 / 6, 15), (1 / 10, 8))
 SURE = 0.85  # of a filling: it is settled with the surest
 CLOSE = 0.3  # of effort: worths that are so near to the best are good enough
-# Of the limit: until then worths are settled, dives begin, and dives end; after that some makers at a time share their lots.
-SETTLING, DIVING, DIVED = 0.25, 0.4, 0.95
+# Of the limit: until then worths are settled, dives begin, and dives end; what is left until the last some makers at a time share lots.
+SETTLING, DIVING, DIVED, SHARED = 0.25, 0.4, 0.95, 0.95
+# After each dive, and last of all, lots are moved one or two at a time among so many makers, at so many times the pressure.
+POLISHING, LAST, CLOSEST, TOLL = 0.045, 0.1, 6, 3  # the first two of the limit
+PACE = Pace(rises=1.0005, falls=0.9999, worse=0.005, elsewhere=1)  # worse: of the mean effort of a lot
 TOGETHER = (45, 85)  # about so many lots are shared anew at a time
 PART_WORK = 0.3  # for the worths of such a part, and for a dive into it
 LEAST_WORK = 0.01  # that a dive takes beside
@@ -50,23 +55,37 @@ def fill_makers(asked: UnsplitLots, pressure: Floats, scale: int, limit: float, 
     worth, bound = root.settle_worths(start, limit * SETTLING)
     best, least, work, number = np.full(len(start), -1, dtype=np.int64), np.inf, root.work, 0
     draw = Draw(seed)
+    regret = reduced - start
     while work < limit * DIVING and least - bound >= 1:  # Efforts are whole: what is nearer is the best.
         box, rounds = DIVES[number % len(DIVES)]
         shaken = worth if number < len(DIVES) else worth + BOX * worth.mean() * np.array([draw.between(-100, 100) / 100 for _ in worth])
         master = _Master(asked, scale, root.fillings)
-        found = greedy(asked, reduced - start, master.dive(shaken, box, rounds, limit * DIVED - work))
-        work += max(master.work, LEAST_WORK)
+        found = greedy(asked, regret, master.dive(shaken, box, rounds, limit * DIVED - work))
+        found = _moved_on(asked, found, regret, pressure, bound, limit * POLISHING, seed)
+        work += max(master.work, LEAST_WORK) + limit * POLISHING
         number += 1
         if effort_of_lots(asked, found) < least:
             best, least = found, effort_of_lots(asked, found)
     if best[0] >= 0 and least - bound >= 1:
-        best = _shared_anew(asked, best, worth, scale, limit - work, draw)
+        best = _shared_anew(asked, best, worth, scale, limit * SHARED - work, draw)
+        best = _moved_on(asked, best, regret, pressure, bound, limit * LAST, seed)
     return best, _counted(worth, scale)
 
 
 def _counted(worth: Floats, scale: int) -> Ints:
     """Return worths (N,) in effort / scale, whole and so small that they can be added up: any worths tell a bound that is so."""
     return np.rint(np.minimum(worth * scale, LARGEST // len(worth))).astype(np.int64)
+
+
+def _moved_on(asked: UnsplitLots, best: Ints, regret: Floats, pressure: Floats, bound: float, limit: float, seed: int) -> Ints:
+    """Return an answer no worse than ``best``, by moves of one lot or two; that itself where it is none."""
+    if best[0] < 0:
+        return best
+    near = np.ascontiguousarray(np.argsort(regret, axis=0, kind="stable")[:CLOSEST].T)
+    toll = TOLL * tolls(asked.effort, asked.hours, pressure)
+    pace = PACE._replace(worse=PACE.worse * float(asked.effort[best, np.arange(len(best))].mean()))
+    found, _ = moved(asked.effort, asked.hours, asked.useful, best, near, toll, pace, math.ceil(bound), int(limit * MOVES), seed)
+    return found
 
 
 def _shared_anew(asked: UnsplitLots, best: Ints, worth: Floats, scale: int, limit: float, draw: Draw) -> Ints:

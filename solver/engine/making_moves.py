@@ -3,10 +3,12 @@
 """Unsplit lots moved one or two at a time, compiled: a local search that may ask too much of makers' hours, at a toll that rises and falls.
 
 A lot moves to another maker, two exchange theirs, or one moves and another gives way to a third maker (an ejection chain: Yagiura, Ibaraki
-and Glover 2004). Where no such move gains, a lot or two are put elsewhere, and what comes of that stays if it is no worse. Tolls of hours
-too many rise where the answer has any, and fall where it has none, so that the search goes along the edge of what fits.
+and Glover 2004). Where no such move gains, a lot or two are put elsewhere, and what comes of that stays if it is no worse, or by chance a
+little worse. Tolls of hours too many rise where the answer has any, and fall where it has none, so that the search goes along the edge
+of what fits.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -15,14 +17,24 @@ from numpy.typing import NDArray
 from solver.engine.kernel import making as compiled
 from solver.problem import Ints
 
-__all__ = ["moved"]
+__all__ = ["MOVES", "Pace", "moved", "tolls"]
 
 Floats = NDArray[np.float64]
-RISES, FALLS = 1.002, 0.9998  # tolls, each time
-FARTHEST = 1e6  # times what they were, or parts of it
-PUT_ELSEWHERE = 2  # lots, at most, before it looks for moves again
+MOVES = 400_000_000  # pairs looked at, for a limit of 1
+LEAST_TOLL = 0.1  # of a grain too many where no maker's hours press: such a part of what a grain takes on average
+FARTHEST = 1e6  # times what tolls were, or parts of it
+FINE = 1 << 24  # parts of a draw between nothing and one
 LEAST_GAIN = 1e-9  # of the mean effort of a lot: what is less may be the rounding of floats
 STAY, SHIFT, SWAP, CHAIN = range(4)
+
+
+class Pace(NamedTuple):
+    """How a search goes."""
+
+    rises: float  # tolls, each time
+    falls: float
+    worse: float  # the mean of what is taken though it is worse, in effort
+    elsewhere: int  # lots put elsewhere, at most, before it looks for moves again
 
 
 class Standing(NamedTuple):
@@ -36,9 +48,15 @@ class Standing(NamedTuple):
     toll: Floats  # (M,) of a grain too many, in effort
 
 
+def tolls(effort: Ints, hours: Ints, pressure: Floats) -> Floats:
+    """Return (M,) tolls to begin with: what hours are pressed by, and where they are not, a part of what a grain takes on average."""
+    toll: Floats = np.maximum(pressure, LEAST_TOLL * max(float(effort.mean()), 1.0) / max(float(hours.mean()), 1.0))
+    return toll
+
+
 @compiled
 def moved(
-    effort: Ints, hours: Ints, capacity: Ints, start: Ints, near: Ints, toll: Floats, enough: int, work: int, seed: int
+    effort: Ints, hours: Ints, capacity: Ints, start: Ints, near: Ints, toll: Floats, pace: Pace, enough: int, work: int, seed: int
 ) -> tuple[Ints, bool]:
     """Return the best answer found by about so much ``work`` (pairs looked at) from ``start`` (N,), and whether it fits at all.
 
@@ -82,7 +100,8 @@ def moved(
         worse = total - total_was
         for maker in range(makers):
             worse += now.toll[maker] * (over(now.left[maker]) - over(left_was[maker]))
-        if worse <= slack:
+        taken = -pace.worse * math.log((below(draw, FINE) + 0.5) / FINE) if pace.worse > 0 else 0.0
+        if worse <= slack + taken:
             was[:], left_was[:], total_was = now.maker, now.left, total
         else:
             for lot in range(lots):
@@ -95,11 +114,11 @@ def moved(
         rises = any_over(now.left)
         for maker in range(makers):
             if not rises:
-                now.toll[maker] = max(now.toll[maker] * FALLS, toll[maker] / FARTHEST)
+                now.toll[maker] = max(now.toll[maker] * pace.falls, toll[maker] / FARTHEST)
             elif now.left[maker] < 0:
-                now.toll[maker] = min(now.toll[maker] * RISES, toll[maker] * FARTHEST)
+                now.toll[maker] = min(now.toll[maker] * pace.rises, toll[maker] * FARTHEST)
         work -= lots
-        for _ in range(PUT_ELSEWHERE):
+        for _ in range(pace.elsewhere):
             lot = below(draw, lots)
             of, to = now.maker[lot], near[lot, below(draw, near.shape[1])]
             if to != of:

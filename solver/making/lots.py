@@ -77,7 +77,8 @@ def assign_lots(asked: UnsplitLots, limit: float = 10.0, seed: int = 1) -> Assig
     """Return the best answer found within a deterministic ``limit`` (about seconds of one core), the same one each time.
 
     A linear program gives pressures and a bound. Where makers get few lots, one over whole fillings of theirs gives a closer bound, and
-    answers; elsewhere HiGHS branches on the pairs nearest by the pressures, or where pairs are many, lots are moved one or two at a time.
+    answers that lots moved one or two at a time improve; elsewhere HiGHS branches on the pairs nearest by the pressures, or where pairs
+    are many, such moves are all there is.
     CP-SAT lets a few makers at a time share their lots anew; last, it searches all pairs but those that their reduced effort rules out.
     """
     makers, lots = asked.effort.shape

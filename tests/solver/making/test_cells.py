@@ -10,7 +10,7 @@ import pytest
 
 from solver.engine import making_cells
 from solver.engine.making_columns import best_fillings
-from solver.engine.making_moves import moved
+from solver.engine.making_moves import Pace, moved
 from solver.errors import BadProblem, TooLarge
 from solver.making.lots import UnsplitLots, assign_lots, bound_of_fillings, bound_of_lots, broken_assignment, in_steps
 from solver.making.reference import Draw
@@ -59,6 +59,7 @@ def looked_for(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     if request.param == "as very many are":
         monkeypatch.setattr(making_cells, "FILLED", 0)
         monkeypatch.setattr(making_cells, "MANY_PAIRS", 0)
+        monkeypatch.setattr(making_cells, "MANY_AGAINST", 0)
         monkeypatch.setattr(making_cells, "_branched", None)
 
 
@@ -129,8 +130,9 @@ def test_worths_of_lots_bound_more_closely_than_pressures_of_hours(seed: int) ->
     assert broken_assignment(asked, replace(answer, worth=np.zeros(40, dtype=np.int64), bound=by_lots, proven=False)) != []
 
 
+@pytest.mark.parametrize("pace", [making_cells.QUICK, making_cells.SLOW])
 @pytest.mark.parametrize("seed", range(6))
-def test_moves_of_one_lot_or_two_find_the_best_answer_of_all_or_say_that_theirs_does_not_fit(seed: int) -> None:
+def test_moves_of_one_lot_or_two_find_the_best_answer_of_all_or_say_that_theirs_does_not_fit(seed: int, pace: Pace) -> None:
     asked = lots(seed)
     makers, count = asked.effort.shape
     near = np.repeat(np.arange(makers)[None, :], count, axis=0)
@@ -140,7 +142,9 @@ def test_moves_of_one_lot_or_two_find_the_best_answer_of_all_or_say_that_theirs_
         if (used <= asked.capacity).all():
             effort = int(asked.effort[list(maker), range(count)].sum())
             best = effort if best is None else min(best, effort)
-    found, fits = moved(asked.effort, asked.hours, asked.capacity, np.zeros(count, dtype=np.int64), near, np.ones(makers), 0, 10**6, seed)
+    found, fits = moved(
+        asked.effort, asked.hours, asked.capacity, np.zeros(count, dtype=np.int64), near, np.ones(makers), pace, 0, 10**6, seed
+    )
     assert fits == (best is not None)
     if best is not None:
         used = np.bincount(found, weights=asked.hours[found, np.arange(count)], minlength=makers)
