@@ -415,6 +415,7 @@ class _Consumer(KafkaConsumer):  # type: ignore[misc]  # it comes without types
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
+        self._fetcher._net = _Waits(self._fetcher._net)
         self._paused_at: dict[TopicPartition, tuple[int | None, int | None]] = {}  # where to go on, and the end as it was known then
 
     def paused(self) -> set[TopicPartition]:
@@ -455,6 +456,26 @@ def check_address(bootstrap: str) -> None:
                 f"the address of Kafka is {shown(bootstrap)}; HOST:PORT was expected, or several with commas between: say it like "
                 "kafka-1:9092,kafka-2:9092"
             )
+
+
+class _Waits:
+    """What the client waits with for records, but for the rings that it leaves.
+
+    A wait in vain, of which a silent log has ten a second, ends in an error that holds the frames it came through, and those hold it:
+    some seventy objects that only a look for garbage finds, late, and all wait for that look (`memory.py`).
+    """
+
+    def __init__(self, net: Any) -> None:
+        self._net = net
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._net, name)
+
+    def run(self, wait: Any, *arguments: Any) -> Any:
+        try:
+            return self._net.run(wait, *arguments)
+        except KafkaError as error:
+            raise error.with_traceback(None) from None
 
 
 def check_topics(admin: KafkaAdminClient, replicas: int) -> list[str]:

@@ -21,13 +21,14 @@ means something only next to the rival's, and on a machine that has nothing else
 """
 
 import argparse
+import gc
 import json
 import multiprocessing
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -58,6 +59,7 @@ LONGEST_WAIT_S = 600
 PATIENCE_MS = 60_000  # with a broker on a machine that may be busy
 OFFERED, WANTED, WANTED_IN_PLENTY = 40, 52, 20  # at most, by one signal: a third more is wanted than there is, or half of it
 TOWN_KM, TOWNS_ABREAST = 20, 100  # how far goods go there, and how many lie along a parallel: a degree, some fifty kilometres, apart
+LAST_GENERATION = 2
 SETTLED_S = 3.0  # after the last word, for proposals still to come
 AT_ONCE = 1_000  # events written before all of them are waited for
 
@@ -225,6 +227,15 @@ def compare(title: str, tasks: Sequence[tuple[str, Callable[[], int]]]) -> None:
 
 
 @dataclass(frozen=True)
+class Look:
+    """One look for garbage: through which generation, and what it took and found."""
+
+    generation: int
+    took_s: float  # of CPU
+    found: int  # objects in rings
+
+
+@dataclass(frozen=True)
 class Case:
     """What is said, how fast, and in what sort of network."""
 
@@ -269,9 +280,10 @@ def latency(folder: Path, case: Case, cycle_seconds: int, opened: Connect) -> No
         until(lambda: service.status().counts["taken"] >= 2 * case.offers and service.status().why_not is None, service)
         service.tick()  # What was said before it was ready is planned once time is told.
         until(lambda: service.status().cycles > 0 and not service.status().turns["unpublished"], service)
-        before, cpu_s = service.status(), time.process_time()
-        times_ms, published = spoken_and_seen(broker.address, case)
-        status, cpu_s = service.status(), time.process_time() - cpu_s
+        before, cpu_s, began_s = service.status(), time.process_time(), time.monotonic()
+        with looks_told() as looks:
+            times_ms, published = spoken_and_seen(broker.address, case)
+        status, cpu_s, took_s = service.status(), time.process_time() - cpu_s, time.monotonic() - began_s
     cycles = status.cycles - before.cycles
     cadence = f"a cycle each {cycle_seconds} s" if cycle_seconds else "no cadence"
     print(f"\n{case.told()}; {case.per_second} words a second, {cadence}")
@@ -280,10 +292,34 @@ def latency(folder: Path, case: Case, cycle_seconds: int, opened: Connect) -> No
     planning_ms = 1000 * (status.planning_s - before.planning_s) / max(1, cycles)
     print(f"  {cycles:,} cycles of {said / max(1, cycles):.1f} words and {planning_ms:.1f} ms of planning; for a word")
     print(f"  {published / said:.1f} proposals, retracted ones counted, and {1e6 * cpu_s / said:,.0f} µs of CPU in its process", flush=True)
+    longest_ms = 1000 * max((look.took_s for look in looks), default=0.0)
+    whole = sum(look.generation == LAST_GENERATION for look in looks)
+    print(f"  {len(looks):,} looks for garbage, the longest of {longest_ms:.1f} ms of CPU, {whole} of them through all there is;", end=" ")
+    print(f"{sum(look.found for look in looks) / took_s:.0f} objects a second in rings", flush=True)
     with running_kafka(folder / "raw", "the benchmark") as broker:
         KafkaLog(broker.address, replicas=1).close()
         for answers in (3, 1):
             relayed(broker.address, case, answers, max(1, round(published / said)))
+
+
+@contextmanager
+def looks_told() -> Iterator[list[Look]]:
+    """Yield a list that each look for garbage is added to."""
+    looks: list[Look] = []
+    began_s = 0.0
+
+    def look(phase: str, about: dict[str, Any]) -> None:
+        nonlocal began_s
+        if phase == "start":
+            began_s = time.thread_time()
+        else:
+            looks.append(Look(about["generation"], time.thread_time() - began_s, about["collected"]))
+
+    gc.callbacks.append(look)
+    try:
+        yield looks
+    finally:
+        gc.callbacks.remove(look)
 
 
 def tell(title: str, times_ms: Sequence[float], case: Case) -> None:

@@ -1,10 +1,12 @@
 """What the log on Kafka promises beyond the contract: topics, partitions, other writers, brokers that come and go."""
 
+import gc
 import json
 import shutil
 import socket
 import threading
 import tomllib
+import weakref
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from time import monotonic
@@ -13,9 +15,11 @@ from unittest.mock import Mock
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
+from kafka.future import Future
 
 from coordinator.adapters.kafka_group import KafkaGroup
 from coordinator.adapters.kafka_log import RECONNECT_MS, KafkaLog, check_address, topic_settings
+from coordinator.adapters.memory import collect_rarely
 from coordinator.errors import Refused, Unavailable
 from coordinator.stream import PARTITIONS, SIGNAL, START, Entry, misplaced
 from tests.contracts.event_log import entry, mixed, read_all, said
@@ -175,6 +179,42 @@ def test_partitions_that_run_far_ahead_wait_for_the_others_and_come_back(log, st
         stranger.send(SIGNAL, key=b"x", value=b"%d" % number, partition=partition, timestamp_ms=1_772_000_000_000 + 1_000 * number)
     stranger.flush(timeout=10)
     assert [record.entry.event for record in read_all(log, at_most=150)] == [b"%d" % number for number in range(2_000)]
+
+
+def test_reads_in_vain_leave_nothing_for_a_look_for_garbage(log):
+    """A silent log has ten a second; what died in rings is found late, by a look that holds up all (`memory.py`)."""
+    log.append([entry(number) for number in range(5)])
+    place = START
+    while (batch := log.read(place, 10)).records:
+        place = batch.place
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(5):
+            assert not log.read(place, 10).records
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
+def test_rings_that_the_client_leaves_elsewhere_are_found_among_what_is_new(broker):
+    before, callbacks = gc.get_threshold(), list(gc.callbacks)
+    with closing(KafkaLog(broker, replicas=1)) as log:
+        net, manager = log._consumer._net, log._consumer._manager
+        with pytest.raises(KafkaError) as told:  # as it waits by itself
+            net.run(manager.wait_for, Future(), 1)
+        dead = weakref.ref(told.value)
+        del told
+        try:
+            assert dead() is not None
+            collect_rarely()
+            kept = [[number] for number in range(10 * gc.get_threshold()[0])]
+            assert kept
+            assert dead() is None
+        finally:
+            gc.set_threshold(*before)
+            gc.callbacks[:] = callbacks
+            gc.unfreeze()
 
 
 def test_a_read_that_fails_half_way_gives_all_of_it_the_next_time(log, monkeypatch):
