@@ -13,6 +13,9 @@ from coordinator.network import RESOURCE, Network, Stance, Thing
 __all__ = ["OpenNeed", "OpenNeeds", "Sum"]
 
 
+ALL = 2**62  # more than there can be
+
+
 class OpenNeed(msgspec.Struct, frozen=True, eq=False, gc=False):
     """One need as it stood when it was last looked at."""
 
@@ -52,15 +55,22 @@ class OpenNeeds:
 
     def refresh(self) -> None:
         """Look at every need that may stand otherwise than when it was last looked at."""
+        while not self.refresh_some(ALL):
+            pass
+
+    def refresh_some(self, at_most: int) -> bool:
+        """Look at so many of the needs that may stand otherwise than when they were last looked at; return whether those were all."""
         network, aliases = self._network, self._network.aliases()
         if network.recount is None:
             self._rows, self._sums, self._unpromised = {}, {}, Counter()
-            moved = network.standing_refs()
-        else:
-            renamed = {name for name, _ in aliases.items() ^ self._aliases.items()} if aliases is not self._aliases else set()
-            moved = [*network.recount, *(need.ref for name in renamed for need in network.live((RESOURCE, name)))]
-        network.recount, self._aliases = set(), aliases
-        for ref in moved:
+            network.recount, self._aliases = set(network.standing_refs()), aliases
+            return not network.recount  # To list them was enough for once.
+        if aliases is not self._aliases:
+            renamed = {name for name, _ in aliases.items() ^ self._aliases.items()}
+            network.recount.update(need.ref for name in renamed for need in network.live((RESOURCE, name)))
+            self._aliases = aliases
+        moved = network.recount
+        for ref in [moved.pop() for _ in range(min(at_most, len(moved)))]:
             row = self._rows.pop(ref, None)
             if row is not None:
                 self._count(row, -1)
@@ -68,6 +78,7 @@ class OpenNeeds:
             if need is not None and need.kind == "need" and need.stands:
                 row = self._rows[ref] = self._row(need)
                 self._count(row, 1)
+        return not moved
 
     def rows(self) -> list[OpenNeed]:
         """Return all needs that stand, in no order: a copy, which may be gone through while they change."""

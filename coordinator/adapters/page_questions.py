@@ -34,6 +34,8 @@ PATIENCE_S = 1.0  # for a map that somebody else has made; each who waits keeps 
 DRAWN_S = 60.0  # a drawing takes seconds, and who joined since is listed beside it
 DRAWN_AT_ONCE_S = 0.5  # a drawing that takes longer is awaited by nobody: the map says how far it is
 LARGEST = 500  # rows at once
+COUNTED_AT_ONCE = 500  # needs that moved, looked at while the coordinator is held still: some two milliseconds
+COUNTING_PAUSE_S = 0.0002  # in between; a lock that is let go and taken again at once is seldom had by anybody else
 LOOKED_THROUGH = 20_000  # of the latest records, for those about one need
 PAST = 100  # of these, that are shown
 
@@ -62,6 +64,7 @@ def _add_shortage(app: FastAPI, service: Service, walks: Walks, show: Show, miss
     @app.get("/shortage")
     def by_thing() -> Response:
         """What is short, by resource or process and by the tier that counts."""
+        _look_again(service)
         return show(shortage)
 
     @app.get("/shortage/needs")
@@ -75,6 +78,7 @@ def _add_shortage(app: FastAPI, service: Service, walks: Walks, show: Show, miss
         q: Text = "",
     ) -> Response:
         """Needs that stand, the most urgent and least covered first."""
+        _look_again(service)
         with service.reading() as coordination:
             rows = coordination.open_needs.rows()
         # All are gone through while others read and write; what is shown of the few is read with their names and units of now.
@@ -84,6 +88,7 @@ def _add_shortage(app: FastAPI, service: Service, walks: Walks, show: Show, miss
     @app.get("/history")
     def history() -> Response:
         """How short things were over time: needs by tier, and of each thing what part was in no plan."""
+        _look_again(service)
         return show(lambda coordination: timeline_of(coordination).told(sample_of(coordination)))
 
     @app.get("/needs/{need:path}/history")
@@ -96,6 +101,15 @@ def _add_shortage(app: FastAPI, service: Service, walks: Walks, show: Show, miss
         except Refused as refusal:
             raise missing(refusal) from None
         return Response(orjson.dumps(past_of(service, ref)), media_type="application/json")
+
+
+def _look_again(service: Service) -> None:
+    """Have the needs that moved looked at, so many at a time: in between others speak, and plan."""
+    while True:
+        with service.reading() as coordination:
+            if coordination.open_needs.refresh_some(COUNTED_AT_ONCE):
+                return
+        time.sleep(COUNTING_PAUSE_S)
 
 
 def _add_agents(app: FastAPI, walks: Walks, show: Show, walk: Show, missing: Missing) -> None:

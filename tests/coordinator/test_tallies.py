@@ -212,3 +212,17 @@ def test_a_definition_has_only_those_needs_looked_at_whose_name_means_another_th
     assert looked_at_after(say.resource("y", "thing-7", at=4, aliases=["thing-1", "thing-2"])) == ["thing-1", "thing-2"]
     assert looked_at_after(say.withdraw("resource", "z", "another", at=5)) == ["thing-3"]
     assert looked_at_after(say.resource("x", "thing-1", at=6), say.need("r", 9, "thing-5", subject="5", at=6)) == ["thing-1", "thing-5"]
+
+
+def test_needs_looked_at_some_at_a_time_come_to_the_same_as_all_at_once():
+    desk = Desk(*(say.need("r", 1 + number, f"thing-{number % 3}", subject=f"{number}", tier=number % 4) for number in range(20)))
+    needs, turns = desk.core.open_needs, 1
+    while not needs.refresh_some(3):
+        turns += 1
+    assert turns == 8
+    assert_as_walked(desk.core)
+    desk.take(*(say.need("r", 50, "thing-1", subject=f"{number}", at=1) for number in range(4)), say.withdraw("need", "r", "9", at=1))
+    assert not needs.refresh_some(3)
+    desk.take(say.need("s", 7, "thing-2", at=2), say.offer("g", 9, "thing-1", at=2))
+    desk.cycle()
+    assert_as_walked(desk.core)
