@@ -47,10 +47,10 @@ class FairLoop(asyncio.SelectorEventLoop):
     def _take_some(self) -> None:
         with self._handing:
             some = [self._handed.popleft() for _ in range(min(HANDED, len(self._handed)))]
-            self._is_taking = bool(self._handed)
+            self._is_taking = more = bool(self._handed)
         for handle in some:
             self._add_callback(handle)  # type: ignore[attr-defined]
-        if self._is_taking:
+        if more:  # not `_is_taking`, which who handed something over meanwhile has set, and asked for a turn itself
             self.call_soon(self._take_some)
 
 
