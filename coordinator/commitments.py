@@ -6,7 +6,7 @@ Nothing here commits an agent, frees its signals or counts its deliveries but a 
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import chain, islice, takewhile
@@ -604,6 +604,11 @@ class Book:
     def unanswered(self, pair: Pair) -> list[Deal]:
         """Return the proposals to a pair that neither of it answered, in order of their ids."""
         return [self.deals[name] for name in sorted(self._unanswered.get(pair, ()))]
+
+    def is_proposed(self, pair: Pair, terms: Set[Terms]) -> bool:
+        """Whether a pair is asked just this, one proposal for each terms, and answered none of it."""
+        names = self._unanswered.get(pair, ())
+        return len(names) == len(terms) and terms == {self.deals[name].terms for name in names}
 
     def promised(self) -> list[Deal]:
         """Return the plans that somebody promised to and that are not committed; also those that ended with promises still held."""

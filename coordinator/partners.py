@@ -1,8 +1,8 @@
 """The plan by pairs of partners, and which of those moved since proposals were last made of it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Set
 
-from coordinator.commitments import Book, Pair
+from coordinator.commitments import Book, Pair, Terms
 from coordinator.network import Thing
 from coordinator.problems import Part
 
@@ -19,6 +19,7 @@ class Partners:
     def __init__(self, parts: Iterable[Part] = ()) -> None:
         self._parts: dict[Pair, dict[tuple[str, str], Part]] = {}  # by the refs of offer and need
         self._moved: set[Pair] | None = None  # None: all of them
+        self._awaited: dict[Pair, Set[Terms]] = {}  # what pairs were to be proposed when they were last looked at, and the book had not yet
         self.replace((), parts)
 
     def replace(self, before: Iterable[Part], after: Iterable[Part]) -> None:
@@ -51,11 +52,15 @@ class Partners:
         """Return every pair, in order, that may have to be proposed something else than the book has."""
         if self._moved is None or book.moved is None:
             return sorted(self._parts.keys() | book.pairs())
-        return sorted(self._moved | book.moved)
+        come = [pair for pair, terms in self._awaited.items() if pair not in self._moved and book.is_proposed(pair, terms)]
+        return sorted((self._moved | book.moved | self._awaited.keys()).difference(come))
 
-    def looked_at(self, book: Book, unlike: Sequence[Pair]) -> None:
-        """Note that all that moved was looked at; what is `unlike` the book stays moved until the book has it."""
-        self._moved, book.moved = set(unlike), set()
+    def looked_at(self, book: Book, unlike: Mapping[Pair, Set[Terms]]) -> None:
+        """Note that all that moved was looked at.
+
+        What is `unlike` the book, each pair with all that it is to be proposed now, is looked at again unless the book then has just that.
+        """
+        self._moved, self._awaited, book.moved = set(), dict(unlike), set()
 
     def _note(self, part: Part) -> None:
         if self._moved is not None:

@@ -65,7 +65,7 @@ def revise(
     drafting = _Drafting(network, log_us)
     retracted: dict[str, None] = {}
     new: list[list[Part]] = []
-    unlike: list[Pair] = []
+    unlike: dict[Pair, frozenset[Terms]] = {}
     for pair in plan.moved(book):
         mine, unanswered = plan.parts_of(pair), book.unanswered(pair)
         if is_planned is not None:
@@ -73,11 +73,12 @@ def revise(
         if not (mine or unanswered):
             continue
         wanted = {_terms_of_parts(some): some for some in (mine[start : start + MOST_LINES] for start in range(0, len(mine), MOST_LINES))}
+        terms = frozenset(wanted)
         over = [deal.proposal for deal in unanswered if wanted.pop(deal.terms, None) is None]
         retracted.update(dict.fromkeys(over))
         new += wanted.values()
         if over or wanted:
-            unlike.append(pair)
+            unlike[pair] = terms
     plan.looked_at(book, unlike)
     now = iter(told([part for some in new for part in some]))
     drafts = [drafting.draft([next(now) for _ in some]) for some in new]

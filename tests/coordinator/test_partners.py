@@ -1,5 +1,6 @@
 """Whoever looks only at the pairs that moved finds all that a look at every pair would."""
 
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -75,8 +76,36 @@ def test_a_pair_that_nothing_happened_to_is_not_looked_at():
     desk = Desk(*(say(name + thing, 5, thing, **here) for thing in THINGS for name, say in (("a", offer), ("b", need))))
     desk.cycle()
     desk.take(offer("amask", 4, "mask", at=1, **here))
-    desk.cycle()  # This one still looks at what was just proposed: it may not have come to stand.
-    assert ("avisor", "bvisor") in desk.core.book.pairs()
-    desk.take(offer("amask", 3, "mask", at=2, **here))
     desk.core.planner.plan(desk.core.log_us)
+    assert ("avisor", "bvisor") in desk.core.book.pairs()
     assert desk.core.planner.partners.moved(desk.core.book) == [("amask", "bmask")]
+
+
+@pytest.mark.parametrize("come", ["nothing", "half", "another", "all"])
+def test_what_was_to_be_proposed_is_looked_at_again_unless_just_that_came_to_stand(come):
+    here = {"place": {"lat": 1, "long": 1}}
+    desk = Desk(*(say(name, 5, thing, subject=thing, **here) for thing in THINGS[:2] for name, say in (("a", offer), ("b", need))))
+    core = desk.core
+    core.planner.plan(core.log_us)
+    partners = core.planner.partners
+    (draft,) = revise(core.network, core.book, partners, core.planner.told, core.log_us).proposed
+    assert draft.read is not None
+    read = draft.read
+    if come in ("half", "another"):
+        lines = read.lines[:1] if come == "half" else (read.lines[0], replace(read.lines[1], distance_m=1_000))
+        read = replace(read, lines=lines)  # somebody else's, by the same name
+    if come != "nothing":
+        assert core.book.propose(read, core.log_us, b"") is None
+    assert partners.moved(core.book) == ([] if come == "all" else [("a", "b")])
+    again = revise(core.network, core.book, partners, core.planner.told, core.log_us)
+    assert [one.name for one in again.proposed] == ([] if come == "all" else [draft.name])
+    assert again.retracted == ([draft.name] if come in ("half", "another") else [])
+
+
+def test_what_was_proposed_and_moved_again_in_the_plan_is_looked_at():
+    here = {"place": {"lat": 1, "long": 1}}
+    desk = Desk(offer("a", 5, **here), need("b", 5, **here))
+    desk.cycle()
+    desk.take(offer("a", 4, at=1, **here))
+    desk.core.planner.plan(desk.core.log_us)
+    assert desk.core.planner.partners.moved(desk.core.book) == [("a", "b")]
