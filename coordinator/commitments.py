@@ -135,7 +135,7 @@ class Deal:
 
     def __post_init__(self) -> None:
         """Note the terms once: every plan is compared with them."""
-        self.terms = tuple((line.offer, line.need, line.quantity.grains, line.distance_m) for line in self.data.lines)
+        self.terms = tuple([(line.offer, line.need, line.quantity.grains, line.distance_m) for line in self.data.lines])
 
     @property
     def lines(self) -> tuple[Line, ...]:
@@ -145,7 +145,11 @@ class Deal:
     @property
     def parties(self) -> tuple[str, ...]:
         """Everybody who has to accept, the first line's provider first."""
-        return tuple(dict.fromkeys(name for line in self.lines for name in (line.provider, line.receiver)))
+        named: dict[str, None] = {}
+        for line in self.data.lines:
+            named[line.provider] = None
+            named[line.receiver] = None
+        return tuple(named)
 
     @property
     def judge(self) -> str:
@@ -183,7 +187,10 @@ class Deal:
     @property
     def is_tree(self) -> bool:
         """Whether it is a plan of making: lines that go into others."""
-        return any(not line.serves for line in self.lines)
+        for line in self.data.lines:  # noqa: SIM110 - asked again and again of every deal, and a generator takes three times as long
+            if not line.serves:
+                return True
+        return False
 
     def delivered(self, line: int) -> int:
         """Return what of a line has arrived by either side's word."""
@@ -355,7 +362,8 @@ class Book:
         """Take a deal out of the sums before it changes, and in again afterwards; its needs are covered otherwise then."""
         self.dealings.count(deal, times)
         if self.network.recount is not None:
-            self.network.recount.update(line.need for line in deal.lines)
+            for line in deal.lines:
+                self.network.recount.add(line.need)
         trail = self.network.trail
         if trail is not None:
             trail.deals[deal.proposal] = None
@@ -404,14 +412,19 @@ class Book:
         """Have at hand, by pair, the proposals that nobody answered."""
         if deal.is_tree:
             return
-        for pair in deal.pairs:
-            if self.moved is not None:
-                self.moved.add(pair)
-            if deal.state is State.PROPOSED:
-                self._unanswered.setdefault(pair, set()).add(deal.proposal)
-            elif pair in self._unanswered:
-                self._unanswered[pair].discard(deal.proposal)
-                if not self._unanswered[pair]:
+        pairs, is_unanswered = deal.pairs, deal.state is State.PROPOSED
+        if self.moved is not None:
+            self.moved |= pairs
+        for pair in pairs:
+            names = self._unanswered.get(pair)
+            if is_unanswered:
+                if names is None:
+                    self._unanswered[pair] = {deal.proposal}
+                else:
+                    names.add(deal.proposal)
+            elif names is not None:
+                names.discard(deal.proposal)
+                if not names:
                     del self._unanswered[pair]
 
     def _close(self, deal: Deal) -> None:
@@ -738,9 +751,8 @@ def _not_a_plan(proposal: Proposal) -> str | None:
         return f"proposal {proposal.proposal!r} has no lines; at least one movement was expected"
     served = {line.need for line in proposal.lines if line.serves}
     for line in proposal.lines:
-        drawn = [(line.provider, line.offer), (line.receiver, line.need)] if line.serves else [(line.provider, line.offer)]
-        for party, ref in drawn:
-            if not ref.startswith(f"{party}/"):
+        for party, ref, draws in ((line.provider, line.offer, True), (line.receiver, line.need, line.serves)):
+            if draws and not ref.startswith(f"{party}/"):
                 return f"proposal {proposal.proposal!r} draws on {ref!r} for {party!r}; a signal of {party!r} itself was expected"
         if line.need not in served:
             return f"proposal {proposal.proposal!r} has a line on the way to {line.need!r}, which no line of it serves"

@@ -1,7 +1,6 @@
 """What was said and what was made of it, added up as it comes and goes: whoever asks for counts and sums waits for no walk through all."""
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Dealings", "Moving", "Pressure", "Stated"]
 
+_ROWS = list, tuple
 Pressure = tuple[int, int]  # the tier and level that one more unit would serve
 
 
@@ -83,24 +83,34 @@ class Dealings:
         """Count a deal `times`: 1 or -1."""
         self.states[deal.state] += times
         if deal.is_open:
+            promised = deal.promised
             for line in deal.lines:
-                grains = times * line.quantity.grains
-                if line.takes and line.provider not in deal.promised:
+                quantity = line.quantity
+                grains = times * quantity.grains
+                if line.provider not in promised and line.takes:
                     self._ask(line.offer, grains)
-                if line.serves and line.receiver not in deal.promised:
+                if line.receiver not in promised and line.serves:
                     self._ask(line.need, grains)
-                self._moving(line.thing, line.quantity.dimension, times, grains, 0, grains * line.distance_m)
-            for thing, pressure in pressures_of(deal):
-                told = self.pressures.setdefault(thing, Counter())
-                told[pressure] += times
-                if not told[pressure]:
-                    del told[pressure]
-                    if not told:
-                        del self.pressures[thing]
+                self._moving(line.thing, quantity.dimension, times, grains, 0, grains * line.distance_m)
+            self._press(deal, times)
         elif deal.is_bound:
             for line in deal.lines:
                 grains = times * line.quantity.grains
                 self._moving(line.thing, line.quantity.dimension, times, 0, grains, grains * line.distance_m)
+
+    def _press(self, deal: "Deal", times: int) -> None:
+        """Count what a deal says of the pressure where each of its lines takes from."""
+        for thing, pressure in pressures_of(deal):
+            told = self.pressures.get(thing)
+            if told is None:
+                told = self.pressures[thing] = Counter()
+            count = told.get(pressure, 0) + times
+            if count:
+                told[pressure] = count
+                continue
+            del told[pressure]
+            if not told:
+                del self.pressures[thing]
 
     def _ask(self, ref: str, grains: int) -> None:
         asked = self.asked_grains.get(ref, 0) + grains
@@ -122,13 +132,15 @@ class Dealings:
             del self.moving[key]
 
 
-def pressures_of(deal: "Deal") -> Iterator[tuple["Thing", Pressure]]:
-    """Yield what a proposal says of the pressure where each of its lines takes from."""
+def pressures_of(deal: "Deal") -> list[tuple["Thing", Pressure]]:
+    """Return what a proposal says of the pressure where each of its lines takes from."""
+    # Reasons are free in their form, and those of another coordinator, or of an imported file, may say anything.
     reasons = deal.data.reasons.get("lines")
-    if isinstance(reasons, list | tuple):
-        for line, reason in zip(deal.lines, reasons, strict=False):
-            # Reasons are free in their form, and those of another coordinator, or of an imported file, may say anything.
-            pressure = reason.get("pressure") if isinstance(reason, dict) else None
-            tier, level = (pressure.get("tier"), pressure.get("level")) if isinstance(pressure, dict) else (None, None)
+    told: list[tuple[Thing, Pressure]] = []
+    for line, reason in zip(deal.lines, reasons if isinstance(reasons, _ROWS) else (), strict=False):
+        pressure = reason.get("pressure") if isinstance(reason, dict) else None
+        if isinstance(pressure, dict):
+            tier, level = pressure.get("tier"), pressure.get("level")
             if isinstance(tier, int) and isinstance(level, int):
-                yield line.thing, (tier, level)
+                told.append((line.thing, (tier, level)))
+    return told
