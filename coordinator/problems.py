@@ -40,7 +40,9 @@ Ints = NDArray[np.int64]
 
 HEAVIEST = 10_000  # of one thing's weight against another's
 NO_LIMIT = 2**40  # units that no market holds: an arc without a limit of its own
-MOST_PAIRS = 4_000_000  # that the rules allow in one market, held as arrays (48 bytes each); above, rows are made anew when asked for
+# Pairs that the rules allow in one market, held as arrays: 48 bytes each in the columns of `Arcs`, and 38 to 43 with the room they leave
+# where the market is followed (`solver.possible`). Above, rows are made anew when asked for.
+MOST_PAIRS = 4_000_000
 
 
 class Part(NamedTuple):
