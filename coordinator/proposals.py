@@ -117,24 +117,30 @@ class _Drafting:
 
     def draft(self, parts: Sequence[Part]) -> Draft:
         """Return the proposal of these parts, all of one pair, named by its content."""
-        wordings = [self._wording(part.offer) for part in parts]
-        lines = [*map(self._line, parts, wordings)]
-        ends = [end_us for part in parts for end_us in (part.offer.end_us, part.need.end_us) if end_us is not None]
-        expires_us = min([self._expires_us, *ends])
+        lines: list[Line] = []
+        data: list[dict[str, Any]] = []
+        reasons_told: list[dict[str, Any]] = []
+        statements: list[list[str]] = []
+        expires_us, is_plain = self._expires_us, True
+        for part in parts:
+            wording = self._wording(part.offer)
+            line = self._line(part, wording)
+            told = _line_json(line)
+            lines.append(line)
+            data.append(told)
+            reasons_told.append(self._reason(part, wording))
+            for stance in (part.offer, part.need):
+                statements.append([f"agent:{stance.agent}", stance.statement])
+                if stance.end_us is not None and stance.end_us < expires_us:
+                    expires_us = stance.end_us
+            is_plain = is_plain and wording.is_plain and _is_plain(line, told)
         expires = format_instant(expires_us)
-        statements = [[f"agent:{stance.agent}", stance.statement] for part in parts for stance in (part.offer, part.need)]
-        data = [_line_json(line) for line in lines]
-        is_plain = all(wording.is_plain for wording in wordings) and all(map(_is_plain, lines, data))
         content: list[Any] = [data, statements, expires]
         name = hashlib.sha256(canonical_json(content) if is_plain else rfc8785.dumps(content)).hexdigest()[:32]
-        reasons = {
-            "fairness": self._charter.fairness,
-            "at": format_instant(self._log_us),
-            "lines": [*map(self._reason, parts, wordings)],
-        }
+        reasons = {"fairness": self._charter.fairness, "at": format_instant(self._log_us), "lines": reasons_told}
         version = self._charter.version
-        told = {"proposal": name, "lines": data, "expires": expires, "charter": version, "reasons": reasons}
-        return Draft(name, told, Proposal(name, tuple(lines), expires_us, version, reasons) if is_plain else None)
+        whole = {"proposal": name, "lines": data, "expires": expires, "charter": version, "reasons": reasons}
+        return Draft(name, whole, Proposal(name, tuple(lines), expires_us, version, reasons) if is_plain else None)
 
     def tree(self, tree: Tree, made: Made) -> Draft:
         """Return the proposal of a tree, which asks all of its parties at once."""
@@ -228,7 +234,8 @@ class _Drafting:
         offer, need = part.offer, part.need
         reason: dict[str, Any] = {"tier_stated": need.tier, "tier_used": part.tier_used, "level": part.level}
         if part.pressure is not None:
-            reason["pressure"] = dict(zip(("tier", "level", "effort"), part.pressure, strict=True))
+            tier, level, effort = part.pressure
+            reason["pressure"] = {"tier": tier, "level": level, "effort": effort}
         if need.due_us is not None and max(self._log_us, offer.begin_us or self._log_us) > need.due_us:
             reason["late"] = True
         if wording.mass_unknown:
@@ -252,9 +259,12 @@ def _line_json(line: Line) -> dict[str, Any]:
         "distance_km": line.distance_m // 1000 if line.distance_m % 1000 == 0 else line.distance_m / 1000,
         "effort": line.effort,
     }
-    for name, instant_us in (("due", line.due_us), ("begin", line.begin_us), ("end", line.end_us)):
-        if instant_us is not None:
-            told[name] = format_instant(instant_us)
+    if line.due_us is not None:
+        told["due"] = format_instant(line.due_us)
+    if line.begin_us is not None:
+        told["begin"] = format_instant(line.begin_us)
+    if line.end_us is not None:
+        told["end"] = format_instant(line.end_us)
     if line.into is not None:
         told["into"] = line.into
     return told
@@ -268,7 +278,9 @@ def _is_plain(line: Line, told: dict[str, Any]) -> bool:
         and (type(value) is int or line.quantity.grains < READ_BACK_GRAINS)
         and line.distance_m <= 1000 * FARTHEST_KM
         and max(len(line.offer), len(line.need)) <= LONGEST_TEXT
-        and all(_is_plain_number(number) for number in (value, told["distance_km"], line.effort))
+        and _is_plain_number(value)
+        and _is_plain_number(told["distance_km"])
+        and _is_plain_number(line.effort)
     )
 
 
