@@ -18,7 +18,7 @@ from coordinator.limits import lacking
 from coordinator.network import Network, Stance, Thing
 from coordinator.places import HALF_AROUND_M, UNCONNECTED, PlaceIndex, great_circles_m
 
-__all__ = ["Columns", "Group", "Hidden", "Market", "Pairs", "Picked", "groups", "reach_m", "with_room"]
+__all__ = ["AT_ONCE", "Columns", "Group", "Hidden", "Market", "Pairs", "Picked", "groups", "reach_m", "with_room"]
 
 Kind = TypeVar("Kind", bound=np.generic)
 Ints = NDArray[np.int64]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.commitments import Book
-from coordinator.matching import Group, Hidden, Market, groups
+from coordinator.matching import AT_ONCE, Group, Hidden, Market, groups
 from coordinator.network import Network, Stance
 
 __all__ = ["Reach", "first_obstacles", "markets", "reach"]
@@ -16,7 +16,6 @@ __all__ = ["Reach", "first_obstacles", "markets", "reach"]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-AT_ONCE = 200_000  # pairs compared in one go
 MOST_GRAINS = 2**62  # more is compared as if it were this much: whether a part is large enough does not depend on it
 
 

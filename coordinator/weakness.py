@@ -26,8 +26,10 @@ from coordinator.units import Quantity
 
 __all__ = ["Bottleneck", "Hinge", "Open", "Scarce", "WeakPoints", "weak_points"]
 
-MOST_ARCS = 2_000_000  # between groups of equal reach: half a second; above, the answer says that the cut was not made
-LARGEST = 2**31 - 2  # units that scipy's flows hold; what is more is cut in whole numbers of any size, many times as slowly
+# Of arcs between groups of equal reach; above, the answer says that the cut was not made.
+MOST_ARCS = 2_000_000  # where scipy's flows hold all amounts
+MOST_EXACT_ARCS = 60_000  # where they do not: whole numbers of any size take many times as long for each arc
+LARGEST = 2**31 - 2  # units that scipy's flows hold
 MOST_CELLS = 100_000_000  # of the table from which the groups are found
 
 
@@ -266,11 +268,11 @@ def _minimum_cut(
         needs_of.setdefault(bits.tobytes(), []).append(need)
     columns = list(needs_of.values())
     table = table[:, [column[0] for column in columns]]
-    if int(table.sum()) > MOST_ARCS:
-        return None
     asked = [sum(wants[need] for need in needs) for needs in columns]
     most = sum(asked)
     given = [most if grains is None else min(grains, most) for grains in supply]
+    if int(table.sum()) > (MOST_EXACT_ARCS if _step(given, asked) is None else MOST_ARCS):
+        return None
     through, short_rows, short_columns = _cut(table, given, asked)
     return through, short_rows, sorted(need for column in short_columns for need in columns[column])
 
@@ -284,8 +286,8 @@ def _cut(table: NDArray[np.bool_], given: Sequence[int], asked: Sequence[int]) -
     from scipy.sparse import csr_array  # noqa: PLC0415
     from scipy.sparse.csgraph import breadth_first_order, maximum_flow  # noqa: PLC0415
 
-    step = math.gcd(*given, *asked) or 1
-    if sum(asked) // step > LARGEST:
+    step = _step(given, asked)
+    if step is None:
         return _exact_cut(table, given, asked)
     rows, columns = table.shape
     start, end = rows + columns, rows + columns + 1
@@ -305,6 +307,12 @@ def _cut(table: NDArray[np.bool_], given: Sequence[int], asked: Sequence[int]) -
     reaches[short] = True
     short_rows, short_columns = np.flatnonzero(reaches[:rows]).tolist(), np.flatnonzero(reaches[rows : rows + columns]).tolist()
     return int(found.flow_value) * step, short_rows, short_columns
+
+
+def _step(given: Sequence[int], asked: Sequence[int]) -> int | None:
+    """Return the greatest part that all amounts are whole multiples of; None where there are more of these than scipy's flows hold."""
+    step = math.gcd(*given, *asked) or 1
+    return step if sum(asked) // step <= LARGEST else None
 
 
 def _exact_cut(table: NDArray[np.bool_], given: Sequence[int], asked: Sequence[int]) -> tuple[int, list[int], list[int]]:

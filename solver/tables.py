@@ -19,9 +19,9 @@ LARGE = 1 << 22  # bytes: from there on numpy asks for pages of 2 MB
 def empty(shape: int | tuple[int, ...], kind: DTypeLike) -> NDArray[Any]:
     """Return an array to be written before it is read.
 
-    numpy has large ones in pages of 2 MB, where the machine has such. One of those that no program had yet takes 5 ms and more to be
-    handed over where the machine is itself a guest (tests/benchmarks/solver_stalls.py), in a single step that no turn can be cut into.
-    In small pages it takes no longer in all, and events in a large field none either. Raises MemoryError where there is no room.
+    numpy has large ones in pages of 2 MB, where the machine has such. One of those that no program had yet is handed over in a single
+    step that no turn can be cut into, and takes long where the machine is itself a guest: tests/benchmarks/solver_stalls.py tells the
+    longest turn. Raises MemoryError where there is no room.
     """
     size = int(np.prod(shape)) * np.dtype(kind).itemsize
     if size < LARGE or not hasattr(mmap, "MADV_NOHUGEPAGE"):

@@ -33,6 +33,7 @@ DIVES = ((1 / 15, 4), (1 / 6, 15), (1 / 10, 8))
 SURE = 0.85  # of a filling: it is settled with the surest
 CLOSE = 0.3  # of effort: worths that are so near to the best are good enough
 # Of the limit: until then worths are settled, dives begin, and dives end; what is left until the last some makers at a time share lots.
+# With the last moves below, that is about a twentieth more than the limit.
 SETTLING, DIVING, DIVED, SHARED = 0.25, 0.4, 0.95, 0.95
 # After each dive, and last of all, lots are moved one or two at a time among so many makers, at so many times the pressure.
 POLISHING, LAST, CLOSEST, TOLL = 0.045, 0.1, 6, 3  # the first two of the limit
@@ -45,9 +46,9 @@ LARGEST = 1 << 61  # worth of all lots, in effort / scale: what differs from it 
 
 
 def fill_makers(asked: UnsplitLots, pressure: Floats, scale: int, limit: float, seed: int) -> tuple[Ints, Ints]:
-    """Return the best answer found until ``limit`` is used up (all -1 where none was), and worths of lots, in effort / scale.
+    """Return the best answer found until ``limit`` and about a twentieth more are used up (all -1 where none was), and worths of lots.
 
-    ``pressure`` is that of a grain of each maker's hours, in effort. No maker is set up.
+    Worths are in effort / scale; ``pressure`` is that of a grain of each maker's hours, in effort. No maker is set up.
     """
     reduced = asked.effort + pressure[:, None] * asked.hours
     start = reduced.min(axis=0)

@@ -253,6 +253,16 @@ def test_the_cut_that_is_made_quickly_is_the_one_that_holds_amounts_of_any_size(
     assert weakness._cut(table, *odd) == weakness._exact_cut(table, *odd)
 
 
+@pytest.mark.parametrize(("odd_grains", "is_cut"), [(0, True), (1, False)], ids=["a common step", "no common step"])
+def test_a_cut_of_amounts_that_no_quick_way_holds_has_a_smaller_limit(odd_grains: int, is_cut: bool, monkeypatch: pytest.MonkeyPatch):
+    reaches, wants = [np.array([True, True]), np.array([False, True])], [3 * 2**40, 2**41 + odd_grains]
+    whole = (2**41, [0, 1], [0, 1])
+    monkeypatch.setattr(weakness, "MOST_EXACT_ARCS", 3)
+    assert weakness._minimum_cut(reaches, [2**40, 2**40], wants) == whole
+    monkeypatch.setattr(weakness, "MOST_EXACT_ARCS", 2)
+    assert weakness._minimum_cut(reaches, [2**40, 2**40], wants) == (whole if is_cut else None)
+
+
 def test_a_network_too_large_for_an_exact_cut_says_so(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(weakness, "MOST_ARCS", 0)
     (found,) = weak(Desk(offer("a", 10, place=HERE), need("b", 60, place=HERE))).bottlenecks
