@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
+from ipaddress import AddressValueError, IPv6Address
 from threading import Lock
 from time import monotonic
 from typing import Any
@@ -22,13 +23,13 @@ from coordinator.errors import Refused, Unavailable
 from coordinator.stream import DEAD_LETTER, PARTITIONS, PROPOSAL, STATUS, STREAMS, Batch, Entry, Place, Record, check_entries, partition_of
 from coordinator.wording import shown
 
-__all__ = ["FETCH_WAIT_MS", "LARGEST_BYTES", "RECONNECT_MS", "KafkaLog", "Lost", "check_address", "check_topics", "topic_settings"]
+__all__ = ["FETCH_WAIT_MS", "LARGEST_BYTES", "RECONNECT_MS", "KafkaLog", "Lost", "check_topics", "checked_address", "topic_settings"]
 
 LARGEST_BYTES = 2 << 20  # of a record or a request: the largest event and its headers
 FETCH_WAIT_MS = 50  # of the broker, for something new to send
 RECONNECT_MS = 1_000  # at most between two tries to reach a broker; kafka-python would let them grow to half a minute
 _WAIT_MS = 2 * FETCH_WAIT_MS  # for the broker to say that there is nothing new
-_HOST_AND_PORT = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[^\s:,/@\[\]]+):(?P<port>[0-9]{1,5})")  # an IPv6 address stands in brackets
+_HOST_AND_PORT = re.compile(r"(?:\[(?P<number>[^\[\]]*)\]|[^\s:,/@\[\]]+):(?P<port>[0-9]{1,5})")  # an IPv6 address stands in brackets
 LAST_PORT = 65_535
 _HELD_RECORDS = 10_000  # of a partition that is ahead of the others, before it has to wait for them
 
@@ -78,8 +79,7 @@ class KafkaLog:
         are of `streams` alone. Under the name of a `group` the broker remembers the places that `commit` tells it. Without `prepare`
         the topics are taken as they are: another object of this process has looked after them.
         """
-        check_address(bootstrap)
-        self._bootstrap = bootstrap
+        self._bootstrap = checked_address(bootstrap)
         self._patience_ms = patience_ms
         self._group = group
         self._producer: KafkaProducer | None = None
@@ -447,15 +447,31 @@ class _Consumer(KafkaConsumer):  # type: ignore[misc]  # it comes without types
         super().unsubscribe()
 
 
-def check_address(bootstrap: str) -> None:
-    """Refuse what is no address of brokers, ``host:port[,host:port]``: its client would guess at a port, or fail over it."""
-    for each in bootstrap.split(","):
-        found = _HOST_AND_PORT.fullmatch(each)
-        if found is None or not 0 < int(found["port"]) <= LAST_PORT:
-            raise Refused(
-                f"the address of Kafka is {shown(bootstrap)}; HOST:PORT was expected, or several with commas between: say it like "
-                "kafka-1:9092,kafka-2:9092"
-            )
+def checked_address(bootstrap: str) -> str:
+    """Return the address of brokers, ``host:port[,host:port]``, as every client takes it; refuse what is none.
+
+    A client would guess at a port, or fail over it. Blanks around each are left out, and so is ``PLAINTEXT://``, as brokers call what they
+    listen on; under another such name they expect a client that has a key or a password, which this one has not.
+    """
+    found = [each.strip().removeprefix("PLAINTEXT://") for each in bootstrap.split(",")]
+    if not all(map(_is_address, found)):
+        raise Refused(
+            f"the address of Kafka is {shown(bootstrap)}; HOST:PORT was expected, or several with commas between: say it like "
+            "kafka-1:9092,kafka-2:9092"
+        )
+    return ",".join(found)
+
+
+def _is_address(address: str) -> bool:
+    found = _HOST_AND_PORT.fullmatch(address)
+    if found is None or not 0 < int(found["port"]) <= LAST_PORT:
+        return False
+    if found["number"] is None:
+        return True
+    try:
+        return bool(IPv6Address(found["number"]))
+    except AddressValueError:
+        return False
 
 
 class _Waits:

@@ -12,7 +12,7 @@ from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import InvalidReplicationFactorError, KafkaError
 from kafka.structs import OffsetAndMetadata
 
-from coordinator.adapters.kafka_log import check_address, check_topics, topic_settings
+from coordinator.adapters.kafka_log import check_topics, checked_address, topic_settings
 from coordinator.errors import Refused, Unavailable
 from coordinator.stream import LARGEST_EVENT_BYTES, SIGNAL, partition_of
 from coordinator.wording import counted
@@ -37,7 +37,7 @@ class Probe:
 
 def probe(bootstrap: str, replicas: int) -> Iterator[tuple[Probe, bool, str]]:
     """Yield each probe with whether the broker keeps the promise, and what was seen. Unavailable when no broker answers."""
-    check_address(bootstrap)
+    bootstrap = checked_address(bootstrap)
     with _explained(bootstrap), closing(_Bench(bootstrap, replicas)) as bench:
         for each in PROBES:
             try:

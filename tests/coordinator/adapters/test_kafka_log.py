@@ -14,11 +14,12 @@ from unittest.mock import Mock
 
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.cluster import collect_hosts
 from kafka.errors import KafkaError
 from kafka.future import Future
 
 from coordinator.adapters.kafka_group import KafkaGroup
-from coordinator.adapters.kafka_log import RECONNECT_MS, KafkaLog, check_address, topic_settings
+from coordinator.adapters.kafka_log import RECONNECT_MS, KafkaLog, checked_address, topic_settings
 from coordinator.adapters.memory import collect_rarely
 from coordinator.errors import Refused, Unavailable
 from coordinator.stream import PARTITIONS, SIGNAL, START, Entry, misplaced
@@ -238,16 +239,42 @@ def test_a_read_that_fails_half_way_gives_all_of_it_the_next_time(log, monkeypat
 
 
 @pytest.mark.parametrize(
-    "address", ["kafka-1", "kafka-1:", ":9092", "kafka-1:kafka", "kafka-1:0", "kafka-1:65536", "a:1,b", "a:1,", "", "::1"]
+    "address",
+    [
+        *["kafka-1", "kafka-1:", ":9092", "kafka-1:kafka", "kafka-1:0", "kafka-1:65536", "a:1,b", "a:1,", "a:1, ,b:1", "", " ", "::1"],
+        *["a b:1", "kafka: 9092", "user@kafka:9092", "SSL://kafka:9092", "SASL_PLAINTEXT://kafka:9092", "PLAINTEXT://", "a:1;b:2"],
+        *["[]:9092", "[:::::]:9092", "[::1]", "[::1%]:9092", "[10.0.0.1]:9092", "[kafka]:9092", "[[::1]]:9092", "kafka:\u0661"],
+    ],
 )
 def test_what_is_no_address_of_brokers_is_refused(address):
     with pytest.raises(Refused, match="HOST:PORT was expected"):
         KafkaLog(address)
 
 
-@pytest.mark.parametrize("address", ["kafka-1:9092", "kafka-1.example.org:9092,10.0.0.2:9093", "[::1]:9092"])
-def test_names_numbers_and_several_of_them_are_addresses(address):
-    check_address(address)
+@pytest.mark.parametrize(
+    ("address", "taken"),
+    [
+        ("kafka-1:9092", "kafka-1:9092"),
+        ("kafka-1.example.org:9092,10.0.0.2:9093", "kafka-1.example.org:9092,10.0.0.2:9093"),
+        ("[::1]:9092", "[::1]:9092"),
+        ("[fe80::1%eth0]:9092", "[fe80::1%eth0]:9092"),
+        ("kafka-1:9092, kafka-2:9092", "kafka-1:9092,kafka-2:9092"),
+        (" kafka-1:9092\n", "kafka-1:9092"),
+        ("PLAINTEXT://kafka-1:9092, PLAINTEXT://[::1]:9092", "kafka-1:9092,[::1]:9092"),
+    ],
+)
+def test_names_numbers_and_several_of_them_are_addresses(address, taken):
+    assert checked_address(address) == taken
+    hosts = {(host, port) for host, port, _ in collect_hosts(taken)}
+    assert hosts == {(host.strip("[]"), int(port)) for host, _, port in (each.rpartition(":") for each in taken.split(","))}
+
+
+def test_an_address_with_blanks_is_tried_as_it_is_meant():
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        port = nobody.getsockname()[1]
+        with pytest.raises(Unavailable, match=rf"Kafka at 127\.0\.0\.1:{port},127\.0\.0\.1:{port} did not prepare"):
+            KafkaLog(f" PLAINTEXT://127.0.0.1:{port}, 127.0.0.1:{port}\n", replicas=1, patience_ms=300)
 
 
 def test_without_a_broker_opening_fails_with_a_sentence_and_in_time():
