@@ -224,7 +224,7 @@ class _View:
             return {}
         supplies = Supplies(self.network, self.log_us, self.there_is.used, lambda one: self.book.open_grains(one, self.log_us))
         makes = [recipe.ref for recipe in self.there_is.recipes if not self.accepted.isdisjoint(recipe.gives)]
-        return {ref: tuple(supplies.hindrances(ref, self.need)) for ref in makes if ref in self.there_is.able}
+        return supplies.hindrances((ref for ref in makes if ref in self.there_is.able), self.need)
 
     def _hidden(self, obstacles: Sequence[Hidden | None]) -> Iterable[HiddenOffers]:
         kept: dict[Hidden, list[Stance]] = {}
