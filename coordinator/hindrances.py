@@ -163,9 +163,9 @@ class Supplies:
         def of_one(ref: str, makes: str) -> Iterator[Hindrance | tuple[str, str]]:
             found = lacks[ref] if makes else [*self._lacks(ref), *ends.apart(ref), *ends.cut_off(ref), *ends.alone(ref)]
             yield from (Hindrance(ref, makes, lack, change) for lack, change in found)
-            for stock, grains in self._short_and_made(ref):
+            for stock, least in self._short_and_made(ref):
                 if stock not in coming:
-                    yield Hindrance(ref, makes, self._short_of(stock, grains))
+                    yield Hindrance(ref, makes, self._short_of(ref, stock, least))
                     if stock not in told:
                         told.add(stock)
                         yield from ((maker, stock[0][1]) for maker in self.makers[stock] if maker not in (ref, root))
@@ -182,14 +182,14 @@ class Supplies:
 
     def _lacks(self, ref: str) -> Iterator[Lack]:
         """Yield what a recipe lacks, wherever it is needed: goods that no recipe makes, hours, a place for all its steps."""
-        for stock, grains, free in self._too_little(ref):
-            more = f"at least {self._told(stock, grains - free)} more of {stock[0][1]}, in any offers"
-            yield self._short_of(stock, grains), more
+        for stock, least, free in self._too_little(ref):
+            more = f"at least {self._told(stock, least - free)} more of {stock[0][1]}, in any offers"
+            yield self._short_of(ref, stock, least), more
         for stock, free in self._too_scattered(ref):
-            least = self._told(stock, _least(self.recipes[ref]) * self.flows[ref][0][stock])
+            batch = self._told(stock, _least_runs(self.recipes[ref]) * self.flows[ref][0][stock])
             yield (
                 (
-                    f"the least batch takes {least} of {stock[0][1]}, and the {MOST_DRAWS} offers with most, "
+                    f"the least batch takes {batch} of {stock[0][1]}, and the {MOST_DRAWS} offers with most, "
                     f"from which one input is drawn at most, have {self._told(stock, free)} free"
                 ),
                 None,
@@ -198,10 +198,11 @@ class Supplies:
             yield lack, None
 
     def _short_and_made(self, ref: str) -> Iterator[tuple[Stock, int]]:
-        """Yield the inputs that recipes make and of which less is free than a run takes, with what that is."""
+        """Yield the inputs that recipes make and of which less is free than the least batch takes, with what that is."""
+        runs = _least_runs(self.recipes[ref])
         for stock, grains in self.flows[ref][0].items():
-            if stock in self.makers and self._shelf(stock).free < grains:
-                yield stock, grains
+            if stock in self.makers and self._shelf(stock).free < grains * runs:
+                yield stock, grains * runs
 
     def hours_too_short(self, ref: str) -> list[str]:
         """Return a phrase for each step of a recipe whose hours no capacity that can do it has free: no two share a run or batch."""
@@ -222,10 +223,11 @@ class Supplies:
     # -- goods ----------------------------------------------------------------------------------------------------------
 
     def _of_offers(self, ref: str) -> Iterator[tuple[Stock, int, _Shelf]]:
-        """Yield the inputs of a recipe that no recipe makes, with what a run takes and what the offers have."""
+        """Yield the inputs of a recipe that no recipe makes, with what the least batch takes and what the offers have."""
+        runs = _least_runs(self.recipes[ref])
         for stock, grains in self.flows[ref][0].items():
             if stock not in self.makers:
-                yield stock, grains, self._shelf(stock)
+                yield stock, grains * runs, self._shelf(stock)
 
     def _shelf(self, stock: Stock) -> _Shelf:
         """Return what the offers of a thing have; many recipes take the same."""
@@ -237,20 +239,22 @@ class Supplies:
         return found
 
     def _too_little(self, ref: str) -> Iterator[tuple[Stock, int, int]]:
-        for stock, grains, shelf in self._of_offers(ref):
-            if shelf.free < grains:
-                yield stock, grains, shelf.free
+        for stock, least, shelf in self._of_offers(ref):
+            if shelf.free < least:
+                yield stock, least, shelf.free
 
     def _too_scattered(self, ref: str) -> Iterator[tuple[Stock, int]]:
         """Yield inputs of which enough for the least batch is free, but in more offers than one is drawn from; and what those have."""
-        for stock, grains, shelf in self._of_offers(ref):
-            if shelf.most < _least(self.recipes[ref]) * grains <= shelf.free:
+        for stock, least, shelf in self._of_offers(ref):
+            if shelf.most < least <= shelf.free:
                 yield stock, shelf.most
 
-    def _short_of(self, stock: Stock, grains: int) -> str:
-        shelf = self._shelf(stock)
-        run, free = self._told(stock, grains), self._told(stock, shelf.free)
-        return f"a run takes {run} of {stock[0][1]}, and {free} is free in all{self._taken(stock, shelf.taken)}"
+    def _short_of(self, ref: str, stock: Stock, least: int) -> str:
+        """Return in words that less is free than a run takes, or the least batch where that has several."""
+        runs, shelf = _least_runs(self.recipes[ref]), self._shelf(stock)
+        what = "a run" if runs == 1 else f"the least batch, of {counted(runs, 'run')},"
+        takes, free = self._told(stock, least), self._told(stock, shelf.free)
+        return f"{what} takes {takes} of {stock[0][1]}, and {free} is free in all{self._taken(stock, shelf.taken)}"
 
     def _taken(self, stock: Stock, taken: int) -> str:
         """Return in words how much more there is that is spoken for; nothing where there is none."""

@@ -145,21 +145,50 @@ def test_a_recipe_of_whose_input_too_little_is_free_for_a_run_is_not_called_read
 
 
 @pytest.mark.parametrize(
-    ("offers", "sheets", "batch", "told"),
+    ("batch", "runs", "enough"),
     [
-        pytest.param(50, 50, 1, False, id="as many offers as an input is drawn from"),
-        pytest.param(51, 51, 1, True, id="one more"),
-        pytest.param(51, 50, 1, False, id="fifty of them have enough"),
-        pytest.param(51, 1, 51, True, id="runs of a least batch count together"),
-        pytest.param(51, 52, 1, False, id="all together have too little, which is told instead"),
+        pytest.param({"minimum": 4}, 4, 40, id="a least batch"),
+        pytest.param({"multiple": 4}, 4, 40, id="whole batches"),
+        pytest.param({"minimum": 5, "multiple": 4}, 8, 80, id="a least batch of whole ones"),
     ],
 )
-def test_an_input_that_lies_in_more_offers_than_one_is_drawn_from_is_told(offers: int, sheets: int, batch: int, told: bool):
+@pytest.mark.parametrize("is_made", [False, True], ids=["nobody makes", "a recipe could make"])
+def test_an_input_of_which_too_little_is_free_for_a_least_batch_is_told(batch: dict[str, int], runs: int, enough: int, is_made: bool):
+    maker, mask = agent("maker", 1.0, 1.0), making("maker", "mask-v1", {"mask": 1}, {"sheet": 10}, {}, batch=batch)
+    sheet = [making("maker", "sheet-v1", {"sheet": 1}, {"pulp": 1}, {})] if is_made else []  # nobody has pulp
+    desk = planned(need("clinic", 60, place=HERE), maker, mask, offer("mill", enough - 1, "sheet", place=HERE), *sheet)
+    found = explain(desk.core, "clinic")
+    ready = "makes it, and everything it takes is offered by somebody"
+    lack = f"the least batch, of {runs} runs, takes {enough} of sheet, and {enough - 1} is free in all"
+    said = f"the recipe maker/recipe/mask-v1 makes it, but {lack}"
+    assert said in found.reasons
+    assert not any(ready in reason for reason in found.reasons)
+    assert ("at least 1 more of sheet, in any offers" in found.could_change) == (not is_made)
+    assert not desk.core.production.latest.trees
+    desk.take(offer("mill", enough, "sheet", place=HERE, at=1))
+    assert any(ready in reason for reason in explain(desk.core, "clinic").reasons)
+    desk.cycle()
+    assert desk.core.production.latest.trees
+
+
+@pytest.mark.parametrize(
+    ("offers", "sheets", "batch", "told"),
+    [
+        pytest.param(50, 50, {}, False, id="as many offers as an input is drawn from"),
+        pytest.param(51, 51, {}, True, id="one more"),
+        pytest.param(51, 50, {}, False, id="fifty of them have enough"),
+        pytest.param(51, 1, {"minimum": 51}, True, id="runs of a least batch count together"),
+        pytest.param(51, 1, {"multiple": 51}, True, id="so do those that only whole batches have"),
+        pytest.param(52, 1, {"minimum": 27, "multiple": 26}, True, id="a least batch is of whole multiples"),
+        pytest.param(51, 52, {}, False, id="all together have too little, which is told instead"),
+    ],
+)
+def test_an_input_that_lies_in_more_offers_than_one_is_drawn_from_is_told(offers: int, sheets: int, batch: dict[str, int], told: bool):
     sheds = [agent("maker", 1.0, 1.0), *(offer(f"shed-{number}", 1, "sheet", place=HERE) for number in range(offers))]
-    mask = making("maker", "mask-v1", {"mask": 1}, {"sheet": sheets}, {}, batch={"minimum": batch})
+    mask = making("maker", "mask-v1", {"mask": 1}, {"sheet": sheets}, {}, **({"batch": batch} if batch else {}))
     desk = Desk(need("clinic", 60, place=HERE), mask, *sheds)
     said = (
-        f"the recipe maker/recipe/mask-v1 makes it, but the least batch takes {sheets * batch} of sheet, "
+        f"the recipe maker/recipe/mask-v1 makes it, but the least batch takes {offers if batch else sheets} of sheet, "
         "and the 50 offers with most, from which one input is drawn at most, have 50 free"
     )
     reasons = explain(desk.core, "clinic").reasons

@@ -164,6 +164,19 @@ def test_a_recipe_adds_what_it_can_make_at_most_and_is_named_with_what_bounds_it
             id="for a least batch",
         ),
         pytest.param(
+            [offer("mill", 7, "sheet"), making("b", "mask-v1", {"mask": 1}, {"sheet": 1}, {}, batch={"minimum": 5, "multiple": 4})],
+            "sheet",
+            id="for a least batch of whole ones",
+        ),
+        pytest.param(
+            [
+                *(offer(f"shed-{number}", 1, "sheet") for number in range(52)),
+                making("b", "mask-v1", {"mask": 1}, {"sheet": 1}, {}, batch={"minimum": 27, "multiple": 26}),
+            ],
+            "sheet",
+            id="for a least batch of whole ones in offers that are few enough",
+        ),
+        pytest.param(
             [*(offer(f"shed-{number}", 1, "sheet") for number in range(51)), recipe("b", "mask-v1", {"mask": 1}, {"sheet": 51})],
             "sheet",
             id="in offers that are few enough",

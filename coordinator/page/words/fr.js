@@ -586,6 +586,8 @@ export const french = {
   "said.need_making_failed": "aucune fabrication n’a été planifiée : {fault}",
   "said.lack_too_little": "chaque fois elle prend {run} de {thing}, et il n’y en a que {free} de libre en tout",
   "said.lack_too_little_taken": "chaque fois elle prend {run} de {thing}, et il n’y en a que {free} de libre en tout : {taken} de plus sont proposés ou promis",
+  "said.lack_batch_too_little": "le plus petit lot, de {runs} fois, prend {batch} de {thing}, et il n’y en a que {free} de libre en tout",
+  "said.lack_batch_too_little_taken": "le plus petit lot, de {runs} fois, prend {batch} de {thing}, et il n’y en a que {free} de libre en tout : {taken} de plus sont proposés ou promis",
   "said.lack_too_short": "chaque fois elle prend {run} de {thing}, et aucune capacité capable de le faire n’en a plus de {most} de libre",
   "said.lack_too_short_taken": "chaque fois elle prend {run} de {thing}, et aucune capacité capable de le faire n’en a plus de {most} de libre : {taken} de plus sont proposés ou promis",
   "said.lack_batch_short": "le plus petit lot, de {runs} fois, prend {batch} de {thing}, et aucune capacité capable de le faire n’en a plus de {most} de libre",

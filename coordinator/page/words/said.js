@@ -72,6 +72,8 @@ const FORMS = {
   // what keeps a recipe from running, in a sentence of the ones above
   lack_too_little: "a run takes (?<run>.+) of (?<thing>.+), and (?<free>.+) is free in all",
   lack_too_little_taken: "a run takes (?<run>.+) of (?<thing>.+), and (?<free>.+) is free in all: (?<taken>.+) more is in proposals or promised",
+  lack_batch_too_little: "the least batch, of (?<runs>[\\d,]+) runs, takes (?<batch>.+) of (?<thing>.+), and (?<free>.+) is free in all",
+  lack_batch_too_little_taken: "the least batch, of (?<runs>[\\d,]+) runs, takes (?<batch>.+) of (?<thing>.+), and (?<free>.+) is free in all: (?<taken>.+) more is in proposals or promised",
   lack_too_short: "a run takes (?<run>.+) of (?<thing>.+), and no capacity that can do it has more than (?<most>.+) free",
   lack_too_short_taken: "a run takes (?<run>.+) of (?<thing>.+), and no capacity that can do it has more than (?<most>.+) free: (?<taken>.+) more is in proposals or promised",
   lack_batch_short: "the least batch, of (?<runs>[\\d,]+) runs, takes (?<batch>.+) of (?<thing>.+), and no capacity that can do it has more than (?<most>.+) free",
