@@ -94,7 +94,12 @@ def _table(path: Path) -> dict[str, Any]:
         raise Refused(
             f"{shown(outside)} stands outside the table [coordinator] of {path}, where no setting counts; put it below a line [coordinator]"
         )
-    unknown = next((key for key in tables if key not in TABLES and key not in Charter.model_fields), None)  # a charter's says more
+    rule = next((key for key in tables if key in Charter.model_fields), None)
+    if rule is not None:
+        raise Refused(
+            f"{shown(rule)} stands outside the table [charter] of {path}, where no rule counts; put the rules below a line [charter]"
+        )
+    unknown = next((key for key in tables if key not in TABLES), None)
     if unknown is not None:
         guess = near(unknown, TABLES, 1)
         hint = f"did you mean [{guess}]?" if guess else "the tables there are: " + ", ".join(f"[{name}]" for name in TABLES)

@@ -309,13 +309,15 @@ def test_the_hint_for_naming_oneself_holds_when_it_is_followed_to_the_letter(run
         ("[coordinator]\nport = 1\n[chater]\nradius_km = 1\n", "did you mean [charter]?"),
         ("x = 1\n", 'nothing reads "x", which stands in no table of'),
         ('agent = "bob"\n', '"agent" stands outside the table [coordinator]'),
+        ("[radius_km]\nx = 1\n", '"radius_km" stands outside the table [charter] of'),
+        ("radius_km = 1\n[coordinator]\nport = 1\n", "where no rule counts; put the rules below a line [charter]"),
         ('agnet = "bob"\n[coordinator]\nport = 1\n', '"agnet" stands outside the table [coordinator]'),
     ],
 )
 def test_settings_that_cannot_be_taken_are_told(run: Run, tmp_path: Path, text: str, sentence: str) -> None:
     (tmp_path / "coordinator.toml").write_text(text)
-    ended = run("needs")
-    assert (ended.code, sentence in ended.err) == (2, True), ended.err
+    for ended in (run("needs"), run("publish", "offer", "x", "1", "--as", "a", "--url", "http://127.0.0.1:1")):
+        assert (ended.code, sentence in ended.err) == (2, True), ended.err
 
 
 def test_the_doctor_finds_nothing_wrong_where_nothing_is(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
