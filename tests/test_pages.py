@@ -221,7 +221,7 @@ def test_the_commands_of_the_readme_run_in_their_order(
     starting = lines.index("coordinator serve")
     with serve(alone / "stigmergy.log", clock=Hand(wall_us())) as served:
         monkeypatch.setenv("STIGMERGY_URL", served.url)
-        ran = 0
+        ran, shown = 0, set[str]()
         for line in lines[starting + 1 :]:
             if "PROPOSAL" in line or "proposals" in line:
                 served.wait(2)
@@ -242,10 +242,12 @@ def test_the_commands_of_the_readme_run_in_their_order(
                 assert told.out or "--out" in line, line
                 said = told.out
             if part.startswith(TELLING):  # What a reader is promised to see has to be there.
-                promised = next(words for start, words in TELLING_OF.items() if part.startswith(start))
-                assert [word for word in promised if word not in " ".join(said.split())] == [], said
+                start = next(start for start in TELLING_OF if part.startswith(start))
+                shown.add(start)
+                assert [word for word in TELLING_OF[start] if word not in " ".join(said.split())] == [], said
             ran += 1
         assert ran > 10
+        assert shown == set(TELLING_OF), "each promise is met by a line"
         assert "committed" in {row["state"] for row in served.get("/proposals")["items"]}
 
 
