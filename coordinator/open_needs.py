@@ -81,12 +81,12 @@ class OpenNeeds:
         return not moved
 
     def rows(self) -> list[OpenNeed]:
-        """Return all needs that stand, in no order: a copy, which may be gone through while they change."""
+        """Return all needs that stand, in no order, not even from run to run: a copy, which may be gone through while they change."""
         self.refresh()
         return list(self._rows.values())
 
     def sums(self) -> dict[Stock, dict[int, Sum]]:
-        """Return what they come to: for each thing in one dimension, by the tier that counts."""
+        """Return what they come to: for each thing in one dimension, by tier; both in no order, not even from run to run."""
         self.refresh()
         return self._sums
 
