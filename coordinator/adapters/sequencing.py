@@ -115,10 +115,16 @@ class OrdersBeside:
             self._thread.join(CLOSE_S)
 
     def _go_on(self, seconds: float) -> None:
+        told = ""  # why no order was searched: once, however often it is tried
         while not self._stop.wait(seconds):
             try:
                 self.look()
+                if told:
+                    logger.info("orders are searched again")
+                told = ""
             except Unavailable as error:
-                logger.warning("no order was searched", reason=str(error))
+                if str(error) != told:
+                    told = str(error)
+                    logger.warning("no order was searched", reason=told)
             except Exception:  # A thread that ended silently would leave workshops without an order: it is said, and the next is tried.
                 logger.exception("a search for an order failed; please report this")

@@ -3,13 +3,14 @@
 import json
 import math
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from coordinator.adapters.clock import wall_us
 from coordinator.cli.access import Access, reach
-from coordinator.errors import Refused
+from coordinator.errors import Refused, Unavailable
 from coordinator.settings import read_settings
 from coordinator.signals import event_json, parse_event
 from coordinator.units import unit_of
@@ -138,7 +139,13 @@ def _publish_lines(access: Access, as_json: bool) -> None:
     while some := [line for _, line in zip(range(AT_ONCE), lines, strict=False)]:
         numbered = [(number + index, line.strip()) for index, line in enumerate(some, 1) if line.strip()]
         number += len(some)
-        for (at, _), result in zip(numbered, _publish(access, [line for _, line in numbered]), strict=True):
+        try:
+            results = _publish(access, [line for _, line in numbered])
+        except Unavailable as error:
+            _tell_faults(faults)
+            told = f"{taken:,} taken, {repeats:,} known already, {len(faults):,} refused; from line {number - len(some) + 1:,} on"
+            raise Unavailable(f"{told} this came: {error}; send all of it again, what was taken counts once") from error
+        for (at, _), result in zip(numbered, results, strict=True):
             taken += result["status"] == "taken"
             repeats += result["status"] == "repeat"
             if result["status"] == "refused":
@@ -149,10 +156,14 @@ def _publish_lines(access: Access, as_json: bool) -> None:
         print(json.dumps({"taken": taken, "repeats": repeats, "refused": faults}, ensure_ascii=False))
     else:
         print(f"{taken} taken, {repeats} known already, {len(faults)} refused")
-        for fault in faults:
-            print(fault, file=sys.stderr)
+        _tell_faults(faults)
     if faults:
         raise Refused(f"{counted(len(faults), 'line')} of {number:,} refused; mend what was refused and send it again, the rest stands")
+
+
+def _tell_faults(faults: Sequence[str]) -> None:
+    for fault in faults:
+        print(fault, file=sys.stderr)
 
 
 def _publish(access: Access, lines: list[bytes]) -> list[dict[str, Any]]:

@@ -74,7 +74,10 @@ def test_the_instants_that_the_server_wrote_are_told_by_the_readers_clock(served
             "8T00:00:00Z de",
         ),
         ('data.quantity.value is 1.23456789012345, in "kg"; amounts are whole micrograms: round it to fewer digits.', "1.23456789012345"),
-        ("data.quantity.value is 1,000; a quantity is above zero: say how much there is, or send null to withdraw.", "vaut 1,000 ;"),
+        (
+            "data.quantity.value is 1,000; a quantity is above zero: say how much there is, or withdraw it, with null for all of data.",
+            "vaut 1,000 ;",
+        ),
         (
             "a wider radius: 1,200 offers with 3,400 unpromised, the nearest 12.5 km away",
             "1 200 offres avec 3 400 sans promesse, à 12,5 km",

@@ -126,7 +126,7 @@ const FORMS = {
   unsaid_radius: "whether a wider radius of one offer alone is enough: of (?<offers>\\d+), the nearest (?<tried>\\d+) are not",
   unsaid_charter: "whether a wider radius in the charter is enough: the market is too large to try that",
   // why a signal was turned away at the door
-  door_positive: `${CAME}; a quantity is above zero: say how much there is, or send null to withdraw\\.`,
+  door_positive: `${CAME}; a quantity is above zero: say how much there is, or withdraw it, with null for all of data\\.`,
   door_infinite: "(?<came>.+) is not a finite number to most readers; send one between 1e-308 and 1e308\\.",
   door_between: `${CAME}; .+ from (?<low>\\S+) to (?<high>\\S+) was expected: check it\\.`,
   door_unit: `${CAME}; a UCUM code (?:in quotes )?was expected: .+`,

@@ -1,15 +1,19 @@
 """Orders of work are searched beside the cycle: nobody waits for them, and questions are told what was found."""
 
+from collections import deque
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
 
 import pytest
+from structlog.testing import capture_logs
 
 from coordinator.adapters import sequencing as module
 from coordinator.adapters.sequencing import OrdersBeside
 from coordinator.cycle import Coordination
+from coordinator.errors import Unavailable
 from coordinator.floor import Question, questions, searched
 from solver.making import Sequence
 from tests.support.events import agent, amount, answer, capacity, event, hours, need
@@ -152,3 +156,30 @@ def test_every_workshop_is_looked_at_however_often_there_is_a_new_plan(monkeypat
     for _ in range(8):
         orders.look()
     assert looked_at == 2 * [*(line.provider for line in planned), "promised"]
+
+
+def test_why_no_order_is_searched_is_told_once_and_so_is_that_orders_are_searched_again(
+    farm: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = deque(("the disk is full", "the disk is full", "the disk is gone", "", "", "the disk is full"))
+    ended = Event()
+
+    def look(_: OrdersBeside) -> None:
+        is_last = len(looks) == 1  # and stays: whoever looks again finds the same
+        if is_last:
+            ended.set()
+        if reason := looks[0] if is_last else looks.popleft():
+            raise Unavailable(reason)
+
+    monkeypatch.setattr(OrdersBeside, "look", look)
+    orders = OrdersBeside(farm.service)
+    with capture_logs() as logs:
+        orders.start(0.001)
+        assert ended.wait(60)
+        orders.close()
+    assert [log.get("reason", log["event"]) for log in logs] == [
+        "the disk is full",
+        "the disk is gone",
+        "orders are searched again",
+        "the disk is full",
+    ]

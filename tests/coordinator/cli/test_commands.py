@@ -5,16 +5,21 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from coordinator import client
 from coordinator.adapters.clock import wall_us
 from coordinator.adapters.file_log import FileLog
 from coordinator.cli import main
+from coordinator.cli.publish import Request
+from coordinator.errors import Unavailable
+from coordinator.signals import event_json
 from coordinator.stream import SIGNAL, START, Entry
 from tests.support import events as say
 from tests.support.serving import Hand, Served, serve, signal
@@ -394,3 +399,29 @@ def test_output_that_cannot_be_written_ends_in_a_sentence(tmp_path, words):
     assert ended.stderr == (
         "coordinator: this machine could not take what was printed: No space left on device. Make room or mend that, then try again.\n"
     )
+
+
+def test_events_that_meet_a_full_disk_half_way_are_told_with_how_far_they_came(
+    run: Run, server: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules[Request.__module__], "AT_ONCE", 2)
+    monkeypatch.setattr(client, "AGAIN_S", ())
+    monkeypatch.setenv("STIGMERGY_URL", server.url)
+    said = [
+        event_json("offer", "agent:maker", f"o{number}", wall_us(), {"resource": "mask", "quantity": say.amount(5)}) for number in range(4)
+    ]
+    taken = server.service.publish
+
+    def until_full(lines: Sequence[bytes], *args: Any, **named: Any) -> Any:
+        if said[2] in lines:
+            raise Unavailable("no space is left")
+        return taken(lines, *args, **named)
+
+    monkeypatch.setattr(server.service, "publish", until_full)
+    ended = run("publish", "-", given=b"\n".join((said[0], b"{}", *said[2:])) + b"\n")
+    assert ended.code == 3
+    assert "1 taken, 0 known already, 1 refused; from line 3 on this came" in ended.err
+    assert "no space is left" in ended.err
+    assert "line 2: " in ended.err
+    monkeypatch.setattr(server.service, "publish", taken)
+    assert run("publish", "-", given=b"\n".join(said) + b"\n").out.startswith("3 taken, 1 known already, 0 refused")
