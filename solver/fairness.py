@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solver.errors import BadProblem, TooLarge
-from solver.problem import LARGEST, TIERS, Ints, Problem
+from solver.problem import LARGEST, TIERS, Ints, Problem, entries_of, positions_of
 
 __all__ = [
     "Rule",
@@ -106,12 +106,37 @@ def level_of(problem: Problem, claim: Ints, taken: Ints) -> Ints:
 def levels_before(flow: Ints, need: NDArray[np.int32], claim: Ints, received: Ints, rise: Ints, run: Ints, last_level: int) -> Ints:
     """Return (A,) the level of the first unit on each arc once its claim has those on all arcs before it; 0 where nothing flows.
 
-    ``need`` (A,) are the ends of the arcs, ``claim`` (N,) is that of each need; the others (K,) are as in `Problem`.
+    Parameters
+    ----------
+    flow : (A,) int64
+        Units on each arc.
+    need : (A,) int32
+        Where each arc ends.
+    claim : (N,) int64
+        The claim of each need.
+    received, rise, run : (K,) int64
+        As in `Problem`.
+    last_level : int
+        The greatest level there is.
+
+    Returns
+    -------
+    (A,) int64
+        The levels.
+
+    Raises
+    ------
+    BadProblem
+        Where these do not fit together, or leave their ranges.
     """
     from solver.engine.following import levels_before as compiled  # noqa: PLC0415 - compiled code is loaded when it is first needed
 
+    claim = positions_of("claim", claim, len(received), "a claim")
+    at_need = positions_of("need", need, len(claim), "a need").astype(np.int32)  # as the compiled code is prepared for
+    flow, received = entries_of("flow", flow, len(at_need)), entries_of("received", received, least=0)
+    rise, run = entries_of("rise", rise, len(received), 0), entries_of("run", run, len(received), 1)
     levels = np.empty_like(flow)
-    compiled(flow, need, (claim, received, rise, run), last_level, np.zeros_like(received), levels)
+    compiled(flow, at_need, (claim, received, rise, run), last_level, np.zeros_like(received), levels)
     return levels
 
 

@@ -13,7 +13,7 @@ from solver.errors import BadProblem, EngineFault, TooLarge
 from solver.fairness import levels_before
 from solver.possible import SPARE, PossibleArcs
 from solver.pressure import read_worth
-from solver.problem import LARGEST, Ints, Problem, ints, unchecked
+from solver.problem import LARGEST, TIERS, Ints, Problem, entries_of, ints, positions_of, unchecked
 from solver.tables import empty, let_go, zeros
 from solver.turns import InTurns, Passes, at_once, by_rows, counted, folded, steps_of, written
 
@@ -26,6 +26,7 @@ UNBOUNDED = 1 << 62
 MOST_UNITS = 1 << 60  # of all offers together
 STEPS_OF_PINS = 100  # letting those of one arc go takes about as long
 NOTHING = np.empty(0, dtype=np.int64)
+NO_ENDS = np.empty(0, dtype=np.int32)
 
 
 class Field:
@@ -240,14 +241,17 @@ class Field:
         """Return the flow and a proof of it, as `proof` has it, and what is another than in the comparison `before`.
 
         (M,) and (N,): whether anything was said of each offer and need since then, which counts as a change of its own. O(nodes + arcs).
+        An arc that got the position of one removed since then is new, unless it has the same ends. Of one that has them, or stayed, another
+        effort or limit alone does not count: whoever changes them says so of an end.
         """
         self.finish()
+        said = _said(said_offers, self._offer_node.count, "offers"), _said(said_needs, self._need_node.count, "needs")
         now = _empty(self._row.count), _empty(self._offer_node.count), _empty(self._need_node.count), _empty(self._claim_node.count)
-        last = (NOTHING, NOTHING, NOTHING) if before is None else (before.flow, before.offers, before.needs)
+        last = (NOTHING, NOTHING, NOTHING, NO_ENDS, NO_ENDS) if before is None else before.compared()
         at_stake, moved = _empty(self._row.count), _empty(self._row.count)
-        state = self._layout.net, self._nodes_known(), self._listed(), last, (said_offers, said_needs), now
+        state = self._layout.net, self._nodes_known(), self._listed(), last, said, now
         staked, count = self._kernel.compare(*state, at_stake, moved)
-        return Comparison(*now, at_stake[:staked], moved[:count])
+        return Comparison(*now, at_stake[:staked], moved[:count], self._offer.values.copy(), self._need.values.copy())
 
     def problem(self, arcs: Ints | None = None) -> Problem:
         """Return the problem as it stands, of all arcs or of those at some positions.
@@ -453,8 +457,7 @@ class Field:
         """Return the position of a new claim, without needs."""
         self.finish()
         tier, rise, run, received = (_whole(value, "the new claim would have") for value in (tier, rise, run, received))
-        if not 0 <= tier <= 3 or run < 1 or rise < 0 or received < 0:
-            raise BadProblem(f"tier {tier}, rise {rise}, run {run}, received {received}: tier 0 to 3, run at least 1, no others below 0")
+        _check_claim(tier, rise, run, received)
         claim = self._claim_node.count
 
         def come() -> None:
@@ -503,11 +506,13 @@ class Field:
         """Let claims (C, 4), needs (D, 2) and offers (E,) come, without arcs: as by `add_claim`, `add_need` and `add_offer`, in that order.
 
         Told are a claim's tier, rise, run and what it received; a need's claim, which may come with it, and what it asks for; what an offer
-        has. They get the next positions. One call for all of them, without the time that many calls take.
+        has. They get the next positions. One call for all of them, without the time that many calls take. All are checked before any comes.
         """
         self.finish()
-        claims, needs, offers = ints(claims).reshape(-1, 4), ints(needs).reshape(-1, 2), ints(offers)
-        if self._admit_at_once(claims, needs, offers):
+        claims, needs = _rows_of("claims", claims, ("tier", "rise", "run", "received")), _rows_of("needs", needs, ("claim", "units"))
+        offers = entries_of("offers", offers, least=0)
+        after = self._check_coming(claims, needs, offers)
+        if self._admit_at_once(claims, needs, offers, after):
             return
         for tier, rise, run, received in claims.tolist():
             self.add_claim(tier, rise, run, received)
@@ -516,28 +521,42 @@ class Field:
         for supply in offers.tolist():
             self.add_offer(supply)
 
-    def _admit_at_once(self, claims: Ints, needs: Ints, supply: Ints) -> bool:
-        """Let all come in one go, if nothing forbids it: then there is room, and all of it makes sense."""
+    def _check_coming(self, claims: Ints, needs: Ints, offers: Ints) -> tuple[int, int, int, int]:
+        """Refuse what may not come, all of it or a part; return what `_fit` counts once it is there."""
+        told = claims.tolist()  # Few, so that lists are looked through sooner.
+        for claim in told:
+            _check_claim(*claim)
+        positions_of("the claims of needs", needs[:, 0], self._claim_node.count + len(told), "a claim")
+        asked = entries_of("what needs ask for", needs[:, 1], least=0).tolist()
+        received, rise, run = (max((claim[at] for claim in told), default=least) for at, least in ((3, 0), (1, 0), (2, 1)))
+        after = self._counted(offered=sum(offers.tolist()), asked=sum(asked), received=received, rise=rise, run=run)
+        self._check_growth(len(claims), len(needs), len(offers))
+        return after
+
+    def _check_growth(self, claims: int, needs: int, offers: int) -> None:
+        """Refuse so many claims, needs and offers that come one by one, where a step could not weigh enough by the last of them."""
+        if not claims + needs + offers:
+            return
+        first = min(self._offer_node.count, self._need_node.count)
+        before_last = offers - (offers > 0), needs - (needs > 0 and not offers)
+        last = min(self._offer_node.count + before_last[0], self._need_node.count + before_last[1])
+        ends = self._scale.ends
+        while max(ends, first) <= last:  # All is built anew, as `_let` says; in between there are ends of every number.
+            reached = max(ends, first)
+            ends = self._scale_for(reached, reached, int(self._effort.values.max(initial=0))).ends
+
+    def _admit_at_once(self, claims: Ints, needs: Ints, supply: Ints, after: tuple[int, int, int, int]) -> bool:
+        """Let all come in one go, where there is room for it and nothing has to be built anew; `after` is what `_fit` counts then."""
         (tier, rise, run, received), (claim, demand) = claims.T.copy(), needs.T.copy()
         counts = self._offer_node.count, self._need_node.count, self._claim_node.count
-        told, known, most = claims.tolist(), counts[2] + len(claims), MOST_UNITS  # Few, so that lists are looked through sooner.
-        fits = all(0 <= one[0] <= 3 and one[1] >= 0 and one[2] >= 1 and one[3] >= 0 for one in told)
-        fits = fits and all(0 <= one[0] < known and 0 <= one[1] <= most for one in needs.tolist())
-        fits = fits and all(0 <= units <= most for units in supply.tolist())
-        fits = fits and self.budget is None and not self._layout.free_rows
-        fits = fits and min(counts[0] + len(supply), counts[1] + len(needs)) < self._scale.ends
         of_claims, of_needs = (self._tier, self._rise, self._run, self._sole, self._claim_node), (self._need_node, self._way, self._claim)
-        for column, added in (
-            *((column, len(claims)) for column in of_claims),
-            *((column, len(needs)) for column in of_needs),
-            (self._offer_node, len(supply)),
-        ):
-            fits = fits and column.holds(added)
-        if not fits:
+        coming = (of_claims, len(claims)), (of_needs, len(needs)), ((self._offer_node,), len(supply))
+        if self.budget is not None or self._layout.free_rows or int(demand.max(initial=0)) > MOST_UNITS:
             return False
-        offered, asked = sum(supply.tolist()), sum(demand.tolist())
-        steepest, longest, received_most = (max((one[at] for one in told), default=least) for at, least in ((1, 0), (2, 1), (3, 0)))
-        after = self._counted(offered=offered, asked=asked, received=received_most, rise=steepest, run=longest)
+        if min(counts[0] + len(supply), counts[1] + len(needs)) >= self._scale.ends:
+            return False
+        if not all(column.holds(more) for columns, more in coming for column in columns):
+            return False
         margin, layout = self._scale.margin, self._layout
         worth = self._scale.worth * ((self._levels + 2 * margin) * (3 - tier) + margin + self._levels)
         event = _empty(len(claim)), _empty(len(claim)), _empty(len(claim))
@@ -550,11 +569,9 @@ class Field:
         layout.arcs += len(needs)
         for column, values in zip(of_claims, (tier, rise, run), strict=False):
             column.rows[column.count : column.count + len(values)] = values
-        for column in of_claims:
-            column.count += len(claims)
-        for column in of_needs:
-            column.count += len(needs)
-        self._offer_node.count += len(supply)
+        for columns, more in coming:
+            for column in columns:
+                column.count += more
         self._offered, self._asked, self._most_received, self._steepest = after
         if how != self._kernel.AT_REST:
             self._asking = event[0][done:], event[1][done:], event[2][done:]
@@ -1011,6 +1028,16 @@ class Comparison(NamedTuple):
     claims: Ints  # (K,)
     at_stake: Ints  # arcs that carry something, and those of which the proof may be another, in order
     moved: Ints  # arcs that carry another number of units, are new, or carry any and have an end of which something was said, in order
+    at_offer: NDArray[np.int32]  # (A,) where each arc starts: a position may be given to another arc
+    at_need: NDArray[np.int32]  # (A,) and where it ends
+
+    def compared(self) -> tuple[Ints, Ints, Ints, NDArray[np.int32], NDArray[np.int32]]:
+        """Return what the next comparison looks at. Raises BadProblem where its arrays are not as `Field.compare` returned them."""
+        looked_at = self.flow, self.offers, self.needs, self.at_offer, self.at_need
+        kinds = [array.dtype for array in looked_at]
+        if kinds != 3 * [NOTHING.dtype] + 2 * [NO_ENDS.dtype] or not len(self.flow) == len(self.at_offer) == len(self.at_need):
+            raise BadProblem("the comparison before is not one that `Field.compare` returned: give it as it came, or None")
+        return looked_at
 
 
 def prepare() -> None:
@@ -1056,7 +1083,8 @@ def _prepare_possible(field: Field) -> None:
     before = field.compare(None, offers > 0, needs > 0)
     field.compare(before, offers > 0, needs > 0)
     levels_before(ones, np.zeros(1, dtype=np.int32), 0 * ones, ones, ones, ones, 1)
-    possible.gaining(offers[:1].copy(), needs[:1].copy(), ones, ones)
+    some = np.ones(SPARE, dtype=np.int64)
+    possible.gaining(ones, some, ones, some)
 
 
 class _Column(Generic[Kind]):
@@ -1161,6 +1189,30 @@ def _units_of_arcs(pinned: ArrayLike, arcs: int) -> Ints:
     if units.shape != (arcs,):
         raise BadProblem(f"pinned units came in the shape {units.shape}, but ({arcs},) is expected: give each arc its own")
     return units
+
+
+def _said(values: ArrayLike, count: int, what: str) -> NDArray[np.bool_]:
+    """Return (count,) whether something was said of each offer, or need."""
+    said = np.asarray(values)
+    if said.dtype != np.bool_ or said.shape != (count,):
+        raise BadProblem(f"of {what} came {said.dtype} in the shape {said.shape}, but bool in ({count},) is expected: say it of each")
+    return np.ascontiguousarray(said)
+
+
+def _rows_of(name: str, values: ArrayLike, columns: tuple[str, ...]) -> Ints:
+    """Return (rows, columns) int64; nothing at all may come in any shape."""
+    table = ints(values)
+    if not table.size:
+        return table.reshape(0, len(columns))
+    if table.ndim != 2 or table.shape[1] != len(columns):
+        raise BadProblem(f"{name} came in the shape {table.shape}, but a row of {', '.join(columns)} is expected for each")
+    return table
+
+
+def _check_claim(tier: int, rise: int, run: int, received: int) -> None:
+    if not 0 <= tier < TIERS or run < 1 or rise < 0 or received < 0:
+        told = f"tier {tier}, rise {rise}, run {run}, received {received}"
+        raise BadProblem(f"{told}: tier 0 to {TIERS - 1}, run at least 1, no others below 0")
 
 
 def _whole(value: int, what: str) -> int:

@@ -4,31 +4,40 @@ An arc left out gains when its effort is less than the pressure at its need abov
 begin to where an offer's pressure fell, a need's rose, or something came or opened again: nothing else is looked at.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from solver.problem import Ints
+from solver.errors import BadProblem
+from solver.problem import Ints, entries_of, positions_of
 
 __all__ = ["EACH_NEED", "EACH_OFFER", "PossibleArcs"]
 
 EACH_OFFER, EACH_NEED = 8, 4  # arcs given at most in one round, of the many that would gain
 LOOKED_AT = 4_096  # arcs that would gain, of which a round takes its few
 Sides = tuple[Ints, Ints, Ints, Ints, NDArray[np.bool_]]  # owners, begins, ends, reaches, whether they take part
-UNSEEN = 2**62  # above every pressure
 ROOM_KEPT = 65_536  # arcs that may gain at once before room for them is found anew each time
 SPARE = 64  # entries that a table begins with
+MOST_ARCS = 2**31  # whose positions fit into 32 bits
+WHOLE, TRUTH = np.dtype(np.int64), np.dtype(np.bool_)
+SIDES = (WHOLE, WHOLE, WHOLE, WHOLE, TRUTH)  # what `Sides` are of
 
 
 class PossibleArcs:
-    """Pairs of an offer and a need, by position in the field; what is held grows with the pairs that the rules allow."""
+    """Pairs of an offer and a need, by position in the field; what is held grows with the pairs that the rules allow.
+
+    Each method raises `BadProblem` for positions that there is no room for, pairs that never came, and arrays that do not fit together;
+    nothing has changed then.
+    """
 
     def __init__(self, offers: int, needs: int) -> None:
         from solver.engine import following  # noqa: PLC0415 - compiled code is loaded when it is first needed
 
         self._engine: Any = following
         self.count = 0  # pairs
+        self._offers = self._needs = 0
         self._pairs = following.Pairs(_rows(0), _rows(0), _whole(0), np.zeros(0, dtype=bool), _rows(0))
         self._of_offer, self._of_need = (following.Ends(np.zeros((0, 3), dtype=np.int32), _rows(SPARE), _whole(1)) for _ in range(2))
         self._seen = following.Seen(_whole(0), _whole(0), _rows(0), _rows(0), _rows(0))
@@ -36,19 +45,21 @@ class PossibleArcs:
         self.make_room(offers, needs)
 
     def make_room(self, offers: int, needs: int) -> None:
-        """Make room for so many."""
+        """Make room for so many, if there is not."""
         seen = self._seen
+        self._offers, self._needs = max(self._offers, offers), max(self._needs, needs)
         if offers > len(seen.offer):
-            seen = seen._replace(offer=_longer(seen.offer, offers, UNSEEN), of_offer=_longer(seen.of_offer, offers, 0))
+            seen = seen._replace(offer=_longer(seen.offer, offers, self._engine.UNSEEN), of_offer=_longer(seen.of_offer, offers, 0))
             self._of_offer = self._of_offer._replace(span=_longer(self._of_offer.span, offers, 0))
         if needs > len(seen.need):
-            seen = seen._replace(need=_longer(seen.need, needs, -UNSEEN), of_need=_longer(seen.of_need, needs, 0))
+            seen = seen._replace(need=_longer(seen.need, needs, -self._engine.UNSEEN), of_need=_longer(seen.of_need, needs, 0))
             seen = seen._replace(chosen=_rows(EACH_NEED * len(seen.need)))
             self._of_need = self._of_need._replace(span=_longer(self._of_need.span, needs, 0))
         self._seen = seen
 
     def allow(self, offers: Ints, needs: Ints, effort: Ints) -> None:
-        """Note pairs that the rules allow, none of which was noted before."""
+        """Note pairs (P,) that the rules allow, none of which was noted before, and what a unit of each takes."""
+        offers, needs, effort = *self._known(offers, needs), entries_of("effort", effort, np.size(offers), 0)
         begin, end = self.count, self.count + len(offers)
         pairs = self._with_room(end)
         pairs.offer[begin:end], pairs.need[begin:end], pairs.effort[begin:end] = offers, needs, effort
@@ -63,6 +74,17 @@ class PossibleArcs:
         when something may change hands, how far away that may be, and whether it takes part. A unit's effort is the distance times
         `weight` (offers,). Of the rules the first counts: of one owner, at no common time, of unknown distance, too far.
         """
+        position, is_offer = one
+        others = len(far)
+        self._check_at(position, is_offer=is_offer)
+        if others > (self._needs if is_offer else self._offers):
+            raise BadProblem(
+                f"{others} came of the other kind, but there are {self._offers} offers and {self._needs} needs: make room first"
+            )
+        reached = (position + 1, others) if is_offer else (others, position + 1)
+        for sides, least in ((offered, reached[0]), (wanted, reached[1])):
+            _check_long(sides, SIDES, least)
+        _check_long((weight, far), (WHOLE, WHOLE), reached[0], others)
         begin, excluded = self.count, _whole(4)
         kinds = self._engine.Reach(*offered), self._engine.Reach(*wanted)
         end = self._engine.meet(self._with_room(begin + len(far)), begin, *kinds, weight, one, far, limits, excluded)
@@ -94,26 +116,48 @@ class PossibleArcs:
 
     def pairs_of(self, offers: Ints, needs: Ints) -> Ints:
         """Return where pairs are kept, -1 for those that the rules never allowed."""
+        offers, needs = self._known(offers, needs)
         found = np.empty(len(offers), dtype=np.int64)
         # Copies may be written to, as all that the compiled code is prepared for.
-        self._engine.find_all(self._pairs, self._of_offer, np.array(offers, dtype=np.int64), np.array(needs, dtype=np.int64), found)
+        self._engine.find_all(self._pairs, self._of_offer, offers.copy(), needs.copy(), found)
         return found
+
+    def _known(self, offers: Ints, needs: Ints) -> tuple[Ints, Ints]:
+        """Return the ends of pairs (P,), for which there is room."""
+        offers = positions_of("offers", offers, self._offers, "an offer")
+        needs = positions_of("needs", needs, self._needs, "a need")
+        return offers, entries_of("needs", needs, len(offers))
+
+    def _noted_before(self, pairs: Ints) -> Ints:
+        return positions_of("pairs", pairs, self.count, "a pair")
+
+    def _check_at(self, position: int, *, is_offer: bool) -> None:
+        count, what = (self._offers, "offers") if is_offer else (self._needs, "needs")
+        if not 0 <= position < count:
+            raise BadProblem(f"{position} came, but there is room for {count} {what}, counted from 0")
 
     def _pair(self, offer: int, need: int) -> int:
         return int(self.pairs_of(np.full(1, offer), np.full(1, need))[0])
 
+    def _allowed(self, offer: int, need: int) -> int:
+        pair = self._pair(offer, need)
+        if pair < 0:
+            raise BadProblem(f"offer {offer} and need {need} are no pair that the rules allow: `allow` it first")
+        return pair
+
     def ends(self, pairs: Ints) -> tuple[Ints, Ints]:
         """Return the offer and the need of some pairs."""
+        pairs = self._noted_before(pairs)
         return self._pairs.offer[pairs].astype(np.int64), self._pairs.need[pairs].astype(np.int64)
 
     def efforts(self, pairs: Ints) -> Ints:
         """Return what one unit of some pairs takes."""
-        efforts: Ints = self._pairs.effort[pairs]
+        efforts: Ints = self._pairs.effort[self._noted_before(pairs)]
         return efforts
 
     def arcs(self, pairs: Ints) -> NDArray[np.int32]:
         """Return where the field has the arcs of some pairs, -1 where they are left out."""
-        arcs: NDArray[np.int32] = self._pairs.arc[pairs]
+        arcs: NDArray[np.int32] = self._pairs.arc[self._noted_before(pairs)]
         return arcs
 
     def is_allowed(self, offer: int, need: int) -> bool:
@@ -123,20 +167,22 @@ class PossibleArcs:
 
     def close(self, offer: int, need: int) -> None:
         """Keep a pair that the rules allow from having an arc, if it has none."""
-        self._pairs.open[self._pair(offer, need)] = False
+        self._pairs.open[self._allowed(offer, need)] = False
 
     def open(self, offer: int, need: int) -> None:
         """Let a pair that the rules allow have an arc again."""
-        self._pairs.open[self._pair(offer, need)] = True
+        self._pairs.open[self._allowed(offer, need)] = True
         self.look_at_offer(offer)
 
     def look_at_offer(self, offer: int) -> None:
         """Look at all arcs of an offer the next time, because it has something again."""
-        self._seen.offer[offer] = UNSEEN
+        self._check_at(offer, is_offer=True)
+        self._seen.offer[offer] = self._engine.UNSEEN
 
     def look_at_need(self, need: int) -> None:
         """Look at all arcs of a need the next time, because it asks for something again."""
-        self._seen.need[need] = -UNSEEN
+        self._check_at(need, is_offer=False)
+        self._seen.need[need] = -self._engine.UNSEEN
 
     def arc(self, offer: int, need: int) -> int:
         """Return where the field has the arc of a pair, -1 where it is left out."""
@@ -144,15 +190,19 @@ class PossibleArcs:
         return int(self._pairs.arc[pair]) if pair >= 0 else -1
 
     def put(self, pairs: Ints, arcs: Ints) -> None:
-        """Note that pairs have arcs in the field from now on."""
-        self._pairs.arc[pairs] = arcs
+        """Note that pairs (P,) have these arcs (P,) in the field from now on."""
+        pairs, arcs = self._noted_before(pairs), positions_of("arcs", arcs, MOST_ARCS, "an arc")
+        self._pairs.arc[pairs] = entries_of("arcs", arcs, len(pairs))
 
     def gaining(self, offer_pressure: Ints, need_pressure: Ints, supply: Ints, demand: Ints) -> Ints:
         """Return the pairs, a few of each offer and of each need, that gain most of the arcs left out, best first; none if none gains.
 
         Of arcs that gain as much, that of the first offer comes first, then that of the first need. Only offers that have some supply and
-        needs that demand some count; those that do so again have to be looked at, as `look_at_offer` says.
+        needs that demand some count; those that do so again have to be looked at, as `look_at_offer` says. Pressures and supply are those
+        of all offers (M,) there is room for, pressures and demand those of all needs (N,).
         """
+        offer_pressure, supply = (entries_of("of offers", values, self._offers) for values in (offer_pressure, supply))
+        need_pressure, demand = (entries_of("of needs", values, self._needs) for values in (need_pressure, demand))
         seen, most = self._seen, (EACH_OFFER, EACH_NEED, LOOKED_AT)
         state = self._pairs, self._of_offer, self._of_need, seen, offer_pressure, need_pressure, supply, demand, most
         found, loss = self._found, self._loss
@@ -163,6 +213,14 @@ class PossibleArcs:
                 self._found, self._loss = found, loss
             count = self._engine.gaining(*state, found, loss)
         return seen.chosen[:count].astype(np.int64)
+
+
+def _check_long(arrays: Sequence[NDArray[Any]], kinds: Sequence[np.dtype[Any]], *least: int) -> None:
+    """Refuse what the compiled code would read beyond, or would be compiled anew for; `least` is for each array, or one for all."""
+    for array, kind, count in zip(arrays, kinds, least if len(least) > 1 else len(kinds) * least, strict=True):
+        if not isinstance(array, np.ndarray) or array.dtype != kind or array.ndim != 1 or len(array) < count:
+            told = f"{array.dtype} in the shape {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
+            raise BadProblem(f"{told} came, but an array of at least {count} {kind} is expected")
 
 
 def _rows(count: int) -> NDArray[np.int32]:

@@ -11,7 +11,7 @@ from solver.errors import BadProblem, TooLarge
 from solver.tables import empty
 from solver.turns import InTurns, Passes, at_once, folded, written
 
-__all__ = ["TIERS", "Allocation", "Gap", "Ints", "Problem", "ints", "unchecked"]
+__all__ = ["TIERS", "Allocation", "Gap", "Ints", "Problem", "entries_of", "ints", "positions_of", "unchecked"]
 
 Ints = NDArray[np.int64]
 
@@ -258,6 +258,24 @@ def ints(values: ArrayLike) -> Ints:
     return np.ascontiguousarray(array, dtype=np.int64)
 
 
+def entries_of(name: str, values: ArrayLike, count: int | None = None, least: int | None = None) -> Ints:
+    """Return int64 in one dimension, so many of them and none below `least` where that is told; `BadProblem` where they are not."""
+    array = _flat(name, values)
+    if count is not None and len(array) != count:
+        raise BadProblem(f"{name} has {len(array)} entries, but {count} are expected")
+    if least is not None and len(array) and int(array.min()) < least:
+        raise BadProblem(f"{name} holds {array.min()}: at least {least} is expected")
+    return array
+
+
+def positions_of(name: str, values: ArrayLike, count: int, what: str) -> Ints:
+    """Return int64 in one dimension, each the position of one of so many; `BadProblem` where they are not."""
+    array = _flat(name, values)
+    if len(array):
+        _check_within(name, int(array.min()), int(array.max()), count, what)
+    return array
+
+
 def _flat(name: str, values: ArrayLike) -> Ints:
     """Return an array of int64 that others are counted by; `BadProblem` where it has several dimensions."""
     array = ints(values)
@@ -324,7 +342,10 @@ def _check_range(name: str, positions: Ints, count: int, what: str) -> Passes[No
     if not len(positions):
         return
     first = int(positions[0])
-    least, greatest = (yield from _least(positions, first)), (yield from _greatest(positions, first))
+    _check_within(name, (yield from _least(positions, first)), (yield from _greatest(positions, first)), count, what)
+
+
+def _check_within(name: str, least: int, greatest: int, count: int, what: str) -> None:
     if least < 0 or greatest >= count:
         raise BadProblem(f"{name} holds positions {least} to {greatest}, but {what} is one of {count}, counted from 0")
 

@@ -2,6 +2,7 @@
 
 import mmap
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -23,24 +24,19 @@ def empty(shape: int | tuple[int, ...], kind: DTypeLike) -> NDArray[Any]:
     step that no turn can be cut into, and takes long where the machine is itself a guest: tests/benchmarks/solver_stalls.py tells the
     longest turn. Raises MemoryError where there is no room.
     """
-    size = int(np.prod(shape)) * np.dtype(kind).itemsize
-    if size < LARGE or not hasattr(mmap, "MADV_NOHUGEPAGE"):
-        return np.empty(shape, dtype=kind)
-    return np.frombuffer(_in_small_pages(size), dtype=kind).reshape(shape)
+    return _had(np.empty, shape, kind)
 
 
 def zeros(shape: int | tuple[int, ...], kind: DTypeLike) -> NDArray[Any]:
     """Return an array of zeros, as `empty` does: what was just handed over holds nothing else."""
-    size = int(np.prod(shape)) * np.dtype(kind).itemsize
-    if size < LARGE or not hasattr(mmap, "MADV_NOHUGEPAGE"):
-        return np.zeros(shape, dtype=kind)
-    return empty(shape, kind)
+    return _had(np.zeros, shape, kind)
 
 
 def let_go(tables: list[NDArray[Any]]) -> Passes[None]:
     """Return the passes that let go of tables, the last first: page by page what nobody else looks at, as a page takes about a step.
 
-    Whoever still has a table, or part of one, keeps it as it is.
+    Whoever still has a table, or part of one, keeps it as it is. Pages that the system does not take, as where a process has all of its
+    memory locked, go with the last name of the table.
     """
     yield counted(1)  # Then the pass before is forgotten, and what it wrote or read.
     alone = object()
@@ -60,7 +56,16 @@ def let_go(tables: list[NDArray[Any]]) -> Passes[None]:
 def _give_back(pages: mmap.mmap, begin: int, end: int) -> None:
     """Give some pages back, which hold nothing afterwards."""
     begin, end = mmap.PAGESIZE * begin, min(len(pages), mmap.PAGESIZE * end)
-    pages.madvise(mmap.MADV_DONTNEED, begin, end - begin)
+    with suppress(OSError):  # where they are locked; then they go all at once
+        pages.madvise(mmap.MADV_DONTNEED, begin, end - begin)
+
+
+def _had(small: Callable[..., NDArray[Any]], shape: int | tuple[int, ...], kind: DTypeLike) -> NDArray[Any]:
+    """Return a large array in small pages, or a small one as numpy has it."""
+    size = int(np.prod(shape)) * np.dtype(kind).itemsize
+    if size < LARGE or not hasattr(mmap, "MADV_NOHUGEPAGE"):
+        return small(shape, dtype=kind)
+    return np.frombuffer(_in_small_pages(size), dtype=kind).reshape(shape)
 
 
 def _in_small_pages(size: int) -> mmap.mmap:

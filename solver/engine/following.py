@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 # Not what a network looks like: what is compiled here stays in the cache when only that other file is changed.
 from solver.engine.kernel import Ints, Rows, inner, lean
 
-__all__ = ["Ends", "Pairs", "Reach", "Seen", "find_all", "gaining", "levels_before", "meet", "note_all", "squeeze"]
+__all__ = ["UNSEEN", "Ends", "Pairs", "Reach", "Seen", "find_all", "gaining", "levels_before", "meet", "note_all", "squeeze"]
 
 BEGIN, COUNT, SPACE = range(3)  # columns of `Ends.span`
 UNSEEN = 2**62  # above every pressure

@@ -1491,17 +1491,19 @@ def compare(
     net: Network,
     nodes: Nodes,
     listed: Listed,
-    before: tuple[Ints, Ints, Ints],
+    before: tuple[Ints, Ints, Ints, Rows, Rows],
     said: tuple[Flags, Flags],
     now: tuple[Ints, Ints, Ints, Ints],
     at_stake: Ints,
     moved: Ints,
 ) -> tuple[int, int]:
-    """Write the flow and its proof of `now`: units on arcs, pressures of offers, needs and claims; return the counts of two lists of arcs.
+    """Write the flow and its proof of `now`: units on arcs (A,), pressures of offers (M,), needs (N,) and claims (K,); return two counts.
 
-    `before` has the same as it was last asked for, without claims. At stake are arcs that carry something, are new, or have an end of which
-    the pressure is another or something was `said`. Moved are those that are new, carry another number of units, or, of an end of which
-    something was said, any.
+    They are those of the arcs that it writes to `at_stake` and `moved`, (A,) each. `before` has units, pressures of offers and of needs as
+    last asked for, and the offer and need each arc had then; `said` are (M,) and (N,). New is an arc that had no position then, or of which
+    the position was another's, between other ends. At stake are arcs that carry something, are new, or have an end of which the pressure
+    is another or something was said. Moved are those that are new, carry another number of units, or, of an end of which something was
+    said, any.
     """
     flow, offers, needs, claims = now
     prove(net, nodes, offers, needs, claims)
@@ -1512,7 +1514,7 @@ def compare(
         flow[a] = units
         i, j = listed.offer[a], listed.need[a]
         anew = said[0][i] or said[1][j]
-        if a >= len(before[0]):
+        if a >= len(before[0]) or i != before[3][a] or j != before[4][a]:
             changed = pressed = True
         else:
             changed = units != before[0][a]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from solver import BadProblem, Problem, staircase
+from solver import BadProblem, Problem, levels_before, staircase
 from solver.fairness import level_of
 
 
@@ -48,3 +48,30 @@ def test_who_asks_for_nothing_has_a_staircase_all_the_same(rule):
 def test_a_wrong_rule_is_told(rule, portion, unit, levels, told):
     with pytest.raises(BadProblem, match=told):
         staircase(rule, portion, unit, np.array([1]), levels)
+
+
+UNITS, AT_NEED = np.array([3, 0, 2, 4]), np.array([1, 0, 0, 1], dtype=np.int32)
+OF_CLAIMS = {"claim": [1, 0], "received": [1, 0], "rise": [1, 2], "run": [2, 3], "last_level": 9}
+
+
+def test_levels_before_are_those_of_what_a_claim_had_on_the_arcs_before():
+    # Claim 0 has need 1: it received 1, then gets 3 and 4 units; claim 1 has need 0 and gets 2.
+    assert levels_before(UNITS, AT_NEED, **OF_CLAIMS).tolist() == [0, 0, 0, 2]
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        pytest.param({"need": [1, 0, 0, 2]}, "a need is one of 2", id="a need that there is not"),
+        pytest.param({"need": [1, 0]}, "4 entries, but 2", id="fewer needs than arcs"),
+        pytest.param({"claim": [2, 0]}, "a claim is one of 2", id="a claim that there is not"),
+        pytest.param({"claim": [-1, 0]}, "positions -1", id="no claim"),
+        pytest.param({"received": [1, -1]}, "at least 0", id="less than nothing received"),
+        pytest.param({"rise": [1]}, "1 entries, but 2", id="too few rises"),
+        pytest.param({"run": [2, 0]}, "at least 1", id="no run"),
+        pytest.param({"run": [2, 3, 4]}, "3 entries, but 2", id="too many runs"),
+    ],
+)
+def test_levels_before_of_what_does_not_fit_together_are_refused(changed, told):
+    with pytest.raises(BadProblem, match=told):
+        levels_before(**({"flow": UNITS, "need": AT_NEED} | OF_CLAIMS | changed))

@@ -5,6 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from solver import BadProblem
 from solver.possible import EACH_NEED, EACH_OFFER, LOOKED_AT, PossibleArcs
 
 
@@ -113,3 +114,60 @@ def test_of_many_that_gain_the_best_few_of_each_are_chosen_in_order(side, larges
     possible.allow(one, other, effort.ravel())
     found = ends_of(possible, possible.gaining(0 * ones, (largest + 1) * ones, ones, ones))
     assert found == few_by_definition(effort)
+
+
+def everything(possible):
+    """Return all that is known of pairs, which no refusal may change."""
+    held = (*(column[: possible.count] for column in possible._pairs), *possible._seen[:2], possible._of_offer.span, possible._of_need.span)
+    return possible.count, *(array.tolist() for array in held)
+
+
+ONE, BOTH, SOME = np.ones(1, dtype=np.int64), np.arange(2), np.ones(3, dtype=np.int64)
+SIDE = ONE, ONE, ONE, ONE, ONE > 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        pytest.param(lambda it: it.allow([2], [0], [1]), "an offer is one of 2", id="an offer there is no room for"),
+        pytest.param(lambda it: it.allow([0], [3], [1]), "a need is one of 3", id="a need there is no room for"),
+        pytest.param(lambda it: it.allow([-1], [0], [1]), "positions -1", id="a position below 0"),
+        pytest.param(lambda it: it.allow([0, 1], [0], [1, 1]), "needs has 1 entries", id="fewer needs than offers"),
+        pytest.param(lambda it: it.allow([0], [1], [1, 1]), "effort has 2", id="more efforts than pairs"),
+        pytest.param(lambda it: it.allow([0], [1], [-1]), "at least 0", id="less than no effort"),
+        pytest.param(lambda it: it.close(0, 1), "no pair that the rules allow", id="closing what never came"),
+        pytest.param(lambda it: it.open(0, 1), "no pair that the rules allow", id="opening what never came"),
+        pytest.param(lambda it: it.close(2, 0), "an offer is one of 2", id="closing what there is no room for"),
+        pytest.param(lambda it: it.arc(0, 3), "a need is one of 3", id="asking for what there is no room for"),
+        pytest.param(lambda it: it.pairs_of([0, 1], [0]), "1 entries", id="finding fewer needs than offers"),
+        pytest.param(lambda it: it.put([2], [0]), "a pair is one of 2", id="an arc of a pair that never came"),
+        pytest.param(lambda it: it.put([-1], [0]), "positions -1", id="an arc of no pair"),
+        pytest.param(lambda it: it.put([0], [2**31]), "an arc is one of", id="an arc beyond 32 bits"),
+        pytest.param(lambda it: it.put([0, 1], [0]), "1 entries", id="fewer arcs than pairs"),
+        pytest.param(lambda it: it.ends([-1]), "positions -1", id="the ends of no pair"),
+        pytest.param(lambda it: it.efforts([2]), "a pair is one of 2", id="the effort of a pair that never came"),
+        pytest.param(lambda it: it.arcs([-1]), "positions -1", id="the arc of no pair"),
+        pytest.param(lambda it: it.look_at_offer(-1), "-1 came", id="looking at no offer"),
+        pytest.param(lambda it: it.look_at_need(3), "3 came", id="looking at a need there is no room for"),
+        pytest.param(lambda it: it.gaining(BOTH[:1], SOME, BOTH, SOME), "of offers has 1", id="too few pressures of offers"),
+        pytest.param(lambda it: it.gaining(BOTH, SOME[:2], BOTH, SOME), "of needs has 2", id="too few pressures of needs"),
+        pytest.param(lambda it: it.gaining(BOTH, SOME, BOTH[:0], SOME), "of offers has 0", id="too little supply"),
+        pytest.param(lambda it: it.gaining(BOTH, SOME, BOTH, SOME[:2]), "of needs has 2", id="too little demand"),
+        pytest.param(lambda it: it.meet(SIDE, SIDE, ONE, (2, True), ONE, (0, 1)), "2 came", id="meeting an offer there is no room for"),
+        pytest.param(lambda it: it.meet(SIDE, SIDE, ONE, (-1, False), ONE, (0, 1)), "-1 came", id="meeting no need"),
+        pytest.param(lambda it: it.meet(SIDE, SIDE, ONE, (1, True), ONE, (0, 1)), "at least 2", id="sides too short for the one"),
+        pytest.param(lambda it: it.meet(SIDE, SIDE, ONE, (0, True), SOME, (0, 1)), "at least 3", id="sides too short for the others"),
+        pytest.param(lambda it: it.meet(SIDE, SIDE, ONE, (0, False), SOME, (0, 1)), "make room first", id="more than there is room for"),
+        pytest.param(lambda it: it.meet(SIDE, SIDE, ONE[:0], (0, True), ONE, (0, 1)), "at least 1", id="no weight"),
+        pytest.param(lambda it: it.meet(SIDE, SIDE, [1], (0, True), ONE, (0, 1)), "list came", id="a list"),
+        pytest.param(lambda it: it.meet(SIDE, (*SIDE[:4], ONE), ONE, (0, True), ONE, (0, 1)), "bool", id="numbers for whether"),
+    ],
+)
+def test_what_compiled_code_would_read_or_write_beyond_is_refused_and_changes_nothing(asked, told):
+    possible = PossibleArcs(2, 3)
+    possible.allow(np.array([0, 1]), np.array([0, 1]), np.array([1, 2]))
+    possible.gaining(BOTH, 5 * SOME, BOTH, SOME)  # so that all was looked at
+    before = everything(possible)
+    with pytest.raises(BadProblem, match=told):
+        asked(possible)
+    assert everything(possible) == before

@@ -116,6 +116,23 @@ def test_whoever_still_has_a_table_that_others_let_go_keeps_it_as_it_is(kept: An
     assert bytes(mine)[-8:] == np.full(1, 7, dtype=np.int64).tobytes()
 
 
+class Locked(mmap.mmap):
+    """Memory that the system does not take page by page, as where a process has all of its memory locked."""
+
+    def madvise(self, *_: int) -> None:
+        raise OSError(22, "Invalid argument")
+
+
+def test_locked_memory_goes_with_the_last_name_of_its_table() -> None:
+    pages = Locked(-1, LARGE, flags=mmap.MAP_PRIVATE)
+    tables = [np.frombuffer(pages, dtype=np.int64).reshape(-1, 2)]
+    tables[0][:] = 1
+    address = tables[0].ctypes.data
+    del pages
+    at_once(let_go(tables))
+    assert (tables, held_at(address)) == ([], 0)
+
+
 def tables_of(field: Field) -> Iterator[NDArray[Any]]:
     yield from (table for name, table in field._layout.net._asdict().items() if name != "span")
     yield from (column._rows for column in vars(field).values() if isinstance(column, _Column))

@@ -1,5 +1,6 @@
 """Many claims, needs, offers and arcs that come in one call leave a field as one call for each does."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from solver import BadProblem, TooLarge
+from solver import BadProblem, Problem, TooLarge
+from solver.engine.layout import LARGEST_WORTH
 from solver.field import Field, _Column
-from tests.solver.engine.instances import anything_happens, problem_of
+from tests.solver.engine.instances import anything_happens, everything, problem_of
 from tests.solver.engine.test_field import verify
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -89,9 +91,65 @@ def test_what_comes_at_once_leaves_the_field_as_what_comes_one_by_one(seed: int,
 def test_what_makes_no_sense_is_refused_as_one_by_one(
     claims: list[Any], needs: list[Any], offers: list[int], error: type[Exception]
 ) -> None:
+    field, wholesome = Field(problem_of(2)), (np.array([[1, 0, 1, 0]]), np.array([[0, 3]]), np.array([5]))
+    before = everything(field)
+    for alone in (True, False):  # Beside what makes sense, none of which comes then.
+        told = [
+            np.array(values, dtype=np.int64).reshape(-1, *some.shape[1:])
+            for values, some in zip((claims, needs, offers), wholesome, strict=True)
+        ]
+        with pytest.raises(error):
+            field.admit(*(values if alone else np.concatenate((some, values)) for values, some in zip(told, wholesome, strict=True)))
+        assert everything(field) == before
+
+
+@pytest.mark.parametrize(
+    ("told", "sentence"),
+    [
+        pytest.param((np.arange(1, 5), [], []), "a row of tier, rise, run, received", id="one claim that is no row"),
+        pytest.param((np.arange(3), [], []), "shape (3,)", id="no whole claim"),
+        pytest.param((np.ones((2, 2), dtype=np.int64), [], []), "shape (2, 2)", id="two claims of half the columns"),
+        pytest.param(([], [[0, 1, 2]], []), "a row of claim, units", id="a need of three"),
+        pytest.param(([], [], [[1, 2]]), "2-dimensional", id="offers in rows"),
+        pytest.param(([], [], [0.5]), "fractions", id="half a unit"),
+    ],
+)
+def test_what_comes_in_another_shape_is_refused_in_a_sentence(told: tuple[Any, ...], sentence: str) -> None:
     field = Field(problem_of(2))
-    with pytest.raises(error):
-        field.admit(np.array(claims, dtype=np.int64), np.array(needs, dtype=np.int64), np.array(offers, dtype=np.int64))
+    before = everything(field)
+    with pytest.raises(BadProblem, match=re.escape(sentence)):
+        field.admit(*told)
+    assert everything(field) == before
+
+
+@pytest.mark.parametrize("come", [(40, 40), (0, 40), (40, 0)])
+@pytest.mark.parametrize("budget", [None, 10_000])
+def test_so_many_that_a_step_could_not_weigh_enough_by_the_last_are_refused_before_the_first(
+    come: tuple[int, int], budget: int | None
+) -> None:
+    """Refused is what would be one by one, and only that."""
+    worth = Field(Problem.of([1, 1], [1, 1], [0], [0], [1_000])).worth
+    levels = LARGEST_WORTH // (4 * worth)  # so that a step may weigh no more than it does now
+    problem = Problem.of([1, 1], [1, 1], [0], [0], [1_000], staircase=([1, 1], [1, 1], levels))
+    together, singly = Field(problem, budget=budget), Field(problem, budget=budget)
+    before = everything(together)
+    refused = False
+    try:
+        for _ in range(come[0]):
+            singly.add_need(0, 1)
+        for _ in range(come[1]):
+            singly.add_offer(1)
+    except TooLarge:
+        refused = True
+    assert refused == (min(come) > 0)
+    told = np.zeros((0, 4)), np.tile([0, 1], (come[0], 1)), np.ones(come[1], dtype=np.int64)
+    if refused:
+        with pytest.raises(TooLarge):
+            together.admit(*told)
+        assert everything(together) == before
+    else:
+        together.admit(*told)
+        assert state_of(together) == state_of(singly)
 
 
 @pytest.mark.parametrize("arc", [(99, 0, 1, 1), (0, 99, 1, 1), (-1, 0, 1, 1), (0, 0, -1, 1), (0, 0, 1, -1)])
@@ -106,7 +164,7 @@ def test_arcs_told_in_arrays_are_refused_as_those_told_in_lists(arc: tuple[int, 
 @pytest.mark.parametrize("seed", [seed for seed in range(18) if seed // 6 % 3 != 2])
 def test_a_comparison_tells_what_of_a_flow_and_its_proof_is_another(seed: int) -> None:
     rng, problem = np.random.default_rng(seed), problem_of(seed, most_nodes=8)
-    field, alive, before = Field(problem), set(range(len(problem.offer))), None
+    field, alive, before, ends_before = Field(problem), set(range(len(problem.offer))), None, []
     for _ in range(25):
         said = rng.random(field._offer_node.count) < 0.1, rng.random(field._need_node.count) < 0.1
         now = field.compare(before, *said)
@@ -115,7 +173,8 @@ def test_a_comparison_tells_what_of_a_flow_and_its_proof_is_another(seed: int) -
         assert all(map(np.array_equal, (now.offers, now.needs, now.claims), proof))
         at_stake, moved = [], []
         for arc in range(len(flow)):
-            is_new, i, j = before is None or arc >= len(before.flow), int(offer[arc]), int(need[arc])
+            i, j = int(offer[arc]), int(need[arc])
+            is_new = before is None or arc >= len(before.flow) or (i, j) != ends_before[arc]
             anew = said[0][i] or said[1][j]
             pressed = is_new or any(
                 end >= len(last) or end_now[end] != last[end]
@@ -125,9 +184,44 @@ def test_a_comparison_tells_what_of_a_flow_and_its_proof_is_another(seed: int) -
             moved += [arc] * bool(is_new or flow[arc] != before.flow[arc] or (anew and flow[arc] > 0))
         assert now.at_stake.tolist() == at_stake
         assert now.moved.tolist() == moved
-        before = now
-        anything_happens(field, rng, alive)
+        before, ends_before = now, list(zip(offer.tolist(), need.tolist(), strict=True))
+        for _ in range(rng.integers(1, 4)):  # Positions are given away again between two comparisons.
+            anything_happens(field, rng, alive)
     assert before is not None
+
+
+def test_an_arc_at_the_position_of_one_that_went_is_new_and_moves_though_it_carries_as_much() -> None:
+    field = Field(Problem.of([5, 5], [4, 4], [0], [0], [1]))
+    nothing_said = np.zeros(2, dtype=bool), np.zeros(2, dtype=bool)
+    before = field.compare(None, *nothing_said)
+    field.remove_arc(0)
+    assert field.add_arc(1, 1, 1) == 0
+    now = field.compare(before, *nothing_said)
+    assert (before.flow.tolist(), now.flow.tolist()) == ([4], [4])
+    assert (now.at_stake.tolist(), now.moved.tolist()) == ([0], [0])
+    assert (now.at_offer.tolist(), now.at_need.tolist()) == ([1], [1])
+    assert field.compare(now, *nothing_said).moved.tolist() == []
+    field.remove_arc(0)
+    assert field.add_arc(1, 1, 1) == 0, "one with the same ends is the same to whoever asks"
+    assert field.compare(now, *nothing_said).moved.tolist() == []
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        pytest.param(([], [False]), "of offers came float64 in the shape (0,)", id="nothing said of offers"),
+        pytest.param(([False, False], np.zeros(0, dtype=bool)), "of needs came bool in the shape (0,)", id="too few needs"),
+        pytest.param(([0, 1], [False]), "bool in (2,) is expected", id="numbers"),
+        pytest.param(([[False, False]], [False]), "shape (1, 2)", id="in rows"),
+    ],
+)
+def test_a_comparison_of_what_was_not_said_of_each_is_refused(said: Any, sentence: str) -> None:
+    field = Field(Problem.of([5, 5], [4], [0, 1], [0, 0], [1, 2]))
+    with pytest.raises(BadProblem, match=re.escape(sentence)):
+        field.compare(None, *said)
+    before = field.compare(None, [False, False], [False])  # type: ignore[arg-type]
+    with pytest.raises(BadProblem, match="give it as it came"):
+        field.compare(before._replace(at_need=before.at_need[:1]), [False, False], [False])  # type: ignore[arg-type]
 
 
 FOLLOWING_COMPILES_NOTHING = """
