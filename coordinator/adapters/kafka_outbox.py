@@ -1,7 +1,10 @@
 """What stands decided and is to be put into the streams for it: by whoever wrote the turn, else by who took over from that one.
 
-What others read in those streams stands already by its turn; read twice, it is one. At most one handful is on its way at a time,
-so that a proposal and its end come there in this order.
+What others read in those streams stands already by its turn; read twice, it is one. At most one handful of a writer is on its way at
+a time, so that a proposal and its end come there in this order where one writer decides both, and what may be lost is handed over again
+only once its writer has looked at whether it is still the one to do so. Between writers the order is not kept: the end may stand before
+the proposal where another decided it that shares the work, or that took over since the first one looked, and where the client still
+holds what was given up. By the turns such a proposal has ended; only who goes by the last record of a key takes it for open.
 """
 
 from collections import deque

@@ -517,10 +517,13 @@ class KafkaService(Service):
             return
         self._finish_publishing()
         entries = self._outbox.depart(self._judge.numbers.get(self._writer, 0))
-        if entries:
-            self._sending = self._patiently(partial(self._streams.send, entries))
-        else:
+        if not entries:
             self._outbox.arrived([])
+            return
+        try:
+            self._sending = self._streams.send(entries)
+        except Unavailable as error:
+            self._publish_underway(error)
 
     def _finish_publishing(self) -> None:
         """See that what was handed over stands in its streams, and hand it over again until it does."""
@@ -530,11 +533,31 @@ class KafkaService(Service):
         try:
             records = sending.finish()
         except Unavailable as error:
-            logger.warning("what was decided is put into its streams again", reason=str(error))
-            self._suspicious = True
-            entries = self._outbox.underway  # none where others took all from this one meanwhile: then it is theirs to publish
-            records = self._patiently(partial(self._publish_again, entries)) if entries else []
-        self._outbox.arrived(records)
+            self._publish_underway(error)
+        else:
+            self._outbox.arrived(records)
+
+    def _publish_underway(self, error: Unavailable) -> None:
+        """Hand over again what did not arrive, or may not have, until it stands."""
+        logger.warning("what was decided is put into its streams again", reason=str(error))
+        self._suspicious = True
+        self._outbox.arrived(self._patiently(self._publish_if_still_owed))
+
+    def _publish_if_still_owed(self) -> list[Record]:
+        """Put what is underway into its streams, unless others took all from this coordinator: then it is theirs to publish.
+
+        Time has passed, and they may have published it and what they decided after it: its older word must not come over theirs.
+        """
+        self._fold_turns_so_far()
+        entries = self._outbox.underway
+        return self._publish_again(entries) if entries else []
+
+    def _fold_turns_so_far(self) -> None:
+        """Fold all turns that stood when Kafka was asked just now."""
+        end: int | None = None
+        while (end is None or self._turns_offset < end) and self._read_on():
+            end = self._ends.get(f"{TURN}/0", 0) if end is None else end
+        self._fold_lines()
 
     def _publish_again(self, entries: list[Entry]) -> list[Record]:
         return self._streams.append(entries)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from coordinator.adapters.kafka_log import Lost
 from coordinator.errors import Refused, Unavailable
-from coordinator.stream import PARTITIONS, STREAMS, Batch, Entry, Place, Record, check_entries, merged, partition_of
+from coordinator.stream import LEDGER, PARTITIONS, PROPOSAL, STREAMS, TURN, Batch, Entry, Place, Record, check_entries, merged, partition_of
 from tests.simulation.scheduler import SECOND_US, Process, Scheduler
 
 __all__ = ["Broker", "Link", "SimulatedLog", "SimulatedSending"]
@@ -25,6 +25,9 @@ class Broker:
         self.jumped_us = 0  # how far its clock is off
         self.lives = 1  # another for each time it was replaced by an empty one
         self.down_until_us = 0
+        # Position of what was decided -> who handed it over, and how many records of turns it had seen then; None where it gave up
+        # before and did not look since. What arrives long after it was given up is not in here.
+        self.handed_over: dict[str, tuple[str, int | None]] = {}
         self.wakers: dict[str, list[Callable[[], None]]] = {stream: [] for stream in STREAMS}  # of readers who wait for something new
 
     def identity(self) -> dict[str, str]:
@@ -82,6 +85,7 @@ class SimulatedLog:
         self._idle_us = idle_us
         self._reached: dict[str, int] = {}
         self._ends: dict[str, int] = {}
+        self._gave_up_since = False  # what was decided, since turns were last looked at
         self._travel()
         self._must_answer("prepare its topics")
 
@@ -90,15 +94,15 @@ class SimulatedLog:
         if not entries:
             return []
         self._travel()
-        random, link = self._scheduler.random, self.link
+        random, link, seen = self._scheduler.random, self.link, self.turns_seen()
         count = len(entries)
         if self._is_cut() or self._scheduler.chance(link.lost):
             count = random.randrange(len(entries) + 1) if not self._is_cut() and random.random() < 0.5 else 0
         records = []
         for entry in entries[:count]:
-            records.append(self.broker.take(entry))
+            records.append(self.take(entry, seen))
             if self._scheduler.chance(link.repeated):
-                again = self.broker.take(entry)
+                again = self.take(entry, seen)
                 records[-1] = again if random.random() < 0.5 else records[-1]
             if random.random() < 0.05:
                 self._travel()  # others come between
@@ -106,16 +110,31 @@ class SimulatedLog:
             if self._scheduler.chance(link.late):
                 left = list(entries[count:])
                 self._scheduler.after(random.randrange(60 * SECOND_US), lambda: [self.broker.take(entry) for entry in left] and None)
-            self._give_up("take the entries")
+            self.give_up(entries, "take the entries")
         self._travel()
         if self._is_cut() or self._scheduler.chance(link.unheard):
-            self._give_up("say that it took the entries")
+            self.give_up(entries, "say that it took the entries")
         return records
+
+    def take(self, entry: Entry, seen: int | None) -> Record:
+        """Append an entry, and note what who handed it over knew then."""
+        record = self.broker.take(entry)
+        if entry.stream in (PROPOSAL, LEDGER):
+            self.broker.handed_over[record.position] = self.process.name, seen
+        return record
+
+    def turns_seen(self) -> int | None:
+        """Return how many records of turns there were when that was last looked at; None where that does not count any more."""
+        return None if self._gave_up_since else self._ends.get(f"{TURN}/0", 0)
+
+    def give_up(self, entries: Sequence[Entry], task: str) -> None:
+        self._gave_up_since = self._gave_up_since or entries[0].stream in (PROPOSAL, LEDGER)
+        self._give_up(task)
 
     def send(self, entries: Sequence[Entry]) -> "SimulatedSending":
         check_entries(entries)
         if self._is_cut() and self._scheduler.chance(0.2):
-            self._give_up("take the entries")  # too many wait to be sent already
+            self.give_up(entries, "take the entries")  # too many wait to be sent already
         return SimulatedSending(self, entries)
 
     def read(self, after: Place, at_most: int, *, wait: bool = True) -> Batch:
@@ -127,6 +146,7 @@ class SimulatedLog:
             raise Refused(f"there is no {min(strange)!r} here")
         for name in self._names:
             end = self._ends[name] = len(self.broker.partitions[name])
+            self._gave_up_since = self._gave_up_since and name != f"{TURN}/0"
             if max(offsets.get(name, 0), self._reached.get(name, 0)) > end:
                 raise Lost(f"{name} was read up to {max(offsets.get(name, 0), self._reached.get(name, 0))} and now ends at {end}")
         fresh = [record for name in self._names for record in self.broker.partitions[name][offsets.get(name, 0) :]]
@@ -179,7 +199,7 @@ class SimulatedSending:
 
     def __init__(self, log: SimulatedLog, entries: Sequence[Entry]) -> None:
         self._log, self._scheduler = log, log.broker.scheduler
-        self._left = list(entries)
+        self._entries, self._left, self._seen = entries, list(entries), log.turns_seen()
         self._records: list[Record] = []
         self._is_lost = False
         self._await_next()
@@ -190,10 +210,10 @@ class SimulatedSending:
             log._travel()
         if self._left:
             self._is_lost = True
-            log._give_up("take the entries")
+            log.give_up(self._entries, "take the entries")
         log._travel()
         if log._is_cut() or self._scheduler.chance(log.link.unheard):
-            log._give_up("say that it took the entries")
+            log.give_up(self._entries, "say that it took the entries")
         return self._records
 
     def _await_next(self) -> None:
@@ -210,9 +230,9 @@ class SimulatedSending:
                 self._scheduler.after(random.randrange(60 * SECOND_US), lambda: [log.broker.take(entry) for entry in left] and None)
             return
         entry = self._left.pop(0)
-        self._records.append(log.broker.take(entry))
+        self._records.append(log.take(entry, self._seen))
         if self._scheduler.chance(log.link.repeated):
-            again = log.broker.take(entry)
+            again = log.take(entry, self._seen)
             self._records[-1] = again if random.random() < 0.5 else self._records[-1]
         if random.random() < 0.05:
             self._await_next()  # others come between

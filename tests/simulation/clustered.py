@@ -482,6 +482,31 @@ class ClusteredWorld:
                 self._published_ids.add(event["id"])
             self._published[name] = len(rows)
 
+    def _check_last_words(self) -> None:
+        """The last record of a proposal is what was decided of it last, but where nobody could see to that.
+
+        One writer keeps the order of what it hands over. Who was relieved of all hands over nothing more once it may know of that: it
+        looks before it hands over again what it gave up. Two that hold partitions at the same time do not wait for each other, and what
+        was given up and arrives long after all the same is nobody's to call back.
+        """
+        order = {decision: number for number, decision in enumerate(self.turns.decided)}
+        rows: dict[str, list[tuple[str, str]]] = {}
+        for row in self.broker.all_of(PROPOSAL):
+            rows.setdefault(row.entry.key, []).append((json.loads(row.entry.event)["id"], row.position))
+        for key, told in rows.items():
+            latest, latest_position = max(told, key=lambda each: order[each[0]])
+            last, position = told[-1]
+            if last == latest or position not in self.broker.handed_over:
+                continue
+            who, seen = self.broker.handed_over[position]
+            is_own = self.broker.handed_over.get(latest_position, ("", 0))[0] == who
+            if seen is None or is_own or who not in self._writers_at(seen):
+                raise Invariant("the last record of a key is what was decided last", f"{key} ends with {last} of {who}, not with {latest}")
+
+    def _writers_at(self, seen: int) -> frozenset[str]:
+        """Return who held partitions after so many records of turns."""
+        return next((writers for offset, writers in reversed(self.turns.writers) if offset < seen), frozenset())
+
     # -- the healing phase --------------------------------------------------------------------------------------------
 
     def _heal(self) -> None:
@@ -545,6 +570,7 @@ class ClusteredWorld:
         missing = [name for name in self.turns.decided if name not in self._published_ids]
         if missing:
             raise Invariant("what stands is published", f"{len(missing)} decisions never came into their streams: {missing[:3]}")
+        self._check_last_words()
         for node in running:
             assert node.service is not None
             coordination = node.service.coordination

@@ -286,6 +286,10 @@ def _new_id_for_a_retry(world: Any) -> Sequence[Any]:
     return [patch.object(KafkaService, "_publish_again", publish_again)]
 
 
+def _relieved_and_not_looking(world: Any) -> Sequence[Any]:
+    return [patch.object(KafkaService, "_fold_turns_so_far", lambda self: None)]
+
+
 def _outbox_dropped(world: Any) -> Sequence[Any]:
     def finish(self: KafkaService) -> None:
         sending, self._sending = self._sending, None
@@ -346,6 +350,12 @@ BUGS = {
         Bug("two judges of one partition", K, "a coordinator judges words of partitions that others hold", _two_judges),
         Bug("producer retry with a new id", K, "decisions that are published again have other ids", _new_id_for_a_retry),
         Bug("outbox dropped on reconnect", K, "decisions that Kafka did not take are given up", _outbox_dropped),
+        Bug(
+            "published again without a look",
+            K,
+            "what Kafka did not take is handed over again by who was relieved meanwhile",
+            _relieved_and_not_looking,
+        ),
         Bug("wiped broker not noticed", K, "any broker is believed to be the one that was known", _wiped_unnoticed),
     )
 }

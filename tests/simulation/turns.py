@@ -28,6 +28,7 @@ class TurnReader:
         self.holders: dict[str, tuple[int, str]] = {}
         self.ends: dict[str, int] = {}
         self.decided: dict[str, tuple[Any, int]] = {}  # id of each decision that holds -> its data and turn
+        self.writers: list[tuple[int, frozenset[str]]] = []  # where a claim stands, and who holds anything from there on
         self.taken: set[tuple[str, int]] = set()
         self.void = 0  # records of turns that do not stand
         self.stale = 0  # decisions of turns that stand, which others' turns overtook
@@ -66,6 +67,8 @@ class TurnReader:
         for name in data["claims"]:
             self.holders[name] = (data["epoch"], writer)
             self.epoch = data["epoch"]
+        if data["claims"]:
+            self.writers.append((self._at, frozenset(writer for _, writer in self.holders.values())))
         fresh = data["base"] == self.number - 1
         for decision in decisions:
             self._must_be_for_it_to_say(decision, data)
