@@ -83,6 +83,7 @@ class KafkaLog:
         self._patience_ms = patience_ms
         self._group = group
         self._producer: KafkaProducer | None = None
+        self._is_closed = False
         self._writing_lock, self._reading_lock = Lock(), Lock()
         self._acknowledged: dict[TopicPartition, int] = {}  # the end of a partition as our own appends know it
         # Where the last read ended, what was fetched beyond it, and up to which offset.
@@ -110,14 +111,25 @@ class KafkaLog:
         """
         check_entries(entries)
         messages = [(entry, *to_binary(entry.event)) for entry in entries]  # all of them before the first is sent: one may be refused
-        with self._writing_lock, self._explained("take the entries"):
-            producer = self._producer = self._producer or self._new_producer()
+        producer = self._open_producer()
         try:
             with self._explained("take the entries"):
                 return _Sending(self, producer, entries, [_send(producer, entry, headers, value) for entry, headers, value in messages])
         except Unavailable:
             self._drop(producer)
             raise
+
+    def _open_producer(self) -> KafkaProducer:
+        """Return what writes; once this object is closed nothing does, for nobody would close it again."""
+        with self._writing_lock, self._explained("take the entries"):
+            if self._producer is None and not self._is_closed:
+                self._producer = self._new_producer()
+            producer = self._producer
+        if self._is_closed:
+            if producer is not None:  # made while that was closed
+                self._drop(producer)
+            raise Unavailable(f"the connection to Kafka at {self._bootstrap} was closed here; what was to be written is not")
+        return producer
 
     def _finish(self, producer: KafkaProducer, entries: Sequence[Entry], futures: Sequence[FutureRecordMetadata]) -> list[Record]:
         try:
@@ -191,6 +203,7 @@ class KafkaLog:
     def close(self, patience_ms: int | None = None) -> None:
         """Let go of the connections; what was appended is acknowledged already, so no broker has to be waited for."""
         patience_ms = self._patience_ms if patience_ms is None else patience_ms
+        self._is_closed = True
         if self._producer is not None:
             _let_go(self._producer, patience_ms / 1000)
         self._consumer.close(autocommit=False, timeout_ms=patience_ms)

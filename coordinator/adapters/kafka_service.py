@@ -538,7 +538,9 @@ class KafkaService(Service):
             self._outbox.arrived(records)
 
     def _publish_underway(self, error: Unavailable) -> None:
-        """Hand over again what did not arrive, or may not have, until it stands."""
+        """Hand over again what did not arrive, or may not have, until it stands; on the way out that is left to who takes over."""
+        if self._stop.is_set():
+            raise _Stopping
         logger.warning("what was decided is put into its streams again", reason=str(error))
         self._suspicious = True
         self._outbox.arrived(self._patiently(self._publish_if_still_owed))

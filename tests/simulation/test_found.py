@@ -163,6 +163,30 @@ def test_the_next_turn_is_written_while_what_was_decided_is_on_its_way_and_what_
     assert len(published) == 2 * len(set(published)) == 2
 
 
+def test_what_fails_on_the_way_out_is_left_to_who_takes_over(world, monkeypatch):
+    """Its connections are closed by then: nothing is to be opened again."""
+    pass_time(world, 1)
+    service, appended = world.nodes[0].service, []
+    log, pieces = service._streams, {"resource": "mask", "quantity": {"value": 3, "unit": "1"}}
+    append, send = log.append, log.send
+
+    class Closing(Unheard):
+        def finish(self):
+            service._stop.set()
+            return super().finish()
+
+    for name, kind in (("ada", "offer"), ("bela", "need")):
+        world._produce(world.crowd.line(name, kind, "x", pieces))
+    pass_time(world, 1)
+    monkeypatch.setattr(log, "append", lambda entries: appended.extend(each.stream for each in entries) or append(entries))
+    monkeypatch.setattr(log, "send", lambda entries: Closing(send(entries), []))
+    world._tick()
+    pass_time(world, 1)
+    assert service._has_run
+    assert TURN in appended
+    assert PROPOSAL not in appended
+
+
 class Endless:
     """A log to which others write faster than anybody reads it."""
 

@@ -77,6 +77,29 @@ def test_opening_makes_every_topic_with_its_partitions_and_again_finds_them_righ
     KafkaLog(broker, replicas=1).close()
 
 
+def test_a_log_that_was_closed_writes_nothing_and_opens_nothing_again(log, monkeypatch):
+    log.append([entry(1)])
+    log.close()
+    monkeypatch.setattr(log, "_new_producer", Mock())
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="was closed here"):
+            log.append([entry(2)])
+    assert not log._new_producer.called
+
+
+def test_what_begins_to_write_while_its_log_is_closed_is_let_go_of(log, monkeypatch):
+    made = log._new_producer()
+
+    def closed_meanwhile():
+        log.close()
+        return made
+
+    monkeypatch.setattr(log, "_new_producer", closed_meanwhile)
+    with pytest.raises(Unavailable, match="was closed here"):
+        log.append([entry(2)])
+    assert log._producer is None
+
+
 def test_a_topic_with_another_number_of_partitions_is_refused(broker, admin):
     admin.create_topics({SIGNAL: {"num_partitions": 3, "replication_factor": 1, "configs": topic_settings(1)[SIGNAL]}})
     with pytest.raises(Refused, match=r"stigmergy\.signal\.v1 has 3 partitions; expected 8"):
