@@ -115,7 +115,7 @@ def lifting(coordination: Coordination, asked: str, by_grains: int | None = None
         return None
     by = min(by_grains or short, short)
     layout = Layout.like(coordination.planner)
-    questions = layout.questions(coordination.log_us, network.canonical(need.thing))
+    questions = layout.questions(coordination.log_us, network.canonical(need.thing), closed=need)  # another end may lift it
     question = next((one for _, one in questions if any(other is need for other in one.market.needs)), None)
     if question is None:
         return _unsaid(network, need, by, "all of it is kept for others' answers: nothing is left to plan")

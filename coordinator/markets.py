@@ -49,6 +49,7 @@ __all__ = ["KeptMarket", "again_us", "check"]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Sort = tuple[Thing, str, str]  # thing as said, dimension, unit: what packs and masses follow from
+Available = Callable[[Stance, int], int]  # a signal, log time -> grains that it gives or asks for then
 PortionOf = Callable[[Thing, str, Ints, int], int]  # thing, dimension, open claims in grains, log time -> grains
 
 DEAD_SHARE, MOST_PAST = 2, 1_000  # the field is built anew when it holds so many times more than what stands, and so many more
@@ -81,8 +82,11 @@ class KeptMarket:
         mended = mended or any(offer.lead_us for offer in market.offers)  # Time alone closes their pairs, one by one.
         return question.weighs_exactly and not mended
 
-    def __init__(self, book: Book, question: Question, candidates: Candidates, available: Callable[[Stance], int]) -> None:
-        """Solve the market from nothing and keep the answer. `TooLarge` where no field can hold it."""
+    def __init__(self, book: Book, question: Question, candidates: Candidates, available: Available) -> None:
+        """Solve the market from nothing and keep the answer; `available` says what a signal gives or asks for.
+
+        `TooLarge` where no field can hold it.
+        """
         self.book, self.step, self.portions = book, question.step, dict(question.portions)
         self.network, self.charter = book.network, question.charter
         self._available = available
@@ -107,7 +111,6 @@ class KeptMarket:
         self._alike = Counter(_sort_of(offer) for offer, units in zip(self.offers, self._supply.tolist(), strict=True) if units)
         self._offer_end = np.array([_end_us(offer) for offer in self.offers], dtype=np.int64)
         self._need_end = np.array([_end_us(need) for need in self.needs], dtype=np.int64)
-        # The next of these times; what was laid out may have closed already.
         self._next_end_us = int(min(self._offer_end.min(initial=FOREVER), self._need_end.min(initial=FOREVER)))
         self._fades: dict[Claim, int] = {}
         for claim in self._claims:
@@ -196,10 +199,10 @@ class KeptMarket:
                 if ref in self._terms:
                     news.changes.append((None, ref, 0))
                 continue
-            grains = self._available(stance)
+            grains = self._available(stance, log_us)
             if grains % self._multiple or stance.minimum_grains or stance.lead_us or (stance.stands and stance.dimension != self.dimension):
                 return None
-            units = 0 if stance.is_over(log_us) else grains // self.step
+            units = grains // self.step
             if not stance.is_supply:
                 claims.add(self.book.claim_of(stance))
             known = ref in self._terms
@@ -329,8 +332,8 @@ class KeptMarket:
         if not (len(claims) or offers or needs):
             return
         claim = np.array([self._claim_at[self.book.claim_of(need)] for need in needs], dtype=np.int64)
-        demand = np.array([self._available(need) // self.step for need in needs], dtype=np.int64)
-        supply = np.array([self._available(offer) // self.step for offer in offers], dtype=np.int64)
+        demand = np.array([self._available(need, log_us) // self.step for need in needs], dtype=np.int64)
+        supply = np.array([self._available(offer, log_us) // self.step for offer in offers], dtype=np.int64)
         self.field.admit(claims, np.column_stack((claim, demand)), supply)
         self._need_at.update((need.ref, position) for position, need in enumerate(needs, len(self.needs)))
         self._offer_at.update((offer.ref, position) for position, offer in enumerate(offers, len(self.offers)))
@@ -421,7 +424,7 @@ class KeptMarket:
 
     def _find_portions(self, portion_grains: PortionOf, log_us: int) -> bool:
         """Find the portions of today; return whether they are whole in this market's units."""
-        if self.charter.fairness != "portions":
+        if self.charter.fairness != "portions" or not self._supply.any():  # A market without offers is not solved from nothing either.
             return True
         open_grains = self._open_units() * self.step
         asked: list[Thing] = []
@@ -525,6 +528,7 @@ class KeptMarket:
         offers = [self._offer_at[part.offer.ref] for part in parts]
         needs = [self._need_at[part.need.ref] for part in parts]
         arcs = self._possible.arcs(self._possible.pairs_of(np.array(offers, dtype=np.int64), np.array(needs, dtype=np.int64)))
+        assert (arcs >= 0).all(), "only what moves is told, and all that moves has an arc"  # -1 would read the last arc's level
         levels, pressures = self._levels_now()[arcs].tolist(), self.field.offer_pressures(offers).tolist()
         read = {pressure: self.field.read_pressure(pressure) for pressure in set(pressures)}
         rows = zip(parts, levels, pressures, strict=True)

@@ -59,7 +59,7 @@ def groups(network: Network) -> dict[Group, list[Thing]]:
 
 
 class Hidden(StrEnum):
-    """Why a pair is no candidate; the first rule that applies is the one counted."""
+    """Why a pair is no candidate; the first rule that applies is the one counted, but that one of them has closed before any other."""
 
     OWN = "an agent's own offer"
     OTHER_THING = "another thing, which the need does not accept instead"

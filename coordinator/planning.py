@@ -223,15 +223,22 @@ class Planner:
         if len(by_dimension) > 1:
             answer.hidden[Hidden.DIMENSION] = _pairs(stances) - sum(_pairs(together) for together in by_dimension.values())
         for _, together in sorted(by_dimension.items()):
-            available = {stance.ref: self._available(stance) for stance in together}
+            available = {stance.ref: self._available(stance, log_us) for stance in together}
             offers = [stance for stance in together if stance.is_supply and available[stance.ref]]
             needs = [stance for stance in together if not stance.is_supply and available[stance.ref]]
+            closed = _pairs([stance for stance in together if self._unpromised(stance)]) - len(offers) * len(needs)
+            if closed:  # They are no part of the market at all, and told all the same.
+                answer.hidden[Hidden.WINDOW] += closed
             if offers and needs:
                 self._solve_market(Market(self.network, self.book, offers, needs, log_us), available, claims, answer)
         answer.again_us = self._again_us(stances, set(claims.values()), log_us)
         return answer
 
-    def _available(self, stance: Stance) -> int:
+    def _available(self, stance: Stance, log_us: int) -> int:
+        """Return how many grains a signal gives or asks for now: none once its window has closed, for nothing can move then any more."""
+        return 0 if stance.is_over(log_us) else self._unpromised(stance)
+
+    def _unpromised(self, stance: Stance) -> int:
         return max(0, stance.free_grains - self.book.held_grains(stance))
 
     def _again_us(self, stances: Sequence[Stance], claims: set[Claim], log_us: int) -> int | None:

@@ -38,14 +38,19 @@ class Layout(Planner):
         """Return one that sees what this planner sees and counts portions as it does today."""
         return cls(planner.network, planner.book, _portions=dict(planner._portions))
 
-    def questions(self, log_us: int, only: Thing | None = None) -> Iterator[tuple[Group, Question]]:
-        """Yield each market that has open needs (of one canonical thing, if asked), one dimension at a time."""
+    def questions(self, log_us: int, only: Thing | None = None, closed: Stance | None = None) -> Iterator[tuple[Group, Question]]:
+        """Yield each market that has open needs (of one canonical thing, if asked), one dimension at a time.
+
+        What has closed is in none of them but for one signal, `closed`, that shall count as if it were open.
+        """
         for key, things in groups(self.network).items():
             if only is not None and only not in key:
                 continue
             stances = sorted((stance for thing in things for stance in self.network.live(thing)), key=lambda stance: stance.ref)
             for dimension in sorted({stance.dimension for stance in stances}):
-                open_grains = {one.ref: self._available(one) for one in stances if one.dimension == dimension}
+                open_grains = {one.ref: self._available(one, log_us) for one in stances if one.dimension == dimension}
+                if closed is not None and closed.ref in open_grains:
+                    open_grains[closed.ref] = self._unpromised(closed)
                 some = [one for one in stances if open_grains.get(one.ref)]
                 needs = [one for one in some if not one.is_supply]
                 if needs:

@@ -28,13 +28,17 @@ class Compared(Planner):
 
     compared = followed = 0
 
+    def __init__(self, *args: Any, **keeping: Any) -> None:
+        super().__init__(*args, **keeping)
+        self.medians: dict[Any, Any] = {}  # found by those that plan from nothing, of nothing that is kept
+
     def plan(self, log_us: int, mine: Mine | None = None) -> bool:
         """Plan twice on the same state."""
         fields = {key: answer.kept for key, answer in self.solved.items() if answer.kept is not None}
         moved = super().plan(log_us, mine)
         if moved:
             Compared.followed += sum(self.solved[key].kept is kept for key, kept in fields.items() if key in self.solved)
-            fresh = Planner(self.network, self.book, keep_pairs=NEVER_KEPT, _portions=dict(self._portions))
+            fresh = Planner(self.network, self.book, keep_pairs=NEVER_KEPT, _portions=self.medians)
             fresh.plan(log_us, mine)
             kept, anew = self.worth(self.parts(), log_us), self.worth(fresh.parts(), log_us)
             assert kept == anew, f"kept {kept}, from nothing {anew}"
@@ -50,7 +54,8 @@ class Compared(Planner):
         margin = charter.hysteresis * 100  # offers and needs here are fewer
         covered, asked, moved, effort = Counter[Any](), Counter[Any](), Counter[tuple[str, str]](), Fraction(0)
         for stance in self.standing():
-            asked[self.book.claim_of(stance)] += max(0, stance.free_grains - self.book.held_grains(stance))
+            if not stance.is_over(log_us):
+                asked[self.book.claim_of(stance)] += max(0, stance.free_grains - self.book.held_grains(stance))
         for part in parts:
             covered[self.book.claim_of(part.need)] += part.grains
             moved[part.offer.ref, part.need.ref] += part.grains
@@ -69,7 +74,7 @@ class Compared(Planner):
         if charter.fairness == "ratio":
             return min(levels - 1, levels * before // asked)
         stated = charter.portion.get(claim[1][1])
-        portion = int(stated) if stated else self._portions[claim[1], claim[3]][1]
+        portion = int(stated) if stated else self.medians[claim[1], claim[3]][1]
         return min(levels - 1, before // portion)
 
     def standing(self) -> Iterator[Stance]:
@@ -97,8 +102,9 @@ def life(draw: Random, desk: Desk, step: int, things: list[str]) -> None:
         case "need":
             more = {"substitutes": things[1:]} if draw.random() < 0.7 else {}
             within = {"within_km": 200} if draw.random() < 0.2 else {}
+            end = {"end": at + draw.randint(1, 30)} if draw.random() < 0.3 else {}
             units, tier = 2 * draw.randint(1, 8), draw.choice([0, 1, 1, 2])
-            desk.take(need(other, units, things[0], at=at, subject=f"n{draw.randint(0, 1)}", tier=tier, **where, **more, **within))
+            desk.take(need(other, units, things[0], at=at, subject=f"n{draw.randint(0, 1)}", tier=tier, **where, **more, **within, **end))
         case "withdraw":
             desk.take(withdraw("need", other, f"n{draw.randint(0, 1)}", at=at))
         case "move":
@@ -131,7 +137,7 @@ def test_every_plan_of_a_kept_market_is_worth_what_one_from_nothing_is(seed, rul
     desk = Desk(**rules, hysteresis=hysteresis, proposal_seconds=100_000, fairness_memory_days=2)
     desk.core.planner = planner = Compared(desk.core.network, desk.core.book, keep_pairs=0, keep_after=0)
     Compared.compared = Compared.followed = 0
-    for step in range(40):
+    for step in range(60):
         life(draw, desk, step, ["mask"])
         desk.cycle()
     assert Compared.compared > 20
@@ -206,6 +212,59 @@ def test_what_comes_to_a_kept_market_may_meet_whom_the_rules_let_it_meet(seed, r
     assert sorted(found) == sorted(zip(offers, needs, distance_m, strict=True))
     assert after.hidden == +market.hidden
     assert len(after.hidden) >= 4
+
+
+HERE = {"place": {"lat": 1, "long": 1}}
+
+
+@pytest.mark.parametrize("keep_pairs", [pytest.param(0, id="kept"), pytest.param(NEVER_KEPT, id="from nothing")])
+def test_a_closed_need_is_asked_for_by_nobody_where_shares_count(keep_pairs):
+    """Else its claim would have a smaller share of more, and get more than the other."""
+    open_for_good = [need("b", 12, subject="n2", **HERE), need("c", 12, **HERE)]
+    desk = Desk(offer("a", 12, **HERE), need("b", 12, subject="n1", end=5, **HERE), *open_for_good, fairness="ratio")
+    desk.core.planner = planner = Planner(desk.core.network, desk.core.book, keep_pairs=keep_pairs, keep_after=0)
+    desk.cycle()
+    desk.until(6)
+    for _ in range(2):
+        desk.cycle()
+        assert desk.parties == {("a", "b"): 6, ("a", "c"): 6}
+        planner.forget()
+
+
+@pytest.mark.parametrize("keep_pairs", [pytest.param(0, id="kept"), pytest.param(NEVER_KEPT, id="from nothing")])
+def test_a_closed_need_does_not_count_in_the_median_portion(keep_pairs):
+    closing = [need("b", 12, end=5, **HERE), need("e", 12, end=5, **HERE)]
+    desk = Desk(offer("a", 8, **HERE), *closing, need("c", 4, **HERE), need("d", 9, **HERE), fairness="portions", proposal_seconds=10**6)
+    desk.core.planner = planner = Planner(desk.core.network, desk.core.book, keep_pairs=keep_pairs, keep_after=0)
+    desk.cycle()
+    desk.until(40)  # another day
+    desk.cycle()
+    assert planner.portion_grains(("resource", "mask"), "pieces", [], desk.core.log_us) == 4
+    assert planner.hidden_pairs() == ({} if keep_pairs == 0 else {str(Hidden.WINDOW): 2})  # a kept market counts what came to it
+
+
+def test_a_day_s_median_is_found_where_somebody_offers_something():
+    """As where a market is planned from nothing, which it is not while nobody does: those who ask by then count."""
+    portions = []
+    for keep_pairs in (0, NEVER_KEPT):
+        desk = Desk(offer("a", 8, end=20, **HERE), need("c", 4, **HERE), fairness="portions")
+        desk.core.planner = planner = Planner(desk.core.network, desk.core.book, keep_pairs=keep_pairs, keep_after=0)
+        for at, more in ((0, []), (30, []), (31, [need("d", 9, at=31, **HERE), need("e", 9, at=31, **HERE), offer("f", 8, at=31, **HERE)])):
+            desk.until(at)
+            desk.take(*more)
+            desk.cycle()
+        portions.append(planner.portion_grains(("resource", "mask"), "pieces", [], desk.core.log_us))
+    assert portions == [9, 9]
+
+
+@pytest.mark.parametrize("keep_pairs", [pytest.param(0, id="kept"), pytest.param(NEVER_KEPT, id="from nothing")])
+def test_pairs_of_which_one_had_closed_are_counted_where_a_market_is_laid_out(keep_pairs):
+    desk = Desk(offer("a", 8, **HERE), offer("b", 8, end=2, **HERE), need("c", 4, end=2, **HERE), need("d", 9, **HERE))
+    desk.until(3)
+    desk.core.planner = planner = Planner(desk.core.network, desk.core.book, keep_pairs=keep_pairs, keep_after=0)
+    desk.cycle()
+    assert desk.parties == {("a", "d"): 8}
+    assert planner.hidden_pairs() == {str(Hidden.WINDOW): 3}
 
 
 def test_a_market_too_vast_for_a_field_is_planned_all_the_same():

@@ -207,6 +207,13 @@ def test_a_date_is_said_where_windows_keep_them_apart():
     assert later.sentence == f"an end after {format_instant(moment_us(8))}: to lift it by 5, nobody else gets more or less"
 
 
+def test_another_end_lifts_a_need_whose_window_has_closed():
+    desk = planned(offer("maker", 5, place=HERE), need("clinic", 5, place=HERE, end=5))
+    desk.until(6)
+    desk.cycle()
+    assert [one.what for one in lifted(desk).enough] == ["end"]
+
+
 def test_who_blocks_is_told_with_tier_level_and_amount_also_where_it_is_others_passing_on():
     desk = planned(
         offer("near", 4, place=HERE),
