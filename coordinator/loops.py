@@ -68,8 +68,8 @@ def rings_told(network: Network, recipes: Mapping[str, Recipe]) -> list[str]:
         way = [start for start, _ in nx.find_cycle(graph.subgraph(part), part[0])] if len(part) > 1 else part
         loop = " → ".join(shown(stock[0][1]) for stock in (*way, way[0]))
         told.append(
-            f"the recipes {loop} go round and gain, but plans make nothing to feed its own ring: "
-            "they take what lies there and is not promised, and what going round again would bring is not counted"
+            f"the recipes {loop} go round and gain, but plans never go round: "
+            "where they close, a recipe takes what lies there and is not promised, and what going round again would bring is not counted"
         )
     return told
 

@@ -8,7 +8,7 @@ waiting. `refresh` finds both for one thing, given those of the things it is mad
 anything. `unfold` follows the ways backwards and takes what it needs from what is left, or puts everything back; it can also go
 along what a linear program would run and move, where trails hold how much of that nobody has walked yet.
 
-Things on a ring of recipes have a second self that is never made, only taken and moved: a ring never winds up to feed itself.
+Things with which a recipe closes a ring have a second self that is never made, only taken and moved: no plan goes round.
 """
 
 from math import ceil, gcd

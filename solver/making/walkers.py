@@ -13,7 +13,7 @@ from solver.engine import making_walk as kernel
 from solver.errors import BadProblem, TooLarge
 from solver.making.gathering import gather, scattered
 from solver.making.ground import Ground
-from solver.making.loops import levels_of_things, makers_of_things
+from solver.making.loops import closing_inputs, levels_of_things, makers_of_things
 from solver.making.plan import NEED, ProductionPlan
 from solver.making.problem import ProductionProblem
 from solver.making.rules import bound_that_follows
@@ -819,25 +819,18 @@ NAMES = ("line_kind", "line_what", "line_thing", "line_units", "line_runs", "lin
 
 
 def net_of(problem: ProductionProblem, scale: int, *, every: bool = False) -> kernel.Net:
-    """Return a problem in the rows that walkers read, with a second self for every thing on a ring of recipes.
+    """Return a problem in the rows that walkers read, with a second self, never made, for every thing that an input closes a ring with.
 
     A thing's makers are those that may be run for its sake, or ``every`` recipe it comes out of.
     """
-    _, rings = levels_of_things(problem)
     made_by = makers_of_things(problem)
-    ringed = [thing for ring in rings for thing in ring]
-    ring_of = {thing: number for number, ring in enumerate(rings) for thing in ring}
-    second = {thing: problem.things + at for at, thing in enumerate(ringed)}
-    self_of = np.array([*range(problem.things), *ringed], dtype=np.int64)
+    closing = closing_inputs(problem)
+    closed = sorted({int(problem.input_thing[row]) for row in closing})
+    second = {thing: problem.things + at for at, thing in enumerate(closed)}
+    self_of = np.array([*range(problem.things), *closed], dtype=np.int64)
     input_thing = problem.input_thing.copy()
-    for recipe in range(problem.recipes):
-        first, end = int(problem.output_start[recipe]), int(problem.output_start[recipe + 1])
-        made = [thing for thing in problem.output_thing[first:end].tolist() if recipe in made_by[thing]]
-        closes = {ring_of[thing] for thing in made if thing in ring_of}
-        for row in range(int(problem.input_start[recipe]), int(problem.input_start[recipe + 1])):
-            thing = int(input_thing[row])
-            if ring_of.get(thing, -1) in closes:
-                input_thing[row] = second[thing]
+    for row in closing:
+        input_thing[row] = second[int(input_thing[row])]
     makers: list[list[tuple[int, int]]] = [[] for _ in self_of]
     for activity, recipe in enumerate(problem.activity_recipe.tolist()):
         if problem.activity_lead[activity] < problem.buckets:
@@ -906,7 +899,7 @@ def _closures(problem: ProductionProblem, net: kernel.Net) -> tuple[list[list[in
             if recipe in made_by[thing]:
                 made_of[thing].update(taken)
     under: list[set[int]] = [set() for _ in range(selves)]
-    rank = {each: (level[net.self_of[each]], each < problem.things, each) for each in range(selves)}
+    rank = {each: (level[each] if each < problem.things else -1, each) for each in range(selves)}  # Second selves are made of nothing.
     for each in sorted(range(selves), key=rank.__getitem__):
         under[each] = {each}.union(*(under[below] for below in made_of[each]))
     above: list[set[int]] = [set() for _ in range(problem.things)]

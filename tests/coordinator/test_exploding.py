@@ -146,8 +146,8 @@ def test_how_far_plans_go_round_a_ring_that_gains_is_told():
     found = explode(desk.core, "clinic")
     assert found.can_be_made.grains == 3
     assert found.rings == (
-        'the recipes "c" → "d" → "c" go round and gain, but plans make nothing to feed its own ring: '
-        "they take what lies there and is not promised, and what going round again would bring is not counted",
+        'the recipes "c" → "d" → "c" go round and gain, but plans never go round: '
+        "where they close, a recipe takes what lies there and is not promised, and what going round again would bring is not counted",
     )
     assert found.rings[0] in explain(desk.core, "clinic").reasons
     assert explode(Desk(*SHIELDS).core, "clinic").rings == ()

@@ -582,7 +582,7 @@ export const french = {
   "said.need_recipe_ready_too": "la recette {recipe} en fait et tout ce qu’elle prend est offert",
   "said.need_recipe_not": "la recette {recipe} en fait, mais {lack}",
   "said.need_recipe_below_not": "la recette {recipe} fait pour cela {made}, mais {lack}",
-  "said.need_ring": "les recettes {loop} tournent en rond et y gagnent, mais un plan ne fait rien pour nourrir son propre cercle : il prend ce qui est là et n’est pas promis, et ce qu’un tour de plus apporterait n’est pas compté",
+  "said.need_ring": "les recettes {loop} tournent en rond et y gagnent, mais aucun plan ne fait le tour : là où le cercle se ferme, une recette prend ce qui est là et n’est pas promis, et ce qu’un tour de plus apporterait n’est pas compté",
   "said.need_making_failed": "aucune fabrication n’a été planifiée : {fault}",
   "said.lack_too_little": "chaque fois elle prend {run} de {thing}, et il n’y en a que {free} de libre en tout",
   "said.lack_too_little_taken": "chaque fois elle prend {run} de {thing}, et il n’y en a que {free} de libre en tout : {taken} de plus sont proposés ou promis",

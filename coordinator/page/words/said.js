@@ -67,7 +67,7 @@ const FORMS = {
   need_recipe_ready_too: "the recipe (?<recipe>\\S+) makes it, and everything it takes is offered by somebody",
   need_recipe_not: "the recipe (?<recipe>\\S+) makes it, but (?<lack>.+)",
   need_recipe_below_not: "the recipe (?<recipe>\\S+) makes (?<made>.+) for that, but (?<lack>.+)",
-  need_ring: "the recipes (?<loop>.+) go round and gain, but plans make nothing to feed its own ring: they take what lies there and is not promised, and what going round again would bring is not counted",
+  need_ring: "the recipes (?<loop>.+) go round and gain, but plans never go round: where they close, a recipe takes what lies there and is not promised, and what going round again would bring is not counted",
   need_making_failed: "nothing was planned to be made, because (?<fault>.+)",
   // what keeps a recipe from running, in a sentence of the ones above
   lack_too_little: "a run takes (?<run>.+) of (?<thing>.+), and (?<free>.+) is free in all",

@@ -1,6 +1,12 @@
 """Things have levels by what they are made of, and rings of recipes are told from chains and from by-products."""
 
-from solver.making import ProductionProblem, levels_of_things
+from typing import Any
+
+import pytest
+
+from solver.making import ProductionProblem, broken_rules, coverage_of, levels_of_things, plan_making, walked, worth_of_plan
+from solver.making.loops import closing_inputs, makers_of_things
+from solver.making.reference import Draw
 
 Recipes = list[tuple[list[tuple[int, int]], list[tuple[int, int]]]]
 
@@ -19,3 +25,102 @@ def test_a_by_product_that_goes_back_in_is_no_ring_but_a_culture_is() -> None:
     assert (level, rings) == ([1, 2, 0], [])
     level, rings = levels_of_things(of([([(0, 1), (1, 3)], [(0, 2)]), ([(0, 1)], [(2, 1)])], 3))
     assert (level, rings) == ([1, 0, 2], [[0]])
+
+
+Said = dict[str, Any]
+
+
+def of_ring(recipes: Recipes, things: int, stock: list[tuple[int, int]], needs: list[tuple[int, int]], hours: int = 100) -> Said:
+    """One place and one bucket, an hour a run."""
+    return {
+        "places": 1, "things": things, "outputs": [made for _, made in recipes], "inputs": [taken for taken, _ in recipes],
+        "activities": [(recipe, 0) for recipe in range(len(recipes))], "activity_effort": [1] * len(recipes),
+        "uses": [[(0, 1, 0)]] * len(recipes), "pool_place": [0], "pool_grains": [hours],
+        "stock": [(thing, 0, 0, units) for thing, units in stock],
+        "needs": [(thing, 0, units, 0, 0, 0) for thing, units in needs], "worth": [1_000] * len(needs),
+    }  # fmt: skip
+
+
+CHAIR, SEAT, BOARD, DUST = range(4)
+CHAIRS: Recipes = [([(SEAT, 1)], [(CHAIR, 1)]), ([(BOARD, 1)], [(SEAT, 1), (DUST, 1)])]
+UNDO: Recipes = [([(CHAIR, 1)], [(BOARD, 1)])]
+
+
+@pytest.mark.parametrize(
+    ("said", "made"),
+    [
+        pytest.param(of_ring(CHAIRS, 4, [(BOARD, 50)], [(CHAIR, 4)]), [4], id="no ring"),
+        pytest.param(of_ring(CHAIRS + UNDO, 4, [(BOARD, 50)], [(CHAIR, 4)]), [4], id="boards of chairs"),
+        pytest.param(of_ring(UNDO + CHAIRS, 4, [(BOARD, 50)], [(CHAIR, 4)]), [4], id="boards of chairs, said first"),
+        pytest.param(of_ring(CHAIRS + UNDO, 4, [(BOARD, 2)], [(CHAIR, 5)]), [2], id="fewer boards than needed"),
+        pytest.param(of_ring(UNDO + CHAIRS, 4, [(BOARD, 9)], [(CHAIR, 4), (BOARD, 2), (SEAT, 1)]), [4, 2, 1], id="all are needed"),
+        pytest.param(of_ring(UNDO + CHAIRS, 4, [(CHAIR, 9)], [(BOARD, 4), (SEAT, 3)]), [4, 3], id="only chairs lie there"),
+        pytest.param(of_ring(UNDO + CHAIRS, 4, [(BOARD, 9)], [(DUST, 3)]), [3], id="dust alone is needed"),
+    ],
+)
+def test_who_closes_a_ring_keeps_nobody_from_making(said: Said, made: list[int]) -> None:
+    problem = ProductionProblem.of(**said)
+    plan = plan_making(problem)
+    assert broken_rules(problem, plan) == []
+    assert coverage_of(problem, plan).tolist() == made
+
+
+def test_a_ring_is_opened_where_it_closes_and_all_else_has_levels() -> None:
+    problem = ProductionProblem.of(**of_ring(UNDO + CHAIRS, 4, [(BOARD, 9)], [(CHAIR, 4)]))
+    assert closing_inputs(problem) == {0}
+    assert levels_of_things(problem) == ([2, 1, 0, 1], [[CHAIR, SEAT, BOARD]])
+
+
+def chains(draw: Draw, *, needs: int) -> tuple[Recipes, int, list[tuple[int, int]], list[tuple[int, int]]]:
+    """Recipes over three to six things, each made of such as come after it; raw material is there, and goods are needed."""
+    things = draw.between(3, 6)
+    recipes: Recipes = []
+    for made in range(things - 1):
+        for _ in range(draw.between(1, 2)):
+            taken = {made + 1 + draw.below(things - made - 1) for _ in range(draw.between(1, 2))}
+            recipes.append(([(each, draw.between(1, 2)) for each in sorted(taken)], [(made, draw.between(1, 2))]))
+    return recipes, things, [(things - 1, draw.between(5, 60))], [(thing, draw.between(1, 9)) for thing in range(needs)]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_no_plan_is_worse_for_recipes_that_turn_goods_back_into_material(seed: int) -> None:
+    draw = Draw(seed)
+    recipes, things, stock, needs = chains(draw, needs=1)
+    back: Recipes = []
+    for _ in range(draw.between(1, 3)):
+        made = draw.between(1, things - 1)
+        back.append(([(draw.below(made), 1)], [(made, 1)]))
+    hours = draw.between(5, 200)
+    without = ProductionProblem.of(**of_ring(recipes, things, stock, needs, hours))
+    problem = ProductionProblem.of(**of_ring(back + recipes if draw.below(2) else recipes + back, things, stock, needs, hours))
+    plan = plan_making(problem)
+    assert broken_rules(problem, plan) == []
+    assert plan.bound >= worth_of_plan(problem, plan) >= worth_of_plan(without, plan_making(without))
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_rings_of_all_sorts_are_opened_and_their_plans_stand_whatever_happens(seed: int) -> None:
+    draw = Draw(seed)
+    things = draw.between(3, 6)
+    recipes: Recipes = []
+    for _ in range(draw.between(3, 8)):
+        made = draw.some(draw.between(1, 2), things)
+        recipes.append(
+            ([(each, draw.between(1, 2)) for each in draw.some(draw.between(1, 2), things)], [(each, draw.between(1, 2)) for each in made])
+        )
+    lots = [(draw.below(things), draw.between(1, 20)) for _ in range(draw.between(1, 4))]
+    wanted = [(draw.below(things), draw.between(1, 8)) for _ in range(draw.between(1, 3))]
+    problem = ProductionProblem.of(**of_ring(recipes, things, lots, wanted, draw.between(2, 40)))
+    level, closing = levels_of_things(problem)[0], closing_inputs(problem)
+    for thing, makers in enumerate(makers_of_things(problem)):
+        rows = [row for each in makers for row in range(problem.input_start[each], problem.input_start[each + 1]) if row not in closing]
+        assert all(level[problem.input_thing[row]] < level[thing] for row in rows)
+    walkers = walked(problem)
+    for _ in range(6):
+        plan = walkers.plan()
+        assert broken_rules(walkers.problem, plan) == []
+        assert worth_of_plan(walkers.problem, plan) <= plan.bound
+        if draw.below(2):
+            walkers.lot_changes(draw.below(len(lots)), draw.between(0, 20))
+        else:
+            walkers.need_changes(draw.below(len(wanted)), draw.between(0, 8))
