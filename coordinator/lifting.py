@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.charter import Charter
-from coordinator.commitments import State
 from coordinator.cycle import Coordination
 from coordinator.errors import Refused, WrongValue
 from coordinator.explaining import Explanation, explain, need_named
@@ -23,7 +22,7 @@ from coordinator.network import Network, Stance
 from coordinator.opportunities import NOBODY, supply_at
 from coordinator.problems import MOST_PAIRS, Claim, Question
 from coordinator.questions import accepted_things
-from coordinator.readings import Layout
+from coordinator.readings import Layout, asked_by_trees
 from coordinator.times import format_instant
 from coordinator.trials import Trial
 from coordinator.units import UNITS, Quantity, to_grains
@@ -114,7 +113,8 @@ def lifting(coordination: Coordination, asked: str, by_grains: int | None = None
     if not short:
         return None
     by = min(by_grains or short, short)
-    layout = Layout.like(coordination.planner)
+    # What trees are proposed to make for it goods can no longer serve; other needs get goods first, as in a plan, and trees for the rest.
+    layout = Layout.like(coordination.planner, {need.ref: asked_by_trees(book)[need.ref]})
     questions = layout.questions(coordination.log_us, network.canonical(need.thing), closed=need)  # another end may lift it
     question = next((one for _, one in questions if any(other is need for other in one.market.needs)), None)
     if question is None:
@@ -148,12 +148,9 @@ class _Search:
         market, book = self.base.market, self.layout.book
         self.network, self.log_us = self.layout.network, market.log_us
         signals = (*market.offers, *market.needs)
-        self.available = {one.ref: max(0, one.free_grains - book.held_grains(one)) for one in signals}
+        self.available = {one.ref: self.layout.unpromised(one) for one in signals}
         self.claims = {one.ref: book.claim_of(one) for one in market.needs}
-        # What is only proposed to be made for it is made of what goods leave open: of goods it needs no more than the rest.
-        trees = (deal for deal in book.naming(self.need.ref) if deal.state is State.PROPOSED and deal.is_tree)
-        made = sum(deal.asks(self.need.agent, self.need.ref) for deal in trees)
-        self.target = self.available[self.need.ref] - made - self.short + self.by
+        self.target = self.available[self.need.ref] - self.short + self.by
         packed = any(self.network.definition(self.network.canonical(offer.thing)).multiple_grains for offer in market.offers)
         self.base = self._laid_out(market, self.base.step if packed else gcd(self.base.step, self.target))
         self.likely = {(line.offer, line.need) for deal in book.deals.values() if deal.is_open for line in deal.lines}
@@ -218,7 +215,8 @@ class _Search:
 
         units = _least_learning(nearly, surely, max(1, -(-(self.target - int(before[trial.here])) // unit)), most)
         if units is None:
-            self.unsaid.append(f"no amount of supply {where} is enough: packs or minimum parts keep it from taking all")
+            beside = " beside what is proposed to be made for it" if self.layout.taken.get(need.ref) else ""
+            self.unsaid.append(f"no amount of supply {where} is enough{beside}: packs or minimum parts keep it from taking all")
             return
         supply = network.quantity(need, units * unit)
         yield self._told(

@@ -19,7 +19,7 @@ from coordinator.network import PROCESS, Network, Stance, Thing, amount_of
 from coordinator.places import Coordinates, place_named
 from coordinator.problems import mass_per_grain
 from coordinator.questions import accepted_things, thing_named
-from coordinator.readings import Pressure, Reading, readings
+from coordinator.readings import Pressure, Reading, asked_by_trees, readings
 from coordinator.units import Quantity
 from coordinator.wording import asked_for, counted, near
 from solver.fairness import urgency_of
@@ -67,11 +67,14 @@ class Opportunity:
 
 
 def pressures(coordination: Coordination, name: str) -> tuple[Spot, ...]:
-    """Return every offer and need of a resource or process, the shortest place first. Refused where nobody speaks of it."""
+    """Return every offer and need of a resource or process, the shortest place first. Refused where nobody speaks of it.
+
+    What trees of making ask for in open proposals is no longer open. Inputs and hours of recipes are no needs of their own.
+    """
     network = coordination.network
     thing = thing_named(network, build_graph(network), name)
-    found = [spot for reading in readings(coordination.planner, coordination.log_us, thing) for spot in _spots(reading, thing)]
-    return tuple(sorted(found, key=_most_urgent_first))
+    markets = readings(coordination.planner, coordination.log_us, thing, asked_by_trees(coordination.book))
+    return tuple(sorted((spot for reading in markets for spot in _spots(reading, thing)), key=_most_urgent_first))
 
 
 def _most_urgent_first(spot: Spot) -> tuple[bool, Pressure, str]:
@@ -144,7 +147,7 @@ def opportunities(coordination: Coordination, asked: str) -> tuple[Opportunity, 
     offered = {network.canonical(one.thing) for one in mine}
     makes = _makeable(network, agent, mine)
     best: dict[tuple[Thing, str, str | None], Opportunity] = {}
-    for reading in readings(coordination.planner, coordination.log_us):
+    for reading in readings(coordination.planner, coordination.log_us, taken=asked_by_trees(coordination.book)):
         for stance, position in _would_be(reading, agent, place):
             thing = network.canonical(stance.thing)
             how = "offers it" if thing in offered else "could make it" if thing in makes else "does not offer it"

@@ -3,19 +3,21 @@
 Nothing is planned or proposed here, and the planner is left as it was.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from coordinator.commitments import Book, State
 from coordinator.matching import Group, Market, groups
 from coordinator.network import Network, Stance, Thing
 from coordinator.planning import Planner
 from coordinator.problems import Claim, Question
 from solver import Allocation, Problem, broken_rules, read_pressure, solve_on_demand
 
-__all__ = ["Certificate", "Layout", "Pressure", "Reading", "certificates", "readings"]
+__all__ = ["Certificate", "Layout", "Pressure", "Reading", "asked_by_trees", "certificates", "readings"]
 
 Ints = NDArray[np.int64]
 
@@ -33,10 +35,16 @@ class Pressure:
 class Layout(Planner):
     """A planner that lays markets out as questions and answers none of them."""
 
+    taken: Mapping[str, int] = field(default_factory=dict)  # grains of signals that are not to be counted as open
+
     @classmethod
-    def like(cls, planner: Planner) -> "Layout":
-        """Return one that sees what this planner sees and counts portions as it does today."""
-        return cls(planner.network, planner.book, _portions=dict(planner._portions))
+    def like(cls, planner: Planner, taken: Mapping[str, int] | None = None) -> "Layout":
+        """Return one that sees what this planner sees, less the grains `taken` of signals, and counts portions as it does today."""
+        return cls(planner.network, planner.book, _portions=dict(planner._portions), taken=taken or {})
+
+    def unpromised(self, stance: Stance) -> int:
+        """Return the grains of a signal that nothing holds, whether its window has closed or not."""
+        return max(0, self._unpromised(stance) - self.taken.get(stance.ref, 0))
 
     def questions(self, log_us: int, only: Thing | None = None, closed: Stance | None = None) -> Iterator[tuple[Group, Question]]:
         """Yield each market that has open needs (of one canonical thing, if asked), one dimension at a time.
@@ -48,9 +56,11 @@ class Layout(Planner):
                 continue
             stances = sorted((stance for thing in things for stance in self.network.live(thing)), key=lambda stance: stance.ref)
             for dimension in sorted({stance.dimension for stance in stances}):
-                open_grains = {one.ref: self._available(one, log_us) for one in stances if one.dimension == dimension}
-                if closed is not None and closed.ref in open_grains:
-                    open_grains[closed.ref] = self._unpromised(closed)
+                open_grains = {
+                    one.ref: 0 if one.is_over(log_us) and one is not closed else self.unpromised(one)
+                    for one in stances
+                    if one.dimension == dimension
+                }
                 some = [one for one in stances if open_grains.get(one.ref)]
                 needs = [one for one in some if not one.is_supply]
                 if needs:
@@ -102,10 +112,25 @@ class Reading:
         return np.array([at.get(one.ref, -1) for one in stances], dtype=np.int64)
 
 
-def readings(planner: Planner, log_us: int, only: Thing | None = None) -> Iterator[Reading]:
-    """Yield every market that has open needs (of one canonical thing, if asked), with its optimum."""
-    for key, question in Layout.like(planner).questions(log_us, only):
-        yield _kept(planner, key, question) or solved(key, question)
+def readings(planner: Planner, log_us: int, only: Thing | None = None, taken: Mapping[str, int] | None = None) -> Iterator[Reading]:
+    """Yield every market that has open needs (of one canonical thing, if asked), with its optimum; grains `taken` count as gone.
+
+    Markets of signals that something is taken of are solved anew: what the planner keeps counts all of it.
+    """
+    stances, canonical = planner.network.stances, planner.network.canonical
+    touched = {canonical(stances[ref].thing) for ref, grains in (taken or {}).items() if grains and ref in stances}
+    for key, question in Layout.like(planner, taken).questions(log_us, only):
+        yield (_kept(planner, key, question) if touched.isdisjoint(key) else None) or solved(key, question)
+
+
+def asked_by_trees(book: Book) -> Counter[str]:
+    """Return the grains of each signal that trees of making ask for in open proposals: a market's own optimum knows nothing of these."""
+    asked = Counter[str]()
+    for deal in book.deals.values():
+        if deal.state is State.PROPOSED and deal.is_tree:
+            for agent in deal.parties:
+                asked.update(deal.asks_of(agent))
+    return asked
 
 
 def solved(key: Group, question: Question) -> Reading:

@@ -145,7 +145,7 @@ def _add_relief(app: FastAPI, walks: Walks, tell: Tell, trying: Lock) -> None:
     @app.get("/pressure/{name:path}", responses=WALKED)
     @walks.beside
     def of_thing(name: str) -> Response:
-        """What one unit more at each offer and need of a thing would serve, the shortest place first."""
+        """What one unit more at each offer and need of a thing would serve, the shortest first; what recipes would take is left out."""
         with _alone(trying, PATIENCE_S):
             return tell(lambda coordination: {"items": pressures(coordination, name)})
 

@@ -37,6 +37,8 @@ def show_pressure(where: Where, resource: str, to_json: bool) -> None:
         return
     rows = [[spot.ref, spot.side, amount(spot.stated), amount(spot.left), *_ranks(spot.pressure), spot.sentence] for spot in found]
     _table(f"where {resource} is short", ["at", "", "open or free", "short or left", "tier", "level", "effort", ""], rows)
+    print("  open: in no proposal to make it and promised to nobody; what recipes would take of it, goods or hours, is no need of its own")
+    print("  and left out here: `coordinator explode NEED` tells what making what is needed is short of")
 
 
 def show_opportunities(where: Where, agent: str, to_json: bool) -> None:

@@ -334,6 +334,42 @@ def test_a_reading_knows_where_each_signal_is():
     assert reading.positions(reading.offers, reading.needs).tolist() == [-1]
 
 
+def sewn(free_h: float) -> Desk:
+    """Of 4 gowns wanted, each an hour of sewing, so many are proposed to be made as there are hours."""
+    desk = Desk(
+        recipe("shop", "r", {"gown": 1}, {"cloth": 1}, {"sewing": 1}),
+        offer("mill", 9, "cloth", place=HERE),
+        capacity("shop", free_h, place=HERE),
+        need("ward", 4, "gown", place=HERE),
+    )
+    (made,) = [deal for deal in desk.cycle() if deal.is_tree]
+    assert made.asks("ward", "ward/need/n") == free_h
+    return desk
+
+
+def test_what_trees_propose_to_make_is_short_nowhere():
+    desk = sewn(2)
+    (spot,) = pressures(desk.core, "gown")
+    assert (spot.ref, spot.stated.grains, spot.left.grains) == ("ward/need/n", 2, 2)
+    (one,) = [one for one in opportunities(desk.core, "1.0,1.0") if one.name == "gown"]
+    assert one.short.grains == 2
+    assert [cert.broken for cert in certificates(desk.core.planner, desk.core.log_us)] == [()]
+
+
+def test_what_is_all_to_be_made_needs_no_more():
+    desk = sewn(4)
+    assert pressures(desk.core, "gown") == ()
+    assert "gown" not in {one.name for one in opportunities(desk.core, "1.0,1.0")}
+
+
+def test_goods_that_trees_draw_on_are_not_left():
+    desk = sewn(4)
+    desk.take(need("tailor", 9, "cloth", at=1, place=HERE))
+    left = {spot.ref: (spot.stated.grains, spot.left.grains) for spot in pressures(desk.core, "cloth")}
+    assert left["mill/offer/o"] == (5, 0)
+    assert left["tailor/need/n"] == (9, 4)
+
+
 # -- a place ---------------------------------------------------------------------------------------------------------------
 
 

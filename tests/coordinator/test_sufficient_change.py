@@ -182,6 +182,17 @@ def test_what_is_made_for_it_already_is_not_asked_of_goods_again():
     assert [covered(planned(*lines, offer("newcomer", more, "visor", place=HERE))) for more in (1, 2)] == [4, 5]
 
 
+def test_no_change_lifts_it_by_more_than_it_is_short_of_beside_what_is_to_be_made():
+    """A rest below its own minimum takes no goods; goods for all of it would take the place of what is to be made."""
+    visors = making("maker", "visor", {"visor": 10}, {}, {"sewing": 1})
+    lines = [visors, capacity("maker", 2, place=HERE), need("clinic", 25, "visor", place=HERE, minimum=20)]
+    desk = planned(*lines)
+    found = lifted(desk)
+    assert (covered(desk), found.by.grains, found.enough) == (20, 5, ())
+    assert found.unsaid[0].startswith("no amount of supply at its place is enough beside what is proposed to be made for it: ")
+    assert [covered(planned(*lines, offer("newcomer", more, "visor", place=HERE))) for more in (5, 20)] == [20, 20]
+
+
 def covered(desk: Desk) -> int:
     return desk.core.book.covered_grains(desk.stance("clinic/need/n"))
 
