@@ -26,16 +26,16 @@ def owner(array: Any) -> Any:
     return array
 
 
-def flags_at(address: int) -> list[str]:
-    """Return what the system notes of the memory at an address."""
+def noted_at(address: int, what: str) -> list[str]:
+    """Return what the system notes, under a name, of the memory around an address."""
     here = False
     for line in Path("/proc/self/smaps").read_text().splitlines():
-        first = line.split()[0]
+        first, *rest = line.split()
         if not first.endswith(":"):
             begin, end = (int(part, 16) for part in first.split("-"))
             here = begin <= address < end
-        elif here and first == "VmFlags:":
-            return line.split()[1:]
+        elif here and first == what:
+            return rest
     return []
 
 
@@ -46,7 +46,7 @@ def test_a_large_table_is_had_in_small_pages_and_given_back(make: Any) -> None:
     assert not table.any()
     table[-1] = 7
     address = table.ctypes.data
-    assert "nh" in flags_at(address)
+    assert "nh" in noted_at(address, "VmFlags:")
     with pytest.raises(BufferError):
         owner(table).close()  # It is held, and by nobody else once the table goes.
     kept = table[-1:]
@@ -70,15 +70,8 @@ def test_a_table_that_finds_no_room_is_refused_as_any_other() -> None:
 
 def held_at(address: int) -> int:
     """Return how many bytes of the memory around an address the machine has handed over."""
-    here = False
-    for line in Path("/proc/self/smaps").read_text().splitlines():
-        first = line.split()[0]
-        if not first.endswith(":"):
-            begin, end = (int(part, 16) for part in first.split("-"))
-            here = begin <= address < end
-        elif here and first == "Rss:":
-            return 1024 * int(line.split()[1])
-    return 0
+    kilobytes, *_ = (*noted_at(address, "Rss:"), "0")
+    return 1024 * int(kilobytes)
 
 
 def test_a_table_is_given_back_page_by_page_wherever_turns_end() -> None:

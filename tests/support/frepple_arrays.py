@@ -250,9 +250,17 @@ class Builder:
         return [self.model.calendars[calendar] for calendar in found if calendar]
 
     def _until(self, seconds: int, calendars: list[Calendar], bucket: int) -> int | None:
-        """Return buckets until so many seconds are worked; an hour counts by what is in force at its start."""
+        """Return buckets until so many seconds are worked, begun with a bucket."""
         if not calendars or not seconds:
             return ceil(seconds / self.bucket)
+        worked = self._worked(seconds, calendars, bucket)
+        return None if worked is None else ceil(worked[0] * 3_600 / self.bucket) - bucket
+
+    def _worked(self, seconds: int, calendars: list[Calendar], bucket: int) -> tuple[int, int] | None:
+        """Return the hour by whose end so many seconds are worked, and how many of its own are left over; None beyond the horizon.
+
+        An hour counts by what is in force at its start.
+        """
         hour = bucket * self.bucket // 3_600
         while seconds > 0:
             if hour * 3_600 >= self.buckets * self.bucket:
@@ -260,7 +268,7 @@ class Builder:
             if self._open(calendars, hour):
                 seconds -= 3_600
             hour += 1
-        return ceil(hour * 3_600 / self.bucket) - bucket
+        return hour, -seconds
 
     def _open(self, calendars: list[Calendar], hour: int) -> bool:
         for calendar in calendars:

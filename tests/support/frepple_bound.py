@@ -44,14 +44,8 @@ class _Hopeful(Builder):
         """Return whole buckets until so many seconds are worked, begun at the first moment of a bucket."""
         if not calendars or not seconds:
             return floor(seconds / self.bucket)
-        hour = bucket * self.bucket // 3_600
-        while seconds > 0:
-            if hour * 3_600 >= self.buckets * self.bucket:
-                return None
-            if self._open(calendars, hour):
-                seconds -= 3_600
-            hour += 1
-        return (hour * 3_600 + min(0, seconds)) // self.bucket - bucket
+        worked = self._worked(seconds, calendars, bucket)
+        return None if worked is None else (worked[0] * 3_600 - worked[1]) // self.bucket - bucket
 
     def _held(self, operation: Operation, flows: tuple[Flow, ...], bucket: int) -> tuple[tuple[bool, ...], tuple[bool, ...], int] | None:
         """Return what may hold of what gives, and what must hold of what takes."""
