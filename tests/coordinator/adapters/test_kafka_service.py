@@ -443,7 +443,9 @@ def test_coordinators_that_share_hold_one_state_and_each_answers_for_all(start: 
     third.close()
     alone = start("alone.json")
     assert alone.parked == first.parked == third.parked == []
-    assert alone.follow(-1) == first.follow(-1)
+    shown, _ = first.follow(-1)
+    assert shown
+    assert alone.follow(-1)[0][: len(shown)] == shown  # It may see one tick more, that was taken as who ticked closed.
     decided = [event_of(one) for stream in (PROPOSAL, LEDGER) for one in all_of(broker, stream)]
     kinds = Counter(one["data"]["kind"] for one in {one["id"]: one for one in decided if "kind" in (one["data"] or {})}.values())
     assert kinds == {"promised": 18, "committed": 9}
