@@ -78,8 +78,9 @@ def to_grains(value: int | Decimal, unit: Unit, *, as_written: bool = False) -> 
     if isinstance(value, Decimal) and not value.is_finite():
         raise Refused(f"value is {value}; a finite number was expected: say how much there is.")
     if value <= 0:
-        advice = "say how much there is, or withdraw it, with null for all of data."
-        raise Refused(f"value is {shown(value)}; a quantity is above zero: {advice}")
+        raise Refused(
+            f"value is {shown(value)}; a quantity is above zero: say how much there is, or withdraw it, with null for all of data."
+        )
     if value > LARGEST_VALUE:
         alike = (each for each in UNITS.values() if each.dimension == unit.dimension and "[" not in each.code)  # [lton_av] helps few
         largest = max(alike, key=lambda each: each.grains)
