@@ -61,6 +61,9 @@ def read(
         str | None, typer.Option(help="What the file is written in; UTF-8 unless named. Proposed if it is not UTF-8.")
     ] = None,
     column: Annotated[list[str] | None, typer.Option(metavar="OURS=THEIRS", help="Another heading, such as quantity=Menge.")] = None,
+    decimal: Annotated[
+        str | None, typer.Option(metavar=".|,", help="The decimal mark of a table; the other one may part thousands.")
+    ] = None,
     time: Annotated[
         str | None, typer.Option(help="When rows without a time were said (RFC 3339); the file's own date unless given.")
     ] = None,
@@ -76,14 +79,14 @@ def read(
     An agent known by a text is called by it in lower case, without marks on letters, every run of all else one “-”; where
     several would be called the same, each gets its id at the end.
 
-    Exits 0 when the file was read, whatever was refused, as long as something was taken or nothing refused; 2 when every row was
-    refused or it cannot be read at all; 3 when the events cannot be written.
+    Exits 0 when all of the file was taken; 1 when part of it was refused, the rest stands; 2 when every row was refused or it cannot
+    be read at all; 3 when the events cannot be written.
     """
     from coordinator.errors import Refused  # noqa: PLC0415
 
     try:
         speaks = Speaks(prefix, agent, product or file.name.partition(".")[0])
-        report = _report_of(file, mapping, speaks, encoding=encoding, columns=column or [], time=time)
+        report = _report_of(file, mapping, speaks, encoding=encoding, columns=column or [], decimal=decimal, time=time)
         _write(report, file, out, refused)
     except Refused as error:
         _stop(f"{file}: {error}")
@@ -91,9 +94,9 @@ def read(
         _stop("whoever reads the events stopped before the end")
     except OSError as error:
         _stop(f"{error.filename or file}: {error.strerror or error}")
-    typer.echo(_as_json(report, file) if as_json else _as_text(report, file), err=True)
-    if report.refused and not report.taken:
-        raise typer.Exit(2)
+    typer.echo(_as_json(report, file) if as_json else _as_text(report, file, refused), err=True)
+    if report.refused:
+        raise typer.Exit(1 if report.taken else 2)
 
 
 @app.command()
@@ -138,15 +141,35 @@ def _stop(why: str) -> NoReturn:
     raise typer.Exit(2)
 
 
-def _report_of(file: Path, name: str, speaks: Speaks, *, encoding: str | None, columns: list[str], time: str | None) -> "Report":
+def _report_of(
+    file: Path, name: str, speaks: Speaks, *, encoding: str | None, columns: list[str], decimal: str | None, time: str | None
+) -> "Report":
     """Return the report of a file. Refused when the mapping is unknown or the file does not fit it at all."""
-    import difflib  # noqa: PLC0415
-
-    from connectors.mappings import MAPPINGS  # noqa: PLC0415
     from connectors.reading import decode  # noqa: PLC0415
-    from connectors.tables import Table  # noqa: PLC0415
     from coordinator.errors import Refused  # noqa: PLC0415
     from coordinator.times import parse_instant  # noqa: PLC0415
+
+    mapping = _mapping_of(name, columns, decimal)
+    text, read_as = decode(_content(file), encoding)
+    try:
+        said_us = parse_instant(time) if time is not None else int(file.stat().st_mtime) * 1_000_000
+    except Refused as refused:
+        raise Refused(f"--time {refused}") from None
+    report = _read_as(text, mapping, said_us, speaks)
+    report.notes["encoding"] = read_as
+    return report
+
+
+def _mapping_of(name: str, columns: list[str], decimal: str | None) -> "Reading":
+    """Return the mapping of that name with what was said of this file. Refused when there is none, or it has no use for what was said."""
+    import difflib  # noqa: PLC0415
+    from dataclasses import replace  # noqa: PLC0415
+
+    from connectors.mappings import MAPPINGS  # noqa: PLC0415
+    from connectors.parts import Parts  # noqa: PLC0415
+    from connectors.reading import DECIMAL_MARKS  # noqa: PLC0415
+    from connectors.tables import Table  # noqa: PLC0415
+    from coordinator.errors import Refused  # noqa: PLC0415
 
     if name not in MAPPINGS:
         near = difflib.get_close_matches(name, MAPPINGS, n=1)
@@ -156,16 +179,15 @@ def _report_of(file: Path, name: str, speaks: Speaks, *, encoding: str | None, c
         raise Refused(f"--column is for tables; {name} reads none")
     if not all("=" in each for each in columns):
         raise Refused("--column is written OURS=THEIRS, such as quantity=Menge")
-    text, read_as = decode(_content(file), encoding)
-    try:
-        said_us = parse_instant(time) if time is not None else int(file.stat().st_mtime) * 1_000_000
-    except Refused as refused:
-        raise Refused(f"--time {refused}") from None
     if isinstance(mapping, Table):
         mapping = mapping.with_columns(dict(each.split("=", 1) for each in columns))
-    report = _read_as(text, mapping, said_us, speaks)
-    report.notes["encoding"] = read_as
-    return report
+    if decimal is None:
+        return mapping
+    if not isinstance(mapping, Table | Parts):
+        raise Refused(f"--decimal is for tables and bills of materials; {name} reads none")
+    if decimal not in DECIMAL_MARKS:
+        raise Refused(f"--decimal is {decimal!r}; “.” or “,” was expected")
+    return replace(mapping, decimal=decimal)
 
 
 def _read_as(text: str, mapping: "Reading", said_us: int, speaks: Speaks) -> "Report":
@@ -245,8 +267,8 @@ def _as_json(report: "Report", file: Path) -> str:
     return json.dumps(whole, ensure_ascii=False)
 
 
-def _as_text(report: "Report", file: Path) -> str:
-    """Return the report for people: counts, how the file was read, warnings, and the first refused rows."""
+def _as_text(report: "Report", file: Path, kept: Path | None) -> str:
+    """Return the report for people: counts, how the file was read, warnings, the first refused rows, and the file that keeps them."""
     from coordinator.wording import counted  # noqa: PLC0415
 
     lines = [f"{file}: {counted(len(report.taken), 'event')} taken, {counted(len(report.refused), 'row')} refused"]
@@ -255,5 +277,9 @@ def _as_text(report: "Report", file: Path) -> str:
     for each in report.refused[:SHOWN_ROWS]:
         lines += [f"  refused, row {each.row}: {each.reason}", f"      {each.excerpt}"]
     if len(report.refused) > SHOWN_ROWS:
-        lines.append(f"  … and {len(report.refused) - SHOWN_ROWS} more: --refused FILE writes them all")
+        lines.append(f"  … and {len(report.refused) - SHOWN_ROWS:,} more")
+    if report.refused:
+        rows = f"{counted(len(report.refused), 'refused row')} {'is' if len(report.refused) == 1 else 'are'}"
+        where = f"in {kept}, a JSON object a line" if kept else "kept nowhere: --refused FILE writes all of them"
+        lines.append(f"  {rows} {where}; mend them and read the file again")
     return "\n".join(lines)

@@ -70,12 +70,14 @@ MAPPINGS: Mapping[str, Reading] = {
         kind="offer",
         columns={"agent": "don_id", "time": "date", "resource": "ppe", "quantity": "qty"},
         unit="1",
+        decimal=".",
     ),
     "ppe-match/recipients": Table(
         about="CSV of recipients of protective equipment (GetUsPPE, 2020): needs in pieces",
         kind="need",
         columns={"agent": "rec_id", "time": "date", "resource": "ppe", "quantity": "qty"},
         unit="1",
+        decimal=".",
     ),
     "bzh-fablabs": _BRITTANY,
     "bzh-fablabs/versions": Versions(

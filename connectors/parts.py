@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from connectors.drafts import Draft, Taken, name_of, say_drafts
-from connectors.reading import Report, excerpt, number_of, text_of
+from connectors.reading import Report, amount_of, excerpt, text_of
 from coordinator.errors import Refused
 from coordinator.times import format_instant
 
@@ -34,6 +34,7 @@ class Parts:
     about: str
     product: str = "product"
     agent: str = "designs"
+    decimal: str = ""  # the decimal mark of its quantities, “.” or “,”; without one, what could be either is refused
 
 
 Row = tuple[int, str, dict[str, str]]
@@ -59,7 +60,7 @@ def read_parts(text: str, parts: Parts, *, said_us: int, agent: str = "", produc
             report.refuse(row, str(refused), raw)
             continue
         try:
-            taken = Taken(name, _pieces(said, cells, columns, report))
+            taken = Taken(name, _pieces(said, cells, columns, report, parts.decimal))
             read += 1
         except Refused as refused:  # The part goes in all the same: the draft names it as one whose quantity nobody knows.
             report.refuse(row, str(refused), raw)
@@ -135,7 +136,7 @@ def _part_said(cells: dict[str, str]) -> str:
     return said
 
 
-def _pieces(said: str, cells: dict[str, str], columns: frozenset[str], report: Report) -> int | None:
+def _pieces(said: str, cells: dict[str, str], columns: frozenset[str], report: Report, decimal: str) -> int | None:
     """Return how many pieces of the part go in, None where the table has no word of it. Refused where it is not said plainly."""
     if "quantity" not in columns:
         if "reference" in columns and cells.get("reference", "").strip():
@@ -149,7 +150,7 @@ def _pieces(said: str, cells: dict[str, str], columns: frozenset[str], report: R
     unit = cells.get("unit", "").strip().casefold()
     if unit not in PIECES:
         raise Refused(f"the unit is {excerpt(unit)}, where pieces (pcs) were expected: a bill of materials in other units is not read")
-    value = number_of(counted, "the quantity")
+    value = amount_of(counted, "the quantity", decimal)
     if value <= 0 or value != int(value):
         raise Refused(f"the quantity is {counted}, where a whole number of pieces was expected: correct it")
     return int(value)

@@ -15,7 +15,21 @@ from decimal import Decimal
 from coordinator.errors import Refused
 from coordinator.signals import event_json, parse_event
 
-__all__ = ["RefusedRow", "Report", "agent_names", "decode", "excerpt", "number_of", "place_of", "say", "slug", "text_of", "visible"]
+__all__ = [
+    "DECIMAL_MARKS",
+    "RefusedRow",
+    "Report",
+    "agent_names",
+    "amount_of",
+    "decode",
+    "excerpt",
+    "number_of",
+    "place_of",
+    "say",
+    "slug",
+    "text_of",
+    "visible",
+]
 
 EXCERPT_CHARACTERS = 160
 NAME_CHARACTERS = 90  # of the 128 an agent name may have; the rest is for a prefix and an id
@@ -25,6 +39,10 @@ PROPOSED_ENCODINGS = ("cp1252", "cp850", "mac-roman")  # what spreadsheets of We
 # Letters that keep no base letter when their marks are taken off.
 SPELLED_OUT = str.maketrans({"æ": "ae", "ø": "o", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"})
 NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d{1,3})?", re.ASCII)
+DECIMAL_MARKS = {".": ",", ",": "."}  # each with the other one, which then only parts thousands
+# One mark and three digits behind it: a fraction to some, thousands to others. No thousands begin with 0.
+DOUBTFUL = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}", re.ASCII)
+IN_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?", re.ASCII)
 LEAST_POWER, LARGEST_POWER = -20, 17  # of ten: whole numbers up to there fit in the 64 bits that events are written with
 
 
@@ -138,6 +156,32 @@ def number_of(cell: str, where: str) -> int | float:
     if number and not LEAST_POWER <= number.adjusted() <= LARGEST_POWER:
         raise Refused(f"{where} is {excerpt(cell)}, beyond anything that is counted or measured: correct it")
     return int(number) if number == number.to_integral_value() else float(number)
+
+
+def amount_of(cell: str, where: str, decimal: str = "") -> int | float:
+    """Return the number in a cell of a table, whose decimal mark is `decimal`, "" where nobody said which; then nothing is guessed.
+
+    With the mark said, the other one may part thousands. Refused when the cell is no such number, or could be either of two.
+    """
+    text = cell.strip()
+    if not decimal:
+        if DOUBTFUL.fullmatch(text):
+            mark = "." if "." in text else ","
+            fraction, thousands = text.replace(mark, "."), text.replace(mark, "")
+            either = f"{number_of(fraction, where)} where “{mark}” is the decimal mark and {thousands} where “{DECIMAL_MARKS[mark]}” is"
+            raise Refused(f"{where} is {excerpt(cell)!r}: {either}; say which by --decimal . or --decimal ,")
+        if "," in text or text.count(".") > 1:
+            asked = "name the decimal mark of the table by --decimal . or --decimal ,"
+            raise Refused(f"{where} is {excerpt(cell)!r}, where a number such as 12 or 12.5 was expected; {asked}")
+        return number_of(cell, where)
+    if decimal == ",":
+        text = text.translate({ord("."): ",", ord(","): "."})
+    if IN_THOUSANDS.fullmatch(text):
+        text = text.replace(",", "")
+    if not NUMBER.fullmatch(text):
+        expected = f"a number such as 12 or 12{decimal}5 was expected, with “{decimal}” as the decimal mark"
+        raise Refused(f"{where} is {excerpt(cell)!r}, where {expected}")
+    return number_of(text, where)
 
 
 def place_of(lat: str | float, long: str | float, label: str = "") -> dict[str, object]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from connectors.reading import Report, agent_names, excerpt, number_of, place_of, say, slug, text_of
+from connectors.reading import Report, agent_names, amount_of, excerpt, place_of, say, slug, text_of
 from coordinator.errors import Refused
 from coordinator.times import format_instant, parse_instant
 
@@ -36,6 +36,7 @@ class Table:
     unit: str = ""  # of every quantity, where no column says it
     always: Mapping[str, object] = field(default_factory=dict)  # data every signal carries, such as a basis
     classes: tuple[str, ...] = ()  # every agent of the table is classified as these
+    decimal: str = ""  # the decimal mark of its amounts, “.” or “,”; without one, what could be either is refused
     separator: str = ";"  # between several classes in one cell
     noun: str = "agent"  # names an agent whose own name has nothing an agent name may hold
 
@@ -160,7 +161,7 @@ def _agent(cells: Mapping[str, str], table: Table) -> tuple[list[str], dict[str,
         warnings.append("name with “?” or “\ufffd”: a letter was probably lost before it came here")
     if name and not slug(name):
         warnings.append(f"name without a letter of a to z: the agent is called {table.noun} and its id")
-    lat, long = cells.get("lat", "").strip(), cells.get("long", "").strip()
+    lat, long = (_degrees(cells.get(word, ""), table.decimal) for word in ("lat", "long"))
     label = text_of(cells.get("label", ""), "the label")
     if lat and long:
         data["place"] = place_of(lat, long, label)
@@ -174,6 +175,11 @@ def _agent(cells: Mapping[str, str], table: Table) -> tuple[list[str], dict[str,
     if found := [*table.classes, *(part for part in classes if part)]:
         data["classified_as"] = list(dict.fromkeys(found))
     return warnings, data
+
+
+def _degrees(cell: str, decimal: str) -> str:
+    """Return a coordinate with a point for the table's decimal comma. No coordinate has thousands, so “48.118” is none of those either."""
+    return cell.strip().replace(",", ".") if decimal == "," else cell.strip()
 
 
 def _say_goods(rows: Sequence[Row], table: Table, report: Report, said_us: int, prefix: str) -> None:
@@ -215,11 +221,11 @@ def _goods(cells: Mapping[str, str], table: Table) -> dict[str, object]:
     unit = text_of(cells.get("unit", ""), "the unit") or table.unit
     if not unit:
         raise Refused('the row names no unit: write its UCUM code, "1" for pieces')
-    quantity = {"value": number_of(cells["quantity"], "the quantity"), "unit": unit}
+    quantity = {"value": amount_of(cells["quantity"], "the quantity", table.decimal), "unit": unit}
     data: dict[str, object] = {"resource": resource, "quantity": quantity, **table.always}
     for key in ("minimum", "tier", "within_km"):
         if cells.get(key, "").strip():
-            data[key] = number_of(cells[key], f"the {key}")
+            data[key] = amount_of(cells[key], f"the {key}", table.decimal)
     for key in ("begin", "end", "due", "expires"):
         if cells.get(key, "").strip():
             data[key] = _rfc3339(cells[key], key)

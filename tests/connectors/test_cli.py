@@ -37,7 +37,7 @@ def test_every_mapping_is_listed_in_a_line() -> None:
 
 def test_events_go_to_standard_output_and_the_report_beside_it(labs: Path) -> None:
     result = run("read", labs, "--as", "fablabs")
-    assert result.exit_code == 0
+    assert result.exit_code == 1
     events = [parse_event(line, strict_fields=True) for line in result.stdout.splitlines()]
     assert [event.name for event in events] == ["sene", "nord"]
     assert f"{labs}: 2 events taken, 1 row refused" in result.stderr
@@ -45,13 +45,14 @@ def test_events_go_to_standard_output_and_the_report_beside_it(labs: Path) -> No
     assert "encoding: utf-8" in result.stderr
     assert "warning, 1 ×: no coordinates: taken without a place" in result.stderr
     assert "refused, row 3: the name begins like a formula" in result.stderr
+    assert result.stderr.endswith("  1 refused row is kept nowhere: --refused FILE writes all of them; mend them and read the file again\n")
 
 
 def test_events_refused_rows_and_report_go_where_they_are_sent(labs: Path, tmp_path: Path) -> None:
     out, refused = tmp_path / "events.jsonl", tmp_path / "refused.jsonl"
     options = ("--out", out, "--refused", refused, "--json", "--prefix", "bzh.", "--time", "2026-03-01T08:00:00+01:00")
     result = run("read", labs, "--as", "fablabs", *options)
-    assert (result.exit_code, result.stdout) == (0, "")
+    assert (result.exit_code, result.stdout) == (1, "")
     events = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
     assert [(event["source"], event["time"]) for event in events] == [
         (f"agent:bzh.{name}", "2026-03-01T07:00:00Z") for name in ("sene", "nord")
@@ -87,8 +88,48 @@ def test_refused_rows_beyond_a_screenful_are_counted(tmp_path: Path) -> None:
     file = tmp_path / "offers.csv"
     file.write_text("agent,resource,quantity\nnord,pla,1\n" + "nord,pla,none\n" * 25)
     result = run("read", file, "--as", "offers")
-    assert (result.exit_code, result.stderr.count("refused, row")) == (0, 20)
-    assert "… and 5 more: --refused FILE writes them all" in result.stderr
+    assert (result.exit_code, result.stderr.count("refused, row")) == (1, 20)
+    assert "… and 5 more\n  25 refused rows are kept nowhere: --refused FILE writes all of them" in result.stderr
+    result = run("read", file, "--as", "offers", "--refused", tmp_path / "refused.jsonl")
+    assert f"  25 refused rows are in {tmp_path / 'refused.jsonl'}, a JSON object a line; mend them" in result.stderr
+    assert len((tmp_path / "refused.jsonl").read_bytes().splitlines()) == 25
+
+
+def test_a_file_taken_whole_ends_with_nought_and_tells_of_no_refused_rows(tmp_path: Path) -> None:
+    file = tmp_path / "offers.csv"
+    file.write_text("agent,resource,quantity\nnord,pla,1\n")
+    result = run("read", file, "--as", "offers")
+    assert result.exit_code == 0
+    assert "0 rows refused" in result.stderr
+    assert "--refused" not in result.stderr
+
+
+def test_an_amount_that_could_be_two_numbers_is_taken_once_the_decimal_mark_is_said(tmp_path: Path) -> None:
+    stock = tmp_path / "stock.csv"
+    stock.write_text("agent;resource;quantity;unit\nnord;pla;1.000;g\nsud;pla;1,5;g\n")
+    unsaid = run("read", stock, "--as", "stock")
+    assert (unsaid.exit_code, unsaid.stdout) == (2, "")
+    assert "say which by --decimal . or --decimal ," in unsaid.stderr
+    said = run("read", stock, "--as", "stock", "--decimal", ",")
+    assert said.exit_code == 0
+    assert [json.loads(line)["data"]["quantity"]["value"] for line in said.stdout.splitlines()] == [1000, 1.5]
+
+
+def test_a_coordinate_has_the_decimal_comma_of_its_table_and_needs_no_word_on_a_point(tmp_path: Path) -> None:
+    agents = tmp_path / "agents.csv"
+    agents.write_text("agent;lat;long\nnord;48,118;-1,680\nsud;48.118;-1.680\n")
+    result = run("read", agents, "--as", "agents", "--decimal", ",")
+    places = [json.loads(line)["data"]["place"] for line in result.stdout.splitlines()]
+    assert (result.exit_code, places) == (0, [{"lat": 48.118, "long": -1.68}] * 2)
+    assert "lat is '48,118'" in run("read", agents, "--as", "agents").stderr
+
+
+def test_pieces_of_a_bill_of_materials_are_read_with_the_decimal_mark_that_is_said(tmp_path: Path) -> None:
+    parts = tmp_path / "wall.csv"
+    parts.write_text("part;quantity\nscrew;1.000\n")
+    assert "1 where “.” is the decimal mark and 1000 where “,” is" in run("read", parts, "--as", "bom").stderr
+    result = run("read", parts, "--as", "bom", "--decimal", ",")
+    assert json.loads(result.stdout)["data"]["inputs"] == [{"resource": "screw", "quantity": {"value": 1000, "unit": "1"}}]
 
 
 @pytest.mark.parametrize(
@@ -104,6 +145,10 @@ def test_refused_rows_beyond_a_screenful_are_counted(tmp_path: Path) -> None:
         pytest.param(
             "x.csv", b"name\n", ["--as", "agents", "--out", "/nowhere/at/all"], "/nowhere/at/all: No such file", id="nowhere to write"
         ),
+        pytest.param(
+            "x.csv", b"{}", ["--as", "points", "--decimal", ","], "--decimal is for tables and bills", id="a decimal mark of a map"
+        ),
+        pytest.param("x.csv", b"name\n", ["--as", "agents", "--decimal", ";"], "“.” or “,” was expected", id="a decimal mark that is none"),
         pytest.param("x.geojson", b"[1,\n]", ["--as", "points"], "line 2 column 1", id="broken JSON"),
         pytest.param("x.jsonl.gz", b"plain", ["--as", "points"], "not whole gzip", id="not packed"),
         pytest.param("x.jsonl.gz", gzip.compress(b"x" * 999)[:-9], ["--as", "points"], "not whole gzip", id="packed and cut short"),
@@ -158,7 +203,7 @@ def test_a_disk_that_is_full_is_named_and_what_cannot_be_printed_ends_in_a_sente
 def test_a_part_of_a_refused_row_is_asked_for_when_the_draft_is_adopted(tmp_path: Path) -> None:
     parts, drafts = tmp_path / "chair.csv", tmp_path / "drafts.jsonl"
     parts.write_text("part,quantity,unit\nseat,1,\nglue,abc,kg\n")
-    assert run("read", parts, "--as", "bom", "--out", drafts).exit_code == 0
+    assert run("read", parts, "--as", "bom", "--out", drafts).exit_code == 1
     words = ("adopt", drafts, "chair", "--as", "atelier", "--hours", "assembly=1")
     assert "nobody said how much glue goes in" in run(*words).stderr
     adopted = run(*words, "--takes", "glue=0.2:kg")

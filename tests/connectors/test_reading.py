@@ -2,7 +2,7 @@
 
 import pytest
 
-from connectors.reading import agent_names, decode, excerpt, number_of, place_of, slug, text_of
+from connectors.reading import agent_names, amount_of, decode, excerpt, number_of, place_of, slug, text_of
 from coordinator.errors import Refused
 
 
@@ -57,6 +57,51 @@ def test_what_is_not_one_plain_number_is_refused(cell: str) -> None:
 def test_a_decimal_comma_is_refused_with_the_way_to_write_it() -> None:
     with pytest.raises(Refused, match="write a decimal point"):
         number_of("1,5", "the quantity")
+
+
+@pytest.mark.parametrize(
+    ("cell", "decimal", "number"),
+    [
+        ("12", "", 12),
+        ("0.125", "", 0.125),  # no thousands begin with 0
+        ("12.50", "", 12.5),
+        ("1234.567", "", 1234.567),  # nor with four digits
+        ("1.000", ".", 1),
+        ("1,000", ".", 1000),
+        ("1,234,567.5", ".", 1234567.5),
+        ("1.000", ",", 1000),
+        ("1,5", ",", 1.5),
+        ("1.234.567,5", ",", 1234567.5),
+        ("1,000", ",", 1),
+        ("-1.000", ",", -1000),
+        ("1e3", ",", 1000),
+    ],
+)
+def test_an_amount_is_what_the_decimal_mark_of_its_table_makes_it(cell: str, decimal: str, number: float) -> None:
+    read = amount_of(cell, "the quantity", decimal)
+    assert (read, type(read)) == (number, type(number))
+
+
+@pytest.mark.parametrize(
+    ("cell", "either"),
+    [
+        ("1.000", "1 where “.” is the decimal mark and 1000 where “,” is"),
+        ("12,500", "12.5 where “,” is the decimal mark and 12500 where “.” is"),
+        ("1,5", "name the decimal mark of the table"),
+        ("1.000.000", "name the decimal mark of the table"),
+    ],
+)
+def test_an_amount_that_could_be_two_numbers_is_never_guessed(cell: str, either: str) -> None:
+    with pytest.raises(Refused, match=f"the quantity is '{cell}'.*{either}.*--decimal"):
+        amount_of(cell, "the quantity")
+
+
+@pytest.mark.parametrize(
+    ("cell", "decimal"), [("1.5", ","), ("1.00", ","), ("1,5", "."), ("1,000,00", "."), ("0.125", ","), ("1,000.5", ",")]
+)
+def test_an_amount_that_does_not_fit_the_decimal_mark_is_refused(cell: str, decimal: str) -> None:
+    with pytest.raises(Refused, match=f"the quantity is '{cell}', where .* with “[{decimal}]” as the decimal mark"):
+        amount_of(cell, "the quantity", decimal)
 
 
 def test_spaces_are_tidied_and_letters_composed() -> None:
