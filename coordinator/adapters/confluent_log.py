@@ -7,7 +7,8 @@ Topics are still looked after by kafka-python.
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from time import monotonic
+from threading import Condition, Thread
+from time import monotonic, sleep
 from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, KafkaException, Message, Producer
@@ -21,6 +22,8 @@ from coordinator.adapters.kafka_log import FETCH_WAIT_MS, LARGEST_BYTES, RECONNE
 
 __all__ = ["ConfluentLog"]
 
+LISTEN_S = 1.0  # at a time; what comes is heard at once
+FULL_PAUSE_S = 0.01  # before what is not taken is handed over again
 _NO_GROUP = "stigmergy-reader"  # librdkafka wants a name even of readers that belong to no group; no place is kept under it
 _LOGGER = logging.getLogger("kafka.librdkafka")
 
@@ -39,7 +42,7 @@ class ConfluentLog(KafkaLog):
             "partitioner": "murmur2_random",  # every record names its partition; this is what the others choose who do not
             "message.max.bytes": LARGEST_BYTES,
             "batch.size": 128 << 10,
-            "linger.ms": 5,
+            "linger.ms": 0,
             "compression.type": "none",
             "delivery.timeout.ms": 3 * self._patience_ms,
             "request.timeout.ms": self._patience_ms,
@@ -93,24 +96,28 @@ class _Row(NamedTuple):
 
 
 class _Sent:
-    """What becomes of a record that was handed over."""
+    """What becomes of a record that was handed over; `news` tells that something became of some."""
 
-    def __init__(self, topic: str, partition: int) -> None:
+    def __init__(self, topic: str, partition: int, news: Condition) -> None:
         self.topic, self.partition = topic, partition
         self.topic_partition = TopicPartition(topic, partition)
         self.offset, self.timestamp = -1, -1
-        self._is_told = False
+        self.is_done = False
+        self._news = news
         self._error: ClientError | None = None
 
     def told(self, error: ClientError | None, message: Message) -> None:
         """Take down what the broker said of it."""
         if error is None:
             self.offset, self.timestamp = message.offset(), message.timestamp()[1]
-        self._is_told, self._error = True, error
+        self._error, self.is_done = error, True
 
-    def get(self, timeout: float | None = None) -> "_Sent":  # noqa: ARG002  # `flush` waited already
-        """Return it with its offset and stamp; KafkaError where it is not known to stand."""
-        if not self._is_told:
+    def get(self, timeout: float) -> "_Sent":
+        """Return it with its offset and stamp; KafkaError where it is not known to stand within so many seconds."""
+        if not self.is_done:
+            with self._news:
+                self._news.wait_for(lambda: self.is_done, timeout)
+        if not self.is_done:
             raise KafkaTimeoutError("the broker did not say in time whether it has the record")
         if self._error is not None:
             raise KafkaError(self._error.str())
@@ -124,11 +131,14 @@ class _Writer:
 
     def __init__(self, options: Mapping[str, Any], patience_ms: int) -> None:
         self._patience_s = patience_ms / 1000
+        self._news, self._is_closed = Condition(), False
         with _explained():
             self._producer = Producer(dict(options))
+        # Who waits for a record cannot listen for it as well: what was heard for another would be told to nobody.
+        Thread(target=self._listen, name="kafka-answers", daemon=True).start()
 
     def send(self, topic: str, *, key: bytes, value: bytes | None, headers: list[tuple[str, bytes]], partition: int) -> _Sent:
-        sent, deadline_s = _Sent(topic, partition), monotonic() + self._patience_s
+        sent, deadline_s = _Sent(topic, partition, self._news), monotonic() + self._patience_s
         while True:
             try:
                 with _explained():
@@ -136,13 +146,9 @@ class _Writer:
             except BufferError:  # more waits to be sent than may: what can go goes first
                 if monotonic() > deadline_s:
                     raise KafkaTimeoutError("what waits to be sent is not taken") from None
-                self._producer.poll(0.1)
+                sleep(FULL_PAUSE_S)
             else:
                 return sent
-
-    def flush(self, timeout: float) -> None:
-        if self._producer.flush(timeout):
-            raise KafkaTimeoutError("the broker did not take all in time")
 
     def close(self, timeout: float) -> None:
         """Send what can be sent in time, and nothing afterwards."""
@@ -150,7 +156,19 @@ class _Writer:
             self._producer.flush(timeout)
         with _explained():
             self._producer.purge()
-        self._producer.flush(0)  # who waits is told
+        self._producer.flush(0)
+        self._is_closed = True
+        self._tell()  # who waits
+
+    def _listen(self) -> None:
+        """Take down what the broker says of each record, until this is closed."""
+        while not self._is_closed:
+            if self._producer.poll(LISTEN_S):
+                self._tell()
+
+    def _tell(self) -> None:
+        with self._news:
+            self._news.notify_all()
 
 
 class _Reader:

@@ -132,10 +132,11 @@ class KafkaLog:
         return producer
 
     def _finish(self, producer: KafkaProducer, entries: Sequence[Entry], futures: Sequence[FutureRecordMetadata]) -> list[Record]:
+        """Wait for these alone: what others have on its way by the same producer may take its time."""
+        deadline_s = monotonic() + 4 * self._patience_ms / 1000
         try:
             with self._explained("take the entries"):
-                producer.flush(timeout=4 * self._patience_ms / 1000)
-                sent = [future.get(timeout=self._patience_ms / 1000) for future in futures]
+                sent = [future.get(timeout=max(0.0, deadline_s - monotonic())) for future in futures]
         except Unavailable:
             self._drop(producer)
             raise
@@ -327,7 +328,7 @@ class KafkaLog:
             max_in_flight_requests_per_connection=5,
             max_request_size=LARGEST_BYTES,
             batch_size=128 << 10,
-            linger_ms=5,
+            linger_ms=0,  # what is handed over together goes together where it can; nobody waits for more to come
             compression_type=None,
             allow_auto_create_topics=False,
             delivery_timeout_ms=3 * self._patience_ms,
@@ -413,6 +414,10 @@ class _Sending:
     producer: KafkaProducer
     entries: Sequence[Entry]
     futures: Sequence[FutureRecordMetadata]
+
+    def is_known(self) -> bool:
+        """Whether the broker, or time, has told of each whether it stands."""
+        return all(future.is_done for future in self.futures)
 
     def finish(self) -> list[Record]:
         """Return the entries as `append` does, once they stand."""

@@ -511,9 +511,10 @@ class KafkaService(Service):
     def _publish_outbox(self) -> None:
         """Hand over what was decided to the streams for it. What others read there stands already; read twice, it is one.
 
-        It comes there while the next turn is planned, but never before what was handed over earlier: that is waited for.
+        It comes there while the next turn is planned, but never before what was handed over earlier: that is waited for. What failed
+        on its way is handed over again by the next turn, also where that decides nothing: until then it is nowhere but here.
         """
-        if self._sending is not None and not self._outbox.waiting:
+        if self._sending is not None and not self._outbox.waiting and not self._sending.is_known():
             return
         self._finish_publishing()
         entries = self._outbox.depart(self._judge.numbers.get(self._writer, 0))

@@ -21,6 +21,10 @@ __all__ = ["Connect", "Join", "Membership", "PartitionedLog", "Remembering", "Ru
 class Sending(Protocol):
     """Entries on their way to a log."""
 
+    def is_known(self) -> bool:
+        """Whether `finish` would answer at once: of each it is known whether it stands, or that this will not be told."""
+        ...
+
     def finish(self) -> list[Record]:
         """Return the entries as `append` does, once they stand; Unavailable where some may not. To be asked once."""
         ...

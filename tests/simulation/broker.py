@@ -202,7 +202,11 @@ class SimulatedSending:
         self._entries, self._left, self._seen = entries, list(entries), log.turns_seen()
         self._records: list[Record] = []
         self._is_lost = False
+        self._until_us = self._scheduler.now_us + log._patience_us
         self._await_next()
+
+    def is_known(self) -> bool:
+        return not self._left or self._scheduler.now_us >= self._until_us
 
     def finish(self) -> list[Record]:
         log, until_us = self._log, self._scheduler.now_us + self._log._patience_us

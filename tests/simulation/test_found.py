@@ -10,7 +10,7 @@ from coordinator.adapters import kafka_service
 from coordinator.adapters.kafka_outbox import Outbox
 from coordinator.errors import Unavailable
 from coordinator.signals import event_json
-from coordinator.stream import DEAD_LETTER, PROPOSAL, SIGNAL, TURN, Entry
+from coordinator.stream import DEAD_LETTER, PROPOSAL, SIGNAL, TURN, Entry, Place, Record
 from coordinator.turns import Standing, Taking, Turn
 from tests.simulation.checks import fast_and_fixed
 from tests.simulation.clustered import ClusteredWorld, Node
@@ -120,11 +120,34 @@ def test_what_is_on_its_way_counts_as_published_only_once_it_stands():
     assert [entry.key for entry in outbox.waiting] == ["q"]
 
 
+def test_what_may_stand_already_is_looked_for_from_where_the_streams_were_when_it_was_handed_over():
+    """Others tell of later places meanwhile: what was handed over may stand before those."""
+    outbox, partition, begins = Outbox("one"), f"{SIGNAL}/3", []
+    before, later = (Place(((f"{PROPOSAL}/0", offset),)) for offset in (3, 9))
+    outbox.note(Standing(Turn("other", 1, published=before), 1), [])
+    decided(outbox, "p", 2)
+    [entry] = outbox.depart(2)
+    outbox.note(Standing(Turn("other", 2, published=later), 3), [])
+    outbox.note(Standing(Turn("other", 3, claims=(partition,), epoch=2), 4, relieved=("one",)), [])
+    outbox.note(Standing(Turn("one", 3, claims=(partition,), epoch=3), 5, relieved=("other",)), [])
+
+    def stands(streams, place):
+        begins.append(place)
+        return iter([Record(entry, f"{PROPOSAL}/0/5", 1)] if place == before else [])
+
+    outbox.settle(stands)
+    assert begins == [before]
+    assert outbox.waiting == []
+
+
 class Unheard:
     """Entries that arrive, and nobody is told so."""
 
     def __init__(self, sending, told):
         self._sending, self._told = sending, told
+
+    def is_known(self):
+        return False
 
     def finish(self):
         self._told.append("waited for")
@@ -161,6 +184,51 @@ def test_the_next_turn_is_written_while_what_was_decided_is_on_its_way_and_what_
     assert told[-2:] == ["waited for", "again"]
     published = [record.entry.event for record in world.broker.all_of(PROPOSAL)]
     assert len(published) == 2 * len(set(published)) == 2
+
+
+class Failed:
+    """Entries of which it is known at once that they do not arrive."""
+
+    def __init__(self, told):
+        self._told = told
+
+    def is_known(self):
+        return True
+
+    def finish(self):
+        self._told.append("waited for")
+        raise Unavailable("Kafka did not take the entries")
+
+
+def test_what_failed_on_its_way_is_sent_again_while_others_go_on_speaking_and_nothing_is_decided(world, monkeypatch):
+    pass_time(world, 1)
+    service, told, words = world.nodes[0].service, [], count()
+    log, line = service._streams, world.crowd.line
+    append = log.append
+    pieces = {"resource": "mask", "quantity": {"value": 3, "unit": "1"}}
+
+    def appending(entries):
+        told.append(entries[0].stream)
+        if "handed over" in told and next(words) < 20:  # so that no turn finds a silence
+            world.broker.take(Entry(SIGNAL, "cleo", line("cleo", "offer", "y", pieces)))
+        return append(entries)
+
+    def sending(entries):
+        told.append("handed over")
+        service._may_plan = False
+        world.broker.take(Entry(SIGNAL, "cleo", line("cleo", "offer", "y", pieces)))
+        return Failed(told)
+
+    for name, kind in (("ada", "offer"), ("bela", "need")):
+        world._produce(line(name, kind, "x", pieces))
+    pass_time(world, 1)
+    monkeypatch.setattr(log, "append", appending)
+    monkeypatch.setattr(log, "send", sending)
+    world._tick()
+    pass_time(world, 1)
+    assert told[told.index("handed over") + 1 :][:3] == [TURN, "waited for", PROPOSAL]
+    assert len(told[told.index(PROPOSAL) :]) > 15
+    assert len(world.broker.all_of(PROPOSAL)) == 1
 
 
 def test_what_fails_on_the_way_out_is_left_to_who_takes_over(world, monkeypatch):

@@ -9,7 +9,7 @@ import tomllib
 import weakref
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from unittest.mock import Mock
 
 import pytest
@@ -22,7 +22,7 @@ from coordinator.adapters.kafka_group import KafkaGroup
 from coordinator.adapters.kafka_log import RECONNECT_MS, KafkaLog, checked_address, topic_settings
 from coordinator.adapters.memory import collect_rarely
 from coordinator.errors import Refused, Unavailable
-from coordinator.stream import PARTITIONS, SIGNAL, START, Entry, misplaced
+from coordinator.stream import DEAD_LETTER, PARTITIONS, SIGNAL, START, Entry, misplaced
 from tests.contracts.event_log import entry, mixed, read_all, said
 from tests.support.apache import running_kafka
 from tests.support.clients import CLIENTS, log_class
@@ -146,6 +146,28 @@ def test_what_was_sent_one_after_another_stands_in_that_order_whoever_is_asked_f
     later, earlier = second.finish(), first.finish()
     assert [record.position for record in read_all(log)] == [record.position for record in earlier + later]
     assert [record.entry for record in earlier + later] == [entry(number) for number in range(5)]
+
+
+def test_who_waits_for_an_entry_waits_for_no_others_that_are_on_their_way(kafka, opened):
+    with closing(opened(kafka, replicas=1)) as log:
+        producer = log._open_producer()
+        if isinstance(producer, KafkaProducer):
+            producer._accumulator.muted.add(TopicPartition(SIGNAL, 0))
+            other = producer.send(SIGNAL, value=b"no event", partition=0)
+        else:
+            other = producer.send("a-topic-to-be-made", key=b"x", value=b"no event", headers=[], partition=0)
+        [record] = log.append([entry(2, stream=DEAD_LETTER)])
+        assert said(record) == said(entry(2, stream=DEAD_LETTER))
+        assert not other.is_done
+
+
+def test_it_is_known_of_what_was_sent_whether_it_stands_before_anybody_waits_for_it(log):
+    sending = log.send(mixed(30))
+    deadline_s = monotonic() + 30
+    while not sending.is_known() and monotonic() < deadline_s:
+        sleep(0.01)
+    assert sending.is_known()
+    assert len(sending.finish()) == 30
 
 
 def test_other_clients_of_kafka_send_a_key_to_the_same_partition(log, stranger):
