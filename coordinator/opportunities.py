@@ -40,7 +40,7 @@ class Spot:
     side: str  # "need" or "offer"
     name: str
     place: Coordinates | None
-    stated: Quantity  # open now: what is free of an offer, what a need still asks for
+    stated: Quantity  # not promised, nor in a proposal to make it; what is proposed from offer to need counts, for it is planned anew
     left: Quantity  # of that in no plan: what a need stays short of, what an offer has over
     pressure: Pressure | None  # of one unit more here; None: it would serve nobody
     sentence: str

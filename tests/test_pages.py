@@ -251,6 +251,21 @@ def test_the_commands_of_the_readme_run_in_their_order(
         assert "committed" in {row["state"] for row in served.get("/proposals")["items"]}
 
 
+def test_the_connector_of_the_contributing_page_says_what_a_server_takes(alone: Path) -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    [printers], [program] = fences(page, "json"), fences(page, "python")
+    (alone / "printers.json").write_text(printers, encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, timeout=120, check=False)
+    assert (run.returncode, run.stderr.count(b"\n")) == (1, 1)
+    assert run.stderr.startswith(b"mk4-2: ")
+    with serve(alone / "log", clock=Hand(wall_us())) as served:
+        [result] = served.post(run.stdout.rstrip(b"\n")).json["results"]
+        assert (result["status"], result.get("note")) == ("taken", None)
+        [hours] = served.get("/offers")["items"]
+        assert (hours["ref"], hours["free"]) == ("atelier-nord/capacity/mk4-1", {"value": 6.5, "unit": "h"})
+
+
 def test_the_page_tells_the_life_of_a_proposal_as_the_code_has_it() -> None:
     page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     table = page.partition("## The life of a proposal")[2].partition("\n## ")[0]

@@ -36,9 +36,10 @@ def show_pressure(where: Where, resource: str, to_json: bool) -> None:
         print_json(found)
         return
     rows = [[spot.ref, spot.side, amount(spot.stated), amount(spot.left), *_ranks(spot.pressure), spot.sentence] for spot in found]
-    _table(f"where {resource} is short", ["at", "", "open or free", "short or left", "tier", "level", "effort", ""], rows)
-    print("  open: in no proposal to make it and promised to nobody; what recipes would take of it, goods or hours, is no need of its own")
-    print("  and left out here: `coordinator explode NEED` tells what making what is needed is short of")
+    _table(f"where {resource} is short", ["at", "", "not promised", "short or left", "tier", "level", "effort", ""], rows)
+    print("  not promised: in no promise and no proposal to make it; what is proposed from offer to need counts, for that is planned anew,")
+    print("  and `coordinator network stats` calls it neither free nor open. What recipes would take, goods or hours, is left out here:")
+    print("  `coordinator explode NEED` tells what making what is needed is short of")
 
 
 def show_opportunities(where: Where, agent: str, to_json: bool) -> None:

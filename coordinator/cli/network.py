@@ -34,6 +34,7 @@ def show_stats(where: Where, to_json: bool) -> None:
         for row in found.things
     ]
     _table(title, ["name", "", "offers", "by agents", "free", "needs", "by agents", "open"], rows)
+    print("  free and open: in no proposal and no promise")
     if found.lonely_names:
         _table(
             f"{counted(len(found.lonely_names), 'name')} that one agent alone uses",

@@ -64,6 +64,18 @@ def test_a_table_tells(run: Any, events: Path, question: list[str], told: list[s
     assert [each for each in told if each not in out] == [], out
 
 
+def test_what_is_proposed_is_neither_free_nor_open_and_still_not_promised(run: Any, log: Path):
+    def row(text: str, begins: str) -> list[str]:
+        return next(line for line in text.splitlines() if line.strip().startswith(begins)).split()
+
+    stats, pressure = run("network", "stats", "--log", log)[1], run("pressure", "visor", "--log", log)[1]
+    assert row(stats, "visor")[3:] == ["1", "0", "2", "2", "25"], stats  # 30 of 55 are proposed
+    assert "free and open: in no proposal and no promise" in stats
+    assert [row(pressure, ref)[2] for ref in ("maker/offer/o", "clinic/need/n")] == ["30", "50"], pressure
+    assert "not promised" in pressure
+    assert "open or free" not in pressure
+
+
 def test_where_nothing_is_open_the_check_claims_nothing(run: Any, tmp_path: Path):
     (tmp_path / "said.jsonl").write_bytes(agent("mill", 1.5, 1.0))
     code, out, err = run("solver", "check", tmp_path / "said.jsonl")
