@@ -16,6 +16,7 @@ __all__ = ["print_json", "show_downstream", "show_stats", "show_unreachable", "s
 
 LISTED = 6  # names in one cell of a table; the rest is counted, and --json has them all
 ROWS = 60  # of one table, likewise
+RECIPES_ANYWHERE = "recipes count wherever what they take and who needs it are; `coordinator explode NEED` tells what of it reaches a need"
 
 
 def show_stats(where: Where, to_json: bool) -> None:
@@ -125,6 +126,7 @@ def show_weak_points(where: Where, to_json: bool) -> None:
     enough = "1 other gets" if found.enough == 1 else f"{found.enough:,} others get"
     nothing = "1 is" if found.without_supply == 1 else f"{found.without_supply:,} are"
     print(f"{enough} through in full; {nothing} needed and supplied by nobody (see `coordinator network unreachable`)")
+    print(f"  {RECIPES_ANYWHERE}")
 
 
 def show_unreachable(where: Where, to_json: bool) -> None:
@@ -147,6 +149,7 @@ def show_unreachable(where: Where, to_json: bool) -> None:
     _table(
         f"{counted(len(found), 'need')} that no offer and no recipe can reach", ["need", "of", "open", "tier", "why", "did they mean"], rows
     )
+    print(f"  {RECIPES_ANYWHERE}")
 
 
 def _meant(near: NearName, row: Unreachable) -> str:

@@ -193,6 +193,22 @@ def test_a_card_tells_what_was_rejected_for_it_and_what_the_plan_would_be_withou
     keep_shot(page, "proposal-why")
 
 
+def test_beside_an_opened_card_the_others_go_on(served: Served, open_page: Opened) -> None:
+    page = open_page(served, "/proposals")
+    cards = page.locator(".cards > li")
+    before = cards.nth(0).bounding_box()
+    cards.nth(0).locator("summary").first.click()
+    expect(cards.nth(0).locator("table").first).to_be_visible()
+    expect(cards.nth(0)).to_have_attribute("style", re.compile(r"span ([3-9]|\d\d)"))
+    opened, *others = (box for index in range(6) if (box := cards.nth(index).bounding_box()))
+    assert before is not None
+    assert opened["height"] > 3 * before["height"]
+    beside = [one for one in others if one["x"] > opened["x"] and one["y"] < opened["y"] + opened["height"]]
+    assert len(beside) >= 3, "one card beside it, and nothing below"
+    cards.nth(0).locator("summary").first.click()
+    expect(cards.nth(0)).to_have_attribute("style", re.compile("span 1(;|$| )"))
+
+
 def test_what_several_make_together_says_who_does_what_and_what_it_takes(served: Served, open_page: Opened) -> None:
     items = served.get("/proposals?limit=1000")["items"]
     tree = next(one for one in items if len(one["parties"]) > 2)

@@ -128,9 +128,25 @@ function proposal(app, one) {
       " · ",
       h("a", { class: "ref", href: app.link("proposals", { id: one.proposal }), title: one.proposal }, one.proposal.slice(0, 8)),
     ),
-    h("details", { class: "more-why", on: { toggle: (event) => event.target.open && askAlternatives(app, one) } }, h("summary", { "data-act": "why" }, t("proposals.why")), why(app, one)),
+    h("details", { class: "more-why", on: { toggle: (event) => opened(app, one, event.target) } }, h("summary", { "data-act": "why" }, t("proposals.why")), why(app, one)),
     actions(app, one),
   );
+}
+
+// An opened card takes as many rows as others fill beside it: else all there would stand empty.
+const rows = new ResizeObserver((sizes) => {
+  for (const { target } of sizes) {
+    const list = target.parentNode;
+    if (!list) continue;
+    const gap = parseFloat(getComputedStyle(list).rowGap);
+    const least = Math.min(...[...list.children].map((one) => one.offsetHeight));
+    target.style.gridRow = `span ${Math.floor((target.offsetHeight + gap) / (least + gap))}`;
+  }
+});
+
+function opened(app, one, details) {
+  rows.observe(details.closest(".card"));
+  if (details.open) askAlternatives(app, one);
 }
 
 const slack = (line) => (line.due && left(line.due) ? ` · ${t("proposals.spare", { time: left(line.due) })}` : "");

@@ -126,3 +126,24 @@ def test_a_file_that_is_not_there_is_refused(run: Any, tmp_path: Path):
     code, _, err = run("network", "stats", tmp_path / "nowhere.jsonl")
     assert code == 2
     assert "cannot be read" in err
+
+
+def test_it_is_told_that_recipes_count_wherever_things_are_where_explode_counts_what_reaches_the_need(run: Any, tmp_path: Path):
+    far = {"lat": 40.0, "long": 1.0}
+    lines = [
+        offer("mill", 8, "foil", place=far, within_km=10),
+        capacity("mill", 10, "rolling", place=far, within_km=10),
+        recipe("mill", "visor-v1", {"visor": 1}, {"foil": 1}, {"rolling": 1}),
+        need("clinic", 5, "visor", place=HERE, within_km=10),
+    ]
+    (tmp_path / "far.jsonl").write_bytes(b"\n".join(lines))
+    weak, unreached, exploded = (
+        run(*question, tmp_path / "far.jsonl")[1]
+        for question in (["network", "weak-points"], ["network", "unreachable"], ["explode", "clinic/need/n"])
+    )
+    assert "1 other gets through in full" in weak
+    assert "0 needs that no offer and no recipe can reach" in unreached
+    assert "planned now, 0 of the open 5 can be made" in exploded
+    assert all(
+        "recipes count wherever what they take and who needs it are; `coordinator explode NEED`" in each for each in (weak, unreached)
+    )
