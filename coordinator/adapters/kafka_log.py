@@ -3,7 +3,7 @@
 import re
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from ipaddress import AddressValueError, IPv6Address
@@ -83,6 +83,7 @@ class KafkaLog:
         self._patience_ms = patience_ms
         self._group = group
         self._producer: KafkaProducer | None = None
+        self._admin: KafkaAdminClient | None = None
         self._is_closed = False
         self._writing_lock, self._reading_lock = Lock(), Lock()
         self._acknowledged: dict[TopicPartition, int] = {}  # the end of a partition as our own appends know it
@@ -187,11 +188,17 @@ class KafkaLog:
             }
         return Place(tuple(sorted((_name(partition), end) for partition, end in known.items() if end > 0)))
 
-    def identity(self) -> dict[str, str]:
-        """Return what tells this log from another at the same address: the id of the cluster, and of each topic."""
-        with self._explained("say who it is"), self._administering() as admin:
-            topics = {topic["name"]: str(topic["topic_id"]) for topic in admin.describe_topics(list(PARTITIONS))}
-            return {"cluster": str(admin.describe_cluster()["cluster_id"]), **topics}
+    def identity(self, *, afresh: bool = False) -> dict[str, str]:
+        """Return what tells this log from another at the same address: the id of the cluster, and of each topic.
+
+        `afresh`, as after a failure, who answers at the address now is asked; else whoever was found there before. One thread asks.
+        """
+        admin = None if afresh else self._admin
+        if admin is not None:
+            with suppress(KafkaError):  # a broker that it knew is gone, say
+                return _identity(admin)
+        with self._explained("say who it is"):
+            return _identity(self._open_admin())
 
     def commit(self, place: Place) -> None:
         """Have the broker remember a place for the group, where those who run it see how far its readers are. Nothing here goes by it."""
@@ -207,6 +214,8 @@ class KafkaLog:
         self._is_closed = True
         if self._producer is not None:
             _let_go(self._producer, patience_ms / 1000)
+        if self._admin is not None:
+            self._admin.close()
         self._consumer.close(autocommit=False, timeout_ms=patience_ms)
 
     def _drop(self, producer: KafkaProducer) -> None:
@@ -384,16 +393,34 @@ class KafkaLog:
     @contextmanager
     def _administering(self) -> Iterator[KafkaAdminClient]:
         """Hold a client that can ask about topics and make them."""
-        admin = KafkaAdminClient(
-            bootstrap_servers=self._bootstrap.split(","),
-            client_id="coordinator",
-            request_timeout_ms=self._patience_ms,
-            bootstrap_timeout_ms=self._patience_ms,
-        )
+        admin = self._new_admin()
         try:
             yield admin
         finally:
             admin.close()
+
+    def _open_admin(self) -> KafkaAdminClient:
+        """Return a client to ask now and then, in place of the one before; once this object is closed there is none.
+
+        It is kept, for each that is closed leaves some 400 objects in rings, for a look for garbage to find (`memory.py`).
+        """
+        if self._admin is not None:
+            self._admin.close()
+        self._admin = None if self._is_closed else self._new_admin()
+        if self._is_closed:
+            if self._admin is not None:  # made while this was closed
+                self._admin.close()
+            raise Unavailable(f"the connection to Kafka at {self._bootstrap} was closed here; who it is was not asked")
+        return self._admin
+
+    def _new_admin(self) -> KafkaAdminClient:
+        return KafkaAdminClient(
+            bootstrap_servers=self._bootstrap.split(","),
+            client_id="coordinator",
+            request_timeout_ms=self._patience_ms,
+            bootstrap_timeout_ms=self._patience_ms,
+            reconnect_backoff_max_ms=RECONNECT_MS,
+        )
 
     @contextmanager
     def _explained(self, task: str) -> Iterator[None]:
@@ -511,6 +538,12 @@ class _Waits:
             return self._net.run(wait, *arguments)
         except KafkaTimeoutError as error:
             raise error.with_traceback(None) from None
+
+
+def _identity(admin: KafkaAdminClient) -> dict[str, str]:
+    """Return the id of a cluster, and of each topic."""
+    topics = {topic["name"]: str(topic["topic_id"]) for topic in admin.describe_topics(list(PARTITIONS))}
+    return {"cluster": str(admin.describe_cluster()["cluster_id"]), **topics}
 
 
 def check_topics(admin: KafkaAdminClient, replicas: int) -> list[str]:

@@ -584,7 +584,7 @@ class KafkaService(Service):
         """After every failure, and now and then, see that it is still the same Kafka."""
         now_s = self._around.elapsed_s()
         if self._suspicious or now_s > self._identified_s + IDENTITY_S:
-            self._memory.check(self._patiently(self._streams.identity))
+            self._memory.check(self._patiently(lambda: self._streams.identity(afresh=self._suspicious)))
             self._suspicious, self._identified_s = False, now_s
 
     # -- folding ------------------------------------------------------------------------------------------------------

@@ -53,9 +53,8 @@ class _Settling:
     A ring that dies when it was set aside waits for that. Memory is counted, and not what was set aside in all: in a process that serves
     for months most of that is gone, and what is dead would be more and more. But to look through all holds up every thread for as long
     as it takes, a second and more for a large network; so it is done only where young rings were found too. What `coordinator serve` does
-    on an embedded log leaves none, old or young. On Kafka some hundreds of objects die in rings each half minute, young: kafka-python's
-    client for administration is opened and closed to ask which log this is; so there all may be looked through once memory in use has
-    doubled, slowly. What a consumer leaves our log lets go itself.
+    leaves none, old or young, on an embedded log or on Kafka: what kafka-python leaves when a wait was in vain, our log lets go itself, and
+    whom it asks which log this is, it keeps. After a failure, or where partitions are shared anew, clients are closed that leave some.
     """
 
     def __init__(self) -> None:

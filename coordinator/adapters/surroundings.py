@@ -45,8 +45,8 @@ class PartitionedLog(EventLog, Protocol):
         """Return where the partitions ended when the log last said so; what was read or appended here lies before that."""
         ...
 
-    def identity(self) -> dict[str, str]:
-        """Return what tells this log from another at the same address."""
+    def identity(self, *, afresh: bool = False) -> dict[str, str]:
+        """Return what tells this log from another at the same address; `afresh` of who answers there now, as after a failure."""
         ...
 
     def commit(self, place: Place) -> None:

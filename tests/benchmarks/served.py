@@ -15,9 +15,13 @@ PAGE_BYTES = resource.getpagesize()
 
 
 @contextlib.contextmanager
-def served(folder: Path, command: Sequence[str] = ()) -> Iterator[tuple["subprocess.Popen[str]", int]]:
-    """Yield a server on an empty log in a folder, and its port; `command` is what runs `coordinator`, where it is not the usual one."""
-    words = [*(command or [str(Path(sys.executable).with_name("coordinator"))]), "serve", "--port", "0", "--log", str(folder / "log")]
+def served(folder: Path, command: Sequence[str] = (), where: Sequence[str] = ()) -> Iterator[tuple["subprocess.Popen[str]", int]]:
+    """Yield a server and its port, on an empty log in a folder unless `where` says otherwise.
+
+    `command` is what runs `coordinator`, where it is not the usual one.
+    """
+    where = where or ["--log", str(folder / "log")]
+    words = [*(command or [str(Path(sys.executable).with_name("coordinator"))]), "serve", "--port", "0", *where]
     environment = {**os.environ, "STIGMERGY_PREPARE": "false", "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=folder, env=environment) as process:
         assert process.stdout is not None

@@ -163,7 +163,7 @@ class SimulatedLog:
     def ends(self) -> Place:
         return Place(tuple(sorted((name, end) for name, end in self._ends.items() if end)))
 
-    def identity(self) -> dict[str, str]:
+    def identity(self, *, afresh: bool = False) -> dict[str, str]:
         self._travel()
         self._must_answer("say who it is")
         return self.broker.identity()

@@ -376,9 +376,9 @@ def test_a_full_disk_is_waited_for_as_such_without_suspecting_kafka(start: Start
             raise failure
         keep(memory, known, turns)
 
-    def counted() -> dict[str, str]:
+    def counted(*, afresh: bool = False) -> dict[str, str]:
         asked.append("who it is")
-        return identity()
+        return identity(afresh=afresh)
 
     with capture_logs() as logs:
         monkeypatch.setattr(service._streams, "identity", counted)
