@@ -16,7 +16,7 @@ from kafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAs
 from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
-from coordinator.adapters.kafka_log import RECONNECT_MS
+from coordinator.adapters.kafka_log import RECONNECT_MS, opened
 from coordinator.stream import SIGNAL, Place
 
 __all__ = ["GROUP", "Assignment", "KafkaGroup"]
@@ -92,7 +92,8 @@ class KafkaGroup:
             consumer.close(autocommit=False, timeout_ms=int(LEAVE_S * 1000))
 
     def _member(self) -> KafkaConsumer:
-        return KafkaConsumer(
+        return opened(
+            KafkaConsumer,
             bootstrap_servers=self._bootstrap.split(","),
             client_id="coordinator",
             group_id=GROUP,

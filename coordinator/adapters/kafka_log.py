@@ -2,19 +2,20 @@
 
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from ipaddress import AddressValueError, IPv6Address
 from threading import Lock
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import InvalidReplicationFactorError, KafkaError, KafkaTimeoutError, TopicAlreadyExistsError
+from kafka.net.compat import KafkaNetClient
 from kafka.producer.future import FutureRecordMetadata
 from kafka.structs import OffsetAndMetadata
 
@@ -23,7 +24,17 @@ from coordinator.errors import Refused, Unavailable
 from coordinator.stream import DEAD_LETTER, PARTITIONS, PROPOSAL, STATUS, STREAMS, Batch, Entry, Place, Record, check_entries, partition_of
 from coordinator.wording import shown
 
-__all__ = ["FETCH_WAIT_MS", "LARGEST_BYTES", "RECONNECT_MS", "KafkaLog", "Lost", "check_topics", "checked_address", "topic_settings"]
+__all__ = [
+    "FETCH_WAIT_MS",
+    "LARGEST_BYTES",
+    "RECONNECT_MS",
+    "KafkaLog",
+    "Lost",
+    "check_topics",
+    "checked_address",
+    "opened",
+    "topic_settings",
+]
 
 LARGEST_BYTES = 2 << 20  # of a record or a request: the largest event and its headers
 FETCH_WAIT_MS = 50  # of the broker, for something new to send
@@ -32,6 +43,8 @@ _WAIT_MS = 2 * FETCH_WAIT_MS  # for the broker to say that there is nothing new
 _HOST_AND_PORT = re.compile(r"(?:\[(?P<number>[^\[\]]*)\]|[^\s:,/@\[\]]+):(?P<port>[0-9]{1,5})")  # an IPv6 address stands in brackets
 LAST_PORT = 65_535
 _HELD_RECORDS = 10_000  # of a partition that is ahead of the others, before it has to wait for them
+
+Client = TypeVar("Client")
 
 
 class Lost(Unavailable):
@@ -328,7 +341,8 @@ class KafkaLog:
 
     def _new_producer(self) -> KafkaProducer:
         """Return a producer that repeats what was lost on the way and never writes it twice or in another order."""
-        return KafkaProducer(
+        return opened(
+            KafkaProducer,
             bootstrap_servers=self._bootstrap.split(","),
             client_id="coordinator",
             acks="all",
@@ -350,7 +364,8 @@ class KafkaLog:
 
     def _new_consumer(self) -> KafkaConsumer:
         """Return a consumer of all partitions that keeps no place of its own: places are the reader's."""
-        return _Consumer(
+        return opened(
+            _Consumer,
             bootstrap_servers=self._bootstrap.split(","),
             client_id="coordinator",
             group_id=self._group,
@@ -404,9 +419,11 @@ class KafkaLog:
 
         It is kept, for each that is closed leaves some 400 objects in rings, for a look for garbage to find (`memory.py`).
         """
-        if self._admin is not None:
-            self._admin.close()
-        self._admin = None if self._is_closed else self._new_admin()
+        before, self._admin = self._admin, None
+        if before is not None:
+            before.close()
+        if not self._is_closed:
+            self._admin = self._new_admin()
         if self._is_closed:
             if self._admin is not None:  # made while this was closed
                 self._admin.close()
@@ -414,7 +431,8 @@ class KafkaLog:
         return self._admin
 
     def _new_admin(self) -> KafkaAdminClient:
-        return KafkaAdminClient(
+        return opened(
+            KafkaAdminClient,
             bootstrap_servers=self._bootstrap.split(","),
             client_id="coordinator",
             request_timeout_ms=self._patience_ms,
@@ -491,6 +509,22 @@ class _Consumer(KafkaConsumer):  # type: ignore[misc]  # it comes without types
     def unsubscribe(self) -> None:
         self._paused_at.clear()
         super().unsubscribe()
+
+
+def opened(kind: Callable[..., Client], **options: Any) -> Client:
+    """Return a client of kafka-python; one that finds no broker in time is let go of, with the thread that it began."""
+    connections: list[KafkaNetClient] = []
+
+    def connecting(**told: Any) -> KafkaNetClient:
+        connections.append(KafkaNetClient(**told))
+        return connections[0]
+
+    try:
+        return kind(**options, kafka_client=connecting)
+    except BaseException:
+        for each in connections:
+            each.close()
+        raise
 
 
 def checked_address(bootstrap: str) -> str:

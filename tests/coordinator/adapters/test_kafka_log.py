@@ -372,6 +372,20 @@ def test_without_a_broker_opening_fails_with_a_sentence_and_in_time():
             KafkaLog(f"127.0.0.1:{nobody.getsockname()[1]}", replicas=1, patience_ms=300)
 
 
+def test_clients_that_find_no_broker_leave_no_thread_behind():
+    """While a broker is away one is tried after another, for hours; each would keep a thread and its files."""
+    before = set(threading.enumerate())
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{nobody.getsockname()[1]}"
+        for prepare in (True, False):  # by a client to administer, and one to read
+            with pytest.raises(Unavailable, match="did not prepare its topics"):
+                KafkaLog(address, replicas=1, patience_ms=200, prepare=prepare)
+        with closing(KafkaGroup(address, 200)) as group, pytest.raises(KafkaError):
+            group._member()
+    assert set(threading.enumerate()) <= before
+
+
 def test_a_broker_that_went_away_is_told_to_readers(tmp_path, opened):
     def read_on():
         for _ in range(100):  # quiet at first: the last thing the broker said was that there is no more
