@@ -7,10 +7,11 @@ What really comes of it, and whether a change is enough, is told by planning it.
 
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 
 import networkx as nx
+from msgspec import structs
 
 from coordinator.cycle import Coordination
 from coordinator.explaining import need_named
@@ -344,4 +345,4 @@ def _would_be(network: Network, stock: Stock, agent: str, place: Coordinates | N
     unit = amount_of(network, stock, 1).unit
     like = Stance("", agent, "need", "", 0, stock[0], stock[1], unit, grains, None, None, None, None, 0, 0, None, False, place, ())
     who = agent if stock[0][0] == PROCESS else NOBODY
-    return replace(supply_at(who, stock[0], like, place), stated_grains=grains, end_us=None)
+    return structs.replace(supply_at(who, stock[0], like, place), stated_grains=grains, end_us=None)

@@ -43,7 +43,7 @@ def glance_at(model: type[Model]) -> Callable[[object], Model]:
     every = {name: (place, _reader(hints[parts[place].name])) for name, place in places.items()}
     readers = {name: (place, reader) for name, (place, reader) in every.items() if not isinstance(reader, _Dependent)}
     dependent = {name: (place, reader.validator) for name, (place, reader) in every.items() if isinstance(reader, _Dependent)}
-    required = sum(part.default is MISSING and part.default_factory is MISSING for part in parts)  # they stand first in a dataclass
+    required = [name for name, place in places.items() if parts[place].default is MISSING and parts[place].default_factory is MISSING]
     absent = [None if part.default is MISSING else part.default for part in parts]
     made_anew = [(place, part.default_factory) for place, part in enumerate(parts) if part.default_factory is not MISSING]
     # A frozen dataclass sets its fields by name, which is most of what it takes to make one; here no line of Python runs for any of them.
@@ -69,8 +69,9 @@ def glance_at(model: type[Model]) -> Callable[[object], Model]:
                 values[rest][name] = _exact(value)
             else:
                 raise KeyError
-        if None in values[:required]:
-            raise KeyError
+        for name in required:
+            if name not in said:
+                raise KeyError
         for place, validator, value in awaiting:
             before = _Before(dict(zip(names, values, strict=True)))
             values[place] = validator(_exact(value), before)

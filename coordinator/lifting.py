@@ -11,6 +11,7 @@ from decimal import Decimal
 from math import gcd
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from coordinator.charter import Charter
@@ -278,7 +279,7 @@ class _Search:
     def _within(self) -> Iterator[Enough]:
         need = self.need
         if need.within_m is not None:
-            farther = self._of_need(replace(need, within_m=None))
+            farther = self._of_need(structs.replace(need, within_m=None))
             found = self._first(farther, self._metres(farther), need.within_m)
             if found:
                 yield self._told(
@@ -287,7 +288,7 @@ class _Search:
 
     def _offers_within(self) -> Iterator[Enough]:
         bound = {offer.ref: offer for offer in self.base.market.offers if offer.within_m is not None}
-        unbound = [replace(offer, within_m=None) for offer in bound.values()]
+        unbound = [structs.replace(offer, within_m=None) for offer in bound.values()]
         beyond = [(metres, offer.ref) for offer, metres in self._ways(unbound) if metres > (bound[offer.ref].within_m or 0)]
         for _, ref in sorted(beyond)[:OFFERS_TRIED]:
             found = self._offer_within(bound[ref])
@@ -300,7 +301,7 @@ class _Search:
 
     def _offer_within(self, offer: Stance) -> tuple[int, Ints] | None:
         """Return the least radius of an offer that is enough: what it gives to others nearer by may be so, as they let go of something."""
-        market = Market(self.network, self.layout.book, [replace(offer, within_m=None)], self.base.market.needs, self.log_us)
+        market = Market(self.network, self.layout.book, [structs.replace(offer, within_m=None)], self.base.market.needs, self.log_us)
         arcs = self._possible(self.base, market)
         return self._first(arcs, self._metres(arcs), offer.within_m or 0)
 
@@ -322,7 +323,7 @@ class _Search:
     def _end(self) -> Iterator[Enough]:
         need, offers = self.need, self.base.market.offers
         if need.end_us is not None:
-            arcs = self._of_need(replace(need, end_us=None))
+            arcs = self._of_need(structs.replace(need, end_us=None))
             begins = [max(self.log_us, offers[each].begin_us or self.log_us, need.begin_us or self.log_us) for each in arcs.offer.tolist()]
             found = self._first(arcs, np.array(begins, dtype=np.int64) + 1, need.end_us)
             if found:
@@ -331,7 +332,7 @@ class _Search:
     def _begin(self) -> Iterator[Enough]:
         need, offers = self.need, self.base.market.offers
         if need.begin_us is not None:
-            arcs = self._of_need(replace(need, begin_us=None))
+            arcs = self._of_need(structs.replace(need, begin_us=None))
             ends = [offers[each].end_us for each in arcs.offer.tolist()]
             before = np.array([-need.begin_us if end_us is None else 1 - end_us for end_us in ends], dtype=np.int64)
             found = self._first(arcs, before, -need.begin_us)  # The nearer to now, the later in order.

@@ -218,7 +218,7 @@ def _copied(names: dict[Any, object], copy: Callable[[Coordination, Any], None],
     return len(some)
 
 
-_STANCE = attrgetter(*(each.name for each in fields(Stance)))
+_STANCE = attrgetter(*Stance.__struct_fields__)
 _DEAL = attrgetter(*(each.name for each in fields(Deal) if each.init))
 
 

@@ -12,6 +12,8 @@ from fractions import Fraction
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from coordinator.charter import Charter
 from coordinator.ordering import Ordering
 from coordinator.places import Coordinates, Table, great_circle_m
@@ -106,8 +108,7 @@ def out_of_proportion(said: Signal | None) -> str | None:
     )
 
 
-@dataclass(slots=True)
-class Stance:
+class Stance(msgspec.Struct, gc=False):
     """One offer, capacity or need as it stands: what its agent said last, and what that agent has promised of it since."""
 
     ref: str

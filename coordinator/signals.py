@@ -528,11 +528,14 @@ def parse_event(line: bytes | str, *, strict_fields: bool = False, stamp_us: int
 def _event_of(record: object, readers: Mapping[str, Callable[[object], Signal]], stamp_us: int | None) -> Event:
     if not isinstance(record, dict):
         raise Refused(f"The line holds {shown(record)}; one CloudEvents object was expected: send it in {{ }}.")
-    kind = _read_kind(record)
-    source, name = _read_source(record, kind)
     try:
+        kind, source, name = _speaker(record["type"], record["source"])
+        if record["specversion"] != "1.0":
+            raise ValueError
         event_id, subject, time_us = read_once(record["id"]), read_once(record["subject"]), parse_instant(record["time"])
     except (Refused, KeyError, TypeError, ValueError):  # Looked at again, one by one, to say which of them is wrong.
+        kind = _read_kind(record)
+        source, name = _read_source(record, kind)
         event_id, subject, time_us = _read_field(record, "id"), _read_field(record, "subject"), _read_time(record, "time")
     told_us = None if record.get("logtime") is None else _read_time(record, "logtime")
     logtime_us = told_us if stamp_us is None else stamp_us
@@ -642,6 +645,12 @@ def _read_source(record: dict[str, object], kind: str) -> tuple[str, str]:
 
 
 @lru_cache(maxsize=1 << 16)  # the same speakers come again and again, and share their strings
+def _speaker(stated: str, source: str) -> tuple[str, str, str]:
+    """Return which kind an event of this type is, its source and the name in that; KeyError or Refused, and it says nothing."""
+    kind = _KIND_OF_TYPE[stated]
+    return kind, *_checked_source(source, "coordinator" if kind in OWN_KINDS else "agent")
+
+
 def _checked_source(source: str, speaker: str) -> tuple[str, str]:
     role, _, name = source.partition(":")
     if role not in ("agent", "coordinator"):

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coordinator.network import Network
-from coordinator.replaying import Said, digest, in_told_order
+from coordinator.replaying import Said, digest, in_told_order, summarise
 from coordinator.signals import parse_event
 from tests.support.desk import Desk
-from tests.support.events import answer, ledger, need, offer, proposal, retracted, tick
+from tests.support.events import answer, ledger, need, offer, proposal, retracted, tick, withdraw
 
 SIGNALS = [offer("a", 9, at=1), need("b", 9, at=1)]
 
@@ -103,3 +103,17 @@ def test_a_network_without_events_has_no_needs_to_meet():
     desk = Desk()
     assert isinstance(desk.core.network, Network)
     assert desk.core.network.stances == {}
+
+
+@pytest.mark.parametrize(
+    ("words", "offers"),
+    [
+        pytest.param([offer("a", 9, at=1), withdraw("offer", "a", "o", at=2)], 1, id="it stood until it was withdrawn"),
+        pytest.param([withdraw("offer", "a", "o", at=2), offer("a", 9, at=1)], 0, id="it came after its withdrawal and never stood"),
+    ],
+)
+def test_signals_that_ever_stood_are_counted(words, offers):
+    desk = Desk(*words)
+    told = summarise(desk.core.network, desk.core.book, [], events=2, refused=0)
+    assert told["offers"] == offers
+    assert [row["offered"] for row in told["resources"].values()] == [9] * offers
