@@ -4,7 +4,8 @@ What others read in those streams stands already by its turn; read twice, it is 
 a time, so that a proposal and its end come there in this order where one writer decides both, and what may be lost is handed over again
 only once its writer has looked at whether it is still the one to do so. Between writers the order is not kept: the end may stand before
 the proposal where another decided it that shares the work, or that took over since the first one looked, and where the client still
-holds what was given up. By the turns such a proposal has ended; only who goes by the last record of a key takes it for open.
+holds what was given up. Who takes over what another left puts what was decided since of the same proposals behind it once more, as far as
+that stands there by then. By the turns such a proposal has ended; only who goes by the last record of a key takes it for open.
 """
 
 from collections import deque
@@ -79,7 +80,7 @@ class Outbox:
         self.underway, self.settled = [], self._departed[0]
 
     def settle(self, read: Callable[[tuple[str, ...], Place], Iterator[Record]]) -> None:
-        """Have what others left wait here, but for what stands in the streams already."""
+        """Have what others left wait here, but for what stands in the streams already; and behind it what was decided since of the same."""
         if not self._inherited:
             return
         begins: dict[str, int] | None = None
@@ -87,8 +88,15 @@ class Outbox:
             offsets = dict(owed.published.offsets)
             begins = offsets if begins is None else {name: min(offset, offsets[name]) for name, offset in begins.items() if name in offsets}
         begin = Place(tuple(sorted((begins or {}).items()))) if begins else START
-        known = {_id(record.entry.event) for record in read((PROPOSAL, LEDGER), begin)}
-        self.waiting.extend(entry for owed in self._inherited for entry in owed.entries if _id(entry.event) not in known)
+        known = {_id(record.entry.event): record.entry for record in read((PROPOSAL, LEDGER), begin)}
+        left = [entry for owed in self._inherited for entry in owed.entries if _id(entry.event) not in known]
+        since: dict[str, int] = {}  # the turn before which all that stands of a proposal may stay as it is
+        for entry in left:
+            if entry.stream == PROPOSAL:
+                since[entry.key] = min(_turn(entry), since.get(entry.key, _turn(entry)))
+        handed_over = known | {_id(entry.event): entry for entry in self.underway}
+        again = [one for one in handed_over.values() if one.stream == PROPOSAL and one.key in since and _turn(one) > since[one.key]]
+        self.waiting = sorted((*left, *again, *self.waiting), key=_turn)
         self._inherited = []
 
     def _leave(self, writer: str, standing: Standing) -> None:
@@ -109,8 +117,19 @@ class Outbox:
 
 def _id(line: bytes) -> object:
     """Return what tells an event from others; None where that cannot be read."""
+    record = _record(line)
+    return (record.get("source"), record.get("id")) if record else None
+
+
+def _turn(entry: Entry) -> int:
+    """Return which of all turns decided what others read; 0 where that is not told, as by what is none of ours."""
+    told = _record(entry.event).get("turn")
+    return told if type(told) is int else 0
+
+
+def _record(line: bytes) -> dict[str, object]:
     try:
         record = read_json(line)
     except Refused:
-        return None
-    return (record.get("source"), record.get("id")) if isinstance(record, dict) else None
+        return {}
+    return record if isinstance(record, dict) else {}

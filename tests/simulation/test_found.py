@@ -140,6 +140,23 @@ def test_what_may_stand_already_is_looked_for_from_where_the_streams_were_when_i
     assert outbox.waiting == []
 
 
+@pytest.mark.parametrize("arrived", [True, False], ids=["stands", "is on its way"])
+def test_what_was_decided_since_of_a_proposal_comes_again_behind_what_another_left_of_it(arrived):
+    """Else who goes by the last record of a key takes a proposal for open that has ended."""
+    outbox, partition = Outbox("one"), f"{SIGNAL}/3"
+    made, ended = (Entry(PROPOSAL, "p", event_json("proposal", "coordinator:main", "p", time_us, None)) for time_us in (1, 2))
+    outbox.note(Standing(Turn("other", 1, {partition: Taking(1, 0, 0)}), 2), [made])
+    outbox.note(Standing(Turn("one", 1, {f"{SIGNAL}/4": Taking(1, 0, 0)}), 3), [ended])
+    [end] = outbox.depart(1)
+    rows = [Record(end, f"{PROPOSAL}/0/5", 1)]
+    if arrived:
+        outbox.arrived(rows)
+    outbox.note(Standing(Turn("one", 2, claims=(partition,), epoch=2), 4, relieved=("other",)), [])
+    outbox.settle(lambda streams, place: iter(rows if arrived else []))
+    assert [json.loads(entry.event)["turn"] for entry in outbox.waiting] == [2, 3]
+    assert outbox.waiting[1] == end
+
+
 class Unheard:
     """Entries that arrive, and nobody is told so."""
 
