@@ -462,9 +462,7 @@ class Field:
 
         def come() -> None:
             node = self._engine.new_node(self._layout, self._kernel.CLAIM)
-            margin = self._scale.margin
-            worth = self._scale.worth * ((self._levels + 2 * margin) * (3 - tier) + margin + self._levels)
-            self._engine.fill_claim(self._layout, node, worth, received, rise, run)
+            self._kernel.fill_claim(self._layout.net, node, self._first_worth(tier), received, rise, run)
             for column, value in ((self._tier, tier), (self._rise, rise), (self._run, run), (self._sole, -1), (self._claim_node, node)):
                 column.add(value)
 
@@ -557,11 +555,10 @@ class Field:
             return False
         if not all(column.holds(more) for columns, more in coming for column in columns):
             return False
-        margin, layout = self._scale.margin, self._layout
-        worth = self._scale.worth * ((self._levels + 2 * margin) * (3 - tier) + margin + self._levels)
+        layout = self._layout
         event = _empty(len(claim)), _empty(len(claim)), _empty(len(claim))
         nodes = np.sort(self._claim_node.values[claim[claim < counts[2]]])
-        come = worth, received, rise, run, claim, demand, supply, event, nodes
+        come = self._first_worth(tier), received, rise, run, claim, demand, supply, event, nodes
         done, how = self._kernel.admit(layout.net, self._nodes_known(), (*counts, layout.nodes, layout.arcs), *come)
         if done < 0:
             return False
@@ -834,6 +831,11 @@ class Field:
         yield from self._laying_out(problem, pinned, scale)
         del problem, pinned
         yield from let_go(before)
+
+    def _first_worth(self, tier: Any) -> Any:
+        """Return what a unit on the first level is worth to a claim of a tier, or to claims of tiers (C,)."""
+        margin = self._scale.margin
+        return self._scale.worth * ((self._levels + 2 * margin) * (3 - tier) + margin + self._levels)
 
     def _scale_for(self, offers: int, needs: int, farthest: int) -> "_Scale":
         """Return what a step of urgency is to weigh for so many ends and efforts up to the farthest, with headroom. Raises `TooLarge`."""

@@ -50,6 +50,7 @@ __all__ = [
     "count_needs",
     "count_tiers",
     "detach_all",
+    "fill_claim",
     "fill_claims",
     "fill_needs",
     "fill_offers",
@@ -61,6 +62,7 @@ __all__ = [
     "make_ways",
     "more_places",
     "near_order",
+    "new_node",
     "note_ends",
     "number_claims",
     "order_needs",
@@ -446,7 +448,7 @@ def more_places(net: Network, nodes: Ints, offset: int) -> int:
 
 @lean
 def attach(net: Network, a: int, tail: int, head: int, cost: int, most: int) -> None:
-    """Add an arc without flow. `unslack` has to follow. The pool must have space for both ends' places, twice over."""
+    """Add an arc without flow. `unslack` has to follow. The pool must have the space that `more_places` tells of both ends."""
     span = net.span
     _make_space(net, tail, 0)
     _make_space(net, head, INTO)
@@ -1473,7 +1475,7 @@ class Listed(NamedTuple):
 
 @lean
 def prove(net: Network, nodes: Nodes, offers: Ints, needs: Ints, claims: Ints) -> None:
-    """Write pressures of all offers, needs and claims that prove the flow optimal, mostly not the least that do."""
+    """Write pressures of all offers (M,), needs (N,) and claims (K,) that prove the flow optimal, mostly not the least that do."""
     for i in range(len(offers)):
         offers[i] = net.node[nodes.offer[i], PRESSURE]
     for k in range(len(claims)):
@@ -1537,7 +1539,8 @@ def _has_room(net: Network, rows: int, lines: int, arcs: int, places: int) -> bo
 
 
 @inner
-def _new_node(net: Network, u: int, kind: int) -> None:
+def new_node(net: Network, u: int, kind: int) -> None:
+    """Make a spare row a node without arcs, units or worth."""
     for column in range(4):
         net.node[u, column] = 0
     for column in range(8):
@@ -1547,6 +1550,18 @@ def _new_node(net: Network, u: int, kind: int) -> None:
     net.space[u, 1] = 0
     net.gate[u, KIND] = kind
     net.edge[u, HINT] = -1
+    refresh(net, u)
+
+
+@inner
+def fill_claim(net: Network, u: int, worth: int, received: int, rise: int, run: int) -> None:
+    """Give the new node of a claim its staircase; `worth` is that of a unit on the first level."""
+    net.gate[u, LIMIT] = LARGEST_FLOW
+    net.gate[u, WORTH] = worth
+    net.gate[u, SEEN] = received
+    climb_by(net, u, rise, run)
+    refresh(net, u)
+    net.node[u, PRESSURE] = net.edge[u, GIVE]
 
 
 @lean
@@ -1566,39 +1581,35 @@ def admit(
 ) -> tuple[int, int]:
     """Give new claims, needs of claims and offers their nodes, none of them with arcs, and settle; return what `happen` does.
 
-    `counts` are the offers, needs, claims, nodes and arcs there are; ``known`` the nodes of those claims of the needs that were there
-    before, in order. What happens to needs is written to `event`. Where there is no room, nothing changed, and less than none is done.
+    ``counts`` are the offers, needs, claims, nodes and arcs there are. Of claims (C,) told is what a unit on the first level is worth, what
+    they received, their rises and runs; of needs (D,) their claims and what they ask for, which is written to ``event``, (D,) each, as
+    `happen` takes it; of offers (E,) what they have. ``known`` are the nodes of those of the needs' claims that were there before, in
+    order, each as often as a need is its. Where there is no room, nothing changed, and less than none is done.
     """
     offers, needs, claims, node, row = counts
     for x in range(len(claim)):
         if claim[x] < claims and nodes.sole[claim[x]] >= 0:
             return -1, AT_REST  # Such a claim has no node of its own yet.
-    # A new node takes no more than so many for each arc: twice the space of 4, 8, 16 and so on is less.
+    # An arc takes no more than `LEAST_SPACE` at an end that is new, be it one of many there: 4 are had for the first, 8 more for the fifth.
     places = LEAST_SPACE * (2 * len(claim) - len(known)) + more_places(net, known, INTO)
     more = len(worth) + len(claim) + len(supply)
     if not _has_room(net, node + more, row + len(claim), len(claim), places):
         return -1, AT_REST
     for x in range(len(worth)):
-        _new_node(net, node, CLAIM)
-        net.gate[node, LIMIT] = LARGEST_FLOW
-        net.gate[node, WORTH] = worth[x]
-        net.gate[node, SEEN] = received[x]
-        climb_by(net, node, rise[x], run[x])
-        refresh(net, node)
-        net.node[node, PRESSURE] = net.edge[node, GIVE]
+        new_node(net, node, CLAIM)
+        fill_claim(net, node, worth[x], received[x], rise[x], run[x])
         nodes.claim_node[claims + x] = node
         nodes.sole[claims + x] = -1
         node += 1
     for x in range(len(claim)):
-        _new_node(net, node, NEED)
-        refresh(net, node)
+        new_node(net, node, NEED)
         attach(net, row, node, nodes.claim_node[claim[x]], 0, 0)
         nodes.need[needs + x], nodes.way[needs + x], nodes.claim[needs + x] = node, row, claim[x]
         event[0][x], event[1][x], event[2][x] = node, row, demand[x]
         node += 1
         row += 1
     for x in range(len(supply)):
-        _new_node(net, node, OFFER)
+        new_node(net, node, OFFER)
         net.gate[node, LIMIT] = supply[x]
         net.gate[node, UNITS] = supply[x]
         press_offer(net, node)
@@ -1620,10 +1631,11 @@ def join_all(
     tails: Ints,
     heads: Ints,
 ) -> int:
-    """Add arcs at the next positions, as `attach_all` does, and settle; return what that ends with. At rest, `unclip_all` was done.
+    """Add arcs (A,) at the next positions, as `attach_all` does, and settle; return what that ends with. At rest, `unclip_all` was done.
 
-    `counts` are the nodes, the rows of arcs and the positions of arcs there are; ``tails`` and ``heads`` the nodes of the offers and of the
-    needs, each in order. Where there is no room, nothing changed, and -1 comes.
+    ``counts`` are the nodes, the rows of arcs and the positions of arcs there are. Of each arc told are its offer and its need, its effort
+    and its limit; ``tails`` and ``heads`` (A,) are the nodes of the offers and of the needs, each in order. Where there is no room, nothing
+    changed, and -1 comes.
     """
     used, row, arc = counts
     places = more_places(net, tails, 0) + more_places(net, heads, INTO)

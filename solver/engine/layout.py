@@ -20,7 +20,6 @@ __all__ = [
     "claim_pressures",
     "drop_arc",
     "dropping",
-    "fill_claim",
     "happen",
     "lay_out",
     "laying_out",
@@ -316,22 +315,10 @@ def _moving(layout: Layout, lengths: dict[str, int]) -> Passes[None]:
 
 def new_node(layout: Layout, kind: int) -> int:
     """Return a further node without arcs, units or worth. `making_room` comes before."""
-    node, net = layout.nodes, layout.net
+    node = layout.nodes
     layout.nodes += 1
-    for table in (net.node, net.edge, net.space, net.gate):
-        table[node] = 0
-    net.gate[node, kernel.KIND] = kind
-    net.edge[node, kernel.HINT] = -1
-    kernel.refresh(net, node)
+    kernel.new_node(layout.net, node, kind)
     return node
-
-
-def fill_claim(layout: Layout, node: int, worth: int, received: int, rise: int, run: int) -> None:
-    """Give a claim's node its staircase; ``worth`` is that of a unit on the first level."""
-    layout.net.gate[node] = (0, kernel.LARGEST_FLOW, worth, received, rise, run, 0, kernel.CLAIM)
-    kernel.climb_by(layout.net, node, rise, run)
-    kernel.refresh(layout.net, node)
-    layout.net.node[node, kernel.PRESSURE] = layout.net.edge[node, kernel.GIVE]
 
 
 def new_arc(layout: Layout, tail: int, head: int, cost: int, most: int) -> int:
