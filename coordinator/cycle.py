@@ -207,14 +207,17 @@ class Coordination:
             self._propose(draft)
         self._planned = self._planned or bool(revision.proposed)
 
-    def revision(self, mine: Mine | None = None) -> Revision:
-        """Plan now, only the markets that are `mine` where that is told; return how the unanswered proposals in them have to change."""
+    def revision(self, mine: Mine | None = None, at_most: int | None = None) -> Revision:
+        """Plan now, only the markets that are `mine` where that is told; return how the unanswered proposals in them have to change.
+
+        Of many markets in question `at_most` so many are planned, and the next revisions go on; where things are made all at once.
+        """
         making = self.production.is_wanted and (mine is None or mine(MAKING))
         # Where others plan too, what they proposed or took back changes what is left to make.
         anew = self._is_to_be_made_anew() or (mine is not None and (bool(self.book.moved) or self.production.has_unsaid()))
         making = making and (anew or self.production.has_news)
         planner = self.planner
-        moved = planner.plan(self.log_us, mine)
+        moved = planner.plan(self.log_us, mine, None if self.production.is_wanted else at_most)
         self._cycle_us = self.log_us
         if not (moved or making or self.book.moved):
             return Revision([], [])
@@ -222,7 +225,8 @@ class Coordination:
         if making:
             made = self.production.plan(planner.parts(), self.log_us, others_plan=mine is not None, anew=anew)
             self._made_us, self._made_of = self.log_us, self.network.recipes_said
-        return revise(self.network, self.book, planner.partners, planner.told, self.log_us, speaking_of(self.network, mine), made)
+        is_planned, awaits = speaking_of(self.network, mine), planner.awaits if planner.leaves_some else None
+        return revise(self.network, self.book, planner.partners, planner.told, self.log_us, is_planned, made, awaits)
 
     def _is_to_be_made_anew(self) -> bool:
         """Whether anything moved that a plan of making rests on, or a day passed since the last."""

@@ -34,8 +34,11 @@ class Partners:
             mine[refs] = part
         for refs, part in gone.items():
             pair = part.offer.agent, part.need.agent
-            del self._parts[pair][refs]
-            if not self._parts[pair]:
+            mine = self._parts.get(pair, {})
+            if mine.get(refs) is not part:
+                continue  # Another market, planned before, has it: both signals went there.
+            del mine[refs]
+            if not mine:
                 del self._parts[pair]
             self._note(part)
 
@@ -55,12 +58,12 @@ class Partners:
         come = [pair for pair, terms in self._awaited.items() if pair not in self._moved and book.is_proposed(pair, terms)]
         return sorted((self._moved | book.moved | self._awaited.keys()).difference(come))
 
-    def looked_at(self, book: Book, unlike: Mapping[Pair, Set[Terms]]) -> None:
-        """Note that all that moved was looked at.
+    def looked_at(self, book: Book, unlike: Mapping[Pair, Set[Terms]], later: Iterable[Pair] = ()) -> None:
+        """Note that all that moved was looked at, but for the pairs that will be `later`.
 
         What is `unlike` the book, each pair with all that it is to be proposed now, is looked at again unless the book then has just that.
         """
-        self._moved, self._awaited, book.moved = set(), dict(unlike), set()
+        self._moved, self._awaited, book.moved = set(later), dict(unlike), set()
 
     def _note(self, part: Part) -> None:
         if self._moved is not None:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from coordinator.commitments import Book, Deal
+from coordinator.commitments import Book, Deal, Pair
 from coordinator.markets import KeptMarket, again_us, check
 from coordinator.matching import Group, Hidden, Market, groups
 from coordinator.network import Network, Stance, Thing
@@ -67,14 +67,27 @@ class Planner:
     _market_of: dict[Thing, Group] = field(default_factory=dict)  # by the names of what stands in it, as said
     _group_of: dict[Thing, Group] = field(default_factory=dict)  # by its canonical things
     _due: set[Group] = field(default_factory=set)  # markets in question, until they are planned
+    _rest: set[Group] = field(default_factory=set)  # of this cycle, those that are yet to be planned
+    _left: set[Group] = field(default_factory=set)  # with them, those that came into question meanwhile
     _is_shared: bool = False  # whether others planned some markets the last time
     _names_seen: int = -1  # `Network.names_moved` when markets were last looked for
     _again: list[tuple[int, Group]] = field(default_factory=list)  # when time alone puts a market in question, the next one first
 
-    def plan(self, log_us: int, mine: Mine | None = None) -> bool:
+    @property
+    def goes_on(self) -> bool:
+        """Whether the last plan left some markets to the next."""
+        return bool(self._rest)
+
+    @property
+    def leaves_some(self) -> bool:
+        """Whether the plan of some markets here is in question still."""
+        return bool(self._left)
+
+    def plan(self, log_us: int, mine: Mine | None = None, at_most: int | None = None) -> bool:
         """Find the plan that is best now; return whether anything of it was planned anew since the last.
 
-        Where it is told which markets are `mine`, all others are left to who plans them.
+        Where it is told which markets are `mine`, all others are left to who plans them. Of more than `at_most` markets in question the
+        rest is left to the next plans: they take those first, and then only what came into question meanwhile.
         """
         moved = self._moved()
         regrouped = self._group()
@@ -83,7 +96,7 @@ class Planner:
             self._due.update(key for key in self._markets if key not in self.solved)
         else:
             gone = []
-        stale = self._stale(moved, log_us, mine)
+        stale = self._some_of(self._stale(moved, log_us, mine), at_most)
         if mine is not None or self._is_shared:
             if gone or not self.solved.keys() >= set(stale):
                 self.partners.look_everywhere()  # Others may have proposed something in markets that come or go here.
@@ -109,12 +122,15 @@ class Planner:
         self.partners.replace(before, after)  # At once: a pair may have gone from one market to another.
         if len(self._again) > 2 * len(self.solved) + 64:  # Most of them were put off since.
             self._again = sorted((each.again_us, key) for key, each in self.solved.items() if each.again_us is not None)
-        if self.book.has_limits:
-            for ref in sorted(set[str]().union(*self.network.changed.values())):
-                self.book.forget_limits(ref)  # Every market has seen them by now.
-        self.network.changed.clear()
-        self.network.changed_everywhere = False
+        self._forget_changes()
         return bool(stale or gone)
+
+    def awaits(self, pair: Pair) -> bool:
+        """Whether what a pair exchanges, or was proposed, is in a market whose plan is still in question."""
+        canonical, stances = self.network.canonical, self.network.stances
+        things = {part.need.thing for part in self.partners.parts_of(pair)}
+        things.update(stances[line.need].thing for deal in self.book.unanswered(pair) for line in deal.lines)
+        return any(self._group_of.get(canonical(thing)) in self._left for thing in things)
 
     def kept(self) -> set[Group]:
         """Return the markets whose optimum is followed from cycle to cycle: none of a moment, which has no plans."""
@@ -194,6 +210,25 @@ class Planner:
         due.update(self._markets if self.network.changed_everywhere else filter(None, map(self._group_of.get, moved)))
         self._due = {key for key in due if key in self._markets}
         return sorted(key for key in self._due if self._is_here(key, mine))
+
+    def _some_of(self, stale: Sequence[Group], at_most: int | None) -> Sequence[Group]:
+        """Return which of the markets in question are planned now, and note which are left; all of them where anything may have moved."""
+        first = [key for key in stale if key in self._rest] or stale
+        if at_most is None or self.network.changed_everywhere:
+            first, at_most = stale, len(stale)
+        chosen, self._rest = first[:at_most], set(first[at_most:])
+        self._left = set(stale).difference(chosen)
+        return chosen
+
+    def _forget_changes(self) -> None:
+        """Forget what changed, but for the markets that are yet to see it."""
+        network = self.network
+        seen = [said for said in network.changed if self._group_of.get(network.canonical(said)) not in self._left]
+        refs = set[str]().union(*map(network.changed.pop, seen))
+        if self.book.has_limits:
+            for ref in sorted(refs.difference(*network.changed.values())):
+                self.book.forget_limits(ref)  # Every market has seen them by now.
+        network.changed_everywhere = False
 
     def _follow(self, key: Group, moved: Mapping[Thing, set[str]], log_us: int) -> Solved | None:
         """Return a market's answer after what changed, if its optimum was kept and can be followed."""

@@ -55,18 +55,23 @@ def revise(
     log_us: int,
     is_planned: Callable[[Deal], bool] | None = None,
     made: Made | None = None,
+    awaits: Callable[[Pair], bool] | None = None,
 ) -> Revision:
     """Return how the unanswered proposals have to change to become this plan; those already in it stay as they are.
 
     Only pairs that moved since the last revision are looked at. `told` gives parts their levels and pressures of now. Where the plan is of
     some markets only, `is_planned` tells the deals that speak of those; the others are left alone. `made` is the plan of making; None
-    leaves the trees that wait as they are.
+    leaves the trees that wait as they are. Pairs of which `awaits` says that their plan is still in question are looked at the next time.
     """
     drafting = _Drafting(network, log_us)
     retracted: dict[str, None] = {}
     new: list[list[Part]] = []
     unlike: dict[Pair, frozenset[Terms]] = {}
+    later: list[Pair] = []
     for pair in plan.moved(book):
+        if awaits is not None and awaits(pair):
+            later.append(pair)
+            continue
         mine, unanswered = plan.parts_of(pair), book.unanswered(pair)
         if is_planned is not None:
             unanswered = [deal for deal in unanswered if is_planned(deal)]
@@ -79,7 +84,7 @@ def revise(
         new += wanted.values()
         if over or wanted:
             unlike[pair] = terms
-    plan.looked_at(book, unlike)
+    plan.looked_at(book, unlike, later)
     now = iter(told([part for some in new for part in some]))
     drafts = [drafting.draft([next(now) for _ in some]) for some in new]
     if made is not None:

@@ -101,6 +101,10 @@ class _Stopping(Exception):
 class KafkaService(Service):
     """The coordinator behind ``serve --kafka``. `ended` says why it ended by itself, where it did: then it never goes on."""
 
+    # So many are planned before what came of them is told and what was said meanwhile is taken; the next turns of the cycle plan the
+    # others. A turn more costs an answer of Kafka, as long as it takes to plan a few of them.
+    markets_a_turn = 16
+
     def __init__(
         self,
         bootstrap: str,
@@ -465,11 +469,14 @@ class KafkaService(Service):
         if lines or not (self._caught_up and self._may_plan):
             return lines  # a plan rests on verdicts that stand
         prompt = self._ticked and coordination.awaits_first_plan
-        if not prompt and not (self._heard_since_plan and coordination.cycle_is_due(self._planned_us)):
+        goes_on = coordination.planner.goes_on
+        if not goes_on and not prompt and not (self._heard_since_plan and coordination.cycle_is_due(self._planned_us)):
             return []
         with self._deciding():
-            self._planned_us, self._ticked, self._heard_since_plan = coordination.log_us, False, False
-            said = planned(coordination, None if acting == ALL else lambda thing: _partition("/".join(thing)) in acting)
+            if not goes_on:
+                self._planned_us, self._ticked, self._heard_since_plan = coordination.log_us, False, False
+            is_mine = None if acting == ALL else lambda thing: _partition("/".join(thing)) in acting
+            said = planned(coordination, is_mine, self.markets_a_turn)
         self._own = {each.line: each.event for each in said}
         return [each.line for each in said]
 

@@ -173,10 +173,10 @@ class TimedCoordination(Coordination):
         self.timeline.take(sample_of(self))
         self.sampling_s += time.monotonic() - began_s
 
-    def revision(self, mine: Mine | None = None) -> Revision:
+    def revision(self, mine: Mine | None = None, at_most: int | None = None) -> Revision:
         """Plan now."""
         began_s = time.monotonic()
-        revision = super().revision(mine)
+        revision = super().revision(mine, at_most)
         self.cycle_ended_s = time.monotonic()
         self.planning_s += self.cycle_ended_s - began_s
         self.cycles += 1

@@ -32,11 +32,12 @@ class Compared(Planner):
         super().__init__(*args, **keeping)
         self.medians: dict[Any, Any] = {}  # found by those that plan from nothing, of nothing that is kept
 
-    def plan(self, log_us: int, mine: Mine | None = None) -> bool:
+    def plan(self, log_us: int, mine: Mine | None = None, at_most: int | None = None) -> bool:
         """Plan twice on the same state."""
         fields = {key: answer.kept for key, answer in self.solved.items() if answer.kept is not None}
-        moved = super().plan(log_us, mine)
+        moved = super().plan(log_us, mine, at_most)
         if moved:
+            assert not self.leaves_some
             Compared.followed += sum(self.solved[key].kept is kept for key, kept in fields.items() if key in self.solved)
             fresh = Planner(self.network, self.book, keep_pairs=NEVER_KEPT, _portions=self.medians)
             fresh.plan(log_us, mine)

@@ -1,11 +1,14 @@
 """Whoever looks only at the pairs that moved finds all that a look at every pair would."""
 
+from collections import Counter
 from dataclasses import replace
 from random import Random
 from typing import Any
 
 import pytest
 
+from coordinator.commitments import Terms
+from coordinator.deciding import obey, planned
 from coordinator.planning import Planner
 from coordinator.proposals import revise
 from tests.support.desk import Desk
@@ -59,6 +62,80 @@ def test_after_a_cycle_every_pair_is_proposed_what_the_plan_has_for_it(seed, kep
         if step % 4 == 0:  # Not after each, for a look at every pair would mend what the next cycles miss.
             assert asked_anew(desk) == []
     assert proposed > 40
+
+
+def plan_some(desk: Desk) -> bool:
+    """Plan one market and propose what came of it, where that is known; return whether others of this cycle are left."""
+    for said in planned(desk.core, at_most=1):
+        obey(desk.core, said.event, said.line)  # which raises where it does not hold
+    return desk.core.planner.goes_on
+
+
+def proposed(desk: Desk) -> set[Terms]:
+    return {deal.terms for deal in desk.open}
+
+
+def worth(planner: Planner) -> tuple[Counter[int], int]:
+    """Units by tier, and effort: what every optimum has in common."""
+    parts = planner.parts()
+    units = Counter[int]()
+    for part in parts:
+        units[part.tier_used] += part.grains
+    return units, sum(part.grains * part.distance_m for part in parts)
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["solved anew", "kept"])
+@pytest.mark.parametrize("seed", range(3))
+def test_markets_planned_one_by_one_come_to_what_all_at_once_come_to(seed, kept):
+    """Pairs exchange several things, signals go from one thing to another, things come to stand for one another."""
+    desks = [Desk(proposal_seconds=60 * 3600, fairness="off") for _ in range(2)]
+    for desk in desks:
+        desk.core.planner = Planner(desk.core.network, desk.core.book, keep_pairs=0 if kept else 10**9, keep_after=0)
+    whole, in_parts = desks
+    draws = [Random(seed), Random(seed)]
+    times_left = 0
+    for step in range(60):
+        for desk, draw in zip(desks, draws, strict=True):
+            for each in range(3):
+                life(draw, desk, 6 * step + each)
+        whole.cycle()
+        while plan_some(in_parts):
+            times_left += 1
+        assert proposed(in_parts) == proposed(whole)
+        assert asked_anew(in_parts) == []
+    assert times_left > 5
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["solved anew", "kept"])
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_said_between_markets_planned_one_by_one_is_planned_after_them(seed, kept):
+    draw, desk = Random(seed), Desk(proposal_seconds=60 * 3600, fairness="off")
+    core = desk.core
+    core.planner = Planner(core.network, core.book, keep_pairs=0 if kept else 10**9, keep_after=0)
+    times_left = 0
+    for step in range(80):
+        for each in range(4):
+            life(draw, desk, 6 * step + each)
+        times_left += plan_some(desk)
+        if step % 10 == 9:
+            while core.planner.leaves_some:
+                plan_some(desk)
+            fresh = Planner(core.network, core.book)
+            fresh.plan(core.log_us)
+            assert worth(core.planner) == worth(fresh)
+            assert asked_anew(desk) == []
+    assert times_left > 5
+
+
+def test_a_signal_that_went_to_a_market_planned_before_is_not_lost_by_the_one_it_left():
+    here = {"place": {"lat": 1, "long": 1}}
+    desk = Desk(*(say(name, 5, "mask", subject="s", **here) for name, say in (("a", offer), ("b", need))))
+    desk.cycle()
+    desk.take(*(say(name, 5, "gown", subject="s", at=1, **here) for name, say in (("a", offer), ("b", need))))
+    while plan_some(desk):
+        pass
+    assert [line.resource for deal in desk.open for line in deal.lines] == ["gown"]
+    assert asked_anew(desk) == []
 
 
 def test_what_somebody_else_proposed_meanwhile_is_taken_back():

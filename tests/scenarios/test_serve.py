@@ -150,7 +150,7 @@ from coordinator.adapters.service import TimedCoordination
 from coordinator.cli import main
 from coordinator.proposals import Revision
 
-def plan(self, mine=None):
+def plan(self, mine=None, at_most=None):
     if "maker-9" in self.network.agents:
         print("planning", flush=True)
         threading.Event().wait()

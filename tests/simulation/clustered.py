@@ -41,7 +41,9 @@ SOLVED_BY_THE_REAL_ONE = 10  # of so many seeds one plans with the product's own
 
 
 class SimulatedKafkaService(KafkaService):
-    """The product's service; only its planner is another's, mostly."""
+    """The product's service; only its planner is another's, mostly; the product's own plans one market a turn."""
+
+    markets_a_turn = 1
 
     def __init__(self, *arguments: Any, hasty: bool, **more: Any) -> None:
         self._hasty = hasty

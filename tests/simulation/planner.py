@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from coordinator.commitments import Book
+from coordinator.commitments import Book, Pair
 from coordinator.limits import lacking
 from coordinator.matching import groups
 from coordinator.network import Network, Stance, Thing
@@ -27,6 +27,8 @@ Action = Literal["transfer", "consume", "use"]
 class HastyPlanner:
     """Has the methods of a planner that a coordination calls."""
 
+    goes_on = leaves_some = False
+
     def __init__(self, network: Network, book: Book) -> None:
         self.network, self.book = network, book
         self.partners = Partners()
@@ -44,7 +46,11 @@ class HastyPlanner:
         """Return parts as they are."""
         return parts
 
-    def plan(self, log_us: int, mine: Mine | None = None) -> bool:
+    def awaits(self, pair: Pair) -> bool:
+        """Return no: all is planned at once."""
+        return False
+
+    def plan(self, log_us: int, mine: Mine | None = None, at_most: int | None = None) -> bool:
         """Plan some parts, of the markets that are `mine` where that is told; return whether anything moved."""
         if not self.network.changed and not self.network.changed_everywhere:
             return False

@@ -309,6 +309,19 @@ def plan(service: KafkaService, may: bool) -> None:
     service._may_plan = may
 
 
+def test_the_markets_of_one_cycle_are_told_turn_by_turn(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(KafkaService, "markets_a_turn", 1)
+    service = start()
+    speak_of_three_things(service)
+    before = service.status().turns["number"]
+    service.tick()
+    proposed(service, 3)
+    assert service.status().turns["number"] == before + 4  # the tick's, and one for each thing
+    told = state(service)
+    service.close()
+    assert state(start()) == told
+
+
 def test_a_turn_whose_parts_a_late_copy_came_between_is_written_again(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     service = start()
     speak_of_three_things(service)
