@@ -100,7 +100,8 @@ class Tree:
 def trees_of(layout: Layout, plan: ProductionPlan, dropped: Counter[str], too_small: set[str]) -> list[Tree]:
     """Return what a plan asks of its parties, in order of need; what cannot be proposed is counted in `dropped` by the reason.
 
-    Offers and capacities of which a tree would ask less than their minimum are added to `too_small`.
+    Offers and capacities of which a tree would ask less than their minimum are added to `too_small`; where there are none, a need that
+    would get less than its own.
     """
     drawing = _Drawing(layout, plan)
     found: list[Tree] = []
@@ -211,7 +212,11 @@ def _may_be_proposed(layout: Layout, tree: Tree, dropped: Counter[str], too_smal
     small = [ref for ref, grains in taken.items() if ref in network.stances and grains < network.stances[ref].minimum_grains]
     if small:
         dropped["parts smaller than an agent's minimum"] += 1
-        too_small.update(ref for ref in small if network.stances[ref].is_supply)
+        supplies = [ref for ref in small if network.stances[ref].is_supply]
+        too_small.update(supplies)
+        if not supplies:  # A need waits, that it may not keep others from what is made: the one that gets least of its minimum.
+            needs = [need for need in tree.needs if need.ref in small]
+            too_small.add(min(needs, key=lambda need: (Fraction(taken[need.ref], need.minimum_grains), need.ref)).ref)
     return not small
 
 

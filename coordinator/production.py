@@ -296,7 +296,7 @@ class Production:
                 mine = {ref: grains for ref, grains in left.items() if ref not in closed and ref not in too_small}
                 self._plan_some(made, used, still, mine, log_us, too_small, most_work=self._work if by_turns else None)
                 left = _without(left, made.trees[before:])
-                others = len(too_small) > small  # to be asked in the place of those who give no part so small
+                others = len(too_small) > small  # to be asked, or served, in the place of those who give or take no part so small
                 more = made.dropped[RESTING] > resting or others
                 if made.cut_short:
                     self._goes_on = True
@@ -336,6 +336,10 @@ class Production:
         guides: Guides | None = None,
         most_work: int | None = None,
     ) -> None:
+        enough = [need for need in needs if free.get(need.ref, 0) >= max(1, need.minimum_grains)]
+        if few := sum(need.ref in free for need in needs) - len(enough):
+            made.left_out["needs of which less is open than their minimum"] = few
+        needs = enough
         try:
             layout = lay_out(self.network, self.book, recipes, needs, free, log_us, extra) if needs and recipes else None
             if layout is None:

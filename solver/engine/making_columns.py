@@ -127,7 +127,7 @@ class _Master:
         self._asked, self._scale = asked, scale
         self._hours, self._capacity = in_steps(asked)
         self._program = pywraplp.Solver.CreateSolver("GLOP")
-        self._program.SetSolverSpecificParametersAsString("use_preprocessing: false")  # It would undo what is kept from the solve before.
+        self._narrowed = False  # since the last solve
         self._inf = self._program.infinity()
         self._lots = [self._program.Constraint(1, self._inf) for _ in range(lots)]
         self._makers = [self._program.Constraint(-self._inf, 1) for _ in range(makers)]
@@ -200,6 +200,7 @@ class _Master:
                 self._open[filling[0]] = False
                 self._free[lots] = False
                 self.fillings[filling].SetBounds(1, 1)
+        self._narrowed = True
         for filling, each in self.fillings.items():
             if each.lb() < 1 <= each.ub() and not (self._open[filling[0]] and self._free[list(filling[1:])].all()):
                 each.SetUb(0)
@@ -211,7 +212,14 @@ class _Master:
             self._effort.SetCoefficient(self._double[lot], -max(0.0, at - width))
 
     def _solve(self) -> tuple[float, Floats, Floats]:
-        """Return the effort, and the worths of lots and makers."""
+        """Return the effort, and the worths of lots and makers.
+
+        After settling, what was the best is out of bounds, but worths still hold: the dual method goes on from there. After new fillings it
+        is the other way round. Preprocessing would undo what is kept from the solve before.
+        """
+        dual = "true" if self._narrowed else "false"
+        self._program.SetSolverSpecificParametersAsString(f"use_preprocessing: false use_dual_simplex: {dual}")
+        self._narrowed = False
         if self._program.Solve() != pywraplp.Solver.OPTIMAL:
             raise EngineFault(f"a program of {len(self.fillings)} fillings, which always has an answer, was given none")
         self.work += (SOLVE_WORK + STEP_WORK * self._program.iterations()) * (len(self._lots) + len(self._makers))

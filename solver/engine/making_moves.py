@@ -48,6 +48,19 @@ class Standing(NamedTuple):
     toll: Floats  # (M,) of a grain too many, in effort
 
 
+class Near(NamedTuple):
+    """The K makers that each lot may go to, and which two of them but its own take the least for it as things stand."""
+
+    makers: Ints  # (N, K)
+    effort: Ints  # (N, K) of the lot there
+    hours: Ints  # (N, K)
+    lots: Ints  # (M, N) lots that may go to each maker, of which the first `has` count
+    has: Ints  # (M,) how many
+    known: NDArray[np.bool_]  # (N,) whether the rest holds
+    least: Floats  # (N, 2) effort and tolls
+    to: Ints  # (N, 2) the maker of each
+
+
 def tolls(effort: Ints, hours: Ints, pressure: Floats) -> Floats:
     """Return (M,) tolls to begin with: what hours are pressed by, and where they are not, a part of what a grain takes on average."""
     toll: Floats = np.maximum(pressure, LEAST_TOLL * max(float(effort.mean()), 1.0) / max(float(hours.mean()), 1.0))
@@ -71,6 +84,7 @@ def moved(
     for lot in range(lots):
         enter(now, hours, lot, start[lot])
     best, fits, least = start.copy(), not any_over(now.left), effort_of(effort, start)
+    beside = side_by_side(effort, hours, near)
     draw = np.array([seed], dtype=np.uint64)
     slack = LEAST_GAIN * max(1.0, least / lots)
     waiting, waits = np.arange(lots), np.ones(lots, dtype=np.bool_)  # lots to be looked at: a ring
@@ -82,18 +96,18 @@ def moved(
             lot = waiting[first]
             first, many = (first + 1) % lots, many - 1
             waits[lot] = False
-            kind, to, other, on, looked = best_move(effort, hours, now, near, lot, slack)
+            kind, to, other, on, looked = best_move(effort, hours, now, beside, lot, slack)
             work -= looked
             if kind == STAY:
                 continue
             of = now.maker[lot]
             total += effort[to, lot] - effort[of, lot]
-            move(now, hours, lot, to)
+            move(now, beside, hours, lot, to)
             many = let_wait(now, of, waiting, waits, first, many)
             many = let_wait(now, to, waiting, waits, first, many)
             if kind != SHIFT:
                 total += effort[on, other] - effort[to, other]
-                move(now, hours, other, on)
+                move(now, beside, hours, other, on)
                 many = let_wait(now, on, waiting, waits, first, many)
             if (total < least or not fits) and not any_over(now.left):
                 best[:], fits, least = now.maker, True, total
@@ -106,7 +120,7 @@ def moved(
         else:
             for lot in range(lots):
                 if now.maker[lot] != was[lot]:
-                    move(now, hours, lot, was[lot])
+                    move(now, beside, hours, lot, was[lot])
             total = total_was
             while many:
                 waits[waiting[first]] = False
@@ -117,50 +131,94 @@ def moved(
                 now.toll[maker] = max(now.toll[maker] * pace.falls, toll[maker] / FARTHEST)
             elif now.left[maker] < 0:
                 now.toll[maker] = min(now.toll[maker] * pace.rises, toll[maker] * FARTHEST)
+            else:
+                continue
+            forget(beside, maker)
         work -= lots
         for _ in range(pace.elsewhere):
             lot = below(draw, lots)
             of, to = now.maker[lot], near[lot, below(draw, near.shape[1])]
             if to != of:
                 total += effort[to, lot] - effort[of, lot]
-                move(now, hours, lot, to)
+                move(now, beside, hours, lot, to)
                 many = let_wait(now, of, waiting, waits, first, many)
                 many = let_wait(now, to, waiting, waits, first, many)
     return best, fits
 
 
 @compiled
-def best_move(effort: Ints, hours: Ints, now: Standing, near: Ints, lot: int, slack: float) -> tuple[int, int, int, int, int]:
+def side_by_side(effort: Ints, hours: Ints, near: Ints) -> Near:
+    (makers, lots), closest = effort.shape, near.shape[1]
+    efforts, long = np.zeros((lots, closest), dtype=np.int64), np.zeros((lots, closest), dtype=np.int64)
+    those, has = np.zeros((makers, lots), dtype=np.int64), np.zeros(makers, dtype=np.int64)
+    for lot in range(lots):
+        for choice in range(closest):
+            maker = near[lot, choice]
+            efforts[lot, choice], long[lot, choice] = effort[maker, lot], hours[maker, lot]
+            those[maker, has[maker]] = lot
+            has[maker] += 1
+    known, least, to = np.zeros(lots, dtype=np.bool_), np.zeros((lots, 2)), np.zeros((lots, 2), dtype=np.int64)
+    return Near(near, efforts, long, those, has, known, least, to)
+
+
+@compiled
+def best_move(effort: Ints, hours: Ints, now: Standing, near: Near, lot: int, slack: float) -> tuple[int, int, int, int, int]:
     """Return the move of a lot that gains most: its kind, where to, which other lot moves, where that goes, and the pairs looked at."""
     of, best = now.maker[lot], -slack
     kind, to, other, on, looked = STAY, -1, -1, -1, 0
+    closest, toll_of = near.makers.shape[1], now.toll[of]
     without = now.left[of] + hours[of, lot]
-    freed = now.toll[of] * (over(without) - over(now.left[of])) - effort[of, lot]
-    for each in range(near.shape[1]):
-        maker = near[lot, each]
+    over_without = over(without)
+    freed = toll_of * (over_without - over(now.left[of])) - effort[of, lot]
+    for each in range(closest):
+        maker = near.makers[lot, each]
         if maker == of:
             continue
-        with_it, before = now.left[maker] - hours[maker, lot], over(now.left[maker])
-        shift = effort[maker, lot] + now.toll[maker] * (over(with_it) - before)
-        if freed + shift < best:
-            best, kind, to = freed + shift, SHIFT, maker
+        toll, with_it, before = now.toll[maker], now.left[maker] - near.hours[lot, each], over(now.left[maker])
+        there = freed + near.effort[lot, each]
+        shift = there + toll * (over(with_it) - before)
+        if shift < best:
+            best, kind, to = shift, SHIFT, maker
         for row in range(now.has[maker]):
             gives = now.mine[maker, row]
-            gone = effort[maker, lot] - effort[maker, gives] + now.toll[maker] * (over(with_it + hours[maker, gives]) - before)
-            swap = gone + effort[of, gives] - effort[of, lot]
-            swap += now.toll[of] * (over(without - hours[of, gives]) - over(now.left[of]))
+            gone = there - effort[maker, gives] + toll * (over(with_it + hours[maker, gives]) - before)
+            # What this lot's maker gets in its place counts from where the lot has left it.
+            swap = gone + effort[of, gives] + toll_of * (over(without - hours[of, gives]) - over_without)
             if swap < best:
                 best, kind, to, other, on = swap, SWAP, maker, gives, of
-            for choice in range(near.shape[1]):
-                third = near[gives, choice]
-                if third in (maker, of):
-                    continue
-                chain = freed + gone + effort[third, gives]
-                chain += now.toll[third] * (over(now.left[third] - hours[third, gives]) - over(now.left[third]))
-                if chain < best:
-                    best, kind, to, other, on = chain, CHAIN, maker, gives, third
-        looked += 1 + now.has[maker] * (1 + near.shape[1])
+            if not near.known[gives]:
+                look_elsewhere(now, near, gives)
+            choice = 1 if near.to[gives, 0] == of else 0
+            chain = gone + near.least[gives, choice]
+            if chain < best:
+                best, kind, to, other, on = chain, CHAIN, maker, gives, near.to[gives, choice]
+        looked += 1 + now.has[maker] * (1 + closest)
     return kind, to, other, on, looked
+
+
+@compiled
+def look_elsewhere(now: Standing, near: Near, lot: int) -> None:
+    """Note which two makers near to a lot, but its own, would take the least for it."""
+    near.known[lot] = True
+    least, second, to, then = np.inf, np.inf, -1, -1
+    for choice in range(near.makers.shape[1]):
+        maker = near.makers[lot, choice]
+        if maker == now.maker[lot]:
+            continue
+        left = now.left[maker]
+        takes = near.effort[lot, choice] + now.toll[maker] * (over(left - near.hours[lot, choice]) - over(left))
+        if takes < least:
+            least, to, second, then = takes, maker, least, to
+        elif takes < second:
+            second, then = takes, maker
+    near.least[lot, 0], near.least[lot, 1], near.to[lot, 0], near.to[lot, 1] = least, second, to, then
+
+
+@compiled
+def forget(near: Near, maker: int) -> None:
+    """Have lots look anew which makers take the least for them, as one that is near to them has changed."""
+    for row in range(near.has[maker]):
+        near.known[near.lots[maker, row]] = False
 
 
 @compiled
@@ -191,9 +249,12 @@ def enter(now: Standing, hours: Ints, lot: int, maker: int) -> None:
 
 
 @compiled
-def move(now: Standing, hours: Ints, lot: int, to: int) -> None:
+def move(now: Standing, near: Near, hours: Ints, lot: int, to: int) -> None:
     """Let a lot go to another maker; the last of its maker's lots takes its place in the list."""
     of = now.maker[lot]
+    near.known[lot] = False
+    forget(near, of)
+    forget(near, to)
     now.left[of] += hours[of, lot]
     now.has[of] -= 1
     last = now.mine[of, now.has[of]]

@@ -530,6 +530,45 @@ def test_hours_of_which_less_is_left_than_their_minimum_are_not_counted_on():
     assert who_gives(other, "sawing") == [("maker", 6)]
 
 
+BATCHES = [
+    agent("maker", 48.0, 2.0),
+    agent("seller", 48.0, 2.1),
+    *(agent(f"needs{who}", 48.1, 2.0) for who in range(3)),
+    recipe("designer", "part", {"part": 10}, {"bar": 3}, {"cutting": 2}),
+]
+
+
+def test_a_need_of_which_less_is_open_than_its_minimum_keeps_nobody_from_what_is_made():
+    needed = [need("needs0", 25, "part", minimum=20), need("needs1", 12, "part")]
+    desk = Desk(
+        *BATCHES, offer("seller", 11, "bar"), capacity("maker", 7, "cutting"), offer("seller", 20, "part", subject="parts"), *needed
+    )
+    [tree] = making(desk)
+    assert ("maker", "needs1", "transfer", "part", 12, None) in lines_of(tree)
+    assert desk.core.production.latest.left_out["needs of which less is open than their minimum"] == 1
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_need_that_gets_less_than_its_minimum_keeps_no_other_from_what_is_made(seed):
+    """One maker and up to three needs: where any of them alone could have its minimum, somebody is given something."""
+    random = Random(seed)
+    bars, hours = random.randint(0, 14), random.randint(0, 9)
+    wanted = [(size := random.randint(1, 30), random.choice([0, 0, random.randint(1, size)])) for _ in range(random.randint(1, 3))]
+    needed = [need(f"needs{who}", size, "part", minimum=least) for who, (size, least) in enumerate(wanted)]
+    desk = Desk(*BATCHES, *(offer("seller", bars, "bar"),) * bool(bars), *(capacity("maker", hours, "cutting"),) * bool(hours), *needed)
+    given = {f"needs{who}": [] for who in range(len(wanted))}
+    for tree in making(desk):
+        for _, receiver, _, _, value, into in lines_of(tree):
+            if into is None:
+                given[receiver].append(value)
+    parts = 10 * min(bars // 3, hours // 2)
+    assert any(given.values()) == any(min(size, parts) >= max(1, least) for size, least in wanted)
+    assert sum(map(sum, given.values())) <= parts
+    for (size, least), got in zip(wanted, given.values(), strict=True):
+        assert sum(got) <= size
+        assert all(part >= least for part in got)
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_no_part_is_smaller_than_a_minimum_and_nobody_goes_without_whom_others_could_serve(seed):
     """Each mill alone could serve every clinic, and some give no part so small: those who do are enough."""

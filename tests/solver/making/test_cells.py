@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from solver.engine import making_cells
+from solver.engine import making_cells, making_moves
 from solver.engine.making_columns import best_fillings
 from solver.engine.making_moves import Pace, moved
 from solver.errors import BadProblem, TooLarge
@@ -162,6 +162,27 @@ def test_moves_are_no_worse_than_what_they_begin_with_and_find_room_where_that_h
     for found in (first, again):
         assert (np.bincount(found, weights=asked.hours[found, count], minlength=8) <= asked.capacity).all()
     assert asked.effort[again, count].sum() <= asked.effort[first, count].sum()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_moves_remember_where_lots_may_go_as_if_they_looked_each_time(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    hours = table(Draw(seed), 6, 30, 1, 100)
+    effort = 111 - hours + table(Draw(seed + 100), 6, 30, -10, 10)  # what is near takes long: hours are short
+    asked = UnsplitLots(effort, hours, hours.sum(axis=1) * 4 // (5 * 6), np.zeros(6, dtype=np.int64))
+    near = np.ascontiguousarray(np.argsort(asked.effort, axis=0, kind="stable")[:4].T)
+    toll, start = np.ones(len(asked.capacity)), near[:, 0].copy()
+    pace = Pace(rises=1.05, falls=0.98, worse=1.0, elsewhere=2)
+    arguments = asked.effort, asked.hours, asked.useful, start, near, toll, pace, 0, 200_000, seed
+    remembered, fits = moved(*arguments)
+    looks = making_moves.best_move
+
+    def forgetful(effort, hours, now, beside, lot, slack):
+        beside.known[:] = False
+        return looks(effort, hours, now, beside, lot, slack)
+
+    monkeypatch.setattr(making_moves, "best_move", forgetful)
+    looked, fitted = getattr(moved, "py_func", moved)(*arguments)
+    assert (remembered.tolist(), fits) == (looked.tolist(), fitted)
 
 
 def test_very_many_lots_are_moved_only_where_there_is_work_to_look_at_each_often(monkeypatch: pytest.MonkeyPatch) -> None:
