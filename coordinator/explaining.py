@@ -218,13 +218,17 @@ class _View:
         return any(not self.accepted.isdisjoint(recipe_stocks(self.network, recipe)[1]) for recipe in recipes)
 
     @cached_property
+    def supplies(self) -> Supplies:
+        """What there is for the recipes that lead to it."""
+        return Supplies(self.network, self.log_us, self.there_is.used, lambda one: self.book.open_grains(one, self.log_us))
+
+    @cached_property
     def hindrances(self) -> Mapping[str, Sequence[Hindrance]]:
         """Of each recipe that makes it of what is there at all, by ref, what keeps it from running now."""
         if not self.is_made:
             return {}
-        supplies = Supplies(self.network, self.log_us, self.there_is.used, lambda one: self.book.open_grains(one, self.log_us))
         makes = [recipe.ref for recipe in self.there_is.recipes if not self.accepted.isdisjoint(recipe.gives)]
-        return supplies.hindrances((ref for ref in makes if ref in self.there_is.able), self.need)
+        return self.supplies.hindrances((ref for ref in makes if ref in self.there_is.able), self.need)
 
     def _hidden(self, obstacles: Sequence[Hidden | None]) -> Iterable[HiddenOffers]:
         kept: dict[Hidden, list[Stance]] = {}
@@ -323,7 +327,9 @@ def _made(view: _View, production: Production) -> Iterable[str]:
         yield from dict.fromkeys(each.sentence for each in found)
         if not found:
             nobody = "" if view.offers else "; nobody offers what it makes"
-            yield f"the recipe {ref} makes it, and everything it takes is offered by somebody{nobody}"
+            is_made = view.supplies.takes_what_is_made(ref)  # Two inputs may be short of one raw material, which only a plan tells.
+            comes = "each thing it takes is offered or could be made by itself" if is_made else "everything it takes is offered by somebody"
+            yield f"the recipe {ref} makes it, and {comes}{nobody}"
     yield from rings_told(view.network, relevant(view.network, production.standing(), [view.need])[0])
     if production.latest.failed and not all(view.hindrances.values()):
         yield f"nothing was planned to be made, because {production.latest.failed}"

@@ -99,6 +99,10 @@ class Supplies:
         bounds += [(0, stock) for stock, _ in self._too_scattered(ref)]
         return Most(*min(bounds)) if bounds else Most(None, None)
 
+    def takes_what_is_made(self, ref: str) -> bool:
+        """Whether a recipe takes anything that is made first, as less is on offer than its least batch takes."""
+        return any(self._short_and_made(ref))
+
     def unable(self) -> dict[str, list[str]]:
         """Return the recipes with steps whose process somebody has hours of, but no machine with what is required; and these steps."""
         found: dict[str, list[str]] = {}

@@ -132,6 +132,14 @@ def test_a_thing_that_only_recipes_make_is_told_with_what_they_lack():
     assert "the recipe maker/recipe/mask-v1 makes it, and everything it takes is offered by somebody" in told(desk)
 
 
+def test_a_recipe_whose_inputs_are_made_of_the_same_is_not_said_to_find_all_it_takes_on_offer():
+    made = [recipe("maker", name, {name: 1}, {"sheet": 1}) for name in ("front", "strap")]
+    both = recipe("maker", "mask-v1", {"mask": 1}, {"front": 1, "strap": 1})
+    desk = planned(agent("maker", 1.0, 1.0), need("clinic", 3, place=HERE), offer("mill", 1, "sheet", place=HERE), both, *made)
+    assert "maker/recipe/mask-v1 makes it, and each thing it takes is offered or could be made by itself; nobody offers" in told(desk)
+    assert "everything it takes is offered" not in told(desk)
+
+
 def test_a_recipe_of_whose_input_too_little_is_free_for_a_run_is_not_called_ready():
     parts = [agent("maker", 1.0, 1.0), offer("mill", 4, "sheet", place=HERE), offer("shop", 2, "sheet", place=HERE)]
     desk = planned(need("clinic", 3, place=HERE), recipe("maker", "mask-v1", {"mask": 1}, {"sheet": 10}), *parts)

@@ -579,6 +579,9 @@ export const french = {
   "said.need_dimension": "offert seulement {dimensions}, demandé {dimension}",
   "said.need_recipe_lacks": "{recipe} en fait, mais personne n’a {missing}",
   "said.need_recipe_ready": "la recette {recipe} en fait et tout ce qu’elle prend est offert ; personne n’offre ce qu’elle fait",
+  "said.need_recipe_makeable":
+    "la recette {recipe} en fait et chaque chose qu’elle prend est offerte ou pourrait être faite à elle seule ; personne n’offre ce qu’elle fait",
+  "said.need_recipe_makeable_too": "la recette {recipe} en fait et chaque chose qu’elle prend est offerte ou pourrait être faite à elle seule",
   "said.need_recipe_ready_too": "la recette {recipe} en fait et tout ce qu’elle prend est offert",
   "said.need_recipe_not": "la recette {recipe} en fait, mais {lack}",
   "said.need_recipe_below_not": "la recette {recipe} fait pour cela {made}, mais {lack}",

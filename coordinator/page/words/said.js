@@ -64,6 +64,9 @@ const FORMS = {
   need_dimension: "only offered in (?<dimensions>.+), needed in (?<dimension>.+)",
   need_recipe_lacks: "(?<recipe>\\S+) makes it, but nobody has (?<missing>.+)",
   need_recipe_ready: "the recipe (?<recipe>\\S+) makes it, and everything it takes is offered by somebody; nobody offers what it makes",
+  need_recipe_makeable:
+    "the recipe (?<recipe>\\S+) makes it, and each thing it takes is offered or could be made by itself; nobody offers what it makes",
+  need_recipe_makeable_too: "the recipe (?<recipe>\\S+) makes it, and each thing it takes is offered or could be made by itself",
   need_recipe_ready_too: "the recipe (?<recipe>\\S+) makes it, and everything it takes is offered by somebody",
   need_recipe_not: "the recipe (?<recipe>\\S+) makes it, but (?<lack>.+)",
   need_recipe_below_not: "the recipe (?<recipe>\\S+) makes (?<made>.+) for that, but (?<lack>.+)",
