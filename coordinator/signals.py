@@ -637,11 +637,7 @@ def _read_kind(record: dict[str, object]) -> str:
 
 def _read_source(record: dict[str, object], kind: str) -> tuple[str, str]:
     """Return the source and the name in it."""
-    source = record.get("source")
-    speaker = "coordinator" if kind in OWN_KINDS else "agent"
-    if not isinstance(source, str):
-        raise Refused(f"source is {shown(source)}; {speaker}:NAME was expected: say who speaks.")
-    return _checked_source(source, speaker)
+    return _checked_source(record.get("source"), "coordinator" if kind in OWN_KINDS else "agent")
 
 
 @lru_cache(maxsize=1 << 16)  # the same speakers come again and again, and share their strings
@@ -651,7 +647,9 @@ def _speaker(stated: str, source: str) -> tuple[str, str, str]:
     return kind, *_checked_source(source, "coordinator" if kind in OWN_KINDS else "agent")
 
 
-def _checked_source(source: str, speaker: str) -> tuple[str, str]:
+def _checked_source(source: object, speaker: str) -> tuple[str, str]:
+    if not isinstance(source, str):
+        raise Refused(f"source is {shown(source)}; {speaker}:NAME was expected: say who speaks.")
     role, _, name = source.partition(":")
     if role not in ("agent", "coordinator"):
         raise Refused(f"source is {shown(source)}; {speaker}:NAME was expected: say who speaks.")

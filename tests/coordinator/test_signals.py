@@ -336,7 +336,10 @@ def test_answers_and_reports_echo_amounts_whose_decimals_never_end():
         pytest.param(line(source="agent:"), "source", "empty", id="an agent without a name"),
         pytest.param(line(source="agent:blé"), "source", "letters", id="an agent's name with an accent"),
         pytest.param(line(source="urn:x"), "source", "agent:NAME", id="another scheme"),
-        pytest.param(line(source=["agent:x"]), "source", "agent:NAME", id="a list for a source"),
+        *(
+            pytest.param(line(source=no_text), "source is", "agent:NAME", id=f"{no_text} for a source")
+            for no_text in (["agent:x"], None, 5, 1.5)
+        ),
         pytest.param(line(source="coordinator:c"), "source", "only agent:NAME", id="a coordinator's offer"),
         pytest.param(line("ledger", {}, source="agent:a"), "source", "only coordinator:NAME", id="an agent's ledger"),
         pytest.param(line(specversion="0.3"), "specversion", "1.0", id="an old version"),
@@ -446,6 +449,16 @@ def test_whatever_comes_is_taken_or_refused_with_a_sentence(kind, data, strict_f
     except Refused as refused:
         outcome = str(refused)
     assert outcome == kind or (outcome.isprintable() and outcome.endswith((".", "?")) and len(outcome) < 700)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(KINDS), st.dictionaries(st.sampled_from([*envelope(), "logtime", "spokenby"]), json_values, min_size=1, max_size=3))
+def test_whatever_comes_about_the_data_is_taken_or_refused_with_a_sentence(kind, attributes):
+    try:
+        outcome = parse_event(json.dumps(envelope(kind) | attributes)).kind
+    except Refused as refused:
+        outcome = str(refused)
+    assert outcome in KINDS or (outcome.isprintable() and outcome.endswith((".", "?")) and len(outcome) < 700)
 
 
 @settings(max_examples=200, deadline=None)
