@@ -13,7 +13,7 @@ from coordinator.errors import Refused
 from coordinator.network import PROCESS, RESOURCE, Network, Stance, Thing
 from coordinator.replaying import resource_sums
 from coordinator.times import format_instant
-from coordinator.wording import asked_for
+from coordinator.wording import asked_for, shown
 
 __all__ = ["LARGEST_PAGE", "LOOKED_AT", "Asked", "agents", "deal_named", "ledger", "offers_or_needs", "overview", "proposals"]
 
@@ -134,6 +134,9 @@ def ledger(coordination: Coordination, asked: Asked) -> Page:
         begin = int(asked.after or (len(coordination.ledger) + 1 if asked.newest else 0))
     except ValueError:
         raise Refused(f"after is {asked.after!r}; the number of a ledger record was expected: take it from `next`") from None
+    count = len(coordination.ledger)
+    if begin > count and not asked.newest:
+        raise Refused(f"after is {shown(begin)}, but the ledger ends at {count} so far: take it from `next`, or begin anew without it")
     names = None if asked.resource is None else _same(coordination.network, asked.resource)
 
     def row(number: int) -> Row | None:
@@ -141,7 +144,6 @@ def ledger(coordination: Coordination, asked: Asked) -> Page:
         is_wanted = asked.kind in (None, record["data"]["kind"]) and _concerns(coordination, record["data"], asked.agent, names)
         return {"number": number, "time": record["time"], **record["data"]} if is_wanted else None
 
-    count = len(coordination.ledger)
     numbers = range(min(begin - 1, count), 0, -1) if asked.newest else range(max(0, begin) + 1, count + 1)
     page = _page(numbers, asked, row)
     return {**page, "next": None if page["next"] is None else str(page["next"])}

@@ -668,9 +668,29 @@ async def _only_known_names(request: Request) -> None:
         raise Problem(400, "invalid", f"{shown(unknown)} is no part of this question; {hint}: see /help, and leave it out or mend it")
 
 
+EXPECTED = {  # by the kind of error that pydantic names
+    "int_parsing": "a whole number",
+    "int_parsing_size": "a whole number of fewer digits",
+    "float_parsing": "a number",
+    "decimal_parsing": "a number",
+    "finite_number": "a finite number",
+    "bool_parsing": "true or false",
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "{ge} or more",
+    "less_than_equal": "{le} or less",
+    "string_too_long": "at most {max_length} characters",
+    "enum": "{expected}",
+}
+
+
 def _sentence(error: RequestValidationError) -> str:
+    """Return the first thing that is wrong with a question: what came, what was expected, what to do."""
     first = error.errors()[0]
-    return f"{'.'.join(str(part) for part in first['loc'])} cannot be taken: {first['msg'][0].lower()}{first['msg'][1:]}"
+    name = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
+    if first["type"] == "missing":
+        return f"{name} is missing; it is required: add it, /help tells what it is"
+    expected = EXPECTED.get(first["type"], "another value").format_map(first.get("ctx", {}))
+    return f"{name} is {shown(first['input'])}; {expected} was expected: mend it or leave it out, /help tells what it is"
 
 
 def _json(value: dict[str, Any], status: int = 200) -> Response:

@@ -146,6 +146,10 @@ def test_agents_and_the_ledger_come_in_pages_that_hold_each_once(looks_at: int):
         assert listed == expected
     assert [row["agent"] for row in agents(desk.core, Asked(agent="ab"))["items"]] == ["ab"]
     assert [row["number"] for row in ledger(desk.core, Asked(agent="ab", after="3"))["items"]] == [4]
+    count = len(desk.core.ledger)
+    assert ledger(desk.core, Asked(after=str(count)))["items"] == []
+    with pytest.raises(Refused, match=f"after is 99999999999999999999, but the ledger ends at {count} so far"):
+        ledger(desk.core, Asked(after="9" * 20))
 
 
 def test_the_ledger_is_told_backwards_and_by_kind_too(looks_at: int):

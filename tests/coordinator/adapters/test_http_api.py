@@ -379,6 +379,26 @@ def test_a_name_that_a_question_does_not_know_is_told_so(server: Served, path: s
     assert answer.json["detail"].startswith(sentence)
 
 
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        ("/needs?limit=abc", 'limit is "abc"; a whole number was expected: mend it or leave it out'),
+        ("/needs?limit=0", 'limit is "0"; 1 or more was expected: mend it'),
+        ("/needs?limit=5000", 'limit is "5000"; 1000 or less was expected: mend it'),
+        ("/refused?after=1.5", 'after is "1.5"; a whole number was expected: mend it'),
+        ("/ledger?newest=perhaps", 'newest is "perhaps"; true or false was expected: mend it'),
+        ("/ledger?after=99999999999999999999", "after is 99999999999999999999, but the ledger ends at 0 so far"),
+        ("/proposals?state=lost", "state is \"lost\"; 'proposed', 'promised'"),
+        (f"/needs?agent={'a' * 129}", 'agent is "aaa'),
+        ("/search", "q is missing; it is required: add it"),
+    ],
+)
+def test_a_value_that_a_question_cannot_take_is_told_with_what_was_expected(server: Served, path: str, sentence: str) -> None:
+    answer = server.ask("GET", path)
+    assert (answer.status, answer.json["code"]) == (400, "invalid")
+    assert answer.json["detail"].startswith(sentence)
+
+
 @pytest.mark.parametrize("path", ["/healthz?verbose", "/readyz?x=1", "/metrics?x=1"])
 def test_whoever_probes_may_add_names_of_its_own(server: Served, path: str) -> None:
     assert server.ask("GET", path).status == 200
