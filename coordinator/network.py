@@ -44,6 +44,7 @@ __all__ = [
     "never_counts",
     "never_enough",
     "out_of_proportion",
+    "overdue",
     "reference",
 ]
 
@@ -80,6 +81,15 @@ def never_counts(said: Signal | None, log_us: int) -> str | None:
         if until_us is not None and until_us <= log_us:
             return f"{what} is {format_instant(until_us)}, which has passed, so this is never matched: say it again with a later time"
     return None
+
+
+def overdue(said: Signal | None, log_us: int) -> str | None:
+    """Return that a need was due before it is said; None for all else. It stands all the same: late may be better than never."""
+    if not isinstance(said, Need) or said.due_us is None or said.due_us >= log_us:
+        return None
+    return (
+        f"due is {format_instant(said.due_us)}, which has passed, so whatever meets it is late: say it again where another time was meant"
+    )
 
 
 def never_enough(said: Signal | None) -> str | None:
@@ -749,6 +759,18 @@ class Network:
         return (
             f"{name} is counted in {amount.unit!r} here, and by others in {unit!r}, which does not convert: "
             "those are never matched with this"
+        )
+
+    def nowhere(self, event: Event) -> str | None:
+        """Return what an offer, capacity or need can hardly meet for want of a place, its own or its agent's; None where it can."""
+        if not isinstance(event.data, STANCE_MODELS) or event.data.place is not None:
+            return None
+        name = event.name
+        if self.agents[name].place is not None or name in self.routes or name in self.table_positions():
+            return None
+        return (
+            f"nobody knows where it is, for neither it nor {name} states a place, so it meets only whom a route connects with {name}: "
+            "say its place, or the agent's"
         )
 
     def nothing_to_withdraw(self, event: Event) -> str | None:

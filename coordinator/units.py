@@ -54,7 +54,7 @@ def unit_of(code: str) -> Unit:
     """The unit of a UCUM code. Refused, with the codes that look or sound alike, when the table has none."""
     unit = UNITS.get(code)
     if unit is None:
-        raise Refused(f"unit is {shown(code)}; a UCUM code was expected: send {_hint(code)}.")
+        raise Refused(f"unit is {shown(code)}; a UCUM code was expected: {_hint(code)}.")
     return unit
 
 
@@ -133,11 +133,20 @@ def _grain_rule(unit: Unit, value: Fraction = Fraction(0)) -> str:
 def _hint(code: str) -> str:
     """What to send instead of a code that is not in the table."""
     if code in _CODE_OF_FOREIGN:
-        return _CODE_OF_FOREIGN[code]
+        return f"send {_CODE_OF_FOREIGN[code]}"
     folded = {known.casefold(): known for known in UNITS} | {unit.name.casefold(): unit.code for unit in UNITS.values()}
-    exact = folded.get(code.casefold()) or folded.get(code.casefold().rstrip("s"))
-    near = [exact] if exact else [folded[word] for word in get_close_matches(code.casefold()[:40], folded, n=3, cutoff=_LIKENESS)]
-    return " or ".join(dict.fromkeys(near)) or "1 for pieces, or kg, g, h, min, m, m2, L and the like"
+    if exact := folded.get(code.casefold()) or folded.get(code.casefold().rstrip("s")):
+        return f"send {exact}"
+    near = [_told(folded[word]) for word in get_close_matches(code.casefold()[:40], folded, n=3, cutoff=_LIKENESS)]
+    known = "1 for pieces, or kg, g, h, min, m, m2, L and the like"
+    # What only looks alike may be something else altogether: boxes of foo are no feet.
+    return f"did you mean {' or '.join(dict.fromkeys(near))}? Else send {known}" if near else f"send {known}"
+
+
+def _told(code: str) -> str:
+    """A code with its name, where those differ by more than letters that were left out."""
+    name = UNITS[code].name
+    return code if code == name else f"{code} ({name})"
 
 
 # Code | grains in one unit | UN/ECE Rec 20 | OM2 | SAMM | English name. A dash stands for "no name there".

@@ -35,7 +35,7 @@ from coordinator.errors import Refused, Unavailable
 from coordinator.history import Timeline, sample_of
 from coordinator.jsontext import read_json, write_json
 from coordinator.moments import Follower
-from coordinator.network import MOST_DEGREES, STANCE_MODELS, never_counts, never_enough, out_of_proportion, reference
+from coordinator.network import MOST_DEGREES, STANCE_MODELS, never_counts, never_enough, out_of_proportion, overdue, reference
 from coordinator.places import Table
 from coordinator.planning import Mine
 from coordinator.production import Guides
@@ -267,13 +267,17 @@ class Service:
         """Take lines in, each an event in structured JSON; return what became of each, once all that was taken is on the disk.
 
         With a `speaker`, only words that its token allows are taken. Unavailable: nothing was acknowledged; saying it again is safe.
+        What the disk did not take is kept here and written once it does, unless this process ends before.
         """
         read = [self._read(line, speaker) for line in lines]
         with self._holding():
             try:
                 return [self._take(one, self._now_us()) if isinstance(one, Said) else self._refuse(one, self._now_us()) for one in read]
             finally:
-                self._write_down()
+                try:
+                    self._write_down()
+                except Unavailable as error:
+                    raise Unavailable(f"{error} Whether what was said now counts is not known: say it again, it counts once.") from error
 
     def tick(self) -> None:
         """Let time pass: what is due expires, and a cycle runs where one is due."""
@@ -334,7 +338,10 @@ class Service:
         try:
             if self._stop.is_set():
                 raise Unavailable("the coordinator is stopping; try again when it is back")
-            self._write_down()
+            try:
+                self._write_down()
+            except Unavailable as error:
+                raise Unavailable(f"{error} What was said before waits for that: until then nothing is taken or shown.") from error
             yield
         finally:
             self._lock.release()
@@ -387,6 +394,8 @@ class Service:
         network = self._coordination.network
         said = event.data
         if note := never_counts(said, log_us) or never_enough(said) or network.counted_apart(said) or out_of_proportion(said):
+            return note
+        if note := network.nowhere(event) or overdue(said, log_us):
             return note
         if not isinstance(event.data, STANCE_MODELS):
             return None

@@ -154,7 +154,7 @@ class _Saying(TyperCommand):
 @app.command(cls=_Saying)
 def publish(
     what: Annotated[str, typer.Argument(help="offer, need, capacity or agent; or - for events as JSON lines on standard input.")],
-    thing: Annotated[str | None, typer.Argument(help="The resource or process; of an agent its name.")] = None,
+    thing: Annotated[str | None, typer.Argument(help="The resource or process; of an agent its name, or without --as who it is.")] = None,
     amount: Annotated[str | None, typer.Argument(help="How much, in --unit.")] = None,
     agent: Speaker = None,
     unit: Annotated[

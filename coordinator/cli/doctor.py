@@ -27,6 +27,7 @@ __all__ = ["Finding", "run", "run_kafka"]
 PARTS = ("fastapi", "kafka-python", "numba", "numpy", "ortools", "pydantic", "uvicorn")
 EARLIEST_US = 1_767_225_600 * SECOND_US  # the beginning of 2026: a clock before that was never set
 AHEAD_US = 300 * SECOND_US
+TRIED_BYTES = 4096  # a block of most disks
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,27 +116,28 @@ def _routes(path: Path) -> str:
 def _log(path: Path) -> str:
     """Read all of the log, which verifies every checksum, and see whether somebody holds it."""
     if not path.exists():
-        _can_be_made(path)
+        _try_to_write(path, f"none yet at {path}, and none can be made there")
         return f"none yet at {path}, where one can be made"
     health = examine(path)
     if health.state == "damaged":
         raise Refused(f"{path} is damaged at {health.fault}; `coordinator log verify --log {path}` tells more")
     held = "a process is writing to it" if is_held(path) else "nobody is writing to it"
+    _try_to_write(path, f"{path} is sound, {health.entries} entries, but nothing can be written beside it")
     torn = ""
     if health.state == "torn":
         torn = f", and behind them {health.file_bytes - health.sound_bytes} bytes of a write that is not whole"
     return f"{path} is sound, {health.entries} entries{torn}; {held}"
 
 
-def _can_be_made(path: Path) -> None:
-    """Try out whether a file can be made beside the log that is not there yet; nothing of it is left. Refused where it cannot."""
+def _try_to_write(path: Path, otherwise: str) -> None:
+    """Write a little into a file beside the log, of which nothing is left. Refused where the folder or its disk does not take it."""
     try:
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
+        with tempfile.TemporaryFile(dir=path.parent, buffering=0) as tried:
+            tried.write(bytes(TRIED_BYTES))
     except OSError as error:
         raise Refused(
-            f"none yet at {path}, and none can be made there: {error.strerror}; "
-            "check that the folder exists and that you may write there, or name another file with --log"
+            f"{otherwise}: {error.strerror}; "
+            "check that the folder exists, that you may write there and that its disk has room, or name another file with --log"
         ) from None
 
 

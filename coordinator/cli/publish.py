@@ -4,13 +4,14 @@ import json
 import math
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from coordinator.adapters.clock import wall_us
 from coordinator.cli.access import Access, reach
 from coordinator.errors import Refused, Unavailable
+from coordinator.fields import read_agent_name
 from coordinator.settings import read_settings
 from coordinator.signals import event_json, parse_event
 from coordinator.units import unit_of
@@ -55,7 +56,10 @@ def run(request: Request) -> None:
 
 def said_by(agent: str | None) -> str:
     """Return who speaks: the agent named, else that of the settings."""
-    name = agent or read_settings().agent
+    name = read_settings().agent if agent is None else agent
+    if name is not None and not name.strip():
+        where = "the setting `agent`" if agent is None else "--as"
+        raise Refused(f"{where} names nobody: an empty text came; say which agent speaks, such as --as atelier-nord")
     if name is None:
         raise Refused(
             "nobody speaks; name the agent with --as NAME, or once and for all in coordinator.toml, "
@@ -84,11 +88,22 @@ def _line(request: Request) -> bytes:
         raise Refused(
             f"{request.what!r} cannot be said with flags; say {', '.join(KINDS)}, or - and events as JSON lines on standard input"
         )
+    request = _of_itself(request)
     source, subject = f"agent:{said_by(request.agent)}", request.subject or _subject(request)
     data = None if request.withdraw else _data(request)
     line = event_json(request.what, source, subject, wall_us(), data)
     parse_event(line, strict_fields=True)
     return line
+
+
+def _of_itself(request: Request) -> Request:
+    """Return what was asked for; where an agent is told of and nobody named as the speaker, the agent named is the one who speaks."""
+    if request.what != "agent" or request.agent is not None or request.thing is None or read_settings().agent is not None:
+        return request
+    try:
+        return replace(request, agent=read_agent_name(request.thing), thing=None)
+    except ValueError:  # It is a name for people, such as Atelier Nord: then who it is of has to be said.
+        return request
 
 
 def _subject(request: Request) -> str:
@@ -105,6 +120,9 @@ def _data(request: Request) -> dict[str, Any]:
     data = {name: value for name, value in request.fields.items() if value is not None}
     if (request.lat is None) != (request.long is None):
         raise Refused("half a place came; give both --lat and --long")
+    for name, value in [("lat", request.lat), ("long", request.long), *data.items()]:
+        if isinstance(value, float) and not math.isfinite(value):
+            raise Refused(f"--{name.replace('_', '-')} is {value}; a number was expected, such as 48.11")
     if request.lat is not None:
         data["place"] = {"lat": request.lat, "long": request.long}
     if request.what == "agent":
@@ -144,7 +162,7 @@ def _publish_lines(access: Access, as_json: bool) -> None:
         except Unavailable as error:
             _tell_faults(faults)
             told = f"{taken:,} taken, {repeats:,} known already, {len(faults):,} refused; from line {number - len(some) + 1:,} on"
-            raise Unavailable(f"{told} this came: {error}; send all of it again, what was taken counts once") from error
+            raise Unavailable(f"{told} this came: {error}; send all of it again, each event counts once") from error
         for (at, _), result in zip(numbered, results, strict=True):
             taken += result["status"] == "taken"
             repeats += result["status"] == "repeat"

@@ -61,6 +61,10 @@ def revoke(which: str, tokens: Path | None) -> None:
 def show(tokens: Path | None, as_json: bool) -> None:
     """List every token by what is known of it."""
     path = tokens or read_settings().tokens
+    if not path.exists():
+        told = "" if as_json else f"No tokens yet: there is no {path}; make one with: coordinator token create AGENT\n"
+        print(told, end="")
+        return
     now_us = wall_us()
     grants = read_grants(path)
     if as_json:

@@ -177,6 +177,7 @@ def test_every_foreign_name_of_a_unit_means_a_unit_of_the_same_size(code):
         pytest.param("Kg", "send kg", id="another case"),
         pytest.param("hours", "send h", id="an English plural"),
         pytest.param("parsec", "send 1 for pieces", id="nothing like it"),
+        pytest.param("foo", r"did you mean \[ft_i\] \(foot\)\? Else send 1 for pieces", id="alike, and perhaps something else"),
         pytest.param("x" * 100_000, "…", id="a very long code"),
         pytest.param("\u202egk", "\\\\u202egk", id="a hidden character"),
     ],

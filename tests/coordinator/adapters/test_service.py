@@ -17,9 +17,10 @@ from coordinator.charter import Charter
 from coordinator.commitments import State
 from coordinator.errors import Defect, Refused, Unavailable
 from coordinator.replaying import digest, standing_proposals
+from coordinator.routes import route_table
 from coordinator.signals import event_json
 from coordinator.stream import DEAD_LETTER, LEDGER, PROPOSAL, SIGNAL, START, Entry, Record
-from coordinator.times import DAY_US, SECOND_US
+from coordinator.times import DAY_US, SECOND_US, format_instant
 from tests.support.serving import RENNES, START_US, Hand, signal
 
 OFFER, NEED = signal("offer", "atelier-nord", 120), signal("need", "clinique-ouest", 50)
@@ -170,6 +171,30 @@ def test_words_from_a_clock_that_is_ahead_are_taken_with_a_note(tmp_path: Path) 
     assert "check this clock" in str(told.note)
 
 
+def test_a_need_that_was_due_before_it_is_said_is_taken_with_a_note(tmp_path: Path) -> None:
+    due = [format_instant(START_US + at) for at in (-1, 1)]
+    with closing(service_at(tmp_path / "log")) as service:
+        late, in_time = service.publish([signal("need", f"clinique-{at}", 1, due=at_due) for at, at_due in enumerate(due)])
+    assert (late.status, in_time.note) == ("taken", None)
+    assert late.note is not None
+    assert late.note.startswith(f"due is {due[0]}, which has passed, so whatever meets it is late")
+
+
+def test_what_is_said_from_nowhere_is_taken_with_a_note(tmp_path: Path) -> None:
+    with_route = event_json("route", "agent:atelier-est", "way", START_US, {"to": "clinique-ouest", "distance_km": 3})
+    with_place = event_json("agent", "agent:atelier-sud", "agent", START_US, {"place": RENNES})
+    mask = {"resource": "mask", "quantity": {"value": 1, "unit": "1"}}
+    nowhere, by_table, by_route, by_agent = (
+        event_json("offer", f"agent:atelier-{which}", "mask", START_US, mask) for which in ("nord", "ouest", "est", "sud")
+    )
+    table = route_table(["atelier-ouest", "clinique-ouest"], [0], [1], [5_000])
+    with closing(Service(tmp_path / "log", Charter(), clock=Hand(), table=table)) as service:
+        told = service.publish([with_route, with_place, nowhere, by_table, by_route, by_agent, NEED])
+    assert [one.status for one in told] == ["taken"] * len(told)
+    assert [one.note for one in told if one is not told[2]] == [None] * (len(told) - 1)
+    assert str(told[2].note).startswith("nobody knows where it is, for neither it nor atelier-nord states a place")
+
+
 def test_withdrawing_what_does_not_stand_is_taken_with_a_note(tmp_path: Path) -> None:
     withdrawals = [event_json("need", "agent:clinique-ouest", "face-shield", START_US + at, None) for at in (-1, 1, 2)]
     with closing(service_at(tmp_path / "log")) as service:
@@ -213,10 +238,12 @@ def test_nothing_is_acknowledged_or_shown_that_the_disk_did_not_take(tmp_path: P
     with closing(service_at(path)) as service:
         with monkeypatch.context() as broken:
             broken.setattr(FileLog, "append", full)
-            with pytest.raises(Unavailable):
+            with pytest.raises(Unavailable, match="Whether what was said now counts is not known: say it again"):
                 service.publish([OFFER])
-            with pytest.raises(Unavailable), service.reading():
+            with pytest.raises(Unavailable, match="until then nothing is taken or shown"), service.reading():
                 pass
+            with pytest.raises(Unavailable, match="until then nothing is taken or shown"):
+                service.publish([NEED])
             assert "could not be written" in str(service.status().why_not)
             assert service.follow(-1) == ([], -1)
         assert [one.status for one in service.publish([OFFER])] == ["repeat"]  # written now, as it was said

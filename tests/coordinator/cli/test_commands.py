@@ -1,7 +1,9 @@
 """The commands that speak with a coordinator, to a server and straight into a log, with their exit codes."""
 
+import errno
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -123,6 +125,12 @@ def test_lines_that_are_all_refused_are_told_line_by_line_by_a_server_too(run: R
     ("words", "code", "sentence"),
     [
         (("publish", "offer", "face-shield", "120"), 2, "nobody speaks"),
+        (("publish", "offer", "face-shield", "120", "--as", ""), 2, "--as names nobody: an empty text came"),
+        (("publish", "agent", "Atelier Nord", *PLACE), 2, "nobody speaks"),
+        (("publish", "agent", "--as", "a", "--lat", "nan", "--long", "1"), 2, "--lat is nan; a number was expected"),
+        (("publish", "need", "x", "1", "--as", "a", "--minimum", "nan"), 2, "--minimum is nan; a number was expected"),
+        (("publish", "need", "x", "1", "--as", "a", "--within-km", "inf"), 2, "--within-km is inf; a number was expected"),
+        (("accept", "", "--as", "a"), 2, "no proposal is named: an empty text came"),
         (("publish", "offer", "face-shield", "many", "--as", "a"), 2, "a number was expected"),
         (("publish", "offer", "face-shield", "nan", "--as", "a"), 2, "the quantity is 'nan'; a number was expected"),
         (("publish", "offer", "face-shield", "1e400", "--as", "a"), 2, "the quantity is '1e400'; at most 1e9 of its unit is taken"),
@@ -153,6 +161,11 @@ def test_what_is_wrong_ends_in_a_sentence_and_an_exit_code(run: Run, words: tupl
     ended = run(*words)
     assert (ended.code, ended.err.count("\n")) == (code, 1), ended.err
     assert sentence in ended.err
+
+
+def test_an_agent_that_tells_of_itself_need_not_be_named_twice(run: Run) -> None:
+    [told] = run("publish", "agent", "atelier-nord", *PLACE, "--log", "here", "--json").rows
+    assert (told["status"], told["source"]) == ("taken", "agent:atelier-nord")
 
 
 def test_a_latitude_below_zero_is_no_quantity(run: Run) -> None:
@@ -368,6 +381,25 @@ def test_the_doctor_tries_whether_a_log_can_be_made(run: Run, tmp_path: Path) ->
     ended = run("doctor", "--log", str(tmp_path / "missing" / "new.log"))
     assert ended.code == 1
     assert "none can be made there: No such file or directory" in ended.out
+
+
+def test_the_doctor_tries_whether_beside_a_log_can_be_written(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run("publish", "offer", "face-shield", "5", "--as", "atelier-nord", "--log", "here").code == 0
+
+    def read_only(**_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr("coordinator.cli.doctor.tempfile.TemporaryFile", read_only)
+    ended = run("doctor", "--log", "here")
+    assert ended.code == 1
+    assert "but nothing can be written beside it: Read-only file system" in ended.out
+
+
+def test_where_nobody_made_a_token_none_are_listed(run: Run) -> None:
+    told = run("token", "list")
+    assert (told.code, told.out[:14]) == (0, "No tokens yet:")
+    told = run("token", "list", "--json")
+    assert (told.code, told.rows) == (0, [])
 
 
 def test_a_file_that_is_no_log_yet_is_called_so_by_every_reader(run: Run, tmp_path: Path) -> None:
