@@ -24,6 +24,7 @@ from coordinator.cli import app as coordinator_app
 from coordinator.cli import main as coordinator_main
 from coordinator.cli.access import charter_in_force
 from coordinator.commitments import LIFE
+from coordinator.signals import event_json
 from tests.support.serving import Hand, serve, signal
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -260,6 +261,8 @@ def test_the_connector_of_the_contributing_page_says_what_a_server_takes(alone: 
     assert (run.returncode, run.stderr.count(b"\n")) == (1, 1)
     assert run.stderr.startswith(b"mk4-2: ")
     with serve(alone / "log", clock=Hand(wall_us())) as served:
+        place = event_json("agent", "agent:atelier-nord", "agent", wall_us(), {"place": {"lat": 48.11, "long": -1.68}})
+        assert served.post(place).status == 200
         [result] = served.post(run.stdout.rstrip(b"\n")).json["results"]
         assert (result["status"], result.get("note")) == ("taken", None)
         [hours] = served.get("/offers")["items"]
