@@ -15,7 +15,7 @@ from msgspec import structs
 
 from coordinator.cycle import Coordination
 from coordinator.explaining import need_named
-from coordinator.hindrances import Supplies
+from coordinator.hindrances import Supplies, least_runs
 from coordinator.limits import lacking, process_meant, processes_done
 from coordinator.loops import Stock, recipe_stocks, rings_told
 from coordinator.network import PROCESS, Network, Stance, amount_of
@@ -209,15 +209,18 @@ class _Netting:
             if missing and chosen is not None:
                 runs = self._runs(chosen, stock, missing)
                 for taken, each in self.flows[chosen][0].items():
+                    if taken == stock:  # What a run takes of its own it gives back, and more: `_runs` counts what it gains.
+                        continue
                     wanted[taken] = wanted.get(taken, 0) + runs * each
                     level[taken] = max(level.get(taken, 0), level[stock] + 1)
                     into.setdefault(taken, set()).add(chosen)
                 for step in self.recipes[chosen].steps:
-                    process = network.canonical((PROCESS, step.process))[1]
+                    process = self._process(step)
                     hours.setdefault(process, []).append((step, runs))
                     hour_level[process] = max(hour_level.get(process, 0), level[stock] + 1)
                     into.setdefault(((PROCESS, process), "time"), set()).add(chosen)
-            found.append(self._row(stock, level[stock], grains, 0 if chosen else missing, chosen, into.get(stock, set())))
+            short = 0 if chosen is not None and self._starts(chosen, stock) else missing
+            found.append(self._row(stock, level[stock], grains, short, chosen, into.get(stock, set())))
         for process, steps in hours.items():
             stock = (PROCESS, process), "time"
             ms = sum(step.effort.grains * runs + (step.setup.grains if step.setup else 0) for step, runs in steps)
@@ -244,11 +247,16 @@ class _Netting:
 
     def processes(self, ref: str) -> list[str]:
         """Return the processes of a recipe's steps."""
-        return [self.network.canonical((PROCESS, step.process))[1] for step in self.recipes[ref].steps]
+        return [self._process(step) for step in self.recipes[ref].steps]
+
+    def _starts(self, ref: str, stock: Stock) -> bool:
+        """Whether there is what a recipe takes of the thing that it makes, if it does: it cannot make what it begins with."""
+        return sum(self.free.get(stock, {}).values()) >= self.flows[ref][0].get(stock, 0) * least_runs(self.recipes[ref])
 
     def _runs(self, ref: str, stock: Stock, grains: int) -> int:
         batch = self.recipes[ref].batch
-        runs = max(math.ceil(Fraction(grains) / self.flows[ref][1][stock]), (batch and batch.minimum) or 1)
+        takes, gives = self.flows[ref]
+        runs = max(math.ceil(Fraction(grains) / (gives[stock] - takes.get(stock, 0))), (batch and batch.minimum) or 1)
         multiple = (batch and batch.multiple) or 1
         return -(-runs // multiple) * multiple
 
@@ -262,8 +270,25 @@ class _Netting:
         """Return the least that one run of any of these recipes takes of a thing or process."""
         taken = [self.flows[ref][0].get(stock, 0) for ref in refs]
         steps = [step for ref in refs for step in self.recipes[ref].steps]
-        taken += [step.effort.grains for step in steps if (self.network.canonical((PROCESS, step.process)), "time") == stock]
+        taken += [step.effort.grains for step in steps if ((PROCESS, self._process(step)), "time") == stock]
         return max(1, min((each for each in taken if each), default=1))
+
+    def why_more(self, row: Row, enough: int) -> str:
+        """Return in words why no less than this is enough where a row is short of less: that much was planned, and was not."""
+        assert row.short is not None  # asked of what is short alone
+        stock = (row.sort, row.name), row.wanted.dimension
+        steps = [step for ref in row.into for step in self.recipes[ref].steps if self._process(step) == row.name]
+        free, not_enough = self.free.get(stock, {}).values(), f"{amount(row.short)} is not"
+        if row.sort == PROCESS and len(steps) == 1 and not steps[0].setup:
+            run = steps[0].effort.grains
+            over = sum(each % run for each in free)
+            if over and row.wanted.grains - (sum(free) - over) == enough:  # so that this is all there is to it
+                run_told, over_told = (amount(amount_of(self.network, stock, each)) for each in (run, over))
+                return f"{not_enough}: a run takes {run_told} of one capacity, and {over_told} of what is free is too little for one"
+        return f"{not_enough}: of what is free, or of so much more, not all can be used for it"
+
+    def _process(self, step: Step) -> str:
+        return self.network.canonical((PROCESS, step.process))[1]
 
     def _row(self, stock: Stock, level: int, grains: int, short: int, chosen: str | None, into: set[str], able: int | None = None) -> Row:
         network, by = self.network, self.free.get(stock, {})
@@ -314,9 +339,13 @@ def _enough(coordination: Coordination, need: Stance, open_grains: int, netting:
 
             if gives_all(most):
                 least = _least(gives_all, most, netting.of_one_run(stock, row.into))
+                short = 0 if row.short is None else row.short.grains
+                if 0 < short < least and gives_all(short):
+                    least = short
                 by = amount_of(network, stock, least)
                 told = f"{amount(by)} more {'of ' if row.sort != PROCESS else ''}{row.name} near {agent} is enough for all of it"
-                yield Change(row.name, row.sort, by, agent, told)
+                why = f"; {netting.why_more(row, least)}" if 0 < short < least else ""
+                yield Change(row.name, row.sort, by, agent, told + why)
                 break
 
 

@@ -17,7 +17,7 @@ from coordinator.wording import amount, counted
 from coordinator.workshops import Spot
 from solver.making import MOST_DRAWS
 
-__all__ = ["Hindrance", "Supplies"]
+__all__ = ["Hindrance", "Supplies", "least_runs", "setup_ms"]
 
 Ints = NDArray[np.int64]
 Lack = tuple[str, str | None]  # a phrase, and what could change it
@@ -190,7 +190,7 @@ class Supplies:
             more = f"at least {self._told(stock, least - free)} more of {stock[0][1]}, in any offers"
             yield self._short_of(ref, stock, least), more
         for stock, free in self._too_scattered(ref):
-            batch = self._told(stock, _least_runs(self.recipes[ref]) * self.flows[ref][0][stock])
+            batch = self._told(stock, least_runs(self.recipes[ref]) * self.flows[ref][0][stock])
             yield (
                 (
                     f"the least batch takes {batch} of {stock[0][1]}, and the {MOST_DRAWS} offers with most, "
@@ -203,7 +203,7 @@ class Supplies:
 
     def _short_and_made(self, ref: str) -> Iterator[tuple[Stock, int]]:
         """Yield the inputs that recipes make and of which less is free than the least batch takes, with what that is."""
-        runs = _least_runs(self.recipes[ref])
+        runs = least_runs(self.recipes[ref])
         for stock, grains in self.flows[ref][0].items():
             if stock in self.makers and self._shelf(stock).free < grains * runs:
                 yield stock, grains * runs
@@ -211,10 +211,10 @@ class Supplies:
     def hours_too_short(self, ref: str) -> list[str]:
         """Return a phrase for each step of a recipe whose hours no capacity that can do it has free: no two share a run or batch."""
         told: list[str] = []
-        runs = _least_runs(self.recipes[ref])
+        runs = least_runs(self.recipes[ref])
         for step in self.recipes[ref].steps:
             stock = (PROCESS, self._process(step)), "time"
-            run, batch = step.effort.grains + _setup(step), step.effort.grains * runs + _setup(step)
+            run, batch = step.effort.grains + setup_ms(step), step.effort.grains * runs + setup_ms(step)
             most, taken = self._most_free(step)
             if most is not None and most < batch:  # that nobody can do it is told elsewhere
                 what, takes = ("a run", run) if most < run else (f"the least batch, of {counted(runs, 'run')},", batch)
@@ -228,7 +228,7 @@ class Supplies:
 
     def _of_offers(self, ref: str) -> Iterator[tuple[Stock, int, _Shelf]]:
         """Yield the inputs of a recipe that no recipe makes, with what the least batch takes and what the offers have."""
-        runs = _least_runs(self.recipes[ref])
+        runs = least_runs(self.recipes[ref])
         for stock, grains in self.flows[ref][0].items():
             if stock not in self.makers:
                 yield stock, grains * runs, self._shelf(stock)
@@ -255,7 +255,7 @@ class Supplies:
 
     def _short_of(self, ref: str, stock: Stock, least: int) -> str:
         """Return in words that less is free than a run takes, or the least batch where that has several."""
-        runs, shelf = _least_runs(self.recipes[ref]), self._shelf(stock)
+        runs, shelf = least_runs(self.recipes[ref]), self._shelf(stock)
         what = "a run" if runs == 1 else f"the least batch, of {counted(runs, 'run')},"
         takes, free = self._told(stock, least), self._told(stock, shelf.free)
         return f"{what} takes {takes} of {stock[0][1]}, and {free} is free in all{self._taken(stock, shelf.taken)}"
@@ -304,7 +304,7 @@ class Supplies:
             self._hours[key] = at, np.array([self.free[one.ref] for _, one in found], dtype=np.int64)
         at, free_ms = self._hours[key]
         runs: Ints = np.zeros(self._places_at_most, dtype=np.int64)
-        np.add.at(runs, at, np.maximum(0, free_ms - _setup(step)) // step.effort.grains)
+        np.add.at(runs, at, np.maximum(0, free_ms - setup_ms(step)) // step.effort.grains)
         return runs
 
     def _places_for(self, steps: Sequence[Step]) -> list[Spot]:
@@ -421,7 +421,7 @@ def _least(recipe: Recipe) -> int:
     return (recipe.batch and recipe.batch.minimum) or 1
 
 
-def _least_runs(recipe: Recipe) -> int:
+def least_runs(recipe: Recipe) -> int:
     """Return how many runs the least batch has: whole multiples, too."""
     multiple = (recipe.batch and recipe.batch.multiple) or 1
     return -(-_least(recipe) // multiple) * multiple
@@ -433,5 +433,6 @@ def _batched(recipe: Recipe, runs: Ints) -> int:
     return int(whole[whole >= _least(recipe)].sum())
 
 
-def _setup(step: Step) -> int:
+def setup_ms(step: Step) -> int:
+    """Return how long a machine is set up for a step, whatever it does then."""
     return step.setup.grains if step.setup else 0

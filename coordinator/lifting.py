@@ -28,13 +28,15 @@ from coordinator.times import format_instant
 from coordinator.trials import Trial
 from coordinator.units import UNITS, Quantity, to_grains
 from coordinator.wording import amount, counted
+from coordinator.workshops import relevant
 from solver import Arcs, TooLarge
 
-__all__ = ["Blocker", "Enough", "Lifted", "Lifting", "lifted", "lifting"]
+__all__ = ["OF_RECIPES", "Blocker", "Enough", "Lifted", "Lifting", "lifted", "lifting"]
 
 Ints = NDArray[np.int64]
 
 HALVED = 4  # every so many looks for the least that is enough halve what is left, should better guesses go astray
+OF_RECIPES = "what more hours or inputs of recipes would do: `coordinator explode NEED` tells that"
 OFFERS_TRIED = 6  # whose own radius is too small, the nearest first
 
 
@@ -118,19 +120,22 @@ def lifting(coordination: Coordination, asked: str, by_grains: int | None = None
     layout = Layout.like(coordination.planner, {need.ref: asked_by_trees(book)[need.ref]})
     questions = layout.questions(coordination.log_us, network.canonical(need.thing), closed=need)  # another end may lift it
     question = next((one for _, one in questions if any(other is need for other in one.market.needs)), None)
+    recipes, _ = relevant(network, coordination.production.standing(), [need])
+    made = (OF_RECIPES,) if recipes else ()
     if question is None:
-        return _unsaid(network, need, by, "all of it is kept for others' answers: nothing is left to plan")
+        return _unsaid(network, need, by, "all of it is kept for others' answers: nothing is left to plan", *made)
     try:
         search = _Search(layout, question, need, short, by)
         enough = tuple(search.changes())
     except TooLarge:
-        return _unsaid(network, need, by, "what would be enough: the market's amounts and ways are too large for changes to be tried")
+        why = "what would be enough: the market's amounts and ways are too large for changes to be tried"
+        return _unsaid(network, need, by, why, *made)
     blocking_offers, blocking = search.blocking()
-    return Lifting(need.ref, network.quantity(need, by), blocking_offers, blocking, enough, tuple(search.unsaid))
+    return Lifting(need.ref, network.quantity(need, by), blocking_offers, blocking, enough, (*search.unsaid, *made))
 
 
-def _unsaid(network: Network, need: Stance, by: int, why: str) -> Lifting:
-    return Lifting(need.ref, network.quantity(need, by), 0, (), (), (why,))
+def _unsaid(network: Network, need: Stance, by: int, *why: str) -> Lifting:
+    return Lifting(need.ref, network.quantity(need, by), 0, (), (), why)
 
 
 @dataclass

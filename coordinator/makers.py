@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from coordinator.commitments import Book
 from coordinator.cycle import Coordination
 from coordinator.errors import Refused, WrongValue
+from coordinator.hindrances import least_runs, setup_ms
 from coordinator.limits import lacking, process_meant, processes_done
 from coordinator.loops import Stock, recipe_stocks
 from coordinator.network import PROCESS, RESOURCE, Network, Stance, amount_of
@@ -36,12 +37,21 @@ class Requirement:
     meant: str  # as the charter or the table of processes has it
     source: str  # who says so; "" where the name is used as it is
     requires: Mapping[str, float | str]
+    runs: int  # of the least batch; one machine does all of it
+    takes: Quantity | None  # hours of so many runs, set-up included; None: nobody said how many, as in a draft
 
     @property
     def told(self) -> str:
         """The requirement in words: ``laser-cutting (material acrylic, thickness_mm 6)``."""
         of = ", ".join(f"{key} {value}" for key, value in sorted(self.requires.items()))
         return f"{self.process} ({of})" if of else self.process
+
+    def longer_than(self, free_ms: int) -> str:
+        """Return in words that what it takes at least does not fit the hours of the machine with most free."""
+        assert self.takes is not None  # asked where it is too long alone
+        what = "a run" if self.runs == 1 else f"the least batch, of {counted(self.runs, 'run')},"
+        free = amount(Quantity(free_ms, self.takes.unit))
+        return f"{self.told}: {what} takes {amount(self.takes)}, and no machine for it has more than {free} free"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +90,7 @@ class Maker:
     of: int
     lacks: tuple[str, ...]
     with_hours: int  # requirements met by hours that stand, not by a mere capability
-    near: int  # requirements lacking of which the process is there, and only the machine falls short or is not told of
+    near: int  # requirements lacking of which the process is there, and only the machine or its hours fall short or are not told of
     distance_m: int | None  # from the place asked about
 
     @property
@@ -109,10 +119,18 @@ class DesignMakers:
 
 
 @dataclass(frozen=True, slots=True)
-class _Able:
-    """What one agent can do: every process, each with the limits of the machines that do it, None where it only says that it can."""
+class _Machine:
+    """One capacity: what it says of itself, and how much of it is free."""
 
-    hours: Mapping[str, list[Mapping[str, float | str]]]
+    limits: Mapping[str, float | str]
+    free_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Able:
+    """What one agent can do: every process with the machines that do it, and what it only says that it can."""
+
+    hours: Mapping[str, list[_Machine]]
     capabilities: frozenset[str]
     unknown: tuple[str, ...]
 
@@ -178,7 +196,7 @@ def makers(
     With a book, what proposals ask is not free. Raises `Refused` where no recipe is called so.
     """
     refs = recipes_named(network, name)
-    everybody = _Everybody.of({agent: _abilities(network, agent, log_us) for agent in sorted(network.agents)})
+    everybody = _Everybody.of({agent: _abilities(network, book, agent, log_us) for agent in sorted(network.agents)})
     stocked, made_by = _stocked(network, book, log_us), _made_by(network)
     inputs = {ref: tuple(_inputs(network, network.recipes[ref], stocked, made_by)) for ref in refs}
     return tuple(_makers_of(network, ref, inputs[ref], everybody, near_to, within_m) for ref in refs)
@@ -262,9 +280,13 @@ def _makers_of(
 
 
 def _requirements(network: Network, recipe: Recipe) -> Iterator[Requirement]:
-    asked = [(step.process, step.requires) for step in recipe.steps]
-    for process, requires in (*asked, *((demand.process, demand.requires) for demand in recipe.hours_unknown)):
-        yield Requirement(process, *process_meant(network, process), requires)
+    runs = least_runs(recipe)
+    for step in recipe.steps:
+        meant, source = process_meant(network, step.process)
+        takes = amount_of(network, ((PROCESS, meant), "time"), step.effort.grains * runs + setup_ms(step))
+        yield Requirement(step.process, meant, source, step.requires, runs, takes)
+    for demand in recipe.hours_unknown:
+        yield Requirement(demand.process, *process_meant(network, demand.process), demand.requires, runs, None)
 
 
 def _stocked(network: Network, book: Book | None, log_us: int) -> dict[Stock, list[tuple[str, int]]]:
@@ -306,12 +328,13 @@ def _inputs(
         )
 
 
-def _abilities(network: Network, agent: str, log_us: int) -> _Able:
+def _abilities(network: Network, book: Book | None, agent: str, log_us: int) -> _Able:
     facts = network.agents[agent]
-    hours: dict[str, list[Mapping[str, float | str]]] = {}
+    hours: dict[str, list[_Machine]] = {}
     for stance in _capacities(network, facts.refs, log_us):
+        machine = _Machine(stance.limits or {}, stance.free_grains if book is None else book.open_grains(stance))
         for process in processes_done(network, stance.name):
-            hours.setdefault(process, []).append(stance.limits or {})
+            hours.setdefault(process, []).append(machine)
     known: set[str] = set()
     unknown: list[str] = []
     for said in facts.classes:
@@ -334,9 +357,13 @@ def _maker(agent: str, able: _Able, requirements: tuple[Requirement, ...], dista
     with_hours = near_ones = 0
     for requirement in requirements:
         machines = able.hours.get(requirement.meant, [])
-        shortest = min((lacking(requirement.requires, limits) for limits in machines), key=len, default=None)
-        if shortest is not None and not shortest:
+        fitting = [one.free_ms for one in machines if not lacking(requirement.requires, one.limits)]
+        shortest = min((lacking(requirement.requires, one.limits) for one in machines), key=len, default=None)
+        if fitting and (requirement.takes is None or max(fitting) >= requirement.takes.grains):
             with_hours += 1
+        elif fitting:
+            near_ones += 1
+            lacks.append(requirement.longer_than(max(fitting)))
         elif shortest is not None:
             near_ones += 1
             lacks.append(f"{requirement.process} with {', '.join(shortest)}")

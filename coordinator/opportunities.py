@@ -24,7 +24,7 @@ from coordinator.units import Quantity
 from coordinator.wording import asked_for, counted, near
 from solver.fairness import urgency_of
 
-__all__ = ["NOBODY", "Opportunity", "Spot", "opportunities", "pressures", "supply_at"]
+__all__ = ["NOBODY", "Opportunity", "Relief", "Spot", "opportunities", "pressures", "relief", "supply_at"]
 
 Ints = NDArray[np.int64]
 
@@ -63,6 +63,14 @@ class Opportunity:
     sentence: str
 
 
+@dataclass(frozen=True, slots=True)
+class Relief:
+    """What one unit more from somewhere would relieve, or why it would relieve nobody."""
+
+    items: tuple[Opportunity, ...]
+    nothing: str | None  # why there are none, in a sentence; None where there are
+
+
 # -- where a thing is short -------------------------------------------------------------------------------------------
 
 
@@ -87,6 +95,7 @@ def _spots(reading: Reading, thing: Thing) -> Iterator[Spot]:
         ("need", market.needs, reading.needs, reading.problem.demand - reading.covered, allocation.need_pressure),
         ("offer", market.offers, reading.offers, reading.problem.supply - reading.given, allocation.offer_pressure),
     )
+    has_minimums = any(one.minimum_grains for one in (*market.offers, *market.needs))
     for side, stances, among, left, worths in sides:
         amounts = reading.question.demand if side == "need" else reading.question.supply
         for stance, units, position in zip(stances, amounts.tolist(), reading.positions(stances, among).tolist(), strict=True):
@@ -101,10 +110,16 @@ def _spots(reading: Reading, thing: Thing) -> Iterator[Spot]:
                     stated=market.network.quantity(stance, units * reading.question.step),
                     left=market.network.quantity(stance, int(left[position]) * reading.step_grains),
                     pressure=pressure,
-                    sentence="one more here would serve nobody: no one it could reach is short"
-                    if pressure is None
-                    else f"one more here would go to {serving(reading, pressure)}",
+                    sentence=_at_spot(reading, pressure, has_minimums),
                 )
+
+
+def _at_spot(reading: Reading, pressure: Pressure | None, has_minimums: bool) -> str:
+    """Return a sentence on one more at a spot. Pressures are of an optimum in which some pairs are closed by minimums and others not."""
+    if pressure is None:
+        why = " that minimums do not keep from it" if has_minimums else ": no one it could reach is short"
+        return f"one more here would serve nobody{why}"
+    return f"one more here would go to {serving(reading, pressure)}{', unless minimums keep it from there' if has_minimums else ''}"
 
 
 def serving(reading: Reading, pressure: Pressure) -> str:
@@ -134,7 +149,9 @@ def _at_what_effort(reading: Reading, pressure: Pressure, what: str) -> str:
 def opportunities(coordination: Coordination, asked: str) -> tuple[Opportunity, ...]:
     """Return what one unit more of each thing from an agent's place, or from a place, would relieve, the most urgent first.
 
-    A place is `latitude,longitude` in degrees. Raises `Refused` where it is on no map and the agent is unknown.
+    A place is `latitude,longitude` in degrees. An agent is where it says, else where it said what stands of it: of several such places
+    the one where a unit more would gain most is told. Hours that recipes would take are left out, and so are minimums.
+    Raises `Refused` where the place is on no map and the agent is unknown.
     """
     network = coordination.network
     place = place_named(asked)
@@ -146,17 +163,46 @@ def opportunities(coordination: Coordination, asked: str) -> tuple[Opportunity, 
     mine = [one for one in network.living() if one.is_supply and one.agent == agent and not one.is_over(coordination.log_us)]
     offered = {network.canonical(one.thing) for one in mine}
     makes = _makeable(network, agent, mine)
+    places = _places_of(network, agent) if place is None else [place]
     best: dict[tuple[Thing, str, str | None], Opportunity] = {}
     for reading in readings(coordination.planner, coordination.log_us, taken=asked_by_trees(coordination.book)):
-        for stance, position in _would_be(reading, agent, place):
+        for stance, position in _would_be(reading, agent, places):
             thing = network.canonical(stance.thing)
             how = "offers it" if thing in offered else "could make it" if thing in makes else "does not offer it"
             through = stance.ref if position is not None else makes.get(thing) if how == "could make it" else None
-            found = _opportunity(reading, stance, position, how if place is None else "there", through)
+            start = f"from {stance.place[0]},{stance.place[1]}, " if position is None and stance.place and len(places) > 1 else ""
+            found = _opportunity(reading, stance, position, how if place is None else "there", through, start)
             key = (thing, stance.dimension, through)
             if found is not None and (key not in best or found.pressure < best[key].pressure):
                 best[key] = found
     return tuple(sorted(best.values(), key=lambda one: (one.pressure, one.sort, one.name, one.through or "")))
+
+
+def relief(coordination: Coordination, asked: str) -> Relief:
+    """Return the same, or where there is nothing why: no place is known of the agent, or nobody that it could reach is short."""
+    network, found = coordination.network, opportunities(coordination, asked)
+    return Relief(found, None if found else _why_nothing(network, asked))
+
+
+def _why_nothing(network: Network, asked: str) -> str:
+    if place_named(asked) is None and _places_of(network, asked) == [None] and not _has_ways(network, asked):
+        return f"no place and no route is known of {asked_for(asked)}, so nobody knows what it could reach; ask for latitude,longitude"
+    return "one more of anything from here would relieve nobody: nobody it could reach is short, unless minimums keep it from there"
+
+
+def _has_ways(network: Network, agent: str) -> bool:
+    """Whether any distance from or to an agent is known without its place."""
+    stated = agent in network.routes or any(agent in ends for ends in network.routes.values())
+    return stated or agent in network.table_positions()
+
+
+def _places_of(network: Network, agent: str) -> list[Coordinates | None]:
+    """Return where an agent says that it is, else where it said what stands of it; [None] where it says no place at all."""
+    facts = network.agents[agent]
+    if facts.place is not None:
+        return [facts.place]
+    signals = (network.stances[ref] for ref in facts.refs)
+    return [*sorted({one.place for one in signals if one.stands and one.place is not None})] or [None]
 
 
 def _makeable(network: Network, agent: str, mine: Sequence[Stance]) -> dict[Thing, str]:
@@ -175,15 +221,16 @@ def _is_of(recipe: Making, agent: str) -> bool:
     return recipe.ref.partition("/")[0] == agent
 
 
-def _would_be(reading: Reading, agent: str, place: Coordinates | None) -> Iterator[tuple[Stance, int | None]]:
-    """Yield the agent's offers of a market with their position, and a supply of each other thing that needs here would take."""
+def _would_be(reading: Reading, agent: str, places: Sequence[Coordinates | None]) -> Iterator[tuple[Stance, int | None]]:
+    """Yield the agent's offers of a market with their position, and at each place one of each other thing that needs here would take."""
     network = reading.question.network
     mine = [(offer, position) for position, offer in enumerate(reading.question.market.offers) if offer.agent == agent]
     yield from mine
     there = {network.canonical(offer.thing) for offer, _ in mine}
     accepted = {thing for need in reading.question.market.needs for thing in accepted_things(network, need)}
     for thing in sorted(accepted - there):
-        yield supply_at(agent, thing, reading.question.market.needs[0], place), None
+        for place in places:
+            yield supply_at(agent, thing, reading.question.market.needs[0], place), None
 
 
 def supply_at(agent: str, thing: Thing, like: Stance, place: Coordinates | None) -> Stance:
@@ -211,8 +258,8 @@ def supply_at(agent: str, thing: Thing, like: Stance, place: Coordinates | None)
     )
 
 
-def _opportunity(reading: Reading, stance: Stance, position: int | None, how: str, through: str | None) -> Opportunity | None:
-    """Return what a unit more of this supply would relieve; None where it would serve nobody."""
+def _opportunity(reading: Reading, stance: Stance, position: int | None, how: str, through: str | None, start: str) -> Opportunity | None:
+    """Return what a unit more of this supply would relieve, in a sentence that begins with `start`; None where it would serve nobody."""
     question, network = reading.question, reading.question.network
     reached, distance_m, effort = _ways(reading, stance, position)
     if not len(reached):
@@ -223,7 +270,7 @@ def _opportunity(reading: Reading, stance: Stance, position: int | None, how: st
     need, relieved = reading.needs[int(reached[way])], reading.needs[_relieved(reading, int(reached[way]))]
     short = int((reading.problem.demand - reading.covered)[reached].sum()) * reading.step_grains
     thing = network.canonical(stance.thing)
-    far = f"one more would go to {need.ref}, {distance_m[way] / 1000:,.1f} km away"
+    far = f"{start}one more would go to {need.ref}, {distance_m[way] / 1000:,.1f} km away"
     if relieved.ref == need.ref:
         told = f"{far}: {_whom(reading, pressure)}"
     else:

@@ -21,7 +21,7 @@ from coordinator.floor import Orders, floor
 from coordinator.lifting import lifted
 from coordinator.makers import designs
 from coordinator.network import RESOURCE
-from coordinator.opportunities import opportunities, pressures
+from coordinator.opportunities import pressures, relief
 from coordinator.questions import downstream, stats, unreachable, upstream
 from coordinator.results import as_json
 from coordinator.times import format_instant
@@ -138,9 +138,9 @@ def _add_relief(app: FastAPI, walks: Walks, tell: Tell, trying: Lock) -> None:
     @app.get("/opportunities/{agent}", responses=WALKED)
     @walks.beside
     def of_agent(agent: AgentName) -> Response:
-        """What one unit or hour more from an agent's place would relieve, the most urgent first."""
+        """What one unit more from an agent's place would relieve, the most urgent first; minimums and what recipes take left aside."""
         with _alone(trying, PATIENCE_S):
-            return tell(lambda coordination: {"items": opportunities(coordination, agent)})
+            return tell(lambda coordination: relief(coordination, agent))
 
     @app.get("/pressure/{name:path}", responses=WALKED)
     @walks.beside

@@ -535,7 +535,7 @@ def opportunities(
     routes: RoutesFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """What one unit or hour more from an agent's place, or from any place, would relieve, the most urgent first."""
+    """What one unit more from an agent's place, or any, would relieve, the most urgent first; `explode` tells of hours recipes take."""
     from coordinator.cli.field import show_opportunities
     from coordinator.cli.loading import Where
 

@@ -11,7 +11,7 @@ from coordinator.cli.network import print_json
 from coordinator.cli.output import table
 from coordinator.cycle import Coordination
 from coordinator.errors import Refused
-from coordinator.opportunities import Opportunity, Spot, opportunities, pressures
+from coordinator.opportunities import Relief, Spot, pressures, relief
 from coordinator.readings import Pressure, certificates
 from coordinator.replaying import Said, in_told_order
 from coordinator.signals import Event
@@ -20,6 +20,10 @@ from coordinator.wording import amount, counted
 __all__ = ["show_check", "show_churn", "show_opportunities", "show_pressure"]
 
 ROWS = 40  # of one table; the rest is counted, and --json has them all
+LEFT_OUT = (
+    "  what recipes would take, such as an hour more of a machine, is left out here: `coordinator explode NEED` tells it;\n"
+    "  and minimums may keep one more from there: `coordinator why NEED` tells what they keep back"
+)
 
 
 def show_pressure(where: Where, resource: str, to_json: bool) -> None:
@@ -35,34 +39,34 @@ def show_pressure(where: Where, resource: str, to_json: bool) -> None:
     if to_json:
         print_json(found)
         return
+    if not found:
+        print(f"no need of {resource} is open: it is short nowhere, but in what recipes would take: `coordinator explode NEED` tells that")
+        return
     rows = [[spot.ref, spot.side, amount(spot.stated), amount(spot.left), *_ranks(spot.pressure), spot.sentence] for spot in found]
     _table(f"where {resource} is short", ["at", "", "not promised", "short or left", "tier", "level", "effort", ""], rows)
     print("  not promised: in no promise and no proposal to make it; what is proposed from offer to need counts, for that is planned anew,")
     print("  and `coordinator network stats` calls it neither free nor open. What recipes would take, goods or hours, is left out here:")
-    print("  `coordinator explode NEED` tells what making what is needed is short of")
+    print("  `coordinator explode NEED` tells what making what is needed is short of; what minimums keep back, `coordinator why NEED`")
 
 
 def show_opportunities(where: Where, agent: str, to_json: bool) -> None:
     """Print what one unit more of each thing, from this agent's place or from a place, would relieve."""
-    found: tuple[Opportunity, ...] = asked(
-        where,
-        tuple[Opportunity, ...],
-        lambda here: opportunities(here, agent),
-        f"/opportunities/{segment(agent)}",
-        quiet=to_json,
-        listed=True,
-    )
+    found: Relief = asked(where, Relief, lambda here: relief(here, agent), f"/opportunities/{segment(agent)}", quiet=to_json)
     if to_json:
-        print_json(found)
+        print_json(found.items)
+        return
+    if found.nothing:
+        print(f"{found.nothing}\n{LEFT_OUT}")
         return
     rows = [
         [one.name, one.how + (f" ({one.through})" if one.through else ""), *_ranks(one.pressure), amount(one.short), one.sentence]
-        for one in found
+        for one in found.items
     ]
     columns = ["of", agent, "tier", "level", "effort", "short within reach", "what one more would relieve"]
     _table(f"what one more at {agent} would relieve", columns, rows)
-    if any(one.how == "could make it" for one in found):
+    if any(one.how == "could make it" for one in found.items):
         print("  could make it: a hint read off recipes; what their inputs and hours would take from others is not counted")
+    print(LEFT_OUT)
 
 
 def show_check(where: Where, to_json: bool) -> bool:

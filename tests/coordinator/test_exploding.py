@@ -68,7 +68,31 @@ def test_a_change_is_tried_where_the_hours_are_and_not_where_their_agent_says_it
     desk = Desk(chair, capacity("maker", 4, "sawing", **there), need("clinic", 4, "chair", place={"lat": 48.08, "long": -1.6}))
     found = explode(desk.core, "clinic")
     assert found.can_be_made.grains == 2
-    assert [change.sentence for change in found.enough] == ["3 h more sawing near maker is enough for all of it"]
+    assert [change.sentence for change in found.enough] == [
+        "3 h more sawing near maker is enough for all of it; "
+        "2 h is not: a run takes 1.5 h of one capacity, and 1 h of what is free is too little for one"
+    ]
+
+
+def test_why_more_hours_than_are_short_are_asked_for_is_told_where_the_reason_is_not_known_too():
+    """Of the two hours that are free none can be used for it: they are too far away."""
+    chair = recipe("near", "chair", {"chair": 1}, {}, {"sawing": 1})
+    lines = [agent("near", 48.0, 2.0), agent("far", 40.0, 2.0), capacity("near", 1, "sawing"), capacity("far", 2, "sawing", within_km=1)]
+    found = explode(Desk(chair, *lines, agent("clinic", 48.0, 2.0), need("clinic", 4, "chair")).core, "clinic")
+    assert [change.sentence for change in found.enough] == [
+        "3 h more sawing near near is enough for all of it; 1 h is not: of what is free, or of so much more, not all can be used for it"
+    ]
+
+
+@pytest.mark.parametrize(("seeds", "short"), [pytest.param(None, 4, id="nothing to begin with"), pytest.param(1, None, id="one to begin")])
+def test_what_is_made_of_itself_stands_at_its_own_level_and_is_short_where_there_is_none_to_begin_with(seeds, short):
+    lines = [agent("maker", 48.0, 2.0), agent("clinic", 48.1, 2.0), capacity("maker", 40, "growing"), need("clinic", 4, "seed")]
+    lines += [offer("maker", seeds, "seed")] if seeds else []
+    found = explode(Desk(*lines, recipe("maker", "seed", {"seed": 3}, {"seed": 1}, {"growing": 1})).core, "clinic")
+    assert [(row.level, row.name, row.wanted.grains, row.short and row.short.grains) for row in found.rows] == [
+        (0, "seed", 4, short),
+        (1, "growing", 2 * HOUR_MS, None),  # each run gains two
+    ]
 
 
 @pytest.mark.parametrize(("hours", "served"), [(20, 60), (19.5, 59)])
@@ -242,7 +266,7 @@ def test_what_proposals_ask_of_supply_is_not_free_a_second_time():
     by = rows(found)
     assert (found.covered.grains, found.open.grains, found.can_be_made.grains) == (2, 3, 0)
     assert (by["plank"].free.grains, by["plank"].wanted.grains, by["sawing"].free.grains) == (2, 20, 38 * HOUR_MS)
-    assert [(change.name, change.by.grains) for change in found.enough] == [("plank", 20)]
+    assert [(change.name, change.by.grains) for change in found.enough] == [("plank", 18)]  # with the two that are left
     accept(desk, deal)  # what is promised is asked no longer, and not free either
     found = explode(desk.core, "clinic")
     assert (rows(found)["plank"].free.grains, rows(found)["sawing"].free.grains, found.can_be_made.grains) == (2, 38 * HOUR_MS, 0)

@@ -8,7 +8,7 @@ import pytest
 
 from coordinator import ways
 from coordinator.explaining import explain
-from coordinator.hindrances import Supplies, _least_runs
+from coordinator.hindrances import Supplies, least_runs
 from coordinator.network import Network, Stance
 from coordinator.workshops import Spot
 from coordinator.workshops import radius_m as radius_in
@@ -110,7 +110,7 @@ def plainly(supplies: Supplies, ref: str, need: Stance, makes: str = "", path: f
     told = [f"the recipe {ref} makes {f'{makes} for that' if makes else 'it'}, but {lack}" for lack in own]
     for stock, grains in supplies.flows[ref][0].items():
         free = sum(supplies.free[one.ref] for one in network.live(stock[0]) if one.ref in supplies.free)
-        least = grains * _least_runs(supplies.recipes[ref])
+        least = grains * least_runs(supplies.recipes[ref])
         if stock in supplies.makers and free < least:
             makers = [each for each in supplies.makers[stock] if each not in path and each != ref]
             below = [plainly(supplies, each, need, stock[0][1], path | {ref}) for each in makers]

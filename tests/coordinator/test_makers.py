@@ -8,11 +8,12 @@ import coordinator.makers
 from coordinator.charter import Charter
 from coordinator.errors import Refused
 from coordinator.loops import recipe_stocks
-from coordinator.makers import makers, place_meant
+from coordinator.makers import designs, makers, place_meant
 from coordinator.network import Network
 from coordinator.signals import parse_event
 from tests.coordinator.test_production import recipe
-from tests.support.events import agent, amount, capacity, event, moment_us, offer
+from tests.support.desk import Desk
+from tests.support.events import agent, amount, capacity, event, moment_us, need, offer
 
 STAND = {
     "recipe": "stand",
@@ -169,6 +170,32 @@ def test_goods_and_hours_whose_window_has_closed_count_for_nothing():
     still = answer(capacity("able", 10, "laser", end=1.1, **machine), offer("hub", 5, "acrylic", unit="kg", end=1.1))
     assert [each.told for each in still.inputs] == ["2 kg of acrylic a run: 5 kg free with hub"]
     assert [(one.agent, one.has) for one in still.makers] == [("able", 1)]
+
+
+@pytest.mark.parametrize(
+    ("free_h", "batch", "told"),
+    [
+        pytest.param(1.5, None, "has it, with free hours", id="one run fits"),
+        pytest.param(1, None, "a run takes 1.5 h, and no machine for it has more than 1 h free", id="no run fits"),
+        pytest.param(
+            4, {"minimum": 3}, "the least batch, of 3 runs, takes 4.5 h, and no machine for it has more than 4 h free", id="no batch"
+        ),
+    ],
+)
+def test_hours_in_which_no_run_fits_are_told_as_what_is_missing(free_h, batch, told):
+    lines = [capacity("shop", free_h, "sawing"), capacity("shop", 1, "sawing", subject="other")]
+    found = answer(*lines, recipe("designer", "chair", {"chair": 1}, {}, {"sawing": 1.5}, batch=batch), name="chair")
+    assert [one.told for one in found.makers] == [told if told.startswith("has it") else f"missing 1 of 1: sawing: {told}"]
+
+
+def test_hours_that_proposals_ask_are_not_there_for_another_run():
+    lines = [agent("clinic", 48.0, 2.0), recipe("shop", "chair", {"chair": 1}, {}, {"sawing": 1.5}), capacity("shop", 4, "sawing")]
+    desk = Desk(*lines, agent("shop", 48.0, 2.0), need("clinic", 4, "chair"))
+    assert [one.lacks for one in designs(desk.core, "chair").items[0].makers] == [()]
+    desk.cycle()
+    assert [one.lacks for one in designs(desk.core, "chair").items[0].makers] == [
+        ("sawing: a run takes 1.5 h, and no machine for it has more than 1 h free",)
+    ]
 
 
 def test_a_draft_is_shown_as_one_and_its_unknown_hours_count_as_requirements():

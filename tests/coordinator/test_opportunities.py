@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from coordinator.errors import Refused
-from coordinator.opportunities import Opportunity, opportunities, pressures
+from coordinator.opportunities import Opportunity, opportunities, pressures, relief
 from coordinator.planning import Planner
 from coordinator.readings import Pressure, Reading, certificates, readings
 from tests.support.desk import Desk
-from tests.support.events import agent, answer, capacity, hours, need, offer, resource, withdraw
+from tests.support.events import agent, answer, capacity, hours, need, offer, resource, route, withdraw
 from tests.support.networks import recipe
 
 LEVELS = 100
@@ -368,6 +368,58 @@ def test_goods_that_trees_draw_on_are_not_left():
     left = {spot.ref: (spot.stated.grains, spot.left.grains) for spot in pressures(desk.core, "cloth")}
     assert left["mill/offer/o"] == (5, 0)
     assert left["tailor/need/n"] == (9, 4)
+
+
+# -- where an agent is, and why there is nothing --------------------------------------------------------------------------
+
+
+NOBODY_SHORT = "one more of anything from here would relieve nobody: nobody it could reach is short, unless minimums keep it from there"
+
+
+def test_an_agent_who_states_no_place_is_where_it_said_what_stands_of_it():
+    lines = [need("ward", 5, "mask", place=HERE), need("ward", 5, "visor", place={"lat": 9.0, "long": 1.0}, subject="v")]
+    desk = Desk(*lines, offer("me", 1, "soap", place={"lat": 2.0, "long": 1.0}))
+    assert {one.name: one.distance_m for one in opportunities(desk.core, "me")} == {"mask": 111_195, "visor": 778_366}
+    desk.take(offer("me", 1, "belt", place={"lat": 8.0, "long": 1.0}, subject="b", at=1))
+    found = {one.name: one for one in opportunities(desk.core, "me")}
+    assert {name: one.distance_m for name, one in found.items()} == {"mask": 111_195, "visor": 111_195}, "each from the better place"
+    assert found["visor"].sentence.startswith("from 8.0,1.0, one more would go to ward/need/v, 111.2 km away")
+    desk.take(agent("me", 1.0, 1.0, at=2))
+    assert {one.name: one.distance_m for one in opportunities(desk.core, "me")}["mask"] == 0
+
+
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        pytest.param(
+            [offer("me", 1, "soap")], "no place and no route is known of 'me', so nobody knows what it could reach", id="no place"
+        ),
+        pytest.param([offer("me", 1, "soap", place=HERE, within_km=1), withdraw("need", "ward", "n", at=1)], NOBODY_SHORT, id="no need"),
+        pytest.param([offer("me", 5, place=HERE)], NOBODY_SHORT, id="all is served"),
+        pytest.param([agent("me"), route("me", "ward", 5), offer("other", 5, place=HERE)], NOBODY_SHORT, id="a route, and all is served"),
+    ],
+)
+def test_where_one_more_would_relieve_nobody_the_reason_is_told(lines: list[bytes], why: str):
+    desk = Desk(need("ward", 5, place=HERE), *lines)
+    found = relief(desk.core, "me")
+    assert found.items == ()
+    assert (found.nothing or "").startswith(why)
+    desk.take(need("clinic", 1, "cloth", place=HERE, at=2))
+    if "no place" not in why and b"route" not in b"".join(lines):
+        assert relief(desk.core, "me").nothing is None
+
+
+def test_pressures_where_minimums_are_stated_do_not_hide_what_these_may_keep_back():
+    desk = Desk(need("ward", 6, minimum=6, place=HERE), offer("maker", 3, place=HERE))
+    assert desk.cycle() == []
+    told = {spot.ref: spot.sentence for spot in pressures(desk.core, "mask")}
+    assert told["ward/need/n"].startswith("one more here would go to a need of tier 1")
+    assert told["ward/need/n"].endswith(", unless minimums keep it from there")
+    desk = Desk(need("ward", 6, place=HERE), offer("maker", 10, minimum=10, place=HERE))
+    assert desk.cycle() == []
+    told = {spot.ref: spot.sentence for spot in pressures(desk.core, "mask")}
+    assert told["maker/offer/o"] == "one more here would serve nobody that minimums do not keep from it"
+    assert relief(desk.core, "maker").nothing == NOBODY_SHORT
 
 
 # -- a place ---------------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from coordinator.errors import Refused
-from coordinator.lifting import Enough, Lifting, lifting
+from coordinator.lifting import OF_RECIPES, Enough, Lifting, lifting
 from coordinator.times import format_instant
 from tests.coordinator.test_production import recipe as making
 from tests.support.desk import Desk
@@ -264,6 +264,12 @@ def test_packs_are_advised_whole():
 
 def unsaid(desk: Desk, by: int | None = None) -> str:
     return "; ".join(lifted(desk, by).unsaid)
+
+
+def test_what_recipes_would_take_more_is_told_to_be_told_elsewhere():
+    lines = [agent("clinic", 1.0, 1.0), agent("maker", 1.0, 1.0), need("clinic", 5, "chair"), capacity("maker", 3, "sawing")]
+    assert OF_RECIPES not in unsaid(planned(*lines))
+    assert OF_RECIPES in unsaid(planned(*lines, making("maker", "chair", {"chair": 1}, {}, {"sawing": 1})))
 
 
 def test_a_need_that_is_served_in_full_or_gone_has_nothing_to_lift():

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
+from coordinator.lifting import OF_RECIPES
 from tests.page.conftest import Opened
 from tests.support.serving import Served
 
@@ -125,6 +126,7 @@ def test_the_instants_that_the_server_wrote_are_told_by_the_readers_clock(served
         ('data.answer is "no"; "accept", "decline" or "counter" was expected: send one of these.', '"accept", "decline" ou "counter"'),
         ("tier 0 or 1: the charter does not let clinic claim it", "le rang 0 ou 1"),
         ("no amount of supply at its place is enough: packs or minimum parts keep it from taking all", "aucune quantité de plus sur place"),
+        (OF_RECIPES, "plus d’heures ou d’intrants des recettes"),
         (
             "no amount of supply in a/offer/x, the nearest offer is enough: packs or minimum parts keep it from taking all",
             "dans a/offer/x, l’offre la plus proche",

@@ -14,13 +14,14 @@ export const opportunities = {
     const agent = app.query.agent || app.session.names[0];
     if (!agent) return { agent: "", items: [], others: (await ask("agents/newest", { limit: 24 }, signal)).items };
     try {
-      return { agent, items: (await ask(`opportunities/${ofAgent(agent)}`, {}, signal)).items, others: [] };
+      const { items, nothing } = await ask(`opportunities/${ofAgent(agent)}`, {}, signal);
+      return { agent, items, nothing, others: [] };
     } catch (trouble) {
       if (trouble.status !== 404) throw trouble;
       return { agent, items: [], others: (await ask("agents/newest", { limit: 24 }, signal)).items, unknown: trouble.message };
     }
   },
-  draw(app, { agent, items, others, unknown }) {
+  draw(app, { agent, items, nothing, others, unknown }) {
     return h(
       "div",
       { class: "stack" },
@@ -28,7 +29,7 @@ export const opportunities = {
       unknown ? notice("quiet", inWords(unknown)) : null,
       others.length ? [h("p", { class: "note" }, t("opportunities.choose")), h("ul", { class: "chips" }, others.map((one) => h("li", { key: one.agent }, h("a", { href: app.link("opportunities", { agent: one.agent }) }, one.name ?? one.agent))))] : null,
       !agent && !others.length ? empty(t("opportunities.nobody")) : null,
-      agent && !unknown ? [h("p", { class: "note" }, t("opportunities.of"), " ", agentLink(app, agent)), items.length ? h("ol", { class: "cards" }, items.map((one) => card(app, one))) : empty(t("opportunities.none"))] : null,
+      agent && !unknown ? [h("p", { class: "note" }, t("opportunities.of"), " ", agentLink(app, agent)), items.length ? h("ol", { class: "cards" }, items.map((one) => card(app, one))) : empty(inWords(nothing)), h("p", { class: "note" }, t("opportunities.left_out"))] : null,
     );
   },
 };

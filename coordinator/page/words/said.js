@@ -36,6 +36,8 @@ const FORMS = {
   report_which: "(?<lines>\\d+) lines of '(?<proposal>[^']+)' are counted in '(?<unit>.+)' or the like; report all of it, without a quantity",
   report_more: "(?<asked>.+) is more than the (?<free>.+) of '(?<proposal>[^']+)' that '(?<agent>[^']+)' has not reported yet",
   // what nobody here is called
+  no_way_from: `no place and no route is known of ${ASKED}, so nobody knows what it could reach; ask for latitude,longitude`,
+  nobody_short: "one more of anything from here would relieve nobody: nobody it could reach is short, unless minimums keep it from there",
   no_agent: `nobody here is called ${ASKED}; did you mean (?<near>.+)\\?`,
   no_agent_at_all: `nobody here is called ${ASKED}; (?!did you mean ).+`,
   no_thing: `nobody here speaks of ${ASKED}; did you mean (?<near>.+)\\?`,
@@ -121,6 +123,7 @@ const FORMS = {
   unsaid_kept: "all of it is kept for others' answers: nothing is left to plan",
   unsaid_market: "what would be enough: the market's amounts and ways are too large for changes to be tried",
   unsaid_free: "planning again gives it that much already: something came free since the last plan",
+  unsaid_recipes: "what more hours or inputs of recipes would do: `coordinator explode NEED` tells that",
   unsaid_minimum: "with minimum parts a smaller change of the same kind may be enough, although one step less is not",
   unsaid_place: "how much more supply would be enough: it has no place, and no offer reaches it",
   unsaid_supply_there: "no amount of supply at its place is enough: packs or minimum parts keep it from taking all",

@@ -29,7 +29,7 @@ SPEAKERS: dict[str, tuple[str, ...]] = {
     "views": ("deal_named",),
     "accounts": ("account",),
     "alternatives": ("_deal",),
-    "opportunities": ("opportunities",),
+    "opportunities": ("opportunities", "_why_nothing"),
     "places": ("place_named",),
     "explaining": ("need_named",),
     "questions": ("thing_named", "downstream"),

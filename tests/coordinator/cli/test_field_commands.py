@@ -52,7 +52,16 @@ def test_neither_files_nor_a_log_or_both_is_refused(run: Any, events: Path, log:
     ("question", "told"),
     [
         (["pressure", "visor"], ["where visor is short", "clinic/need/n", "maker/offer/o", "a need of tier 0", "a need of tier 1"]),
-        (["opportunities", "mill"], ["visor", "could make it (mill/recipe/visor-v1)", "55.6 km away", "a hint read off recipes"]),
+        (
+            ["opportunities", "mill"],
+            [
+                "visor",
+                "could make it (mill/recipe/visor-v1)",
+                "55.6 km away",
+                "a hint read off recipes",
+                "`coordinator explode NEED` tells it",
+            ],
+        ),
         (["solver", "check"], ["1 market checked", "2 possible pairs", "every answer is feasible and proven optimal"]),
         (["churn"], ["6 events", "proposed", "taken back", "p99 an event"]),
     ],
@@ -62,6 +71,24 @@ def test_a_table_tells(run: Any, events: Path, question: list[str], told: list[s
     code, out, err = run(*question, events)
     assert (code, err) == (0, "")
     assert [each for each in told if each not in out] == [], out
+
+
+@pytest.mark.parametrize(
+    ("question", "told"),
+    [
+        (["pressure", "soap"], "no need of soap is open: it is short nowhere"),
+        (["opportunities", "lost"], "no place and no route is known of 'lost', so nobody knows what it could reach"),
+    ],
+    ids=" ".join,
+)
+def test_where_there_is_nothing_to_tell_the_reason_stands_in_place_of_an_empty_table(
+    run: Any, tmp_path: Path, question: list[str], told: str
+):
+    (tmp_path / "said.jsonl").write_bytes(b"\n".join([*LINES, offer("lost", 1, "soap")]))
+    code, out, err = run(*question, tmp_path / "said.jsonl")
+    assert (code, err) == (0, "")
+    assert out.startswith(told)
+    assert "(nothing)" not in out
 
 
 def test_what_is_proposed_is_neither_free_nor_open_and_still_not_promised(run: Any, log: Path):
