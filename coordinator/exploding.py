@@ -6,7 +6,7 @@ What really comes of it, and whether a change is enough, is told by planning it.
 """
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -15,7 +15,7 @@ from msgspec import structs
 
 from coordinator.cycle import Coordination
 from coordinator.explaining import need_named
-from coordinator.hindrances import Supplies, least_runs
+from coordinator.hindrances import Supplies
 from coordinator.limits import lacking, process_meant, processes_done
 from coordinator.loops import Stock, recipe_stocks, rings_told
 from coordinator.network import PROCESS, Network, Stance, amount_of
@@ -54,7 +54,7 @@ class Row:
     free: Quantity  # with everybody, neither promised nor in a proposal yet, its window not closed
     short: Quantity | None  # that neither stock nor making covers; None: nothing
     made_by: str | None  # the recipe that the levels go on with
-    alternatives: tuple[str, ...]  # other recipes that make it
+    alternatives: tuple[str, ...]  # other recipes that make it; none where it goes into a ring that closes there
     into: tuple[str, ...]  # recipes that take it
     suppliers: tuple[Supplier, ...]
     more_suppliers: int
@@ -105,8 +105,8 @@ def explode(coordination: Coordination, asked: str) -> Exploded:
     if need.is_hours:  # They meet hours of the very same process alone, unlike a recipe's.
         thing = network.canonical(need.thing)
         free = {ref: grains for ref, grains in free.items() if network.canonical(network.stances[ref].thing) == thing}
-    netting = _Netting(network, recipes, free)
-    rows = tuple(netting.rows(need, open_grains)) if open_grains else ()
+    netting = _Netting(network, recipes, free, need)
+    rows = tuple(netting.rows(open_grains)) if open_grains else ()
     tight = min((row for row in rows if row.short is not None), key=lambda row: (row.share, -row.level, row.name), default=None)
     made = _tried(coordination, need, open_grains) if recipes and open_grains else None
     served = _served(made, need) if made else 0
@@ -155,10 +155,13 @@ def _too_short(coordination: Coordination, rows: Sequence[Row]) -> Iterator[str]
 
 
 class _Netting:
-    """Level by level: what is wanted, less what is free, is made by a recipe that wants things itself."""
+    """Level by level: what is wanted, less what is free, is made by a recipe that wants things itself.
 
-    def __init__(self, network: Network, recipes: Mapping[str, Recipe], free: Mapping[str, int]) -> None:
-        self.network, self.recipes = network, recipes
+    None is run that takes the very thing that is needed: goods of that go to the need first.
+    """
+
+    def __init__(self, network: Network, recipes: Mapping[str, Recipe], free: Mapping[str, int], need: Stance) -> None:
+        self.network, self.recipes, self.root = network, recipes, accepted_stocks(network, need)[0]
         self.flows = {ref: recipe_stocks(network, recipe) for ref, recipe in recipes.items()}
         self.free: dict[Stock, dict[str, int]] = {}
         for ref, grains in free.items():
@@ -168,8 +171,11 @@ class _Netting:
                 if grains:
                     by[ref] = grains
         self.makers: dict[Stock, list[str]] = {}
-        for ref, (_, gives) in self.flows.items():
-            for stock in gives:
+        self.made_of = nx.DiGraph()  # from what recipes are run for to what they take
+        for ref, (takes, gives) in self.flows.items():
+            self.made_of.add_nodes_from((*takes, *gives))
+            self.made_of.add_edges_from((next(iter(gives)), taken) for taken in takes)
+            for stock in gives if self.root not in takes else ():
                 self.makers.setdefault(stock, []).append(ref)
 
     def _serves(self, stance: Stance) -> list[Stock]:
@@ -191,72 +197,105 @@ class _Netting:
                 through = f" by way of {meant}" if meant not in (name, *done) else ""
                 yield f"{shown(name)} counts as {' and '.join(done)}{through} ({by})"
 
-    def rows(self, need: Stance, open_grains: int) -> Iterator[Row]:
-        """Yield a row for everything that the open part of a need takes, by level."""
-        network = self.network
-        wanted = {accepted_stocks(network, need)[0]: open_grains}
-        level = {next(iter(wanted)): 0}
-        into: dict[Stock, set[str]] = {}
-        hours: dict[str, list[tuple[Step, int]]] = {}
-        hour_level: dict[str, int] = {}
+    def rows(self, open_grains: int) -> list[Row]:
+        """Return a row for everything that the open part of a need takes, by level.
+
+        What goes into a ring where it closes is not made for that, and has a row of its own. Where that is short, what is free of it is
+        left to the ring first: three of what doubles are six.
+        """
+        rows, short = self._netted(open_grains, frozenset())
+        if short:
+            rows, _ = self._netted(open_grains, short)
+        return sorted(rows, key=lambda row: (row.level, row.sort == PROCESS, row.name))
+
+    def _netted(self, open_grains: int, kept: Set[Stock]) -> tuple[list[Row], frozenset[Stock]]:
+        """Return all rows, what is free of `kept` things left to where rings close; and what is short there."""
+        order = self._order()
+        wanted, level = {(self.root, False): open_grains}, {(self.root, False): 0}  # by thing, and whether it goes in where a ring closes
+        into: dict[tuple[Stock, bool], set[str]] = {}
         found: list[Row] = []
-        for stock in self._order([*wanted]):
-            grains = wanted.get(stock, 0)
+        short: set[Stock] = set()
+        runs_of: list[tuple[str, int, int]] = []  # what is run, how often, and on which level
+        for stock, closes in [*((each, False) for each in order), *((each, True) for each in order)]:
+            grains = wanted.get((stock, closes), 0)
             if not grains:
                 continue
-            missing = max(0, grains - sum(self.free.get(stock, {}).values()))
-            chosen = self._chosen(stock)
+            free = sum(self.free.get(stock, {}).values())
+            if closes and stock not in kept:
+                free -= min(free, wanted.get((stock, False), 0))
+            missing = max(0, grains - (0 if stock in kept and not closes else free))
+            chosen = None if closes else self._chosen(stock)
+            below = level[stock, closes] + 1
             if missing and chosen is not None:
                 runs = self._runs(chosen, stock, missing)
+                runs_of.append((chosen, runs, below))
                 for taken, each in self.flows[chosen][0].items():
-                    if taken == stock:  # What a run takes of its own it gives back, and more: `_runs` counts what it gains.
-                        continue
-                    wanted[taken] = wanted.get(taken, 0) + runs * each
-                    level[taken] = max(level.get(taken, 0), level[stock] + 1)
-                    into.setdefault(taken, set()).add(chosen)
-                for step in self.recipes[chosen].steps:
-                    process = self._process(step)
-                    hours.setdefault(process, []).append((step, runs))
-                    hour_level[process] = max(hour_level.get(process, 0), level[stock] + 1)
-                    into.setdefault(((PROCESS, process), "time"), set()).add(chosen)
-            short = 0 if chosen is not None and self._starts(chosen, stock) else missing
-            found.append(self._row(stock, level[stock], grains, short, chosen, into.get(stock, set())))
+                    row = taken, order[taken] <= order[stock]
+                    wanted[row] = wanted.get(row, 0) + runs * each
+                    level[row] = max(level.get(row, 0), below)
+                    into.setdefault(row, set()).add(chosen)
+            elif missing and closes:
+                short.add(stock)
+            of_row = into.get((stock, closes), set())
+            others = () if closes else self._makers_but(chosen, stock)
+            found.append(self._row(stock, level[stock, closes], grains, 0 if chosen else missing, chosen, others, of_row))
+        return [*found, *self._hour_rows(runs_of)], frozenset(short)
+
+    def _hour_rows(self, runs_of: Sequence[tuple[str, int, int]]) -> Iterator[Row]:
+        """Yield a row for every process that so many runs take hours of."""
+        hours: dict[str, list[tuple[Step, int]]] = {}
+        level: dict[str, int] = {}
+        into: dict[str, set[str]] = {}
+        for ref, runs, below in runs_of:
+            for step in self.recipes[ref].steps:
+                process = self._process(step)
+                hours.setdefault(process, []).append((step, runs))
+                level[process] = max(level.get(process, 0), below)
+                into.setdefault(process, set()).add(ref)
         for process, steps in hours.items():
             stock = (PROCESS, process), "time"
             ms = sum(step.effort.grains * runs + (step.setup.grains if step.setup else 0) for step, runs in steps)
             able = self._able_ms(stock, [step for step, _ in steps])
-            found.append(self._row(stock, hour_level[process], ms, max(0, ms - able), None, into[stock], able))
-        yield from sorted(found, key=lambda row: (row.level, row.sort == PROCESS, row.name))
+            yield self._row(stock, level[process], ms, max(0, ms - able), None, (), into[process], able)
 
-    def _order(self, also: Sequence[Stock]) -> list[Stock]:
-        """Return all things, each before what it is made of; in a ring, in order of name."""
-        graph = nx.DiGraph()
-        for takes, gives in self.flows.values():
-            graph.add_nodes_from(gives)
-            graph.add_edges_from((given, taken) for given in gives for taken in takes)
-        graph.add_nodes_from(also)
-        parts = nx.condensation(graph)
-        return [stock for part in nx.lexicographical_topological_sort(parts) for stock in sorted(parts.nodes[part]["members"])]
+    def _order(self) -> dict[Stock, int]:
+        """Return the place of each thing that the need may take: each before what it is made of, but for what closes a ring."""
+        made_of = nx.DiGraph()
+        made_of.add_node(self.root)
+        waiting = [self.root]
+        for stock in waiting:
+            chosen = self._chosen(stock)
+            for taken in () if chosen is None else self.flows[chosen][0]:
+                if taken not in made_of:
+                    waiting.append(taken)
+                made_of.add_edge(stock, taken)
+        lowest_first = list(nx.dfs_postorder_nodes(made_of, self.root))
+        return {stock: at for at, stock in enumerate(reversed(lowest_first))}
 
     def _chosen(self, stock: Stock) -> str | None:
-        """Return the recipe to make a thing by: the first whose hours and inputs somebody has at all, else the first."""
-        makers = sorted(self.makers.get(stock, ()))
+        """Return the recipe to make a thing by: the first whose hours and inputs somebody has at all, else the first.
+
+        As in a plan, none is run for a by-product that what it takes is made of.
+        """
+        makers = [ref for ref in sorted(self.makers.get(stock, ())) if not self._is_round_about(ref, stock)]
         able = [ref for ref in makers if all(self.free.get(taken) or self.makers.get(taken) for taken in self.flows[ref][0])]
         worked = [ref for ref in able if all(self.free.get(((PROCESS, name), "time")) for name in self.processes(ref))]
         return next(iter([*worked, *able, *makers]), None)
+
+    def _is_round_about(self, ref: str, stock: Stock) -> bool:
+        takes, gives = self.flows[ref]
+        return next(iter(gives)) != stock and any(nx.has_path(self.made_of, taken, stock) for taken in takes)
+
+    def _makers_but(self, chosen: str | None, stock: Stock) -> tuple[str, ...]:
+        return tuple(ref for ref in sorted(self.makers.get(stock, ())) if ref != chosen)
 
     def processes(self, ref: str) -> list[str]:
         """Return the processes of a recipe's steps."""
         return [self._process(step) for step in self.recipes[ref].steps]
 
-    def _starts(self, ref: str, stock: Stock) -> bool:
-        """Whether there is what a recipe takes of the thing that it makes, if it does: it cannot make what it begins with."""
-        return sum(self.free.get(stock, {}).values()) >= self.flows[ref][0].get(stock, 0) * least_runs(self.recipes[ref])
-
     def _runs(self, ref: str, stock: Stock, grains: int) -> int:
         batch = self.recipes[ref].batch
-        takes, gives = self.flows[ref]
-        runs = max(math.ceil(Fraction(grains) / (gives[stock] - takes.get(stock, 0))), (batch and batch.minimum) or 1)
+        runs = max(math.ceil(Fraction(grains) / self.flows[ref][1][stock]), (batch and batch.minimum) or 1)
         multiple = (batch and batch.multiple) or 1
         return -(-runs // multiple) * multiple
 
@@ -290,7 +329,17 @@ class _Netting:
     def _process(self, step: Step) -> str:
         return self.network.canonical((PROCESS, step.process))[1]
 
-    def _row(self, stock: Stock, level: int, grains: int, short: int, chosen: str | None, into: set[str], able: int | None = None) -> Row:
+    def _row(
+        self,
+        stock: Stock,
+        level: int,
+        grains: int,
+        short: int,
+        chosen: str | None,
+        others: tuple[str, ...],
+        into: Set[str],
+        able: int | None = None,
+    ) -> Row:
         network, by = self.network, self.free.get(stock, {})
         most = sorted(by.items(), key=lambda row: (-row[1], row[0]))
         suppliers = tuple(Supplier(network.stances[ref].agent, amount_of(network, stock, each)) for ref, each in most[:MOST_SUPPLIERS])
@@ -303,7 +352,7 @@ class _Netting:
             free=amount_of(network, stock, free),
             short=amount_of(network, stock, short) if short else None,
             made_by=chosen,
-            alternatives=tuple(ref for ref in sorted(self.makers.get(stock, ())) if ref != chosen),
+            alternatives=others,
             into=tuple(sorted(into)),
             suppliers=suppliers,
             more_suppliers=max(0, len(most) - MOST_SUPPLIERS),
@@ -333,7 +382,9 @@ def _enough(coordination: Coordination, need: Stance, open_grains: int, netting:
         for agent, place in _places(coordination, netting, row, need):
             most = row.wanted.grains
 
-            def gives_all(grains: int, stock: Stock = stock, agent: str = agent, place: Coordinates | None = place) -> bool:
+            def gives_all(grains: int, row: Row = row, stock: Stock = stock, agent: str = agent, place: Coordinates | None = place) -> bool:
+                if not row.level:  # Goods are matched first: so much less is to be made.
+                    return _served(_tried(coordination, need, open_grains - grains), need) >= open_grains - grains
                 extra = _would_be(network, stock, agent, place, grains)
                 return _served(_tried(coordination, need, open_grains, [(extra, grains)]), need) >= open_grains
 

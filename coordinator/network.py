@@ -43,6 +43,7 @@ __all__ = [
     "amount_of",
     "never_counts",
     "never_enough",
+    "out_of_nothing",
     "out_of_proportion",
     "overdue",
     "reference",
@@ -115,6 +116,16 @@ def out_of_proportion(said: Signal | None) -> str | None:
     return (
         f"effort is {amount_text(said.effort)} in a window of {number(window)} h, as {machines:,} machines at once would give: "
         "it is taken as said; where one was meant, say its own hours"
+    )
+
+
+def out_of_nothing(said: Signal | None) -> str | None:
+    """Return what seems wrong of a recipe: that nothing goes in, so that plans make any amount of its outputs. None for all else."""
+    if not isinstance(said, Recipe) or said.draft or said.inputs or said.steps:
+        return None
+    return (
+        f"nothing goes in, neither inputs nor hours, so plans make as much of {shown(said.outputs[0].resource)} as anybody needs out of "
+        "nothing: it is taken as said; where something goes in, say it again with its inputs and steps"
     )
 
 

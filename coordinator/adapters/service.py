@@ -35,7 +35,16 @@ from coordinator.errors import Refused, Unavailable
 from coordinator.history import Timeline, sample_of
 from coordinator.jsontext import read_json, write_json
 from coordinator.moments import Follower
-from coordinator.network import MOST_DEGREES, STANCE_MODELS, never_counts, never_enough, out_of_proportion, overdue, reference
+from coordinator.network import (
+    MOST_DEGREES,
+    STANCE_MODELS,
+    never_counts,
+    never_enough,
+    out_of_nothing,
+    out_of_proportion,
+    overdue,
+    reference,
+)
 from coordinator.places import Table
 from coordinator.planning import Mine
 from coordinator.production import Guides
@@ -393,7 +402,8 @@ class Service:
         """Return what whoever said this may not expect of it, although it was taken."""
         network = self._coordination.network
         said = event.data
-        if note := never_counts(said, log_us) or never_enough(said) or network.counted_apart(said) or out_of_proportion(said):
+        never = never_counts(said, log_us) or never_enough(said) or network.counted_apart(said)
+        if note := never or out_of_proportion(said) or out_of_nothing(said):
             return note
         if note := network.nowhere(event) or overdue(said, log_us):
             return note

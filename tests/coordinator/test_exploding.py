@@ -84,15 +84,15 @@ def test_why_more_hours_than_are_short_are_asked_for_is_told_where_the_reason_is
     ]
 
 
-@pytest.mark.parametrize(("seeds", "short"), [pytest.param(None, 4, id="nothing to begin with"), pytest.param(1, None, id="one to begin")])
-def test_what_is_made_of_itself_stands_at_its_own_level_and_is_short_where_there_is_none_to_begin_with(seeds, short):
+@pytest.mark.parametrize(("seeds", "short"), [pytest.param(None, 4, id="nothing there"), pytest.param(1, 3, id="one goes to the need")])
+def test_what_is_made_of_itself_stands_at_its_own_level_and_is_short_of_what_goods_do_not_give(seeds, short):
     lines = [agent("maker", 48.0, 2.0), agent("clinic", 48.1, 2.0), capacity("maker", 40, "growing"), need("clinic", 4, "seed")]
     lines += [offer("maker", seeds, "seed")] if seeds else []
-    found = explode(Desk(*lines, recipe("maker", "seed", {"seed": 3}, {"seed": 1}, {"growing": 1})).core, "clinic")
-    assert [(row.level, row.name, row.wanted.grains, row.short and row.short.grains) for row in found.rows] == [
-        (0, "seed", 4, short),
-        (1, "growing", 2 * HOUR_MS, None),  # each run gains two
-    ]
+    desk = Desk(*lines, recipe("maker", "seed", {"seed": 3}, {"seed": 1}, {"growing": 1}))
+    rows_of = [(row.level, row.name, row.wanted.grains, row.short.grains) for row in explode(desk.core, "clinic").rows]
+    assert rows_of == [(0, "seed", 4, short)]
+    desk.cycle()
+    assert desk.core.book.covered_grains(desk.core.network.stances["clinic/need/n"]) == 4 - short
 
 
 @pytest.mark.parametrize(("hours", "served"), [(20, 60), (19.5, 59)])
@@ -175,6 +175,60 @@ def test_how_far_plans_go_round_a_ring_that_gains_is_told():
     )
     assert found.rings[0] in explain(desk.core, "clinic").reasons
     assert explode(Desk(*SHIELDS).core, "clinic").rings == ()
+
+
+BAKERY = [
+    agent("baker", 48.0, 2.0),
+    agent("home", 48.1, 2.0),
+    recipe("baker", "grow", {"dough": 2}, {"dough": 1}, {"baking": 1}),
+    recipe("baker", "bake", {"bread": 1}, {"dough": 1}, {"baking": 1}),
+    capacity("baker", 50, "baking"),
+]
+
+
+def covered(lines):
+    """What of the need at home is in proposals once all is planned."""
+    desk = Desk(*lines)
+    desk.cycle()
+    return desk.core.book.covered_grains(desk.core.network.stances["home/need/n"])
+
+
+def test_what_feeds_itself_is_short_where_goods_of_it_are_as_they_go_to_the_need_first():
+    """Two dough of one, three offered, ten needed: the three go to the need, and nothing is left to go round with."""
+    lines = [*BAKERY, offer("baker", 3, "dough"), need("home", 10, "dough")]
+    desk = Desk(*lines)
+    desk.cycle()
+    found = explode(desk.core, "home")
+    assert (found.open.grains, found.can_be_made.grains, found.bottleneck) == (7, 0, "level 0, dough: none of the 7 can be had")
+    assert [change.sentence for change in found.enough] == ["7 more of dough near home is enough for all of it"]
+    assert [covered([*lines, offer("baker", more, "dough", subject="more")]) for more in (6, 7)] == [9, 10]
+
+
+def test_what_goes_into_a_ring_where_it_closes_has_a_row_and_is_short_there():
+    """Three dough are six at most, in one round; what the ring takes is not made for it."""
+    lines = [*BAKERY, offer("baker", 3, "dough"), need("home", 10, "bread")]
+    found = explode(Desk(*lines).core, "home")
+    netted = [(row.level, row.name, row.wanted.grains, row.short.grains) for row in found.rows if row.short is not None]
+    assert (netted, found.can_be_made.grains) == ([(2, "dough", 5, 2)], 6)
+    assert found.bottleneck == "level 2, dough: 60% of the 5 wanted can be had"
+    assert [change.sentence for change in found.enough] == ["2 more of dough near baker is enough for all of it"]
+    assert [covered([*lines, offer("baker", more, "dough", subject="more")]) for more in (1, 2)] == [8, 10]
+
+
+@pytest.mark.parametrize("dough", [5, 6, 10])
+def test_where_enough_lies_there_to_go_round_nothing_of_a_ring_is_short(dough):
+    found = explode(Desk(*BAKERY, offer("baker", dough, "dough"), need("home", 10, "bread")).core, "home")
+    assert (found.can_be_made.grains, [row.name for row in found.rows if row.short is not None]) == (10, [])
+
+
+def test_nothing_is_made_for_the_scrap_that_it_leaves():
+    """Filament of scrap of shields of filament: a shield more for its scrap would take the filament that is short."""
+    prints = recipe("maker", "print", {"shield": 1, "scrap": (0.2, "kg")}, {"filament": (1, "kg")}, {"printing": 1})
+    grinds = recipe("maker", "grind", {"filament": (0.9, "kg")}, {"scrap": (1, "kg")}, {"printing": 1})
+    lines = [agent("maker", 48.0, 2.0), agent("clinic", 48.1, 2.0), prints, grinds, capacity("maker", 50, "printing")]
+    found = explode(Desk(*lines, offer("maker", 1, "filament", unit="kg"), need("clinic", 10, "shield")).core, "clinic")
+    assert [(row.name, row.wanted.grains / 10**9) for row in found.rows if row.short is not None] == [("scrap", 10)]
+    assert found.bottleneck == "level 2, scrap: none of the 10 kg can be had"
 
 
 def test_where_two_things_are_short_no_one_change_is_called_enough():

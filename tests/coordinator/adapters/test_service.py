@@ -218,6 +218,30 @@ def test_a_least_part_that_is_more_than_all_is_taken_with_a_note_and_never_match
     assert parties == {"atelier-nord", "clinique-est"}
 
 
+@pytest.mark.parametrize(
+    ("inputs", "steps", "more", "noted"),
+    [
+        pytest.param((), (), {}, True, id="nothing goes in"),
+        pytest.param(("sheet",), (), {}, False, id="goods alone go in"),
+        pytest.param((), ("cutting",), {}, False, id="hours alone go in"),
+        pytest.param((), (), {"draft": True}, False, id="a draft, never planned with"),
+    ],
+)
+def test_a_recipe_of_nothing_is_taken_with_a_note(
+    tmp_path: Path, inputs: tuple[str, ...], steps: tuple[str, ...], more: dict[str, Any], noted: bool
+) -> None:
+    flows = [[{"resource": name, "quantity": {"value": 1, "unit": "1"}} for name in names] for names in (("visor",), inputs)]
+    worked = [{"process": name, "effort": {"value": 1, "unit": "h"}} for name in steps]
+    said = {"recipe": "visor", "outputs": flows[0], "inputs": flows[1], "steps": worked, **more}
+    with closing(service_at(tmp_path / "log")) as service:
+        [taken] = service.publish([event_json("recipe", "agent:atelier-nord", "visor", START_US, said)])
+    told = (
+        'nothing goes in, neither inputs nor hours, so plans make as much of "visor" as anybody needs out of nothing: it is taken as said; '
+        "where something goes in, say it again with its inputs and steps"
+    )
+    assert (taken.status, taken.note) == ("taken", told if noted else None)
+
+
 def test_what_is_counted_otherwise_than_by_all_others_is_taken_with_a_note(tmp_path: Path) -> None:
     with closing(service_at(tmp_path / "log")) as service:
         first, alike, apart = service.publish(
