@@ -41,7 +41,8 @@ def build_graph(network: Network, book: Book | None = None, log_us: int | None =
     | agent → agent | route | "route" | `distance_m`, `two_way` |
     | agent → agent | flow | thing and dimension | `thing`, `dimension`, `proposed_grains`, `committed_grains` |
 
-    A need that takes substitutes has an edge from each (`substitute` true). Flows, and what others' promises hold back of `free_grains`,
+    A need that takes substitutes has an edge from each (`substitute` true). What a maker puts into its own work is no flow.
+    Flows, and what others' promises hold back of `free_grains`,
     need the `book`. With a log time, signals whose window has closed by then have no edge: they can never be matched.
     """
     graph = nx.MultiDiGraph()
@@ -107,6 +108,8 @@ def _add_flows(graph: Any, network: Network, book: Book) -> None:
         if deal.state in ENDED:
             continue
         for line in deal.lines:
+            if line.stays:
+                continue
             thing = network.canonical(line.thing)
             sums = flows.setdefault((line.provider, line.receiver, thing, line.quantity.dimension), Counter())
             sums["proposed" if deal.is_open else "committed"] += line.quantity.grains

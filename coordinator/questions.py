@@ -11,7 +11,7 @@ from typing import Any
 
 from coordinator.commitments import Book
 from coordinator.errors import Refused
-from coordinator.graph import AGENT, RECIPE, build_graph, unpromised_grains
+from coordinator.graph import AGENT, RECIPE, Node, build_graph, unpromised_grains
 from coordinator.hindrances import Supplies
 from coordinator.making import Making, Stock, made_by, makings, runnable, suppliers, with_broader
 from coordinator.matching import Hidden
@@ -28,6 +28,7 @@ __all__ = [
     "Source",
     "Sources",
     "Stats",
+    "ThingAmount",
     "ThingStats",
     "Unreachable",
     "accepted_things",
@@ -53,6 +54,15 @@ def thing_named(network: Network, graph: Any, name: str) -> Thing:
     meant = dict.fromkeys(found.name for thing in asked for found in names.near(thing))
     hint = f"did you mean {' or '.join(meant)}?" if meant else "`coordinator network stats` lists all names"
     raise Refused(f"nobody here speaks of {asked_for(name)}; {hint}")
+
+
+@dataclass(frozen=True, slots=True)
+class ThingAmount:
+    """So much of one thing."""
+
+    sort: str
+    name: str
+    quantity: Quantity
 
 
 # -- how it stands ----------------------------------------------------------------------------------------------------
@@ -157,42 +167,55 @@ class Source:
     name: str
     into: tuple[str, ...]  # recipes (refs) of the level before that take it
     agents: tuple[str, ...]  # who offers it
-    free: tuple[Quantity, ...]  # of each dimension that it is offered in
+    free: tuple[Quantity, ...]  # of each dimension that it is offered in, of those that can feed what was asked for
 
 
 def upstream(network: Network, name: str, book: Book | None = None, log_us: int | None = None) -> tuple[Source, ...]:
     """Return everything that feeds a resource or process, through recipes, by level; each thing once, at its nearest level.
 
+    A recipe is fed by what is counted as it takes it: an offer in kilograms feeds none that takes pieces.
     With a book, what is proposed already is not free; with a log time, what has closed by then is not offered.
     Raises `Refused` where nobody speaks of it.
     """
     graph = build_graph(network, book, log_us)
-    now: dict[Thing, set[str]] = {thing_named(network, graph, name): set()}
+    start = thing_named(network, graph, name)
+    edges = (*graph.in_edges(start, data="dimension"), *graph.out_edges(start, data="dimension"))
+    now: set[Stock] = {(start, dimension) for _, _, dimension in edges}
     seen = set(now)
-    found: list[Source] = []
+    levels: dict[Thing, int] = {start: 0}
+    into: dict[Thing, set[str]] = {start: set()}
     level = 0
+    while now:
+        level += 1
+        before: dict[Stock, set[str]] = {}
+        for stock in now:
+            for recipe in _makers(graph, stock):
+                for taken, _, dimension in graph.in_edges(recipe, data="dimension"):
+                    before.setdefault((taken, dimension), set()).add(recipe[1])
+        now = before.keys() - seen
+        seen |= now
+        for stock in now:
+            if levels.setdefault(stock[0], level) == level:
+                into.setdefault(stock[0], set()).update(before[stock])
 
     def free_of(ref: str) -> int:
         return _open_grains(network.stances[ref], book, log_us)
 
-    while now:
-        found += [_source(network, graph, level, thing, into, free_of) for thing, into in sorted(now.items())]
-        before: dict[Thing, set[str]] = {}
-        for thing in now:
-            for recipe in {start for start in graph.predecessors(thing) if start[0] == RECIPE}:
-                for taken in graph.predecessors(recipe):
-                    before.setdefault(taken, set()).add(recipe[1])
-        now = {thing: into for thing, into in before.items() if thing not in seen}
-        seen |= now.keys()
-        level += 1
-    return tuple(found)
+    in_order = sorted(levels, key=lambda thing: (levels[thing], thing))
+    return tuple(_source(network, graph, levels[thing], thing, into[thing], seen, free_of) for thing in in_order)
 
 
-def _source(network: Network, graph: Any, level: int, thing: Thing, into: set[str], free_of: Callable[[str], int]) -> Source:
+def _makers(graph: Any, stock: Stock) -> list[Node]:
+    return [start for start, _, dimension in graph.in_edges(stock[0], data="dimension") if start[0] == RECIPE and dimension == stock[1]]
+
+
+def _source(
+    network: Network, graph: Any, level: int, thing: Thing, into: set[str], fed: Set[Stock], free_of: Callable[[str], int]
+) -> Source:
     agents: set[str] = set()
     free: Counter[str] = Counter()
     for agent, _, ref, said in graph.in_edges(thing, keys=True, data=True):
-        if said["kind"] in ("offer", "capacity"):
+        if said["kind"] in ("offer", "capacity") and (thing, said["dimension"]) in fed:
             agents.add(agent[1])
             free[said["dimension"]] += free_of(ref)
     amounts = tuple(amount_of(network, (thing, dimension), grains) for dimension, grains in sorted(free.items()))
@@ -210,16 +233,16 @@ class Dependent:
     sort: str  # resource, process, recipe or agent
     name: str
     sole: bool  # without the agent this thing cannot be had, this recipe cannot run, or this agent has a need that nothing else supplies
-    proposed: tuple[Quantity, ...] = ()  # of an agent: what is on its way from the agent asked about
-    committed: tuple[Quantity, ...] = ()
+    proposed: tuple[ThingAmount, ...] = ()  # of an agent: what is on its way from the agent asked about
+    committed: tuple[ThingAmount, ...] = ()
     after: tuple[tuple[str, str], ...] = ()  # sort and name of what leads to it directly: the agent asked about, and others told here
 
 
 def downstream(network: Network, agent: str, book: Book | None = None, log_us: int | None = None) -> tuple[Dependent, ...]:
     """Return what and who could be served from this agent's offers and hours, through recipes, by level, and what it alone carries.
 
-    Places and windows are left aside here (`weak_points` judges by them), but for windows that
-    have closed by a log time. Raises `Refused` where the agent is unknown.
+    What it offers leads to those who need or take it counted likewise: pieces to no need in kilograms. Places and windows are left
+    aside here (`weak_points` judges by them), but for windows that have closed by a log time. Raises `Refused` where the agent is unknown.
     """
     graph = build_graph(network, book, log_us)
     start = (AGENT, agent)
@@ -229,42 +252,52 @@ def downstream(network: Network, agent: str, book: Book | None = None, log_us: i
     used, _ = recipes_in_use(network)
     recipes = [recipe for recipe in makings(graph) if recipe.ref in used]
     with_it, without_it = _had(graph, recipes), _had(graph, recipes, without=agent)
-    levels = _levels_below(graph, start)
-    for _, end, kind in graph.out_edges(start, data="kind"):
-        if kind == "flow":
-            levels.setdefault(end, 2)
-    leading = _leading_to(graph, start, levels)
+    steps = _steps_below(graph, start)
+    gone = {stock[0] for stock in with_it.stocks - without_it.stocks if stock in steps}
+    levels: dict[Node, int] = {}
+    for (node, _), level in steps.items():
+        levels.setdefault(node, level)  # The nearest comes first.
+    receivers = [end for _, end, kind in graph.out_edges(start, data="kind") if kind == "flow"]
+    for end in receivers:
+        levels.setdefault(end, 2)
+    leading: dict[Node, set[Node]] = {node: set() for node in levels}
+    for step in ((start, ANY), *steps):
+        for end, _ in _next_steps(graph, step, start) & steps.keys():
+            leading[end].add(step[0])
+    for end in receivers:
+        leading[end].add(start)
     found: list[Dependent] = []
     for node, level in sorted(levels.items(), key=lambda item: (item[1], item[0])):
-        sole = _cut_off(graph, node, with_it, without_it)
+        sole = node in gone or _cut_off(graph, node, with_it, without_it)
         found.append(Dependent(level, *node, sole, *_flow_amounts(network, graph, start, node), after=tuple(sorted(leading[node]))))
     return tuple(found)
 
 
-def _levels_below(graph: Any, start: tuple[str, str]) -> dict[tuple[str, str], int]:
-    """Return every node that the agent's supply leads to, with its least number of steps. Flows and routes lead nowhere."""
-    levels: dict[tuple[str, str], int] = {}
-    now = {start}
+ANY = ""  # of an agent or a recipe, which has no dimension of its own
+Step = tuple[Node, str]  # what is come to, and in which dimension
+
+
+def _steps_below(graph: Any, start: Node) -> dict[Step, int]:
+    """Return all that the agent's supply leads to, with its least number of steps, the nearest first."""
+    levels: dict[Step, int] = {}
+    now: set[Step] = {(start, ANY)}
     level = 0
     while now:
         level += 1
-        following: set[tuple[str, str]] = set()
-        for node in now:
-            if node == start or node[0] != AGENT:
-                following |= {end for _, end, kind in graph.out_edges(node, data="kind") if kind not in ("flow", "route")}
-        now = following - levels.keys() - {start}
+        now = {end for step in now for end in _next_steps(graph, step, start)} - levels.keys() - {(start, ANY)}
         levels.update(dict.fromkeys(now, level))
     return levels
 
 
-def _leading_to(graph: Any, start: tuple[str, str], found: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], set[tuple[str, str]]]:
-    """Return of each node found those that lead to it in one step. Other agents lead nowhere; of flows only those of the agent itself."""
-    leading: dict[tuple[str, str], set[tuple[str, str]]] = {node: set() for node in found}
-    for node in (start, *(each for each in found if each[0] != AGENT)):
-        for _, end, kind in graph.out_edges(node, data="kind"):
-            if end in leading and kind != "route" and (kind != "flow" or node == start):
-                leading[end].add(node)
-    return leading
+def _next_steps(graph: Any, step: Step, start: Node) -> set[Step]:
+    """Return where a step leads to. Other agents, flows and routes lead nowhere; what is counted otherwise is another thing."""
+    node, dimension = step
+    if node[0] == AGENT and node != start:
+        return set()
+    ends = [(end, said) for _, end, said in graph.out_edges(node, data=True) if said["kind"] not in ("flow", "route")]
+    if node[0] in (AGENT, RECIPE):
+        return {(end, said["dimension"]) for end, said in ends}
+    return {(end, ANY) for end, said in ends if said["dimension"] == dimension}
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,12 +314,12 @@ def _had(graph: Any, recipes: list[Making], without: str | None = None) -> _Had:
     return _Had(frozenset(stocked | made_by(able, recipes)), frozenset(able))
 
 
-def _cut_off(graph: Any, node: tuple[str, str], before: _Had, after: _Had) -> bool:
-    """Whether a thing, a recipe or one of an agent's needs could be had before, and cannot after."""
+def _cut_off(graph: Any, node: Node, before: _Had, after: _Had) -> bool:
+    """Whether a recipe could run or one of an agent's needs could be had before, and cannot after."""
     if node[0] == RECIPE:
         return node[1] in before.recipes - after.recipes
     if node[0] != AGENT:
-        return _has(node, before) and not _has(node, after)
+        return False
     needs: dict[str, list[Stock]] = {}
     for thing, _, ref, said in graph.in_edges(node, keys=True, data=True):
         if said["kind"] == "need":
@@ -294,17 +327,14 @@ def _cut_off(graph: Any, node: tuple[str, str], before: _Had, after: _Had) -> bo
     return any(not before.stocks.isdisjoint(accepted) and after.stocks.isdisjoint(accepted) for accepted in needs.values())
 
 
-def _has(thing: Thing, had: _Had) -> bool:
-    return any(stock[0] == thing for stock in had.stocks)
-
-
-def _flow_amounts(network: Network, graph: Any, start: Any, end: Any) -> tuple[tuple[Quantity, ...], tuple[Quantity, ...]]:
+def _flow_amounts(network: Network, graph: Any, start: Node, end: Node) -> tuple[tuple[ThingAmount, ...], tuple[ThingAmount, ...]]:
     flows = [said for said in (graph.get_edge_data(start, end) or {}).values() if said["kind"] == "flow"]
-    amounts = [
-        tuple(amount_of(network, (said["thing"], said["dimension"]), said[name]) for said in flows if said[name])
-        for name in ("proposed_grains", "committed_grains")
-    ]
-    return amounts[0], amounts[1]
+
+    def amounts(grains: str) -> tuple[ThingAmount, ...]:
+        stocks = [((said["thing"], said["dimension"]), said[grains]) for said in flows if said[grains]]
+        return tuple(ThingAmount(stock[0][0], stock[0][1], amount_of(network, stock, count)) for stock, count in stocks)
+
+    return amounts("proposed_grains"), amounts("committed_grains")
 
 
 # -- what nothing can reach -------------------------------------------------------------------------------------------

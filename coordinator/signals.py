@@ -52,6 +52,7 @@ from coordinator.glance import NOT_PLAIN, glance_at
 from coordinator.jsontext import canonical_json, exact_numbers, read_json, read_plain, write_json
 from coordinator.times import format_instant, parse_instant
 from coordinator.units import Quantity
+from coordinator.wording import amount as in_words
 from coordinator.wording import near, shown
 
 __all__ = [
@@ -356,8 +357,8 @@ class Recipe(Signal):
                     else f", of which {float(good[resource] / made[resource].grains):.3g} is good"
                 )
                 raise ValueError(
-                    f" takes {taken.to_json()['value']} {taken.unit} of {shown(resource)} to make {made[resource].to_json()['value']} "
-                    f"{made[resource].unit} of it{share}; a recipe makes more of its output than it takes: check inputs and outputs."
+                    f" takes {in_words(taken)} of {shown(resource)} to make {in_words(made[resource])} of it{share}; "
+                    "a recipe makes more of its output than it takes: check inputs and outputs."
                 )
 
 
@@ -434,6 +435,11 @@ class Line:
         """Whether it draws on its offer; what is made with hours names them, and takes none of them itself."""
         kind = self.offer.partition("/")[2].partition("/")[0]
         return kind != "recipe" and (kind != "capacity" or self.quantity.dimension == "time")
+
+    @property
+    def stays(self) -> bool:
+        """Whether it is used up where its provider works, on the way to the receiver: its own hours and its own material."""
+        return self.into is not None and self.action in ("use", "consume")
 
     @property
     def serves(self) -> bool:

@@ -74,7 +74,14 @@ def plan_broken(deal: Deal) -> Verdict:
 
 
 def _refused(event: Event, proposal: str, why: str) -> Verdict:
-    return {"kind": "refused", "agent": event.name, "proposal": proposal, "statement": statement_of(event), "why": why}
+    """Return the record of a word that has no effect: which word, where it was no withdrawal, and why."""
+    word: Verdict = {}
+    match event.data:
+        case Answer(answer=answer):
+            word = {"answer": answer}
+        case Report(action=action):
+            word = {"action": action}
+    return {"kind": "refused", "agent": event.name, "proposal": proposal, "statement": statement_of(event), **word, "why": why}
 
 
 def _judge_answer(book: Book, event: Event, answer: Answer, log_us: int) -> list[Verdict]:

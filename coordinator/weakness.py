@@ -20,11 +20,11 @@ from coordinator.graph import build_graph, unpromised_grains
 from coordinator.hindrances import Supplies
 from coordinator.making import Making, Most, Stock, broadened, made_by, makings, most_runs, runnable, suppliers
 from coordinator.network import Network, Stance, Thing, amount_of
-from coordinator.questions import accepted_things, sources
+from coordinator.questions import ThingAmount, accepted_things, sources
 from coordinator.reach import Reach, markets, reach
 from coordinator.units import Quantity
 
-__all__ = ["Bottleneck", "Hinge", "Open", "Scarce", "WeakPoints", "weak_points"]
+__all__ = ["Bottleneck", "Hinge", "Scarce", "WeakPoints", "weak_points"]
 
 # Of arcs between groups of equal reach; above, the answer says that the cut was not made.
 MOST_ARCS = 2_000_000  # where scipy's flows hold all amounts
@@ -34,21 +34,12 @@ MOST_CELLS = 100_000_000  # of the table from which the groups are found
 
 
 @dataclass(frozen=True, slots=True)
-class Open:
-    """What some needs still want of one thing."""
-
-    sort: str
-    name: str
-    quantity: Quantity
-
-
-@dataclass(frozen=True, slots=True)
 class Hinge:
     """An agent whose loss cuts these open needs of others from every source they have."""
 
     agent: str
     needs: tuple[str, ...]  # refs
-    open: tuple[Open, ...]
+    unpromised: tuple[ThingAmount, ...]  # what they want, proposed or not
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +58,7 @@ class Bottleneck:
 
     sort: str  # resource or process
     names: tuple[str, ...]  # the thing and its accepted substitutes
-    asked: Quantity
+    asked: Quantity  # and promised by nobody, proposed or not
     free: Quantity  # promised to nobody: what is only proposed may yet go elsewhere
     makeable: Quantity | None  # by recipes at most, in full for each; None: without limit
     through: Quantity | None  # the most that can get from supply to needs; None: not computed, for `too_large`
@@ -86,7 +77,8 @@ class WeakPoints:
     hinges: tuple[Hinge, ...]
     bottlenecks: tuple[Bottleneck, ...]
     enough: int  # things, with their substitutes, of which all that is asked for can get through
-    without_supply: int  # things that are needed and that nobody supplies; `unreachable` lists their needs
+    without_supply: int  # things, with their substitutes, that are needed and that nobody supplies
+    needs_without_supply: int  # needs of these things; `unreachable` lists them
 
 
 def weak_points(network: Network, book: Book, log_us: int) -> WeakPoints:
@@ -101,7 +93,7 @@ def weak_points(network: Network, book: Book, log_us: int) -> WeakPoints:
     spare = _Spare(free, recipes)
     hanging: dict[str, list[Stance]] = {}
     bottlenecks: list[Bottleneck] = []
-    enough = without_supply = 0
+    enough = without_supply = needs_without_supply = 0
     for things, dimension, stances in markets(network):
         standing = [stance for stance in stances if not stance.is_over(log_us)]
         counting = [stance for stance in standing if unpromised_grains(stance, book)]
@@ -118,6 +110,7 @@ def weak_points(network: Network, book: Book, log_us: int) -> WeakPoints:
         makers = [recipe for recipe in recipes if recipe.ref in there_is.able and any(stock in recipe.gives for stock in market.stocks)]
         if not makers and not any(stance.is_supply for stance in standing):
             without_supply += 1
+            needs_without_supply += len(needs)
             continue
         found = market.bottleneck(makers, runs)
         if found.short is not None and not found.short.grains:
@@ -130,6 +123,7 @@ def weak_points(network: Network, book: Book, log_us: int) -> WeakPoints:
         bottlenecks=tuple(sorted(bottlenecks, key=lambda found: (found.sort, found.names))),
         enough=enough,
         without_supply=without_supply,
+        needs_without_supply=needs_without_supply,
     )
 
 
@@ -138,7 +132,7 @@ def _hinge(network: Network, book: Book, agent: str, needs: Sequence[Stance]) ->
     for need in needs:
         stock = (network.canonical(need.thing), need.dimension)
         still[stock] = still.get(stock, 0) + unpromised_grains(need, book)
-    amounts = tuple(Open(*stock[0], amount_of(network, stock, grains)) for stock, grains in sorted(still.items()))
+    amounts = tuple(ThingAmount(*stock[0], amount_of(network, stock, grains)) for stock, grains in sorted(still.items()))
     return Hinge(agent, tuple(sorted(need.ref for need in needs)), amounts)
 
 

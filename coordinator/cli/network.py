@@ -6,7 +6,7 @@ from typing import Any
 from coordinator.cli.loading import Where, asked, segment
 from coordinator.cli.output import table
 from coordinator.names import NearName
-from coordinator.questions import Dependent, Source, Stats, Unreachable, downstream, stats, unreachable, upstream
+from coordinator.questions import Dependent, Source, Stats, ThingAmount, Unreachable, downstream, stats, unreachable, upstream
 from coordinator.results import as_json
 from coordinator.units import UNITS
 from coordinator.weakness import Bottleneck, WeakPoints, weak_points
@@ -16,6 +16,9 @@ __all__ = ["print_json", "show_downstream", "show_stats", "show_unreachable", "s
 
 LISTED = 6  # names in one cell of a table; the rest is counted, and --json has them all
 ROWS = 60  # of one table, likewise
+UNPROMISED = """\
+  asked, not promised, makeable and can reach: in no promise; what is only proposed counts as if it were not, for it may yet go elsewhere,
+  and `coordinator network stats` calls it neither free nor open"""
 RECIPES_ANYWHERE = "recipes count wherever what they take and who needs it are; `coordinator explode NEED` tells what of it reaches a need"
 
 
@@ -90,7 +93,7 @@ def show_downstream(where: Where, agent: str, to_json: bool) -> None:
             row.name,
             row.sort,
             "only through it" if row.sole else "",
-            *(", ".join(map(amount, of)) for of in (row.proposed, row.committed)),
+            *(", ".join(map(_amount_of, of)) for of in (row.proposed, row.committed)),
         ]
         for row in found
     ]
@@ -105,11 +108,8 @@ def show_weak_points(where: Where, to_json: bool) -> None:
     if to_json:
         print_json(found)
         return
-    hinges = [
-        [hinge.agent, len(hinge.needs), ", ".join(f"{amount(still.quantity)} {still.name}" for still in hinge.open), _listed(hinge.needs)]
-        for hinge in found.hinges
-    ]
-    _table("agents whose loss cuts needs from every source", ["agent", "needs", "open", "which"], hinges)
+    hinges = [[hinge.agent, len(hinge.needs), ", ".join(map(_amount_of, hinge.unpromised)), _listed(hinge.needs)] for hinge in found.hinges]
+    _table("agents whose loss cuts needs from every source", ["agent", "needs", "not promised", "which"], hinges)
     rows = [
         [
             " or ".join(row.names),
@@ -124,8 +124,10 @@ def show_weak_points(where: Where, to_json: bool) -> None:
     ]
     _table("where too little gets through", ["name", "asked", "not promised", "makeable", "can reach", "short", "bottleneck"], rows)
     enough = "1 other gets" if found.enough == 1 else f"{found.enough:,} others get"
-    nothing = "1 is" if found.without_supply == 1 else f"{found.without_supply:,} are"
-    print(f"{enough} through in full; {nothing} needed and supplied by nobody (see `coordinator network unreachable`)")
+    nothing = "1 thing is" if found.without_supply == 1 else f"{found.without_supply:,} things are"
+    in_needs = f", in {counted(found.needs_without_supply, 'need')}" if found.without_supply else ""
+    print(f"{enough} through in full; {nothing} needed and supplied by nobody{in_needs} (see `coordinator network unreachable`)")
+    print(UNPROMISED)
     print(f"  {RECIPES_ANYWHERE}")
 
 
@@ -172,6 +174,10 @@ def _bottleneck(row: Bottleneck) -> str:
 def print_json(value: Any) -> None:
     """Print a result as indented JSON."""
     print(json.dumps(as_json(value), indent=2, ensure_ascii=False))
+
+
+def _amount_of(of: ThingAmount) -> str:
+    return f"{amount(of.quantity)} {of.name}"
 
 
 def _listed(names: Any) -> str:

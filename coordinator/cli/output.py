@@ -68,7 +68,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     shown = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for index, column in enumerate(columns):
         numeric = bool(listed) and all(isinstance(row[index], int | float | Figure | None) for row in listed)
-        shown.add_column(column, justify="right" if numeric else "left", no_wrap=numeric)
+        shown.add_column(column, justify="right" if numeric else "left", no_wrap=numeric, overflow="fold")
     for row in listed:
         shown.add_row(*(Text(_told(value)) for value in row))
     console = Console()

@@ -14,6 +14,8 @@ Row = dict[str, Any]
 
 SHORT = 8  # characters of a proposal's id; commands take the beginning of one
 
+OWN_PROMISES = "promised: what its own agent said yes to, whether the other parties have or not; proposed: what waits for that yes"
+NOTES = {"needs": OWN_PROMISES, "offers": OWN_PROMISES}
 COLUMNS = {
     "needs": ["need", "of", "stated", "promised", "proposed", "tier", "due"],
     "offers": ["offer", "of", "stated", "promised", "proposed", "until"],
@@ -33,8 +35,10 @@ def run(
             print(json.dumps(row, ensure_ascii=False))
         return
     cells = {"needs": _need, "offers": _offer, "proposals": _proposal, "ledger": _record, "refused": _refusal}[what]
-    shown = [line for row in rows for line in cells(row)]
-    table(f"{what} ({len(shown)})", COLUMNS[what], shown)
+    shown = [cells(row) for row in rows]
+    table(f"{what} ({len(shown):,})", COLUMNS[what], [line for lines in shown for line in lines])
+    if what in NOTES:
+        print(f"  {NOTES[what]}")
 
 
 def _need(row: Row) -> list[list[Any]]:
@@ -58,17 +62,25 @@ def _thing(row: Row) -> str:
 
 
 def _proposal(row: Row) -> list[list[Any]]:
-    """Return a line of the table for each line of the proposal, named by as much of its id as people need."""
+    """Return a line of the table for each line of the proposal, named by as much of its id as people need.
+
+    What goes into making is told with the recipe; what its maker uses up itself, with nobody it goes to.
+    """
     start, accepted, expires = row["proposal"][:SHORT], ", ".join(row["accepted_by"]), _minute(row["expires"])
     return [
-        [start, row["state"], line["provider"], line["receiver"], _moved(line), line["distance_km"], expires, accepted]
+        [start, row["state"], line["provider"], _goes_to(line), _moved(line), line["distance_km"], expires, accepted]
         for line in row["lines"]
     ]
 
 
+def _goes_to(line: Row) -> str:
+    return "" if "into" in line and line["action"] in ("use", "consume") else line["receiver"]
+
+
 def _moved(line: Row) -> str:
     unit = line["quantity"]["unit"]
-    return f"{number(line['quantity']['value'])} {'' if unit == '1' else f'{unit} '}{line['resource']}"
+    into = f" for making {line['into'].partition('/recipe/')[2]}" if "into" in line else ""
+    return f"{number(line['quantity']['value'])} {'' if unit == '1' else f'{unit} '}{line['resource']}{into}"
 
 
 def _minute(instant: str | None) -> str | None:
@@ -77,7 +89,9 @@ def _minute(instant: str | None) -> str | None:
 
 
 def _record(row: Row) -> list[list[Any]]:
-    return [[row["number"], _minute(row["time"]), row["kind"], row["agent"], row["proposal"][:SHORT], row.get("why")]]
+    word = row.get("answer") or row.get("action")
+    kind = f"{row['kind']}: {word}" if word and row["kind"] == "refused" else row["kind"]
+    return [[row["number"], _minute(row["time"]), kind, row["agent"], row["proposal"][:SHORT], row.get("why")]]
 
 
 def _refusal(row: Row) -> list[list[Any]]:

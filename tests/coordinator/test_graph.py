@@ -112,6 +112,15 @@ def test_flows_come_from_the_book_and_tell_proposed_from_committed():
     assert edges(desk.core.network.graph(), "flow") == []
 
 
+def test_what_a_maker_puts_into_its_own_work_is_no_flow_to_whom_it_makes_for():
+    lines = [offer("maker", 9, "seat", place=HERE), capacity("maker", 9, "sawing", place=HERE), need("clinic", 3, "chair", place=HERE)]
+    desk = Desk(*lines, recipe("maker", "chair-v1", {"chair": 1}, {"seat": 1}, {"sawing": 1}))
+    [deal] = desk.cycle()
+    assert sorted(line.action for line in deal.lines) == ["consume", "transfer", "use"]
+    graph = desk.core.network.graph(desk.core.book)
+    assert edges(graph, "flow") == [(("agent", "maker"), ("agent", "clinic"), ("resource", "chair", "pieces"))]
+
+
 def test_what_is_kept_aside_for_anothers_promise_is_not_free():
     desk = Desk(offer("a", 10, place=HERE), need("b", 6, place=HERE))
     (deal,) = desk.cycle()

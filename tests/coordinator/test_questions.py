@@ -121,6 +121,21 @@ def test_upstream_is_every_thing_from_which_a_way_leads(seed: int):
         assert {(row.sort, row.name) for row in upstream(network, thing)} == feeding
 
 
+def test_a_recipe_is_fed_by_what_is_counted_as_it_takes_it():
+    desk = Desk(
+        offer("by-weight", 5, "foil", unit="kg"),
+        offer("by-piece", 7, "foil"),
+        recipe("maker", "visor-v1", {"visor": 1}, {"foil": 1}),
+        offer("by-the-hour", 3, "visor", unit="h"),
+        need("clinic", 5, "visor"),
+    )
+    fed = {
+        row.name: (row.level, row.into, row.agents, [free.to_json() for free in row.free]) for row in upstream(desk.core.network, "visor")
+    }
+    assert fed["foil"] == (1, ("maker/recipe/visor-v1",), ("by-piece",), [amount(7)])
+    assert fed["visor"] == (0, (), ("by-the-hour",), [amount(3, "h")]), "of the thing asked for itself, all that is said"
+
+
 # -- downstream -------------------------------------------------------------------------------------------------------
 
 
@@ -167,8 +182,23 @@ def test_downstream_tells_what_is_on_its_way():
     desk = Desk(offer("a", 10, place=HERE), need("b", 6, place=HERE))
     desk.cycle()
     (clinic,) = (row for row in downstream(desk.core.network, "a", desk.core.book) if row.sort == "agent")
-    assert [one.to_json() for one in clinic.proposed] == [amount(6)]
+    assert [(one.name, one.quantity.to_json()) for one in clinic.proposed] == [("mask", amount(6))]
     assert clinic.committed == ()
+
+
+def test_downstream_leads_to_nobody_who_counts_otherwise():
+    """As `publish` and `unreachable` say, hours of a thing and pieces of it never match."""
+    desk = Desk(
+        offer("by-the-hour", 5, "visor", unit="h"),
+        offer("by-piece", 5, "visor"),
+        recipe("maker", "set-v1", {"set": 1}, {"visor": 1}),
+        need("clinic", 5, "visor"),
+        need("ward", 2, "mask", substitutes=["visor"]),
+        need("school", 1, "set"),
+    )
+    assert {row.name: row.sole for row in downstream(desk.core.network, "by-the-hour")} == {"visor": True}
+    found = {row.name: row.sole for row in downstream(desk.core.network, "by-piece")}
+    assert found == {"visor": True, "clinic": True, "ward": True, "maker/recipe/set-v1": True, "set": True, "school": True}
 
 
 def test_downstream_of_an_unknown_agent_is_refused_with_near_names():

@@ -124,6 +124,11 @@ def test_a_recipe_whose_good_output_is_less_than_it_takes_is_refused():
     assert "makes more of its output" in refusal(line("recipe", RECIPE | {"outputs": made, "inputs": taken}))
 
 
+def test_pieces_are_told_without_a_unit():
+    made, taken = ([{"resource": "z", "quantity": {"value": value, "unit": "1"}}] for value in (1, 2))
+    assert 'takes 2 of "z" to make 1 of it; a recipe makes more' in refusal(line("recipe", RECIPE | {"outputs": made, "inputs": taken}))
+
+
 def test_what_makers_say_of_time_is_kept_to_the_microsecond():
     said = take("capacity", SEWING | {"lead_h": 1.5, "every": {"value": 1, "unit": "d"}, "power_kw": 0.35}).data
     assert (said.lead_us, said.every, said.power_mw) == (5_400_000_000, Quantity(86_400_000, "d"), 350_000)

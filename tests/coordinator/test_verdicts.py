@@ -94,6 +94,10 @@ def test_what_cannot_be_is_refused_in_the_ledger_with_the_reason_and_nothing_els
     assert desk.last["kind"] == "refused"
     assert why in desk.last["why"]
     assert {"agent", "proposal", "statement"} <= set(desk.last)
+    said = json.loads(word)["data"] or {}
+    assert {name: desk.last[name] for name in ("answer", "action") if name in desk.last} == {
+        name: said[name] for name in ("answer", "action") if name in said
+    }
     assert everything(desk) == held
 
 

@@ -72,7 +72,10 @@ def test_the_only_source_of_an_input_is_a_hinge_of_what_is_made():
 def test_a_hinge_tells_what_its_needs_still_want():
     desk = Desk(offer("a", 5, place=HERE), need("c", 5, place=HERE), need("d", 4, place=HERE))
     (hinge,) = weak(desk).hinges
-    assert [(each.name, each.quantity.grains) for each in hinge.open] == [("mask", 9)]
+    assert [(each.name, each.quantity.grains) for each in hinge.unpromised] == [("mask", 9)]
+    assert desk.cycle()
+    (hinge,) = weak(desk).hinges
+    assert [(each.name, each.quantity.grains) for each in hinge.unpromised] == [("mask", 9)], "what is only proposed counts"
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -121,9 +124,12 @@ def test_the_bottleneck_is_the_side_that_stays_short_in_every_plan():
 
 def test_what_is_enough_and_what_nobody_has_is_counted():
     found = weak(
-        Desk(offer("a", 9, place=HERE), need("c", 5, place=HERE), need("c", 5, "visor", subject="v"), offer("a", 1, "foil", subject="f"))
+        Desk(
+            *(offer("a", 9, place=HERE), need("c", 5, place=HERE), offer("a", 1, "foil", subject="f")),
+            *(need("c", 5, "visor", subject="v"), need("d", 5, "visor", subject="v")),
+        )
     )
-    assert (found.bottlenecks, found.enough, found.without_supply) == ((), 1, 1)
+    assert (found.bottlenecks, found.enough, found.without_supply, found.needs_without_supply) == ((), 1, 1, 2)
 
 
 def test_a_recipe_adds_what_it_can_make_at_most_and_is_named_with_what_bounds_it():

@@ -156,6 +156,7 @@ def test_nothing_is_said_of_none_at_all(served: Served, open_page: Opened, enoug
     said = " ".join(page.locator("main .notice").all_inner_texts())
     assert ("passe" in said) == (enough > 0)
     assert ("demandée" in said) == (without > 0)
+    assert (f"dans {found['needs_without_supply']} besoin" in said) == (without > 0)
     assert ("autre" in said) == (bottlenecks and enough > 0)
 
 

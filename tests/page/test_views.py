@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from coordinator.errors import Refused
 from coordinator.signals import event_json
 from coordinator.times import format_instant
 from tests.page.conftest import NOW_US, Opened, keep_shot, open_details, settle, visit
@@ -142,6 +143,17 @@ def test_decisions_of_one_kind_are_found_however_far_back_they_lie(live: Served,
     card = page.locator(".card", has=page.get_by_role("heading", name="Ledger"))
     expect(card.locator("tbody tr")).to_have_count(1)
     expect(card).to_contain_text("declined")
+
+
+def test_the_book_tells_which_word_had_no_effect(live: Served, open_page: Opened) -> None:
+    say(live, "need", "clinic", 5)
+    say(live, "offer", "atelier", 150)
+    live.wait(2)
+    [proposal] = live.get("/proposals")["items"]
+    with pytest.raises(Refused, match="is not a party"):
+        live.client("stranger").decline(proposal["proposal"])
+    page = open_page(live, "/book?kind=refused", locale="fr-FR")
+    expect(page.locator("tbody tr", has_text="stranger")).to_contain_text("sans effet son non")
 
 
 def test_what_was_refused_leaves_nothing_behind(live: Served, open_page: Opened) -> None:

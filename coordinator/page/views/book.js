@@ -76,7 +76,7 @@ function ledger(app, records) {
       [
         number(record.number, 0),
         h("time", { datetime: record.time, title: record.time }, moment(record.time)),
-        state(record.kind),
+        [state(record.kind), record.kind === "refused" && record.answer ? h("span", { class: "muted" }, " ", t(`book.word_${record.answer}`)) : null],
         agentLink(app, record.agent),
         h("a", { class: "ref", href: app.link("proposals", { id: record.proposal }) }, record.proposal.slice(0, 8)),
         [record.spoken_by ? h("span", { class: "muted" }, t("book.spoken_by", { name: record.spoken_by }), " ") : null, record.why ? inWords(record.why) : ""],

@@ -59,6 +59,8 @@ async function firstMade(things, signal) {
   return (needed[0] ?? things[0])?.name;
 }
 
+const ofThing = ({ quantity: amount, name }) => `${quantity(amount)} ${name}`;
+
 function sideOf(app) {
   return SIDES.includes(app.query.show) ? app.query.show : "upstream";
 }
@@ -110,7 +112,7 @@ function downstream(app, { agent, found }) {
     kind: each.sole ? "lonely" : each.sort === "recipe" ? "recipe" : "",
   }));
   const edges = found.items.flatMap((each) => each.after.map(([sort, name]) => [`${sort} ${name}`, `${each.sort} ${each.name}`]));
-  const rows = found.items.slice(0, ROWS).map((each) => [number(each.level), each.sort === "agent" ? agentLink(app, each.name) : each.name, t(`network.sort_${each.sort}`), each.sole ? t("network.sole") : "–", each.proposed.map(quantity).join(", ") || "–", each.committed.map(quantity).join(", ") || "–"]);
+  const rows = found.items.slice(0, ROWS).map((each) => [number(each.level), each.sort === "agent" ? agentLink(app, each.name) : each.name, t(`network.sort_${each.sort}`), each.sole ? t("network.sole") : "–", each.proposed.map(ofThing).join(", ") || "–", each.committed.map(ofThing).join(", ") || "–"]);
   return [
     filters,
     graph([own, ...nodes], edges, t("network.downstream_picture", { agent })),
@@ -169,20 +171,20 @@ function edge([x, y], [u, v]) {
 // -- where it is weak, and what is out of reach ----------------------------------------------------------------------------
 
 function weak(app, { found }) {
-  const hinges = found.hinges.slice(0, ROWS).map((one) => [agentLink(app, one.agent), number(one.needs.length), one.open.map((each) => `${quantity(each.quantity)} ${each.name}`).join(", "), one.needs.slice(0, 3).map((ref, index) => [index ? ", " : "", needLink(app, ref)])]);
+  const hinges = found.hinges.slice(0, ROWS).map((one) => [agentLink(app, one.agent), number(one.needs.length), one.unpromised.map(ofThing).join(", "), one.needs.slice(0, 3).map((ref, index) => [index ? ", " : "", needLink(app, ref)])]);
   const bottlenecks = found.bottlenecks.slice(0, ROWS).map((one) => [one.names.join(", "), quantity(one.asked), one.through ? quantity(one.through) : "–", one.short ? quantity(one.short) : "–", number(one.short_needs), one.scarce.slice(0, 4).map((each) => each.name).join(", ") + (one.scarce.length > 4 ? ` +\u00a0${number(one.scarce.length - 4)}` : "")]);
   return [
-    section(t("network.hinges"), h("p", { class: "note" }, t("network.hinges_note")), hinges.length ? table(t("network.hinges"), [t("column.agent"), t("column.needs"), t("column.open"), t("column.need")], hinges, { figures: [1], hidden: true }) : empty(t("network.no_hinges"))),
+    section(t("network.hinges"), h("p", { class: "note" }, t("network.hinges_note")), hinges.length ? table(t("network.hinges"), [t("column.agent"), t("column.needs"), t("column.unpromised"), t("column.need")], hinges, { figures: [1], hidden: true }) : empty(t("network.no_hinges"))),
     section(t("network.bottlenecks"), h("p", { class: "note" }, t("network.bottlenecks_note")), bottlenecks.length ? table(t("network.bottlenecks"), [t("column.thing"), t("column.asked"), t("column.through"), t("overview.short_column"), t("column.short"), t("column.scarce")], bottlenecks, { figures: [1, 2, 3, 4], hidden: true }) : empty(t("network.no_bottlenecks"))),
     theRest(found),
   ];
 }
 
 // Of what is no bottleneck only the number is told; a sentence about none of it is left out.
-function theRest({ bottlenecks, enough, without_supply: without }) {
+function theRest({ bottlenecks, enough, without_supply: without, needs_without_supply: needs }) {
   const said = [];
   if (enough) said.push(t(bottlenecks.length ? "network.enough_other_than_these" : "network.enough", { count: enough }));
-  if (without) said.push(t("network.without", { count: without }));
+  if (without) said.push(t("network.without", { count: without, needs: t("network.in_needs", { count: needs }) }));
   return said.length ? notice("quiet", said.join(" ")) : null;
 }
 

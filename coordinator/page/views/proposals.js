@@ -165,7 +165,7 @@ function lineOf(app, line, one, index) {
       { class: "note" },
       kilometres(line.distance_km),
       line.due && !line.into ? ` · ${t("proposals.due", { day: day(line.due) })}${slack(line)}` : "",
-      others ? [" · ", agentLink(app, line.provider), line.action === "use" ? null : [" → ", agentLink(app, line.receiver)], line.into ? `, ${t("proposals.into", { recipe: line.into.split("/").at(-1) })}` : null] : null,
+      others ? [" · ", agentLink(app, line.provider), line.into && ["use", "consume"].includes(line.action) ? null : [" → ", agentLink(app, line.receiver)], line.into ? `, ${t("proposals.into", { recipe: line.into.split("/").at(-1) })}` : null] : null,
     ),
   );
 }

@@ -19,11 +19,13 @@ from coordinator import client
 from coordinator.adapters.clock import wall_us
 from coordinator.adapters.file_log import FileLog
 from coordinator.cli import main
+from coordinator.cli.output import table
 from coordinator.cli.publish import Request
 from coordinator.errors import Unavailable
 from coordinator.signals import event_json
 from coordinator.stream import SIGNAL, START, Entry
 from tests.support import events as say
+from tests.support.networks import recipe
 from tests.support.serving import Hand, Served, serve, signal
 
 PLACE = ("--lat", "48.11", "--long", "-1.68")
@@ -83,12 +85,63 @@ def test_an_offer_meets_a_need_and_both_accept(run: Run, server: Served, monkeyp
     assert run("accept", start, "--as", "atelier-nord").out.startswith("promised: ")
     assert run("accept", start, "--as", "clinique").out.startswith("promised, committed: ")
     assert [row["kind"] for row in run("ledger", "--json").rows] == ["promised", "promised", "committed"]
-    again = run("accept", start, "--as", "clinique")
-    assert (again.code, "can no longer be answered" in again.err) == (2, True)
+    too_late = run("decline", start, "--as", "clinique")
+    assert (too_late.code, "can no longer be answered" in too_late.err) == (2, True)
+    assert re.search(r"refused: decline +clinique ", run("ledger").out)
     [need] = run("needs", "--json", "--resource", "face-shield").rows
     assert (need["promised"], need["tier"]) == ({"value": 50, "unit": "1"}, 0)
     assert "clinique/need/face-shield" in run("needs").out
     assert "atelier-nord/offer/face-shield" in run("offers").out
+
+
+def test_who_has_accepted_already_is_told_so_and_the_ledger_is_not(run: Run, server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STIGMERGY_URL", server.url)
+    run("publish", "offer", "face-shield", "120", "--as", "atelier-nord", *PLACE)
+    run("publish", "need", "face-shield", "50", "--as", "clinique", *PLACE)
+    server.wait(2)
+    [proposal] = run("proposals", "--json").rows
+    start = str(proposal["proposal"])[:6]
+    assert run("accept", start, "--as", "atelier-nord").out.startswith("promised: ")
+    assert run("accept", start, "--as", "atelier-nord").out == (
+        "accepted already: atelier-nord's yes stands, and the proposal is promised\n"
+    )
+    assert re.search(r"clinique/need/face-shield .* 50 +0 +50 ", run("needs").out)
+    assert "promised: what its own agent said yes to" in run("offers").out
+    run("accept", start, "--as", "clinique")
+    [told] = run("accept", start, "--as", "clinique", "--json").rows
+    assert told == {"status": "accepted already", "agent": "clinique", "proposal": proposal["proposal"], "state": "committed"}
+    assert [row["kind"] for row in run("ledger", "--json").rows] == ["promised", "promised", "committed"]
+
+
+def test_a_proposal_of_several_lines_counts_once_and_what_its_maker_uses_up_itself_goes_to_nobody(run: Run, server: Served) -> None:
+    chair = json.loads(recipe("maker", "chair", {"chair": 1}, {"leg": 4, "seat": 1}, {"sawing": 1}))["data"]
+    made = event_json("recipe", "agent:maker", "chair", wall_us(), chair)
+    assert run("publish", "-", "--url", server.url, given=made).code == 0
+    hours = ("--begin", "2020-01-01T00:00:00Z", "--end", "2050-01-01T00:00:00Z")
+    for words in (
+        *(("capacity", "sawing", "9", "--as", "maker", *hours), ("need", "chair", "2", "--as", "clinique")),
+        *(("offer", "seat", "9", "--as", "maker"), ("offer", "leg", "99", "--as", "legs")),
+    ):
+        assert run("publish", *words, *PLACE, "--url", server.url).code == 0
+    server.wait(2)
+    shown = run("proposals", "--url", server.url).out
+    assert shown.startswith("proposals (1)\n")
+    assert re.search(r" maker +clinique +2 chair  ", shown)
+    assert re.search(r" legs +maker +8 leg for making chair  ", shown)
+    assert re.search(r" maker {8,}2 seat for making chair  ", shown)
+    assert re.search(r" maker {8,}2 h sawing for making chair  ", shown)
+
+
+def test_in_a_narrow_terminal_ids_are_folded_and_none_is_cut(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    refs = ["clinique-ouest-de-la-ville/need/face-shield", "atelier-nord-du-port/recipe/face-shield-v12"]
+    table("needs (1)", ["need", "of", "recipe", "due"], [[refs[0], "face-shield", refs[1], "2026-12-08 13:33"]])
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    assert "…" not in plain
+    head, *rows = [line for line in plain.splitlines() if "─" not in line and line.strip()][1:]
+    starts = [head.index(name) for name in ("need", "of", "recipe", "due")]
+    assert ["".join(row[begin:end].strip() for row in rows) for begin, end in zip(starts[::2], starts[1::2], strict=True)] == refs
 
 
 def test_all_of_it_works_on_a_log_without_a_server(run: Run, tmp_path: Path) -> None:

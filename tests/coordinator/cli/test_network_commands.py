@@ -66,7 +66,15 @@ def test_a_log_is_only_read(run: Any, log: Path, question: list[str]):
         ),
         (["network", "upstream", "visor"], ["what feeds visor", "visor-v1", "foil", "rolling", "10 h"]),
         (["network", "downstream", "mill"], ["what mill leads to", "foil", "only through it", "visor", "clinic"]),
-        (["network", "weak-points"], ["where too little gets through", "maker (30)", "mill/recipe/visor-v1 (8, bound by foil)"]),
+        (
+            ["network", "weak-points"],
+            [" needs  not promised", "where too little gets through", "maker (30)", "visor-v1 (8, bound by foil)"],
+        ),
+        (
+            ["network", "weak-points"],
+            ["1 thing is needed and supplied by nobody, in 1 need (see", "what is only proposed counts"],
+        ),
+        (["network", "downstream", "maker"], ["30 visor"]),
         (["network", "unreachable"], ["ward/need/n", "nobody offers it", "visor"]),
         (["makers", "visor"], ["visor-v1 (mill/recipe/visor-v1)", "takes rolling", "1 maker could", "mill", "has it, with free hours"]),
         (["why", "clinic"], ["50 visor, tier 0", "proposed 30, committed 0, short 20", "maker", "20 of 50 is in no proposal"]),
