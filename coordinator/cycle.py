@@ -219,7 +219,7 @@ class Coordination:
         planner = self.planner
         moved = planner.plan(self.log_us, mine, None if self.production.is_wanted else at_most)
         self._cycle_us = self.log_us
-        if not (moved or making or self.book.moved):
+        if not (moved or making or self.book.moved or planner.partners.later):
             return Revision([], [])
         made = None
         if making:

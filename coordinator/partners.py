@@ -20,11 +20,13 @@ class Partners:
         self._parts: dict[Pair, dict[tuple[str, str], Part]] = {}  # by the refs of offer and need
         self._moved: set[Pair] | None = None  # None: all of them
         self._awaited: dict[Pair, Set[Terms]] = {}  # what pairs were to be proposed when they were last looked at, and the book had not yet
+        self.later: Set[Pair] = frozenset()  # pairs that were not looked at the last time
         self.replace((), parts)
 
     def replace(self, before: Iterable[Part], after: Iterable[Part]) -> None:
         """Take some parts of the plan out and others in; a pair whose parts are alike did not move."""
-        gone = {(part.offer.ref, part.need.ref): part for part in before}
+        # What is no more here another market has, planned before: both signals went there.
+        gone = {(part.offer.ref, part.need.ref): part for part in before if self._has(part)}
         for part in after:
             refs = part.offer.ref, part.need.ref
             known = gone.pop(refs, None)
@@ -34,13 +36,14 @@ class Partners:
             mine[refs] = part
         for refs, part in gone.items():
             pair = part.offer.agent, part.need.agent
-            mine = self._parts.get(pair, {})
-            if mine.get(refs) is not part:
-                continue  # Another market, planned before, has it: both signals went there.
+            mine = self._parts[pair]
             del mine[refs]
             if not mine:
                 del self._parts[pair]
             self._note(part)
+
+    def _has(self, part: Part) -> bool:
+        return self._parts.get((part.offer.agent, part.need.agent), {}).get((part.offer.ref, part.need.ref)) is part
 
     def look_everywhere(self) -> None:
         """Take every pair for moved."""
@@ -63,7 +66,8 @@ class Partners:
 
         What is `unlike` the book, each pair with all that it is to be proposed now, is looked at again unless the book then has just that.
         """
-        self._moved, self._awaited, book.moved = set(later), dict(unlike), set()
+        self.later = frozenset(later)
+        self._moved, self._awaited, book.moved = set(self.later), dict(unlike), set()
 
     def _note(self, part: Part) -> None:
         if self._moved is not None:

@@ -24,6 +24,7 @@ __all__ = ["Mine", "Planner", "Solved", "speaking_of"]
 Mine = Callable[[Thing], bool]  # whether a market is to be planned here, by the first of the things in it
 
 MOST_UNITS = 10**12  # of one market; above, quantities are counted in coarser steps, so that sums stay exact in 64 bits and in JSON
+SOME = 20  # Of very many markets so large a part is planned at a time: each time costs a look at all that are in question.
 
 
 @dataclass(slots=True)
@@ -68,7 +69,7 @@ class Planner:
     _group_of: dict[Thing, Group] = field(default_factory=dict)  # by its canonical things
     _due: set[Group] = field(default_factory=set)  # markets in question, until they are planned
     _rest: set[Group] = field(default_factory=set)  # of this cycle, those that are yet to be planned
-    _left: set[Group] = field(default_factory=set)  # with them, those that came into question meanwhile
+    _in_question: set[Group] = field(default_factory=set)  # with them, those that came into question meanwhile
     _is_shared: bool = False  # whether others planned some markets the last time
     _names_seen: int = -1  # `Network.names_moved` when markets were last looked for
     _again: list[tuple[int, Group]] = field(default_factory=list)  # when time alone puts a market in question, the next one first
@@ -81,13 +82,14 @@ class Planner:
     @property
     def leaves_some(self) -> bool:
         """Whether the plan of some markets here is in question still."""
-        return bool(self._left)
+        return bool(self._in_question)
 
     def plan(self, log_us: int, mine: Mine | None = None, at_most: int | None = None) -> bool:
         """Find the plan that is best now; return whether anything of it was planned anew since the last.
 
-        Where it is told which markets are `mine`, all others are left to who plans them. Of more than `at_most` markets in question the
-        rest is left to the next plans: they take those first, and then only what came into question meanwhile.
+        Where it is told which markets are `mine`, all others are left to who plans them. Of more than `at_most` markets in question
+        (of very many, a twentieth) the rest is left to the next plans: they take those first, and then only what came into question
+        meanwhile.
         """
         moved = self._moved()
         regrouped = self._group()
@@ -96,11 +98,12 @@ class Planner:
             self._due.update(key for key in self._markets if key not in self.solved)
         else:
             gone = []
-        stale = self._some_of(self._stale(moved, log_us, mine), at_most)
+        in_question = self._stale(moved, log_us, mine)
         if mine is not None or self._is_shared:
-            if gone or not self.solved.keys() >= set(stale):
+            if gone or not self.solved.keys() | self._in_question >= set(in_question):
                 self.partners.look_everywhere()  # Others may have proposed something in markets that come or go here.
             self._is_shared = mine is not None
+        stale = self._some_of(in_question, at_most)
         before = [part for key in gone for part in self.solved.pop(key).standing()]
         after: list[Part] = []
         for key in stale:
@@ -127,10 +130,13 @@ class Planner:
 
     def awaits(self, pair: Pair) -> bool:
         """Whether what a pair exchanges, or was proposed, is in a market whose plan is still in question."""
+        return not self._in_question.isdisjoint(self._markets_of(pair))
+
+    def _markets_of(self, pair: Pair) -> set[Group]:
         canonical, stances = self.network.canonical, self.network.stances
         things = {part.need.thing for part in self.partners.parts_of(pair)}
         things.update(stances[line.need].thing for deal in self.book.unanswered(pair) for line in deal.lines)
-        return any(self._group_of.get(canonical(thing)) in self._left for thing in things)
+        return {key for thing in things if (key := self._group_of.get(canonical(thing))) is not None}
 
     def kept(self) -> set[Group]:
         """Return the markets whose optimum is followed from cycle to cycle: none of a moment, which has no plans."""
@@ -211,19 +217,25 @@ class Planner:
         self._due = {key for key in due if key in self._markets}
         return sorted(key for key in self._due if self._is_here(key, mine))
 
-    def _some_of(self, stale: Sequence[Group], at_most: int | None) -> Sequence[Group]:
-        """Return which of the markets in question are planned now, and note which are left; all of them where anything may have moved."""
-        first = [key for key in stale if key in self._rest] or stale
+    def _some_of(self, stale: list[Group], at_most: int | None) -> list[Group]:
+        """Return which of the markets in question are planned now, and note which are left."""
         if at_most is None or self.network.changed_everywhere:
-            first, at_most = stale, len(stale)
-        chosen, self._rest = first[:at_most], set(first[at_most:])
-        self._left = set(stale).difference(chosen)
+            chosen, left = stale, []  # Any market may have to see what changed everywhere, and it is forgotten then.
+        else:
+            order = [key for key in stale if key in self._rest]
+            if not order:  # A cycle begins: who waited in the last one has all that it waits for planned together now.
+                long = {key for pair in self.partners.later for key in self._markets_of(pair)}.intersection(stale)
+                order = [*sorted(long), *(key for key in stale if key not in long)]
+                at_most = max(at_most, len(long))
+            at_most = max(at_most, len(order) // SOME)
+            chosen, left = order[:at_most], order[at_most:]
+        self._rest, self._in_question = set(left), set(stale).difference(chosen)
         return chosen
 
     def _forget_changes(self) -> None:
         """Forget what changed, but for the markets that are yet to see it."""
         network = self.network
-        seen = [said for said in network.changed if self._group_of.get(network.canonical(said)) not in self._left]
+        seen = [said for said in network.changed if self._group_of.get(network.canonical(said)) not in self._in_question]
         refs = set[str]().union(*map(network.changed.pop, seen))
         if self.book.has_limits:
             for ref in sorted(refs.difference(*network.changed.values())):

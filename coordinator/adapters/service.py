@@ -183,13 +183,15 @@ class TimedCoordination(Coordination):
         self.sampling_s += time.monotonic() - began_s
 
     def revision(self, mine: Mine | None = None, at_most: int | None = None) -> Revision:
-        """Plan now."""
+        """Plan now; a cycle of which some is left to the next call has not ended."""
         began_s = time.monotonic()
         revision = super().revision(mine, at_most)
-        self.cycle_ended_s = time.monotonic()
-        self.planning_s += self.cycle_ended_s - began_s
-        self.cycles += 1
-        self.open_by_tier = self.open_needs.unpromised()
+        ended_s = time.monotonic()
+        self.planning_s += ended_s - began_s
+        if not self.planner.goes_on:
+            self.cycle_ended_s = ended_s
+            self.cycles += 1
+            self.open_by_tier = self.open_needs.unpromised()
         return revision
 
 

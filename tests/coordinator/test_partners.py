@@ -64,9 +64,12 @@ def test_after_a_cycle_every_pair_is_proposed_what_the_plan_has_for_it(seed, kep
     assert proposed > 40
 
 
-def plan_some(desk: Desk) -> bool:
-    """Plan one market and propose what came of it, where that is known; return whether others of this cycle are left."""
-    for said in planned(desk.core, at_most=1):
+HERE = {"place": {"lat": 1, "long": 1}}
+
+
+def plan_some(desk: Desk, at_most: int | None = 1) -> bool:
+    """Plan some markets and propose what came of them, where that is known; return whether others of this cycle are left."""
+    for said in planned(desk.core, at_most=at_most):
         obey(desk.core, said.event, said.line)  # which raises where it does not hold
     return desk.core.planner.goes_on
 
@@ -99,7 +102,7 @@ def test_markets_planned_one_by_one_come_to_what_all_at_once_come_to(seed, kept)
             for each in range(3):
                 life(draw, desk, 6 * step + each)
         whole.cycle()
-        while plan_some(in_parts):
+        while plan_some(in_parts, 1 + step % 3):
             times_left += 1
         assert proposed(in_parts) == proposed(whole)
         assert asked_anew(in_parts) == []
@@ -116,7 +119,7 @@ def test_what_is_said_between_markets_planned_one_by_one_is_planned_after_them(s
     for step in range(80):
         for each in range(4):
             life(draw, desk, 6 * step + each)
-        times_left += plan_some(desk)
+        times_left += plan_some(desk, draw.choice([1, 1, 2, 3, None]))
         if step % 10 == 9:
             while core.planner.leaves_some:
                 plan_some(desk)
@@ -136,6 +139,53 @@ def test_a_signal_that_went_to_a_market_planned_before_is_not_lost_by_the_one_it
         pass
     assert [line.resource for deal in desk.open for line in deal.lines] == ["gown"]
     assert asked_anew(desk) == []
+
+
+def test_a_part_that_two_markets_had_goes_when_both_are_planned_together():
+    far = {"place": {"lat": 1, "long": 2}}
+    desk = Desk(*exchange("mask"), offer("z", 1, "mask", **far))
+    plan_some(desk)
+    desk.take(*exchange("apron", "c", "d", at=1), offer("z", 2, "gown", subject="gown", at=1, **far))
+    assert plan_some(desk)  # aprons; gowns are left
+    desk.take(*exchange("gown", at=2))
+    assert not plan_some(desk)  # gowns; only now masks come into question
+    desk.take(need("near", 10, "gown", tier=0, at=3, **HERE))
+    plan_some(desk, at_most=2)
+    assert [(deal.parties, line.quantity.grains) for deal in desk.open for line in deal.lines if line.offer == "a/offer/s"] == [
+        (("a", "near"), 5)
+    ]
+    assert asked_anew(desk) == []
+
+
+def exchange(thing: str, giver: str = "a", taker: str = "b", at: int = 0) -> list[str]:
+    return [say(name, 5, thing, subject="s", at=at, **HERE) for name, say in ((giver, offer), (taker, need))]
+
+
+@pytest.mark.parametrize("at_most", [1, 3])
+def test_who_exchanges_things_of_which_somebody_always_speaks_waits_for_two_cycles_at_most(at_most):
+    far = {"place": {"lat": 50, "long": 50}}
+    things = [f"thing-{number}" for number in range(8)]
+    desk = Desk(proposal_seconds=10**7)
+
+    def speak(at: int) -> None:
+        for thing in things:
+            desk.take(*(say(f"{say.__name__}-{thing}", 5 + at, thing, at=at, **HERE) for say in (offer, need)))
+
+    def two_exchange(grains: int, at: int) -> None:
+        for thing in (things[0], things[-1]):
+            desk.take(*(say(name, grains, thing, subject=thing, at=at, **far) for name, say in (("x", offer), ("y", need))))
+
+    speak(0)
+    two_exchange(3, 0)
+    plan_some(desk, None)
+    speak(1)
+    two_exchange(7, 1)
+    cycles, at = 0, 1
+    while cycles < 2:
+        cycles += not plan_some(desk, at_most)
+        at += 1
+        speak(at)
+    assert [line.quantity.grains for deal in desk.open if deal.parties == ("x", "y") for line in deal.lines] == [7, 7]
 
 
 def test_what_somebody_else_proposed_meanwhile_is_taken_back():
