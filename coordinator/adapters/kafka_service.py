@@ -102,7 +102,7 @@ class KafkaService(Service):
     """The coordinator behind ``serve --kafka``. `ended` says why it ended by itself, where it did: then it never goes on."""
 
     # So many are planned before what came of them is told and what was said meanwhile is taken; the next turns of the cycle plan the
-    # others. A turn more costs an answer of Kafka, as long as it takes to plan a few of them.
+    # others. A turn more costs an answer of Kafka and a look at all that are in question, as long as it takes to plan a few of them.
     markets_a_turn = 16
 
     def __init__(
