@@ -62,7 +62,7 @@ def read(
     ] = None,
     column: Annotated[list[str] | None, typer.Option(metavar="OURS=THEIRS", help="Another heading, such as quantity=Menge.")] = None,
     decimal: Annotated[
-        str | None, typer.Option(metavar=".|,", help="The decimal mark of a table; the other one may part thousands.")
+        str | None, typer.Option(metavar=".|,", help="The decimal mark of a table; the other one or a space may part thousands.")
     ] = None,
     time: Annotated[
         str | None, typer.Option(help="When rows without a time were said (RFC 3339); the file's own date unless given.")
@@ -137,7 +137,7 @@ def _stop(why: str) -> NoReturn:
     """Exit with 2 and one line saying why."""
     from connectors.reading import visible  # noqa: PLC0415
 
-    typer.echo(visible(" ".join(why.split())), err=True)
+    typer.echo(f"connector: {visible(' '.join(why.split()))}", err=True)
     raise typer.Exit(2)
 
 

@@ -43,6 +43,7 @@ DECIMAL_MARKS = {".": ",", ",": "."}  # each with the other one, which then only
 # One mark and three digits behind it: a fraction to some, thousands to others. No thousands begin with 0.
 DOUBTFUL = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}", re.ASCII)
 IN_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?", re.ASCII)
+IN_SPACED_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}([ \u00a0\u2009\u202f]\d{3})+([.,]\d+)?", re.ASCII)
 LEAST_POWER, LARGEST_POWER = -20, 17  # of ten: whole numbers up to there fit in the 64 bits that events are written with
 
 
@@ -88,7 +89,7 @@ def decode(content: bytes, encoding: str | None = None) -> tuple[str, str]:
         except LookupError:
             raise Refused(f"{encoding!r} is not an encoding of text; known ones are utf-8, cp850, cp1252, …") from None
         except UnicodeError as error:
-            raise Refused(f"the file does not read as {encoding}: {error}; name the encoding it was written in") from None
+            raise Refused(f"the file does not read as {encoding}: {error}; name the one it was written in by --encoding") from None
     try:
         return unmarked.decode(), "utf-8" if len(unmarked) == len(content) else "utf-8-sig"
     except UnicodeDecodeError as error:
@@ -98,7 +99,7 @@ def decode(content: bytes, encoding: str | None = None) -> tuple[str, str]:
 def _not_utf8(content: bytes, at: int) -> str:
     """Return where the bytes stop being UTF-8, and the encoding in which they read best, with a sample."""
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "the file begins with the mark of UTF-16, where UTF-8 was expected: save it as UTF-8, or name the encoding: utf-16"
+        return "the file begins with the mark of UTF-16, where UTF-8 was expected: save it as UTF-8, or say --encoding utf-16"
     line = content.count(b"\n", 0, at) + 1
     where = f"byte 0x{content[at]:02x} in line {line} is not UTF-8, which was expected"
     readings: dict[str, str] = {}
@@ -109,11 +110,11 @@ def _not_utf8(content: bytes, at: int) -> str:
             continue  # An encoding with no character for one of the bytes is not the one.
     best = max(readings, key=lambda encoding: _likeness(readings[encoding]), default=None)
     if best is None:
-        return f"{where}: save the file as UTF-8, or name its encoding"
+        return f"{where}: save the file as UTF-8, or name what it is written in by --encoding"
     sample = re.search(r"[^\x00-\x7f]", readings[best])
     around = sample.start() if sample else 0
     text = excerpt(readings[best][max(0, around - 20) : around + 20].replace("\n", " "))
-    return f"{where}. As {best} it would read “{text}”: if that is right, name the encoding: {best}; else save the file as UTF-8"
+    return f"{where}. As {best} it would read “{text}”: if that is right, say --encoding {best}; else save the file as UTF-8"
 
 
 def _likeness(text: str) -> int:
@@ -161,9 +162,14 @@ def number_of(cell: str, where: str) -> int | float:
 def amount_of(cell: str, where: str, decimal: str = "") -> int | float:
     """Return the number in a cell of a table, whose decimal mark is `decimal`, "" where nobody said which; then nothing is guessed.
 
-    With the mark said, the other one may part thousands. Refused when the cell is no such number, or could be either of two.
+    With the mark said, the other one or a space may part thousands. Refused when the cell is no such number, or could be either of two.
     """
     text = cell.strip()
+    if IN_SPACED_THOUSANDS.fullmatch(text):
+        if not decimal:
+            asked = "write it without spaces, or name the decimal mark of the table by --decimal . or --decimal ,"
+            raise Refused(f"{where} is {excerpt(cell)!r}, where a number such as 12 or 12.5 was expected; {asked}")
+        text = re.sub(r"\s", "", text)
     if not decimal:
         if DOUBTFUL.fullmatch(text):
             mark = "." if "." in text else ","

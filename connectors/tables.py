@@ -161,7 +161,7 @@ def _agent(cells: Mapping[str, str], table: Table) -> tuple[list[str], dict[str,
         warnings.append("name with “?” or “\ufffd”: a letter was probably lost before it came here")
     if name and not slug(name):
         warnings.append(f"name without a letter of a to z: the agent is called {table.noun} and its id")
-    lat, long = (_degrees(cells.get(word, ""), table.decimal) for word in ("lat", "long"))
+    lat, long = (_degrees(cells.get(word, ""), word, table.decimal) for word in ("lat", "long"))
     label = text_of(cells.get("label", ""), "the label")
     if lat and long:
         data["place"] = place_of(lat, long, label)
@@ -177,8 +177,11 @@ def _agent(cells: Mapping[str, str], table: Table) -> tuple[list[str], dict[str,
     return warnings, data
 
 
-def _degrees(cell: str, decimal: str) -> str:
+def _degrees(cell: str, where: str, decimal: str) -> str:
     """Return a coordinate with a point for the table's decimal comma. No coordinate has thousands, so “48.118” is none of those either."""
+    if "," in cell and not decimal:
+        asked = "name the decimal mark of the table by --decimal ,"
+        raise Refused(f"{where} is {excerpt(cell)!r}, where a number such as 48.1 was expected; {asked}")
     return cell.strip().replace(",", ".") if decimal == "," else cell.strip()
 
 

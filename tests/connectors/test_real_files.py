@@ -85,7 +85,7 @@ def test_labs_that_share_a_slug_carry_their_ids() -> None:
 
 
 def test_the_labs_in_code_page_850_are_refused_with_it_proposed_and_read_the_same_with_it_named() -> None:
-    with pytest.raises(Refused, match=r"byte 0x93 in line 11 is not UTF-8.*“.*8 FabLab Drôme.*name the encoding: cp850"):
+    with pytest.raises(Refused, match=r"byte 0x93 in line 11 is not UTF-8.*“.*8 FabLab Drôme.*--encoding cp850"):
         read("fablabs/labs-raw-cp850.csv", "fablabs")
     assert read("fablabs/labs-raw-cp850.csv", "fablabs", "cp850") == read("fablabs/labs.csv", "fablabs")
 
