@@ -23,6 +23,7 @@ from coordinator.signals import Answer, Event, Ledger, Proposal, Report, Worded,
 from coordinator.stream import LEDGER, PROPOSAL, SIGNAL, Entry
 from coordinator.times import DAY_US, SECOND_US, format_instant
 from coordinator.verdicts import Verdict, judge, plan_broken, plan_committed, plan_released
+from coordinator.wording import duration
 
 __all__ = ["Coordination", "Taken", "ledger_subject"]
 
@@ -107,8 +108,8 @@ class Coordination:
         late_us = stamp_us - event.time_us
         if late_us > self._late_us and event.by_agent:
             raise Refused(
-                f"time is {format_instant(event.time_us)}, {late_us // SECOND_US} s before the log's {format_instant(stamp_us)}; "
-                f"at most {self.charter.late_seconds} s late was expected: say it anew with the time of now"
+                f"time is {format_instant(event.time_us)}, {duration(late_us // SECOND_US)} before the log's {format_instant(stamp_us)}; "
+                f"at most {duration(self.charter.late_seconds)} late was expected: say it anew with the time of now"
             )
         return stamp_us
 

@@ -15,6 +15,9 @@ _LONGEST = 60  # characters of what came; enough to find it again in a file
 _LONGEST_NAME = 128  # characters; nothing here has a longer name
 
 
+_LENGTHS = (("year", 31_557_600), ("day", 86_400), ("hour", 3_600), ("minute", 60))  # in seconds; a year of 365.25 days
+
+
 def shown(value: object) -> str:
     """A value as JSON says it, cut to a readable length, with every character that could hide or reorder text written as an escape."""
     if isinstance(value, Decimal):
@@ -54,6 +57,13 @@ def amount(quantity: "Quantity") -> str:
 def number(value: object) -> str:
     """A number for people: thousands apart, to six digits where it is no whole number."""
     return f"{value:,.6g}" if isinstance(value, float) and value < 10**6 else f"{value:,}"
+
+
+def duration(seconds: int) -> str:
+    """How long that is, in the longest unit of which there are two at least, to a tenth of it."""
+    of, length = next(((of, length) for of, length in _LENGTHS if seconds >= 2 * length), ("second", 1))
+    count = round(seconds / length, 1)
+    return counted(int(count), of) if count.is_integer() else f"{count:,} {of}s"
 
 
 def counted(count: int, of: str) -> str:

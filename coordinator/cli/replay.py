@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from coordinator.adapters.clock import wall_us
 from coordinator.adapters.file_log import FileLog
 from coordinator.adapters.files import make_folder, read_charter, read_lines, write_json_file, write_lines
 from coordinator.adapters.recorder import Recorder
@@ -22,11 +23,13 @@ from coordinator.network import never_counts
 from coordinator.replaying import Said, in_other_dimensions, in_told_order, standing_proposals, statements_judged, summarise, told
 from coordinator.signals import Proposal, event_json, parse_event
 from coordinator.stream import LEDGER, PROPOSAL, SIGNAL, START
+from coordinator.times import SECOND_US, format_instant
 from coordinator.wording import counted
 
 __all__ = ["Request", "run"]
 
 AT_ONCE = 5_000  # records read from a log in one go
+AHEAD_US = 300 * SECOND_US  # of this machine's clock: from here on it is told
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +77,20 @@ def run(request: Request) -> None:
     if request.answers == "accept" and not {"proposal", "answer"} <= recorded:  # Who answered recorded proposals has spoken.
         coordination.answering = lambda proposal: _acceptances(proposal, coordination.log_us)
     refused: list[_Refusal] = []
+    pace = _Pace(wall_us(), charter.late_seconds * SECOND_US)
     idle: list[_Refusal] = []  # taken, and never matched
     with Progress("replaying", request.as_json, read) as progress, Recorder(request.record, coordination) as recorder:
         for one, judged in _told(request, coordination, recorded, refused):
             progress.step()
+            before_us = coordination.log_us
             try:
                 coordination.take(one.event, one.line, judged_elsewhere=judged)
             except Refused as refusal:
                 refused.append(_Refusal(one.file, one.number, str(refusal)))
+                pace.note_refusal(one, before_us)
             else:
                 recorder.note(one.event, one.line)
+                pace.note(one, before_us, coordination.log_us)
                 if (why := never_counts(one.event.data, coordination.log_us)) is not None:
                     idle.append(_Refusal(one.file, one.number, why))
         coordination.finish()
@@ -93,7 +100,46 @@ def run(request: Request) -> None:
     for first in idle[:1]:
         some = f"{counted(len(idle), 'signal')} had expired or ended when said; the first is line {first.line} of {first.file}"
         print(f"Note: {some}: {first.reason}.", file=sys.stderr)
+    for sentence in pace.told():
+        print(f"Note: {sentence}.", file=sys.stderr)
     _show(summary, coordination, request)
+
+
+@dataclass(slots=True)
+class _Pace:
+    """Which events moved log time: one wrong clock among many makes all who come after it late."""
+
+    now_us: int  # of this machine
+    late_us: int  # that words may come late
+    mover: Said | None = None  # who moved log time last
+    ahead: Said | None = None  # who first moved it ahead of this machine's clock
+    blamed: Said | None = None  # after whom the first words came too late
+    late: int = 0
+
+    def note(self, one: Said, before_us: int, log_us: int) -> None:
+        """Note an event that was taken, and where log time was before and is after it."""
+        if log_us <= before_us:
+            return
+        self.mover = one
+        if self.ahead is None and log_us > self.now_us + AHEAD_US:
+            self.ahead = one
+
+    def note_refusal(self, one: Said, log_us: int) -> None:
+        """Note an event that was refused, and where log time was."""
+        if one.event.by_agent and log_us - one.event.time_us > self.late_us:
+            self.late += 1
+            self.blamed = self.blamed or self.mover
+
+    def told(self) -> Iterator[str]:
+        """Yield, as sentences, what seems wrong with a clock."""
+        if self.ahead is not None:
+            yield f"{_dated(self.ahead)}, ahead of the clock of this machine, and moves log time there: check the clock it was said by"
+        if self.blamed is not None:
+            yield f"{counted(self.late, 'event')} came too late, the first after {_dated(self.blamed)}: mend it if it is wrong, and replay"
+
+
+def _dated(one: Said) -> str:
+    return f"line {one.number} of {one.file} is dated {format_instant(one.event.time_us)}"
 
 
 def _look_through(request: Request) -> tuple[int, set[str]]:

@@ -1,7 +1,7 @@
 // Records and reasons in words, in the reader's language where their parts are known. What only the server can say stays in English.
 
 import { h } from "./dom.js";
-import { LANGUAGES, currentLanguage, kilometres, moment, number, quantity, severalOf, t } from "./words.js";
+import { LANGUAGES, currentLanguage, duration, kilometres, moment, number, quantity, severalOf, t } from "./words.js";
 import { formOf } from "./words/said.js";
 
 const INSTANT = /\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g;
@@ -29,6 +29,8 @@ const TOLD = {
   most: figure,
   taken: figure,
   places: figure,
+  late_by: span,
+  late_at_most: span,
   lack: (said) => translated(said) ?? said,
   open: figure,
   held: figure,
@@ -76,6 +78,12 @@ function figure(said) {
 // Returns the reader's word for one of a list of the server's, such as its states; one that is not on it as it came.
 function named(list, word) {
   return `${list}.${word}` in LANGUAGES.en ? t(`${list}.${word}`) : word;
+}
+
+// Returns how long something is, as the server says it ("2.5 days"), in the reader's language.
+function span(said) {
+  const [count, unit] = said.split(" ");
+  return duration(Number(count.replaceAll(",", "")), unit.replace(/s$/, ""));
 }
 
 // Returns "a, b or c" of the server in the reader's language.

@@ -167,6 +167,11 @@ export function spell(count) {
   return parts.join("\u00a0");
 }
 
+// Returns so many of a unit of time in full, as in a sentence ("2.5 days").
+export function duration(count, unit) {
+  return writer(Intl.NumberFormat, { style: "unit", unit, unitDisplay: "long", maximumFractionDigits: 1 }).format(count);
+}
+
 export function seconds(count) {
   return writer(Intl.NumberFormat, { style: "unit", unit: "second", unitDisplay: "short", maximumFractionDigits: count < 10 ? 1 : 0 }).format(count);
 }

@@ -217,7 +217,7 @@ const FORMS = {
   busy_stopping: "the coordinator is stopping; try again when it is back",
   busy_reading: "the coordinator is not ready: the history is being read",
   busy_many: "(?<requests>\\d+) requests with signals wait already; nothing of this one was taken: say it again in 2 s or later",
-  door_late: "time is (?<came>\\S+), (?<late>\\d+) s before the log's \\S+; at most (?<most>\\d+) s late was expected: say it anew with the time of now",
+  door_late: "time is (?<came>\\S+), (?<late_by>.+) before the log's \\S+; at most (?<late_at_most>.+) late was expected: say it anew with the time of now",
 };
 
 const KNOWN = Object.entries(FORMS).map(([name, form]) => [name, new RegExp(`^${form}$`, "d")]);

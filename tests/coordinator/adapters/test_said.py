@@ -19,7 +19,7 @@ SPEAKERS: dict[str, tuple[str, ...]] = {
         *("__post_init__", "_check_window", "_check_every", "_sums", "_read_kind", "_read_source", "_checked_source", "_read_field"),
         *("_read_time", "_event_of"),
     ),
-    "cycle": ("take",),
+    "cycle": ("take", "_stamp"),
     "adapters/walks": (),
     "adapters/network_questions": ("_alone",),
     "adapters/page_questions": (),

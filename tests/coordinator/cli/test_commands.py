@@ -24,9 +24,10 @@ from coordinator.cli.publish import Request
 from coordinator.errors import Unavailable
 from coordinator.signals import event_json
 from coordinator.stream import SIGNAL, START, Entry
+from coordinator.times import DAY_US, format_instant
 from tests.support import events as say
 from tests.support.networks import recipe
-from tests.support.serving import Hand, Served, serve, signal
+from tests.support.serving import START_US, Hand, Served, serve, signal
 
 PLACE = ("--lat", "48.11", "--long", "-1.68")
 
@@ -282,6 +283,24 @@ def test_a_replay_tells_what_could_never_be_matched_and_which_distances_do_not_c
         "Note: 2 signals had expired or ended when said; the first is line 1 of events.jsonl: "
         "end is 2026-02-28T23:00:00Z, which has passed, so this is never matched: say it again with a later time.",
     ]
+
+
+def test_a_replay_names_the_event_whose_clock_made_all_others_late(run: Run, tmp_path: Path) -> None:
+    usual, wrong, late = (
+        event_json("offer", f"agent:{name}", "visor", at_us, {"resource": "visor", "quantity": say.amount(1)})
+        for name, at_us in (("a", START_US), ("b", START_US + 172 * 365 * DAY_US), ("c", START_US + 1))
+    )
+    (tmp_path / "events.jsonl").write_bytes(b"\n".join([usual, wrong, late]))
+    ended = run("replay", "events.jsonl")
+    assert ended.code == 0  # as the contract has it, whatever was refused
+    dated = f"line 2 of events.jsonl is dated {format_instant(START_US + 172 * 365 * DAY_US)}"
+    assert f"Note: {dated}, ahead of the clock of this machine, and moves log time there" in ended.err
+    assert f"Note: 1 event came too late, the first after {dated}" in ended.err
+    [refused] = [json.loads(line) for line in (tmp_path / "replay" / "refused.jsonl").read_text().splitlines()]
+    assert "171.9 years before the log's" in refused["reason"]
+    assert "at most 24 hours late was expected" in refused["reason"]
+    (tmp_path / "events.jsonl").write_bytes(b"\n".join([usual, late]))
+    assert "Note: " not in run("replay", "events.jsonl").err
 
 
 def test_a_log_that_a_server_holds_is_read_but_not_written(run: Run, server: Served, tmp_path: Path) -> None:
