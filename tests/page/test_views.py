@@ -350,6 +350,12 @@ def test_every_view_opens_where_nothing_was_said_yet(live: Served, open_page: Op
     expect(page.locator("details.card summary")).to_contain_text("1 agent", timeout=20_000)
 
 
+def test_why_one_more_from_somewhere_relieves_nobody_is_told_in_the_readers_language(live: Served, open_page: Opened) -> None:
+    say(live, "offer", "atelier", 60)
+    page = open_page(live, "/opportunities?agent=atelier", locale="fr-FR")
+    expect(page.locator("main .nothing")).to_contain_text("il ne manque rien à personne à sa portée")
+
+
 def test_what_is_said_appears_without_a_reload(live: Served, open_page: Opened) -> None:
     page = open_page(live)
     expect(page.locator(".headline")).to_have_text("Nobody has asked for anything yet.")
