@@ -260,6 +260,11 @@ class KafkaService(Service):
         }
         return replace(super().status(), turns=turns)
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether its history was read to the end."""
+        return self._caught_up
+
     def when_ended(self, callback: Callable[[], None]) -> None:
         """Call back, from another thread, when the service ended by itself."""
         self._when_ended.append(callback)
@@ -356,6 +361,7 @@ class KafkaService(Service):
         if not self._caught_up and self._wanted is not None and (is_at_end or self._has_reached_goal()):
             # From here on plans are of now: what stood before is planned once time is told anew, or something is said.
             self._caught_up, self._heard_since_plan, self._ticked = True, False, False
+            logger.info("ready: the history was read", entries=self._entries)
         if self._caught_up:
             self._failure = None
         if is_at_end:

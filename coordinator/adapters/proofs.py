@@ -70,6 +70,8 @@ class Proofs:
 
     def _go_on(self, seconds: float) -> None:
         while not self._stop.wait(seconds):
+            if not self._service.has_begun:
+                continue
             try:
                 self.check_next()
             except Unavailable as error:

@@ -117,6 +117,8 @@ class OrdersBeside:
     def _go_on(self, seconds: float) -> None:
         told = ""  # why no order was searched: once, however often it is tried
         while not self._stop.wait(seconds):
+            if not self._service.has_begun:
+                continue
             try:
                 self.look()
                 if told:

@@ -531,6 +531,11 @@ class Service:
             self._following.release()
         return moment.opened(coordination), entries
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether all that was said before it started was read, so that there is something to look at."""
+        return True
+
     def listen(self, listener: Callable[[], None]) -> None:
         """Call back, from any thread, whenever there is more to follow."""
         self._listeners.append(listener)

@@ -152,6 +152,13 @@ def test_what_two_parties_accept_is_committed_published_and_there_after_a_second
         assert coordination.book.deals[proposal].state is State.COMMITTED
 
 
+def test_once_its_history_is_read_it_says_so_and_has_begun(start: Start) -> None:
+    with capture_logs() as logs:
+        service = start()
+    assert service.has_begun
+    assert [one["log_level"] for one in logs if one["event"] == "ready: the history was read"] == ["info"]
+
+
 def test_who_says_what_is_counted_apart_is_told_so(start: Start) -> None:
     service = start()
     data = {"resource": "face-shield", "quantity": {"value": 5, "unit": "kg"}}

@@ -158,6 +158,27 @@ def test_every_workshop_is_looked_at_however_often_there_is_a_new_plan(monkeypat
     assert looked_at == 2 * [*(line.provider for line in planned), "promised"]
 
 
+def test_while_the_history_is_read_nothing_is_searched_and_nothing_told(farm: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, ended = iter((False, False, True)), Event()
+
+    class Reading:
+        @property
+        def has_begun(self) -> bool:
+            return next(asked, True)
+
+    def look(orders: OrdersBeside) -> None:
+        assert next(asked, None) is None, "it was looked before the history was read"
+        ended.set()
+
+    monkeypatch.setattr(OrdersBeside, "look", look)
+    orders = OrdersBeside(Reading())
+    with capture_logs() as logs:
+        orders.start(0.001)
+        assert ended.wait(60)
+        orders.close()
+    assert logs == []
+
+
 def test_why_no_order_is_searched_is_told_once_and_so_is_that_orders_are_searched_again(
     farm: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
