@@ -761,7 +761,7 @@ export const french = {
   "said.busy_stopping": "le coordinateur s’arrête ; réessayez quand il sera revenu",
   "said.busy_reading": "le coordinateur n’est pas prêt : il relit l’historique",
   "said.busy_many": "{requests} envois attendent déjà ; rien de celui-ci n’a été pris : redites-le dans 2 s ou plus tard",
-  "said.door_late": "time vaut {came}, {late_by} avant le temps du journal ; au plus {late_at_most} de retard sont admis : redites-le avec l’heure actuelle",
+  "said.door_late": "time vaut {came}, {late_by} avant le temps du journal ; un retard d’au plus {late_at_most} est admis : redites-le avec l’heure actuelle",
 };
 
 // A quotation mark, a colon and the like stay on the line of their word.
