@@ -40,10 +40,9 @@ PROPOSED_ENCODINGS = ("cp1252", "cp850", "mac-roman")  # what spreadsheets of We
 SPELLED_OUT = str.maketrans({"æ": "ae", "ø": "o", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"})
 NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d{1,3})?", re.ASCII)
 DECIMAL_MARKS = {".": ",", ",": "."}  # each with the other one, which then only parts thousands
-# One mark and three digits behind it: a fraction to some, thousands to others. No thousands begin with 0.
-DOUBTFUL = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}", re.ASCII)
-IN_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?", re.ASCII)
-IN_SPACED_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}([ \u00a0\u2009\u202f]\d{3})+([.,]\d+)?", re.ASCII)
+SWAPPED = str.maketrans(".,", ",.")
+# Parted by the other mark, or by blanks: plain, unbreakable, thin, or thin and unbreakable ones.
+IN_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}((,\d{3})+|([ \u00a0\u2009\u202f]\d{3})+)(\.\d+)?([eE][+-]?\d{1,3})?", re.ASCII)
 LEAST_POWER, LARGEST_POWER = -20, 17  # of ten: whole numbers up to there fit in the 64 bits that events are written with
 
 
@@ -153,7 +152,12 @@ def number_of(cell: str, where: str) -> int | float:
     if not NUMBER.fullmatch(text):
         hint = "; write a decimal point and no thousands separators" if "," in text else ""
         raise Refused(f"{where} is {excerpt(cell)!r}, where a number such as 12 or 12.5 was expected{hint}")
-    number = Decimal(text)
+    return _measured(text, cell, where)
+
+
+def _measured(plain: str, cell: str, where: str) -> int | float:
+    """Return the number that is written plainly. Refused, with the cell it came from, when it is beyond all measure."""
+    number = Decimal(plain)
     if number and not LEAST_POWER <= number.adjusted() <= LARGEST_POWER:
         raise Refused(f"{where} is {excerpt(cell)}, beyond anything that is counted or measured: correct it")
     return int(number) if number == number.to_integral_value() else float(number)
@@ -165,29 +169,32 @@ def amount_of(cell: str, where: str, decimal: str = "") -> int | float:
     With the mark said, the other one or a space may part thousands. Refused when the cell is no such number, or could be either of two.
     """
     text = cell.strip()
-    if IN_SPACED_THOUSANDS.fullmatch(text):
-        if not decimal:
-            asked = "write it without spaces, or name the decimal mark of the table by --decimal . or --decimal ,"
-            raise Refused(f"{where} is {excerpt(cell)!r}, where a number such as 12 or 12.5 was expected; {asked}")
-        text = re.sub(r"\s", "", text)
-    if not decimal:
-        if DOUBTFUL.fullmatch(text):
-            mark = "." if "." in text else ","
-            fraction, thousands = text.replace(mark, "."), text.replace(mark, "")
-            either = f"{number_of(fraction, where)} where “{mark}” is the decimal mark and {thousands} where “{DECIMAL_MARKS[mark]}” is"
-            raise Refused(f"{where} is {excerpt(cell)!r}: {either}; say which by --decimal . or --decimal ,")
-        if "," in text or text.count(".") > 1:
-            asked = "name the decimal mark of the table by --decimal . or --decimal ,"
-            raise Refused(f"{where} is {excerpt(cell)!r}, where a number such as 12 or 12.5 was expected; {asked}")
-        return number_of(cell, where)
+    if decimal:
+        if not (plain := _plain(text, decimal)):
+            expected = f"a number such as 12 or 12{decimal}5 was expected, with “{decimal}” as the decimal mark"
+            raise Refused(f"{where} is {excerpt(cell)!r}, where {expected}")
+        return _measured(plain, cell, where)
+    readings = {mark: _measured(plain, cell, where) for mark in DECIMAL_MARKS if (plain := _plain(text, mark))}
+    if len(set(readings.values())) > 1:  # a fraction to some, thousands to others
+        mark = "." if "." in text else ","
+        other = DECIMAL_MARKS[mark]
+        either = f"{readings[mark]} where “{mark}” is the decimal mark and {readings[other]} where “{other}” is"
+        raise Refused(f"{where} is {excerpt(cell)!r}: {either}; say which by --decimal . or --decimal ,")
+    if readings and not NUMBER.fullmatch(text):
+        asked = "name the decimal mark of the table by --decimal . or --decimal ,"
+        if len(text.split()) > 1:
+            asked = f"write it without spaces, or {asked}"
+        raise Refused(f"{where} is {excerpt(cell)!r}, where a number such as 12 or 12.5 was expected; {asked}")
+    return number_of(cell, where)
+
+
+def _plain(text: str, decimal: str) -> str:
+    """Return the number as programs write it, "" where the text is none with that decimal mark."""
     if decimal == ",":
-        text = text.translate({ord("."): ",", ord(","): "."})
+        text = text.translate(SWAPPED)
     if IN_THOUSANDS.fullmatch(text):
-        text = text.replace(",", "")
-    if not NUMBER.fullmatch(text):
-        expected = f"a number such as 12 or 12{decimal}5 was expected, with “{decimal}” as the decimal mark"
-        raise Refused(f"{where} is {excerpt(cell)!r}, where {expected}")
-    return number_of(text, where)
+        text = re.sub(r"[,\s]", "", text)
+    return text if NUMBER.fullmatch(text) else ""
 
 
 def place_of(lat: str | float, long: str | float, label: str = "") -> dict[str, object]:

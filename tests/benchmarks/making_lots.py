@@ -4,7 +4,8 @@
     STIGMERGY_DATA=/where/it/is python tests/benchmarks/making_lots.py --of orlib-sscflp
 
 Every instance of both sets (or of the one named) is run; the limit is deterministic and about seconds of one core. Costs of facility
-location are rounded to cents, so that they are whole. A row says cost / known, the bound's distance, CPU seconds.
+location are rounded to cents, so that they are whole. A row says cost / known, the bound's distance, CPU seconds; what is compiled
+or loaded at a first call is not counted: lots too few to tell of are assigned before.
 """
 
 import argparse
@@ -44,6 +45,13 @@ def facilities(folder: Path) -> Iterator[tuple[str, UnsplitLots, int]]:
         yield path.stem, asked, known[path.stem]
 
 
+def warm_up() -> None:
+    """Assign a few lots that no bound settles, so that what a first call compiles or loads is there."""
+    draw = np.random.default_rng(1)
+    effort, hours = draw.integers(10, 50, (5, 60)), draw.integers(5, 25, (5, 60))
+    assign_lots(UnsplitLots(effort, hours, hours.sum(axis=1) * 8 // 50, np.zeros(5, dtype=np.int64)), 0.5)
+
+
 def main() -> None:
     """Print a row for each instance and the worst of each set."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -51,7 +59,11 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=10_000, help="instances of each set, the smallest first")
     parser.add_argument("--of", choices=("gap", "orlib-sscflp"), action="append", help="this set alone")
     said = parser.parse_args()
-    data = Path(os.environ.get("STIGMERGY_DATA", ""))
+    named = os.environ.get("STIGMERGY_DATA", "")
+    if not named:
+        parser.error("STIGMERGY_DATA is not set: it names the folder with the real data sets, here gap and orlib-sscflp")
+    data = Path(named)
+    warm_up()
     for folder, read, target in (("gap", assignments, 1.002), ("orlib-sscflp", facilities, 1.01)):
         if said.of and folder not in said.of:
             continue

@@ -1,5 +1,7 @@
 """The shared rules: encodings, numbers, texts and agent names."""
 
+import re
+
 import pytest
 
 from connectors.reading import agent_names, amount_of, decode, excerpt, number_of, place_of, slug, text_of
@@ -78,6 +80,13 @@ def test_a_decimal_comma_is_refused_with_the_way_to_write_it() -> None:
         ("1 000", ",", 1000),
         ("1\u202f234\u00a0567,5", ",", 1234567.5),
         ("-1\u2009000.5", ".", -1000.5),
+        ("1.500e3", ".", 1500),
+        ("1.500e3", ",", 1500000),
+        ("0.500e3", "", 500),
+        ("1 234,5", ",", 1234.5),
+        ("1\u00a0234\u00a0567", ",", 1234567),
+        ("-1\u202f234,5", ",", -1234.5),
+        ("1\u2009234.5", ".", 1234.5),
     ],
 )
 def test_an_amount_is_what_the_decimal_mark_of_its_table_makes_it(cell: str, decimal: str, number: float) -> None:
@@ -93,10 +102,13 @@ def test_an_amount_is_what_the_decimal_mark_of_its_table_makes_it(cell: str, dec
         ("1,5", "name the decimal mark of the table"),
         ("1.000.000", "name the decimal mark of the table"),
         ("1 000", "write it without spaces, or name the decimal mark of the table"),
+        ("1 234,5", "name the decimal mark of the table"),
+        ("1.500e3", "1500 where “.” is the decimal mark and 1500000 where “,” is"),
+        ("+1.000", "1 where “.” is the decimal mark and 1000 where “,” is"),
     ],
 )
 def test_an_amount_that_could_be_two_numbers_is_never_guessed(cell: str, either: str) -> None:
-    with pytest.raises(Refused, match=f"the quantity is '{cell}'.*{either}.*--decimal"):
+    with pytest.raises(Refused, match=f"the quantity is '{re.escape(cell)}'.*{either}.*--decimal"):
         amount_of(cell, "the quantity")
 
 
@@ -107,6 +119,21 @@ def test_an_amount_that_could_be_two_numbers_is_never_guessed(cell: str, either:
 def test_an_amount_that_does_not_fit_the_decimal_mark_is_refused(cell: str, decimal: str) -> None:
     with pytest.raises(Refused, match=f"the quantity is '{cell}', where .* with “[{decimal}]” as the decimal mark"):
         amount_of(cell, "the quantity", decimal)
+
+
+@pytest.mark.parametrize("cell", ["1,2,3", "1 23,5", "about 1,5", "1.5.2"])
+def test_a_decimal_mark_is_asked_for_only_where_it_would_help(cell: str) -> None:
+    for decimal in (".", ","):
+        with pytest.raises(Refused):
+            amount_of(cell, "the quantity", decimal)
+    with pytest.raises(Refused, match=f"the quantity is '{cell}', where a number such as 12 or 12.5 was expected") as refused:
+        amount_of(cell, "the quantity")
+    assert "--decimal" not in str(refused.value)
+
+
+def test_an_amount_beyond_all_measure_is_shown_as_it_was_written() -> None:
+    with pytest.raises(Refused, match="the quantity is 1,5e30, beyond anything"):
+        amount_of("1,5e30", "the quantity", ",")
 
 
 def test_spaces_are_tidied_and_letters_composed() -> None:

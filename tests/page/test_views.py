@@ -221,6 +221,16 @@ def test_beside_an_opened_card_the_others_go_on(served: Served, open_page: Opene
     expect(cards.nth(0)).to_have_attribute("style", re.compile("span 1(;|$| )"))
 
 
+@pytest.mark.parametrize("gap", ["0", "normal"])
+def test_beside_an_opened_card_a_hidden_one_and_no_gap_are_passed_over(served: Served, open_page: Opened, gap: str) -> None:
+    page = open_page(served, "/proposals")
+    cards = page.locator(".cards > li")
+    page.locator(".cards").evaluate("(list, gap) => { list.style.rowGap = gap; list.children[1].style.display = 'none'; }", gap)
+    expect(cards.nth(1)).to_be_hidden()
+    cards.nth(0).locator("summary").first.click()
+    expect(cards.nth(0)).to_have_attribute("style", re.compile(r"span ([3-9]|\d\d)\b"))
+
+
 def test_what_several_make_together_says_who_does_what_and_what_it_takes(served: Served, open_page: Opened) -> None:
     items = served.get("/proposals?limit=1000")["items"]
     tree = next(one for one in items if len(one["parties"]) > 2)

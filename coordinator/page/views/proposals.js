@@ -138,9 +138,10 @@ const rows = new ResizeObserver((sizes) => {
   for (const { target } of sizes) {
     const list = target.parentNode;
     if (!list) continue;
-    const gap = parseFloat(getComputedStyle(list).rowGap);
-    const least = Math.min(...[...list.children].map((one) => one.offsetHeight));
-    target.style.gridRow = `span ${Math.floor((target.offsetHeight + gap) / (least + gap))}`;
+    const heights = [...list.children].map((one) => one.offsetHeight).filter((height) => height > 0); // a hidden card has none
+    if (!heights.length) continue;
+    const gap = parseFloat(getComputedStyle(list).rowGap) || 0; // “normal” is none
+    target.style.gridRow = `span ${Math.max(1, Math.floor((target.offsetHeight + gap) / (Math.min(...heights) + gap)))}`;
   }
 });
 

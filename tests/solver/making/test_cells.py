@@ -1,5 +1,8 @@
 """What CP-SAT does on one cell: lots that cannot be split, and jobs in sequence; against all answers there are, and known optima."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from fractions import Fraction
 from itertools import permutations, product
@@ -421,6 +424,14 @@ def test_a_wrong_sequence_is_told() -> None:
     found = dispatch(asked)
     assert any("is free from" in each for each in broken_sequence(asked, replace(found, begin=np.maximum(asked.ready, asked.free.max()))))
     assert any("before its material" in each for each in broken_sequence(asked, replace(found, begin=found.begin - 7)))
+
+
+def test_the_benchmark_of_lots_says_what_data_it_misses() -> None:
+    program = Path(__file__).parents[2] / "benchmarks" / "making_lots.py"
+    without = {name: value for name, value in os.environ.items() if name != "STIGMERGY_DATA"}
+    run = subprocess.run([sys.executable, str(program)], env=without, capture_output=True, text=True, timeout=120, check=False)
+    assert (run.returncode, run.stdout, "Traceback" in run.stderr) == (2, "", False)
+    assert "STIGMERGY_DATA is not set: it names the folder" in run.stderr
 
 
 def test_known_optima_of_others_are_reached_or_nearly(real_data: Path) -> None:
