@@ -8,6 +8,7 @@ holds what was given up. Who takes over what another left puts what was decided 
 that stands there by then. By the turns such a proposal has ended; only who goes by the last record of a key takes it for open.
 """
 
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,8 @@ from coordinator.stream import LEDGER, PROPOSAL, START, Entry, Place, Record
 from coordinator.turns import Standing, published_forms
 
 __all__ = ["Outbox"]
+
+_NUMBER = re.compile("[0-9]{1,18}")  # more turns than there will ever be; what a stranger writes may be of any length
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +91,20 @@ class Outbox:
             offsets = dict(owed.published.offsets)
             begins = offsets if begins is None else {name: min(offset, offsets[name]) for name, offset in begins.items() if name in offsets}
         begin = Place(tuple(sorted((begins or {}).items()))) if begins else START
-        known = {_id(record.entry.event): record.entry for record in read((PROPOSAL, LEDGER), begin)}
+        owed_of = {entry.key for owed in self._inherited for entry in owed.entries if entry.stream == PROPOSAL}
+        known: set[object] = set()
+        handed_over: dict[object, Entry] = {}  # of the same proposals alone: all that was written since may be much
+        for record in read((PROPOSAL, LEDGER), begin):
+            entry = record.entry
+            known.add(_id(entry.event))
+            if entry.stream == PROPOSAL and entry.key in owed_of:
+                handed_over[_id(entry.event)] = entry
+        handed_over |= {_id(entry.event): entry for entry in self.underway}
         left = [entry for owed in self._inherited for entry in owed.entries if _id(entry.event) not in known]
         since: dict[str, int] = {}  # the turn before which all that stands of a proposal may stay as it is
         for entry in left:
             if entry.stream == PROPOSAL:
                 since[entry.key] = min(_turn(entry), since.get(entry.key, _turn(entry)))
-        handed_over = known | {_id(entry.event): entry for entry in self.underway}
         again = [one for one in handed_over.values() if one.stream == PROPOSAL and one.key in since and _turn(one) > since[one.key]]
         self.waiting = sorted((*left, *again, *self.waiting), key=_turn)
         self._inherited = []
@@ -124,6 +134,8 @@ def _id(line: bytes) -> object:
 def _turn(entry: Entry) -> int:
     """Return which of all turns decided what others read; 0 where that is not told, as by what is none of ours."""
     told = _record(entry.event).get("turn")
+    if isinstance(told, str) and _NUMBER.fullmatch(told):  # as Kafka gives it back: there it was a header
+        return int(told)
     return told if type(told) is int else 0
 
 

@@ -7,13 +7,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from coordinator.adapters.kafka_log import Lost
+from coordinator.cloudevents import from_binary, to_binary
 from coordinator.errors import Refused, Unavailable
 from coordinator.stream import LEDGER, PARTITIONS, PROPOSAL, STREAMS, TURN, Batch, Entry, Place, Record, check_entries, merged, partition_of
 from tests.simulation.scheduler import SECOND_US, Process, Scheduler
 
-__all__ = ["Broker", "Link", "SimulatedLog", "SimulatedSending"]
+__all__ = ["Broker", "Link", "SimulatedLog", "SimulatedSending", "as_kafka_gives_it_back"]
 
 MILLISECOND_US = 1_000
+
+
+def as_kafka_gives_it_back(entry: Entry) -> Entry:
+    """Return an entry as it is read: its attributes were headers, so each is a text. What is no event stays as it is."""
+    try:
+        return Entry(entry.stream, entry.key, from_binary(*to_binary(entry.event)))
+    except Refused:
+        return entry
 
 
 class Broker:
@@ -34,12 +43,12 @@ class Broker:
         return {"cluster": f"cluster-{self.lives}", **{stream: f"{stream}-{self.lives}" for stream in STREAMS}}
 
     def take(self, entry: Entry, partition: str | None = None) -> Record:
-        """Append an entry, for good."""
+        """Append an entry, for good; who hands it over knows it as it was."""
         name = partition or f"{entry.stream}/{partition_of(entry.key, PARTITIONS[entry.stream])}"
         rows = self.partitions[name]
         stamp_us = (self.scheduler.now_us + self.jumped_us) // MILLISECOND_US * MILLISECOND_US
         record = Record(entry, f"{name}/{len(rows)}", stamp_us)
-        rows.append(record)
+        rows.append(Record(as_kafka_gives_it_back(entry), record.position, stamp_us))
         wakers, self.wakers[entry.stream] = self.wakers[entry.stream], []
         for wake in wakers:
             wake()
@@ -164,6 +173,7 @@ class SimulatedLog:
         return Place(tuple(sorted((name, end) for name, end in self._ends.items() if end)))
 
     def identity(self, *, afresh: bool = False) -> dict[str, str]:
+        # Whoever is there now answers, asked afresh or not: that a client may still know the one before is tried on real brokers.
         self._travel()
         self._must_answer("say who it is")
         return self.broker.identity()

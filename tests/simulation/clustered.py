@@ -479,7 +479,7 @@ class ClusteredWorld:
                     raise Invariant(
                         "only what stands is published", f"{event['type']} {event['subject']} stands in no turn as {event['id']}"
                     )
-                if self.turns.decided[event["id"]] != (event["data"], event["turn"]):
+                if self.turns.decided[event["id"]] != (event["data"], int(event["turn"])):
                     raise Invariant("only what stands is published", f"{event['subject']} is published otherwise than it was decided")
                 self._published_ids.add(event["id"])
             self._published[name] = len(rows)

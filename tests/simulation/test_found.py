@@ -1,6 +1,7 @@
 """What the simulation found in the product, each as a small schedule of its own. (What it found in the embedded log is tested there.)"""
 
 import json
+import tracemalloc
 from contextlib import suppress
 from itertools import count
 
@@ -10,8 +11,9 @@ from coordinator.adapters import kafka_service
 from coordinator.adapters.kafka_outbox import Outbox
 from coordinator.errors import Unavailable
 from coordinator.signals import event_json
-from coordinator.stream import DEAD_LETTER, PROPOSAL, SIGNAL, TURN, Entry, Place, Record
+from coordinator.stream import DEAD_LETTER, LEDGER, PROPOSAL, SIGNAL, TURN, Entry, Place, Record
 from coordinator.turns import Standing, Taking, Turn
+from tests.simulation.broker import as_kafka_gives_it_back
 from tests.simulation.checks import fast_and_fixed
 from tests.simulation.clustered import ClusteredWorld, Node
 from tests.simulation.scheduler import MINUTE_US, SECOND_US
@@ -148,13 +150,49 @@ def test_what_was_decided_since_of_a_proposal_comes_again_behind_what_another_le
     outbox.note(Standing(Turn("other", 1, {partition: Taking(1, 0, 0)}), 2), [made])
     outbox.note(Standing(Turn("one", 1, {f"{SIGNAL}/4": Taking(1, 0, 0)}), 3), [ended])
     [end] = outbox.depart(1)
-    rows = [Record(end, f"{PROPOSAL}/0/5", 1)]
+    there = as_kafka_gives_it_back(end) if arrived else end
+    rows = [Record(there, f"{PROPOSAL}/0/5", 1)]
     if arrived:
         outbox.arrived(rows)
     outbox.note(Standing(Turn("one", 2, claims=(partition,), epoch=2), 4, relieved=("other",)), [])
     outbox.settle(lambda streams, place: iter(rows if arrived else []))
-    assert [json.loads(entry.event)["turn"] for entry in outbox.waiting] == [2, 3]
-    assert outbox.waiting[1] == end
+    assert [int(json.loads(entry.event)["turn"]) for entry in outbox.waiting] == [2, 3]
+    assert outbox.waiting[1] == there
+
+
+@pytest.mark.parametrize("told", ["true", '"²"', '"٣"', '"-1"', '""', '"' + "9" * 5_000 + '"'])
+def test_what_a_stranger_writes_for_a_turn_is_none(told):
+    """Else it would end whoever takes over, at each try again."""
+    outbox, partition = Outbox("one"), f"{SIGNAL}/3"
+    made = Entry(PROPOSAL, "p", event_json("proposal", "coordinator:main", "p", 1, None))
+    outbox.note(Standing(Turn("other", 1, {partition: Taking(1, 0, 0)}), 2), [made])
+    outbox.note(Standing(Turn("one", 1, claims=(partition,), epoch=2), 3, relieved=("other",)), [])
+    strange = Entry(PROPOSAL, "p", f'{{"source":"x","id":"y","turn":{told}}}'.encode())
+    outbox.settle(lambda streams, place: iter([Record(strange, f"{PROPOSAL}/0/5", 1)]))
+    assert [entry.key for entry in outbox.waiting] == ["p"]
+
+
+def test_who_looks_for_what_stands_already_keeps_nothing_of_what_others_wrote_but_its_name():
+    """Since what is owed was decided, the streams may have grown by more than there is memory."""
+    outbox, partition = Outbox("one"), f"{SIGNAL}/3"
+    made = Entry(PROPOSAL, "p", event_json("proposal", "coordinator:main", "p", 1, None))
+    outbox.note(Standing(Turn("other", 1, {partition: Taking(1, 0, 0)}), 2), [made])
+    outbox.note(Standing(Turn("one", 1, claims=(partition,), epoch=2), 3, relieved=("other",)), [])
+
+    def written_by_others():
+        for number in range(100):
+            stream = (LEDGER, PROPOSAL)[number % 2]
+            event = b'{"source":"x","id":"%d","data":"%s"}' % (number, b"x" * 100_000)
+            yield Record(Entry(stream, "q", event), f"{stream}/0/{number}", number)
+
+    tracemalloc.start()
+    try:
+        outbox.settle(lambda streams, place: written_by_others())
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert [entry.key for entry in outbox.waiting] == ["p"]
+    assert most < 2_000_000, "of the 10 MB that were read"
 
 
 class Unheard:
