@@ -6,8 +6,8 @@ Topics are still looked after by kafka-python.
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from threading import Condition, Thread
+from contextlib import contextmanager, suppress
+from threading import Condition, Lock, Thread
 from time import monotonic, sleep
 from typing import Any, NamedTuple
 
@@ -131,17 +131,22 @@ class _Writer:
 
     def __init__(self, options: Mapping[str, Any], patience_ms: int) -> None:
         self._patience_s = patience_ms / 1000
-        self._news, self._is_closed = Condition(), False
+        self._news = Condition()
+        self._taking, self._is_closed = Lock(), False  # nothing is taken once this is closed: nobody would hear what becomes of it
+        self._is_over = False  # of what was taken before, all is known that will be
         with _explained():
             self._producer = Producer(dict(options))
         # Who waits for a record cannot listen for it as well: what was heard for another would be told to nobody.
         Thread(target=self._listen, name="kafka-answers", daemon=True).start()
 
     def send(self, topic: str, *, key: bytes, value: bytes | None, headers: list[tuple[str, bytes]], partition: int) -> _Sent:
+        """Hand a record over; KafkaError where it is not taken, as once this is closed."""
         sent, deadline_s = _Sent(topic, partition, self._news), monotonic() + self._patience_s
         while True:
             try:
-                with _explained():
+                with self._taking, _explained():
+                    if self._is_closed:
+                        raise KafkaError("this producer was closed")
                     self._producer.produce(topic, value=value, key=key, headers=headers, partition=partition, on_delivery=sent.told)
             except BufferError:  # more waits to be sent than may: what can go goes first
                 if monotonic() > deadline_s:
@@ -151,18 +156,20 @@ class _Writer:
                 return sent
 
     def close(self, timeout: float) -> None:
-        """Send what can be sent in time, and nothing afterwards."""
+        """Send what can be sent in time, and nothing afterwards; what is handed over from now on is refused."""
+        with self._taking:
+            self._is_closed = True
         if timeout:
             self._producer.flush(timeout)
-        with _explained():
+        with suppress(KafkaException):  # what it could not let go of it gives up in its own time
             self._producer.purge()
         self._producer.flush(0)
-        self._is_closed = True
+        self._is_over = True
         self._tell()  # who waits
 
     def _listen(self) -> None:
-        """Take down what the broker says of each record, until this is closed."""
-        while not self._is_closed:
+        """Take down what the broker says of each record, until this is closed and nothing more is to come."""
+        while not self._is_over:
             if self._producer.poll(LISTEN_S):
                 self._tell()
 

@@ -208,7 +208,8 @@ class KafkaLog:
         """
         admin = None if afresh else self._admin
         if admin is not None:
-            with suppress(KafkaError):  # a broker that it knew is gone, say
+            # A broker that it knew is gone, say; or its loop ended, as for want of files: then it raises what that met, of whatever kind.
+            with suppress(Exception):
                 return _identity(admin)
         with self._explained("say who it is"):
             return _identity(self._open_admin())
@@ -228,7 +229,7 @@ class KafkaLog:
         if self._producer is not None:
             _let_go(self._producer, patience_ms / 1000)
         if self._admin is not None:
-            self._admin.close()
+            _close_admin(self._admin)
         self._consumer.close(autocommit=False, timeout_ms=patience_ms)
 
     def _drop(self, producer: KafkaProducer) -> None:
@@ -412,7 +413,7 @@ class KafkaLog:
         try:
             yield admin
         finally:
-            admin.close()
+            _close_admin(admin)
 
     def _open_admin(self) -> KafkaAdminClient:
         """Return a client to ask now and then, in place of the one before; once this object is closed there is none.
@@ -421,12 +422,12 @@ class KafkaLog:
         """
         before, self._admin = self._admin, None
         if before is not None:
-            before.close()
+            _close_admin(before)
         if not self._is_closed:
             self._admin = self._new_admin()
         if self._is_closed:
             if self._admin is not None:  # made while this was closed
-                self._admin.close()
+                _close_admin(self._admin)
             raise Unavailable(f"the connection to Kafka at {self._bootstrap} was closed here; who it is was not asked")
         return self._admin
 
@@ -578,6 +579,12 @@ def _identity(admin: KafkaAdminClient) -> dict[str, str]:
     """Return the id of a cluster, and of each topic."""
     topics = {topic["name"]: str(topic["topic_id"]) for topic in admin.describe_topics(list(PARTITIONS))}
     return {"cluster": str(admin.describe_cluster()["cluster_id"]), **topics}
+
+
+def _close_admin(admin: KafkaAdminClient) -> None:
+    """Let go of a client that asked; one whose loop ended raises here once more what that met, and nothing can be done about it."""
+    with suppress(Exception):
+        admin.close()
 
 
 def check_topics(admin: KafkaAdminClient, replicas: int) -> list[str]:

@@ -1,5 +1,6 @@
 """What the log on Kafka promises beyond the contract: topics, partitions, other writers, brokers that come and go."""
 
+import errno
 import gc
 import json
 import shutil
@@ -8,6 +9,7 @@ import threading
 import tomllib
 import weakref
 from contextlib import ExitStack, closing, contextmanager
+from itertools import count
 from pathlib import Path
 from time import monotonic, sleep
 from unittest.mock import Mock
@@ -260,7 +262,6 @@ def test_asking_who_it_is_and_telling_a_place_leave_nothing_for_a_look_for_garba
     with closing(opened(broker, replicas=1, group="watched")) as log:
         log.append([entry(1)])
         place = log.read(START, 10).place
-        assert left_by(lambda: log.identity(afresh=True)) > 0, "as each client does that is closed"
         assert left_by(log.identity) == 0
         assert left_by(lambda: log.append([entry(2)])) == 0
         assert left_by(lambda: log.commit(place)) == 0
@@ -284,6 +285,28 @@ def test_who_it_is_is_asked_by_one_client_until_that_fails_or_it_is_to_be_asked_
     assert log._admin._closed
     with pytest.raises(Unavailable, match="was closed here"):
         log.identity(afresh=True)
+
+
+def end_loop(admin):
+    """Have the loop of a client end as it does where a process has no files left: what it met is raised at every later call."""
+    net = admin._net
+    thread = net._io_thread
+    net._poll_once = Mock(side_effect=OSError(errno.EMFILE, "Too many open files"))
+    net.wakeup()
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+def test_a_client_whose_loop_ended_is_replaced_when_it_is_asked_and_closed_like_any_other(log, monkeypatch):
+    monkeypatch.setattr(threading, "excepthook", lambda told: None)
+    known = log.identity()
+    for afresh in (False, True):
+        ended = log._admin
+        end_loop(ended)
+        assert log.identity(afresh=afresh) == known
+        assert log._admin is not ended
+    end_loop(log._admin)
+    log.close()
 
 
 def test_rings_that_the_client_leaves_elsewhere_are_found_among_what_is_new(broker):
@@ -471,6 +494,42 @@ def test_a_producer_that_failed_for_good_is_replaced_and_what_it_refused_is_said
         log.append([entry(2)])
         assert log._producer is not first
         assert [said(record) for record in read_all(log)] == [said(entry(1)), said(entry(2))]
+
+
+def test_what_is_handed_over_while_its_producer_is_dropped_is_refused_and_the_next_goes_by_another(broker, opened, monkeypatch):
+    """Nobody would hear what becomes of it, and whoever asks would wait in vain for as long as an append may take."""
+    with closing(opened(broker, replicas=1, patience_ms=1_000)) as log:
+        producer, tries = log._open_producer(), count()
+        send = producer.send
+
+        def dropped_meanwhile(*arguments, **options):
+            if next(tries) == 3:
+                log._drop(producer)
+            return send(*arguments, **options)
+
+        monkeypatch.setattr(producer, "send", dropped_meanwhile)
+        with pytest.raises(Unavailable, match=r"did not take the entries: .*closed"):
+            log.append([entry(number) for number in range(30)])
+        [record] = log.append([entry(30)])
+        assert said(record) == said(entry(30))
+        refused = [said(entry(number)) for number in range(3, 30)]
+        assert [each for each in map(said, read_all(log)) if each in refused] == []
+
+
+def test_a_producer_that_cannot_let_go_of_what_waits_is_closed_all_the_same(broker):
+    opened, before = log_class("confluent"), set(threading.enumerate())
+    from confluent_kafka import KafkaException
+
+    with closing(opened(broker, replicas=1)) as log:
+        log.append([entry(1)])
+        listening = [thread for thread in threading.enumerate() if thread not in before and thread.name == "kafka-answers"]
+        assert len(listening) == 1
+        producer = log._producer
+        producer._producer = Mock(wraps=producer._producer, purge=Mock(side_effect=KafkaException()))
+        log._drop(producer)
+        assert producer._producer.purge.called
+        listening[0].join(30)
+        assert not listening[0].is_alive()
 
 
 def test_a_writer_that_gave_up_sends_nothing_any_more(tmp_path):
