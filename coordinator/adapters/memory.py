@@ -52,9 +52,10 @@ class _Settling:
 
     A ring that dies when it was set aside waits for that. Memory is counted, and not what was set aside in all: in a process that serves
     for months most of that is gone, and what is dead would be more and more. But to look through all holds up every thread for as long
-    as it takes, a second and more for a large network; so it is done only where young rings were found too. What `coordinator serve` does
-    leaves none, old or young, on an embedded log or on Kafka: what kafka-python leaves when a wait was in vain, our log lets go itself, and
-    whom it asks which log this is, it keeps. After a failure, or where partitions are shared anew, clients are closed that leave some.
+    as it takes, a second and more for a large network; so it is done only where young rings were found too. Of those `coordinator serve`
+    leaves next to none (solver/README.md tells how many were found, and beside what): what kafka-python leaves when a wait was in vain, our
+    log lets go itself, and whom it asks which log this is, it keeps. After a failure, or where partitions are shared anew, clients are
+    closed that leave some.
     """
 
     def __init__(self) -> None:
