@@ -226,19 +226,24 @@ def test_the_next_turn_is_written_while_what_was_decided_is_on_its_way_and_what_
             world.broker.take(Entry(SIGNAL, name, line(name, "offer", "y", pieces)))
         return Unheard(send(entries), told)
 
-    for name, kind in (("ada", "offer"), ("bela", "need")):
-        world._produce(line(name, kind, "x", pieces))
-    pass_time(world, 1)
-    monkeypatch.setattr(log, "append", appending)
-    monkeypatch.setattr(log, "send", sending)
-    world._tick()
-    pass_time(world, 1)
+    propose_one(world, pieces, monkeypatch, append=appending, send=sending)
     assert told[:3] == ["tick", "turn", "turn"]
     meanwhile = told[told.index("handed over") + 1 : told.index("waited for")]
     assert set(meanwhile) == {"turn"}
     assert told[-2:] == ["waited for", "again"]
     published = [record.entry.event for record in world.broker.all_of(PROPOSAL)]
     assert len(published) == 2 * len(set(published)) == 2
+
+
+def propose_one(world, pieces, monkeypatch, **ways):
+    """Have one pair be proposed to each other by the first coordinator, whose log goes these ways meanwhile."""
+    for name, kind in (("ada", "offer"), ("bela", "need")):
+        world._produce(world.crowd.line(name, kind, "x", pieces))
+    pass_time(world, 1)
+    for name, way in ways.items():
+        monkeypatch.setattr(world.nodes[0].service._streams, name, way)
+    world._tick()
+    pass_time(world, 1)
 
 
 class Failed:
@@ -274,13 +279,7 @@ def test_what_failed_on_its_way_is_sent_again_while_others_go_on_speaking_and_no
         world.broker.take(Entry(SIGNAL, "cleo", line("cleo", "offer", "y", pieces)))
         return Failed(told)
 
-    for name, kind in (("ada", "offer"), ("bela", "need")):
-        world._produce(line(name, kind, "x", pieces))
-    pass_time(world, 1)
-    monkeypatch.setattr(log, "append", appending)
-    monkeypatch.setattr(log, "send", sending)
-    world._tick()
-    pass_time(world, 1)
+    propose_one(world, pieces, monkeypatch, append=appending, send=sending)
     assert told[told.index("handed over") + 1 :][:3] == [TURN, "waited for", PROPOSAL]
     assert len(told[told.index(PROPOSAL) :]) > 15
     assert len(world.broker.all_of(PROPOSAL)) == 1
