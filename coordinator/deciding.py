@@ -46,11 +46,9 @@ def judged(coordination: Coordination, is_mine: Callable[[str], bool]) -> list[b
 def planned(coordination: Coordination, is_mine: Callable[[Thing], bool] | None = None, at_most: int | None = None) -> list[Worded]:
     """Return the proposals and retractions that make the markets that are mine, by default all, what is best for them now.
 
-    Of more than `at_most` markets in question the rest is left to the next call, unless these lead to nothing to say.
+    Of more than `at_most` markets in question the rest is left to the next call, while the planner says that it `goes_on`.
     """
     revision = coordination.revision(is_mine, at_most)
-    while coordination.planner.goes_on and not (revision.retracted or revision.proposed):
-        revision = coordination.revision(is_mine, at_most)
     proposed = filter(None, map(coordination.worded, revision.proposed))
     return [*(_retraction(coordination, proposal) for proposal in revision.retracted), *proposed]
 

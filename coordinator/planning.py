@@ -70,6 +70,7 @@ class Planner:
     _due: set[Group] = field(default_factory=set)  # markets in question, until they are planned
     _rest: set[Group] = field(default_factory=set)  # of this cycle, those that are yet to be planned
     _in_question: set[Group] = field(default_factory=set)  # with them, those that came into question meanwhile
+    _spoken_of: dict[tuple[str, bool], set[Group]] = field(default_factory=dict)  # of the rest, by who speaks there and whether it gives
     _is_shared: bool = False  # whether others planned some markets the last time
     _names_seen: int = -1  # `Network.names_moved` when markets were last looked for
     _again: list[tuple[int, Group]] = field(default_factory=list)  # when time alone puts a market in question, the next one first
@@ -129,8 +130,27 @@ class Planner:
         return bool(stale or gone)
 
     def awaits(self, pair: Pair) -> bool:
-        """Whether what a pair exchanges, or was proposed, is in a market whose plan is still in question."""
-        return not self._in_question.isdisjoint(self._markets_of(pair))
+        """Whether what a pair exchanges, or was proposed, is in a market whose plan is still in question.
+
+        Of a pair that is proposed nothing yet, also whether it could meet in what this cycle is yet to plan: it is asked once for all that
+        it exchanges, and not anew market by market.
+        """
+        if not self._in_question.isdisjoint(self._markets_of(pair)):
+            return True
+        if not self._rest or self.book.unanswered(pair):
+            return False
+        provider, receiver = pair
+        return not self._rest_of(provider, gives=True).isdisjoint(self._rest_of(receiver, gives=False))
+
+    def _rest_of(self, agent: str, *, gives: bool) -> set[Group]:
+        """Return in which of the markets that this cycle is yet to plan an agent gives, or else needs, something."""
+        known = self._spoken_of.get((agent, gives))
+        if known is None:
+            network, facts = self.network, self.network.agents.get(agent)
+            spoken = (network.stances[ref] for ref in (facts.refs if facts else ()))
+            things = {network.canonical(stance.thing) for stance in spoken if stance.stands and stance.is_supply is gives}
+            known = self._spoken_of[agent, gives] = self._rest.intersection(filter(None, map(self._group_of.get, things)))
+        return known
 
     def _markets_of(self, pair: Pair) -> set[Group]:
         canonical, stances = self.network.canonical, self.network.stances
@@ -229,7 +249,7 @@ class Planner:
                 at_most = max(at_most, len(long))
             at_most = max(at_most, len(order) // SOME)
             chosen, left = order[:at_most], order[at_most:]
-        self._rest, self._in_question = set(left), set(stale).difference(chosen)
+        self._rest, self._in_question, self._spoken_of = set(left), set(stale).difference(chosen), {}
         return chosen
 
     def _forget_changes(self) -> None:

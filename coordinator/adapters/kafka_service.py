@@ -349,8 +349,8 @@ class KafkaService(Service):
         self._note_progress(NOTE_BUSY_S)
         self._check_identity()
         self._heed_assignment()
-        # Once a turn was written there may be something to decide on what it took: then nobody waits for more.
-        is_silent = not self._acted and not self._read_on()
+        # Once a turn was written there may be something to decide on what it took: then nobody waits for more. Nor while a plan goes on.
+        is_silent = not self._acted and not self._read_on(wait=not self._coordination.planner.goes_on)
         self._fold_lines()
         self._acted = self._act()
         if self._acted:

@@ -188,6 +188,16 @@ def test_who_exchanges_things_of_which_somebody_always_speaks_waits_for_two_cycl
     assert [line.quantity.grains for deal in desk.open if deal.parties == ("x", "y") for line in deal.lines] == [7, 7]
 
 
+def test_who_newly_exchanges_several_things_is_asked_once_for_all_of_them():
+    both = [say(name, 5, thing, subject=thing, **HERE) for thing in THINGS for name, say in (("a", offer), ("b", need))]
+    desk = Desk(*both, offer("x", 5, "apron", **HERE), need("y", 5, "apron", **HERE), proposal_seconds=10**7)
+    steps = [[deal.parties for deal in desk.open] for goes_on in iter(lambda: plan_some(desk), False)]
+    assert steps == [[("x", "y")]] * len(THINGS)  # nobody else waits with them
+    [deal] = [deal for deal in desk.open if deal.parties == ("a", "b")]
+    assert len(deal.lines) == len(THINGS)
+    assert not desk.core.book.ended
+
+
 def test_what_somebody_else_proposed_meanwhile_is_taken_back():
     here = {"place": {"lat": 1, "long": 1}}
     desk = Desk(offer("a", 5, **here), need("b", 5, **here), need("c", 5, **here))

@@ -328,6 +328,18 @@ def test_the_markets_of_one_cycle_are_told_turn_by_turn(start: Start, monkeypatc
     assert state(start()) == told
 
 
+def test_who_newly_exchanges_several_things_is_asked_once_for_all_of_them(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(KafkaService, "markets_a_turn", 1)
+    service = start()
+    plan(service, False)
+    service.publish([pieces(kind, f"{kind}-of-all", 5, f"thing-{number}") for number in range(4) for kind in ("offer", "need")])
+    plan(service, True)
+    [proposal] = proposed(service)
+    with service.reading() as coordination:
+        assert len(coordination.book.deals[proposal].lines) == 4
+        assert not coordination.book.ended  # none was made before it for fewer
+
+
 def test_a_turn_whose_parts_a_late_copy_came_between_is_written_again(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     service = start()
     speak_of_three_things(service)
