@@ -289,7 +289,8 @@ class Network:
         self._defines: dict[str, str] = {}  # ref of a definition -> the resource it defines
         self._stated_routes: dict[tuple[str, str], dict[str, tuple[int, str, RouteFacts]]] = {}  # (from, to) -> ref -> when said, id, route
         self._leads: dict[str, str] = {}  # ref of a route -> the agent it leads to
-        self._older_words: dict[str, tuple[int, str]] = {}  # ref -> when its last word was said and its id, where no stance knows
+        # ref -> when its last word was said and its id, where no stance knows; of one withdrawn, its last word before the withdrawal
+        self._older_words: dict[str, tuple[int, str]] = {}
         self._expiries: list[tuple[int, str]] = []
         self._renewals: list[tuple[int, str]] = []  # when a signal that comes again (`every`) is counted anew, and its ref
         self._renews_us: dict[str, int] = {}
@@ -386,7 +387,8 @@ class Network:
     def _stand(self, ref: str, facts: AgentFacts, event: Event, said_us: int, log_us: int) -> list[str]:
         old, said = self.stances.get(ref), event.data
         last = self._older_words.get(ref) if old is None else (old.said_us, old.statement)
-        if last is not None and (said_us, event.id) < last:
+        is_late = last is not None and (said_us, event.id) < last
+        if is_late and not self._counts_late(ref, old, said_us, event):
             return []
         if not isinstance(said, STANCE_MODELS):
             return self._withdraw(ref, old, event, said_us)
@@ -404,6 +406,14 @@ class Network:
             ceased = False
         else:
             ceased = self._replace(old, new, shelf)
+        if last is not None and (old is None or old.withdrawn):
+            self._older_words.pop(ref, None)
+        if is_late:
+            assert last is not None  # what it came after
+            self._older_words[ref] = said_us, event.id
+            new.said_us, new.statement = last
+            new.withdrawn, new.stands = True, False
+            return []
         takes_its_place = old is not None and shelf.live.get(ref) is old and not (old.substitutes or new.substitutes)
         if new.expires_us is not None:
             if new.expires_us <= log_us:
@@ -423,6 +433,12 @@ class Network:
             self.names_moved += bool(new.substitutes)
         self.touch(new)
         return [ref] if ceased else []
+
+    def _counts_late(self, ref: str, old: Stance | None, said_us: int, event: Event) -> bool:
+        """Whether a word older than the last one is what was said last before the withdrawal: it counts as said, and never stands."""
+        if event.data is None:
+            return False
+        return old is None or (old.withdrawn and (said_us, event.id) > self._older_words.get(ref, NEVER))
 
     def _shelf(self, sort: str, name: str) -> _Shelf:
         shelf = self._shelves[sort].get(name)
@@ -492,6 +508,8 @@ class Network:
             self._older_words[ref] = (said_us, event.id)  # Kept, so that an older word arriving late cannot undo it.
             return []
         stood = old.stands
+        if not old.withdrawn:
+            self._older_words[ref] = old.said_us, old.statement
         old.said_us, old.statement, old.withdrawn = said_us, event.id, True
         self._end(old)
         return [ref] if stood else []

@@ -206,10 +206,7 @@ def _summed_units(network: Network) -> dict[Thing, str]:
 
 
 def summarise(network: Network, book: Book, ledger: list[bytes], *, events: int, refused: int) -> dict[str, Any]:
-    """Return the replay's summary, as the contract names its fields.
-
-    `offers` and `needs` count what ever stood: one that came late, after its own withdrawal, stood at no time, and is in no figure.
-    """
+    """Return the replay's summary, as the contract names its fields."""
     needs = [stance for stance in network.stances.values() if not stance.is_supply]
     proposals = standing_proposals(book)
     return {

@@ -57,6 +57,9 @@ def test_a_later_word_replaces_an_earlier_one():
     [
         pytest.param(offer("a", 4, at=2), offer("a", 10, at=1), 4, id="an older count"),
         pytest.param(withdraw("offer", "a", "o", at=2), offer("a", 10, at=1), None, id="an older offer after its withdrawal"),
+        pytest.param(
+            withdraw("offer", "a", "o", at=2), offer("a", 10, at=1, basis="total"), None, id="an older stock in whole after its withdrawal"
+        ),
         pytest.param(offer("a", 4, at=2), withdraw("offer", "a", "o", at=1), 4, id="an older withdrawal"),
     ],
 )

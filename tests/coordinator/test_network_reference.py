@@ -37,21 +37,32 @@ class PlainNetwork:
         said = self.words.setdefault(ref, [])
         mark = (min(event.time_us, log_us), event.id)
         if said and mark < said[-1].mark:
+            self._come_late(said, event, mark, log_us)
             return []
         before = said[-1] if said else Word(event, mark, None, standing=False, count=-1)
         if event.data is None:
             # A withdrawal before any offer is no count; the first offer after it begins to count anew.
             said.append(Word(event, mark, None, standing=False, count=before.count))
             return [ref] if before.standing else []
-        ends_us = event.data.expires_us  # type: ignore[union-attr]
-        if ends_us is None and self.life_days:
-            ends_us = log_us + int(self.life_days * DAY_US)
+        ends_us = self._ends_us(event, log_us)
         standing = ends_us is None or ends_us > log_us
         same_thing = bool(said) and _thing(before.event) == _thing(event)
         same_count = same_thing and _grains(before.event) == _grains(event)
         said.append(Word(event, mark, ends_us, standing, before.count if same_count else before.count + 1))
         self.units.append((event.time_us, event.source, event.id, _thing(event)[0], event.data.amount.unit))  # type: ignore[union-attr]
         return [ref] if before.standing and not (standing and same_thing) else []
+
+    def _ends_us(self, event: Event, log_us: int) -> int | None:
+        ends_us = event.data.expires_us  # type: ignore[union-attr]
+        return log_us + int(self.life_days * DAY_US) if ends_us is None and self.life_days else ends_us
+
+    def _come_late(self, said: list[Word], event: Event, mark: tuple[int, str], log_us: int) -> None:
+        """Put what was said last before a withdrawal, and comes after it, where it would be had it come in time."""
+        if event.data is None or said[-1].event.data is not None or any(word.event.data and word.mark >= mark for word in said):
+            return
+        said[-1].count += 1
+        said.insert(-1, Word(event, mark, self._ends_us(event, log_us), standing=False, count=said[-1].count))
+        self.units.append((event.time_us, event.source, event.id, _thing(event)[0], event.data.amount.unit))  # type: ignore[union-attr]
 
     def advance(self, log_us: int) -> list[str]:
         last = {ref: said[-1] for ref, said in self.words.items() if said}

@@ -7,9 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coordinator.charter import Charter
+from coordinator.cycle import Coordination
 from coordinator.network import Network
 from coordinator.replaying import Said, digest, in_told_order, summarise
 from coordinator.signals import parse_event
+from coordinator.snapshots import freeze, thaw
 from tests.support.desk import Desk
 from tests.support.events import answer, ledger, need, offer, proposal, retracted, tick, withdraw
 
@@ -105,15 +108,30 @@ def test_a_network_without_events_has_no_needs_to_meet():
     assert desk.core.network.stances == {}
 
 
-@pytest.mark.parametrize(
-    ("words", "offers"),
-    [
-        pytest.param([offer("a", 9, at=1), withdraw("offer", "a", "o", at=2)], 1, id="it stood until it was withdrawn"),
-        pytest.param([withdraw("offer", "a", "o", at=2), offer("a", 9, at=1)], 0, id="it came after its withdrawal and never stood"),
-    ],
-)
-def test_signals_that_ever_stood_are_counted(words, offers):
-    desk = Desk(*words)
-    told = summarise(desk.core.network, desk.core.book, [], events=2, refused=0)
-    assert told["offers"] == offers
-    assert [row["offered"] for row in told["resources"].values()] == [9] * offers
+MOVING = [
+    offer("a", 9, at=1),
+    offer("a", 8, "gown", at=1.5),
+    offer("a", 7, at=2, basis="total"),
+    withdraw("offer", "a", "o", at=3),
+    withdraw("offer", "a", "p", at=1),
+    offer("a", 3, "gown", at=2, subject="p"),
+    need("b", 4, at=1),
+    withdraw("need", "b", "n", at=2),
+    withdraw("need", "b", "never-said", at=2),
+]
+
+
+@given(st.permutations(MOVING), st.integers(0, len(MOVING)))
+def test_signals_that_were_ever_said_are_counted_in_whatever_order_they_come_also_after_their_own_withdrawal(words, kept_after):
+    folded = Coordination(Charter(late_seconds=10**9), judging=False, planning=False)
+    for number, line in enumerate([*words, *words]):
+        if number == kept_after:
+            frozen, folded = freeze(folded), Coordination(folded.charter, judging=False, planning=False)
+            thaw(frozen, folded)
+        folded.take(parse_event(line), line)
+    told = summarise(folded.network, folded.book, [], events=9, refused=0)
+    assert (told["offers"], told["needs"], told["needs_met"]) == (2, 1, 0)
+    sums = {name: (row["offered"], row["needed"]) for name, row in told["resources"].items()}
+    assert sums == {"mask": (7, 4), "gown": (3, 0)}
+    assert [stance.ref for stance in folded.network.living()] == ["a/offer/p"]
+    assert folded.network._older_words.keys() <= {"a/offer/o", "b/need/n", "b/need/never-said"}  # one word each of what is withdrawn
