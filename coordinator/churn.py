@@ -1,4 +1,4 @@
-"""How restless a plan is: proposals made and taken back, for each event that was said and for each cycle that changed something."""
+"""How restless a plan is: proposals made and taken back, for each signal that agents said and for each cycle that changed something."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -22,12 +22,12 @@ class Spread:
 class Churn:
     """What became of proposals over a stream."""
 
-    events: int  # said by agents
+    signals: int  # said by agents; other events, such as ticks and decisions, are none
     cycles: int  # moments at which proposals changed; those that changed nothing are not in the stream
     proposed: int
     retracted: int  # unanswered, and not part of the plan any more
-    proposed_per_event: Spread
-    retracted_per_event: Spread
+    proposed_per_signal: Spread
+    retracted_per_signal: Spread
     proposed_per_cycle: Spread
     retracted_per_cycle: Spread
 
@@ -35,7 +35,7 @@ class Churn:
 def churn(stream: Iterable[Event]) -> Churn:
     """Return how often proposals changed over a stream of what was said and decided, in its order.
 
-    What changes counts for the event last said before it.
+    What changes counts for the signal last said before it.
     """
     made, taken_back = [0], [0]
     made_at, taken_back_at = Counter[int](), Counter[int]()
@@ -49,12 +49,12 @@ def churn(stream: Iterable[Event]) -> Churn:
             at[event.time_us] += 1
     moments = sorted(made_at.keys() | taken_back_at.keys())
     return Churn(
-        events=len(made) - 1,
+        signals=len(made) - 1,
         cycles=len(moments),
         proposed=sum(made),
         retracted=sum(taken_back),
-        proposed_per_event=_spread(made[1:]),
-        retracted_per_event=_spread(taken_back[1:]),
+        proposed_per_signal=_spread(made[1:]),
+        retracted_per_signal=_spread(taken_back[1:]),
         proposed_per_cycle=_spread([made_at[at_us] for at_us in moments]),
         retracted_per_cycle=_spread([taken_back_at[at_us] for at_us in moments]),
     )

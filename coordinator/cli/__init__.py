@@ -567,7 +567,7 @@ def _solver_check(
 def churn(
     files: EventFiles = None, log: EmbeddedLog = None, charter: CharterFile = None, routes: RoutesFile = None, as_json: AsJson = False
 ) -> None:
-    """How restless the plan is: proposals made and taken back, for each event and each cycle of a replay or a log."""
+    """How restless the plan is: proposals made and taken back, for each signal and each cycle of a replay or a log."""
     from coordinator.cli.field import show_churn
     from coordinator.cli.loading import Where
 

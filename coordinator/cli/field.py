@@ -93,18 +93,18 @@ def show_check(where: Where, to_json: bool) -> bool:
 
 
 def show_churn(where: Where, to_json: bool) -> None:
-    """Print how often proposals were made and taken back, for each event and each cycle."""
+    """Print how often proposals were made and taken back, for each signal and each cycle."""
     where.check()
-    found = churn(_events(line for line, _ in in_log(where.log)) if where.log else _from_files(where))
+    found = churn(_events(record.entry.event for record in in_log(where.log)) if where.log else _from_files(where))
     if to_json:
         print_json(found)
         return
-    title = f"{counted(found.events, 'event')}, {counted(found.cycles, 'cycle')} that changed proposals"
+    title = f"{counted(found.signals, 'signal')} said by agents, {counted(found.cycles, 'cycle')} that changed proposals"
     rows = [
-        ["proposed", found.proposed, *_parts(found.proposed_per_event), *_parts(found.proposed_per_cycle)],
-        ["taken back", found.retracted, *_parts(found.retracted_per_event), *_parts(found.retracted_per_cycle)],
+        ["proposed", found.proposed, *_parts(found.proposed_per_signal), *_parts(found.proposed_per_cycle)],
+        ["taken back", found.retracted, *_parts(found.retracted_per_signal), *_parts(found.retracted_per_cycle)],
     ]
-    each = [f"{part} {of}" for of in ("an event", "a cycle") for part in ("p50", "p99", "most")]
+    each = [f"{part} {of}" for of in ("a signal", "a cycle") for part in ("p50", "p99", "most")]
     table(title, ["proposals", "in all", *each], rows)
 
 

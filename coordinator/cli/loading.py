@@ -10,6 +10,7 @@ from typing import Any
 
 from coordinator.adapters.file_log import FileLog
 from coordinator.adapters.files import read_lines
+from coordinator.adapters.folding import FOLLOWED
 from coordinator.cli.access import charter_in_force, distances_in, server_at
 from coordinator.cli.output import Progress
 from coordinator.cycle import Coordination
@@ -17,7 +18,7 @@ from coordinator.errors import Refused, Unavailable
 from coordinator.replaying import Said, in_told_order, statements_judged
 from coordinator.results import from_json
 from coordinator.signals import Event, parse_event
-from coordinator.stream import START
+from coordinator.stream import DEAD_LETTER, START, Record
 from coordinator.wording import counted
 
 __all__ = ["Where", "asked", "in_log", "load", "parsed", "segment"]
@@ -90,23 +91,26 @@ def load(where: Where, *, quiet: bool = False) -> Coordination:
     with Progress("reading", quiet) as progress:
         read, refused = _from_log(coordination, where.log, progress) if where.log else _from_files(coordination, where.files, progress)
     if refused:
-        where_told = "`coordinator replay` writes each with its reason"
-        if where.log:
-            where_told = f"`coordinator refused --log {where.log}` lists the latest, {where_told}"
-        print(f"{refused:,} of {read:,} events were refused; {where_told}", file=sys.stderr)
+        print(f"{refused:,} of {read:,} events were refused; `coordinator replay` writes each with its reason", file=sys.stderr)
     return coordination
 
 
 def _from_log(coordination: Coordination, path: Path, progress: Progress) -> tuple[int, int]:
     coordination.planning = coordination.judging = False
-    read = refused = 0
-    for line, logtime_us in in_log(path):
+    read = refused = turned_away = 0
+    for record in in_log(path):
+        turned_away += record.entry.stream == DEAD_LETTER
+        if record.entry.stream not in FOLLOWED:
+            continue
         read += 1
         progress.step()
         try:
-            coordination.take(parse_event(line, stamp_us=logtime_us), line)
+            coordination.take(parse_event(record.entry.event, stamp_us=record.logtime_us), record.entry.event)
         except Refused:
             refused += 1
+    if turned_away:
+        some = "1 signal was" if turned_away == 1 else f"{turned_away:,} signals were"
+        print(f"{some} turned away at the door; `coordinator refused --log {path}` lists the latest", file=sys.stderr)
     return read, refused
 
 
@@ -137,14 +141,13 @@ def _from_files(coordination: Coordination, paths: list[Path], progress: Progres
     return read, refused
 
 
-def in_log(path: Path) -> Iterator[tuple[bytes, int]]:
-    """Yield each record of an embedded log with its log time."""
+def in_log(path: Path) -> Iterator[Record]:
+    """Yield each record of an embedded log, of whatever stream."""
     with closing(FileLog.open_readonly(path)) as log:
         place = START
         while (batch := log.read(place, AT_ONCE)).records:
             place = batch.place
-            for record in batch.records:
-                yield record.entry.event, record.logtime_us
+            yield from batch.records
 
 
 def parsed(line: bytes) -> Event | None:

@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,11 @@ from typing import Any
 import msgspec
 
 from coordinator.adapters.clock import wall_us
-from coordinator.adapters.file_log import FileLog
 from coordinator.adapters.files import make_folder, read_charter, read_lines, write_json_file, write_lines
+from coordinator.adapters.folding import FOLLOWED
 from coordinator.adapters.recorder import Recorder
 from coordinator.cli.access import distances_in
+from coordinator.cli.loading import in_log
 from coordinator.cli.output import Progress, table
 from coordinator.commitments import statement_of
 from coordinator.cycle import Coordination
@@ -22,13 +22,11 @@ from coordinator.errors import Refused
 from coordinator.network import never_counts
 from coordinator.replaying import Said, in_other_dimensions, in_told_order, standing_proposals, statements_judged, summarise, told
 from coordinator.signals import Proposal, event_json, parse_event
-from coordinator.stream import LEDGER, PROPOSAL, SIGNAL, START
 from coordinator.times import SECOND_US, format_instant
 from coordinator.wording import counted
 
 __all__ = ["Request", "run"]
 
-AT_ONCE = 5_000  # records read from a log in one go
 AHEAD_US = 300 * SECOND_US  # of this machine's clock: from here on it is told
 
 
@@ -194,15 +192,10 @@ def _lines(request: Request) -> Iterator[_Line]:
         for path in request.files:
             yield from _lines_of(path)
         return
-    with closing(FileLog.open_readonly(request.log)) as log:
-        place, number = START, 0
-        while (batch := log.read(place, AT_ONCE)).records:
-            place = batch.place
-            for record in batch.records:
-                if record.entry.stream not in (SIGNAL, PROPOSAL, LEDGER):
-                    continue  # Status and dead letters are told to people; they are no part of what happened.
-                number += 1
-                yield _Line(str(request.log), number, record.entry.event, record.logtime_us)
+    # Status and dead letters are told to people; they are no part of what happened.
+    happened = (record for record in in_log(request.log) if record.entry.stream in FOLLOWED)
+    for number, record in enumerate(happened, 1):
+        yield _Line(str(request.log), number, record.entry.event, record.logtime_us)
 
 
 def _lines_of(path: Path) -> Iterator[_Line]:

@@ -63,7 +63,7 @@ def test_neither_files_nor_a_log_or_both_is_refused(run: Any, events: Path, log:
             ],
         ),
         (["solver", "check"], ["1 market checked", "2 possible pairs", "every answer is feasible and proven optimal"]),
-        (["churn"], ["6 events", "proposed", "taken back", "p99 an event"]),
+        (["churn"], ["6 signals said by agents", "proposed", "taken back", "p99 a signal"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) and len(value) < 3 else "",
 )
@@ -157,16 +157,16 @@ def test_why_lifts_by_what_is_missing_at_most_and_refuses_parts_of_pieces(run: A
 # -- churn -------------------------------------------------------------------------------------------------------------
 
 
-def test_churn_counts_what_was_made_and_taken_back_for_each_event_and_each_moment():
+def test_churn_counts_what_was_made_and_taken_back_for_each_signal_and_each_moment():
     lines = [offer("maker", 5), need("ward", 5), proposal("a", "maker", "ward", 5, at=1), need("ward", 4, at=2), tick(3)]
     lines += [retracted("a", at=3), proposal("b", "maker", "ward", 4, at=3), proposal("c", "maker", "ward", 1, at=3)]
     assert churn(map(parse_event, lines)) == Churn(
-        events=3,
+        signals=3,
         cycles=2,
         proposed=3,
         retracted=1,
-        proposed_per_event=Spread(1, 2, 2),
-        retracted_per_event=Spread(0, 1, 1),
+        proposed_per_signal=Spread(1, 2, 2),
+        retracted_per_signal=Spread(0, 1, 1),
         proposed_per_cycle=Spread(1, 2, 2),
         retracted_per_cycle=Spread(0, 1, 1),
     )
@@ -194,5 +194,5 @@ def test_churn_of_a_replay_is_what_its_cycles_changed(run: Any, tmp_path: Path):
     charter = tmp_path / "charter.toml"
     charter.write_text('[charter]\nfairness = "off"\n')
     found = json.loads(run("churn", file, "--charter", charter, "--json")[1])
-    assert (found["events"], found["proposed"], found["retracted"]) == (4, 3, 2)
-    assert (found["cycles"], found["retracted_per_event"]["most"]) == (3, 2)
+    assert (found["signals"], found["proposed"], found["retracted"]) == (4, 3, 2)
+    assert (found["cycles"], found["retracted_per_signal"]["most"]) == (3, 2)

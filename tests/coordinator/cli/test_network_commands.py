@@ -9,7 +9,7 @@ import pytest
 
 from coordinator.adapters.clock import wall_us
 from coordinator.adapters.file_log import FileLog
-from coordinator.stream import DEAD_LETTER, Entry
+from coordinator.stream import DEAD_LETTER, STATUS, Entry
 from tests.support.events import capacity, need, offer
 from tests.support.networks import recipe
 
@@ -45,9 +45,11 @@ def test_files_and_the_log_recorded_from_them_give_one_answer(run: Any, events: 
 
 def test_what_a_log_refused_is_told_with_the_command_that_lists_it(run: Any, log: Path):
     with closing(FileLog(log, wall_us)) as held:
-        held.append([Entry(DEAD_LETTER, "clinic", b"{not an event}")])
-    code, _, err = run("network", "stats", "--log", log)
-    assert (code, f" events were refused; `coordinator refused --log {log}` lists the latest, `coordinator replay`" in err) == (0, True)
+        held.append([Entry(DEAD_LETTER, "clinic", b"{not an event}"), Entry(STATUS, "main", b"{a status line}")])
+    told = (0, f"1 signal was turned away at the door; `coordinator refused --log {log}` lists the latest\n")
+    for question in (["network", "stats"], ["solver", "check"]):
+        code, _, err = run(*question, "--log", log)
+        assert (code, err) == told, "dead letters and status lines are no events that happened"
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=" ".join)
