@@ -168,22 +168,26 @@ class Source:
     into: tuple[str, ...]  # recipes (refs) of the level before that take it
     agents: tuple[str, ...]  # who offers it
     free: tuple[Quantity, ...]  # of each dimension that it is offered in, of those that can feed what was asked for
+    does_for: tuple[str, ...] = ()  # broader processes told here, whose steps hours of this one can do
 
 
 def upstream(network: Network, name: str, book: Book | None = None, log_us: int | None = None) -> tuple[Source, ...]:
     """Return everything that feeds a resource or process, through recipes, by level; each thing once, at its nearest level.
 
-    A recipe is fed by what is counted as it takes it: an offer in kilograms feeds none that takes pieces.
-    With a book, what is proposed already is not free; with a log time, what has closed by then is not offered.
+    A recipe is fed by what is counted as it takes it: an offer in kilograms feeds none that takes pieces. Its steps are done by hours of
+    a finer process too; a need of hours is not. With a book, what is proposed already is not free; with a log time, what has closed by
+    then is not offered.
     Raises `Refused` where nobody speaks of it.
     """
     graph = build_graph(network, book, log_us)
     start = thing_named(network, graph, name)
     edges = (*graph.in_edges(start, data="dimension"), *graph.out_edges(start, data="dimension"))
+    finer = _finer(network, graph)
     now: set[Stock] = {(start, dimension) for _, _, dimension in edges}
+    now |= {other for stock in now for other in finer.get(stock, ())}
     seen = set(now)
-    levels: dict[Thing, int] = {start: 0}
-    into: dict[Thing, set[str]] = {start: set()}
+    levels: dict[Thing, int] = {start: 0} | dict.fromkeys((thing for thing, _ in now), 0)
+    into: dict[Thing, set[str]] = {thing: set() for thing in levels}
     level = 0
     while now:
         level += 1
@@ -191,7 +195,8 @@ def upstream(network: Network, name: str, book: Book | None = None, log_us: int 
         for stock in now:
             for recipe in _makers(graph, stock):
                 for taken, _, dimension in graph.in_edges(recipe, data="dimension"):
-                    before.setdefault((taken, dimension), set()).add(recipe[1])
+                    for each in ((taken, dimension), *finer.get((taken, dimension), ())):
+                        before.setdefault(each, set()).add(recipe[1])
         now = before.keys() - seen
         seen |= now
         for stock in now:
@@ -202,7 +207,23 @@ def upstream(network: Network, name: str, book: Book | None = None, log_us: int 
         return _open_grains(network.stances[ref], book, log_us)
 
     in_order = sorted(levels, key=lambda thing: (levels[thing], thing))
-    return tuple(_source(network, graph, levels[thing], thing, into[thing], seen, free_of) for thing in in_order)
+    does_for: dict[Thing, set[str]] = {}
+    for (thing, _), others in ((stock, others) for stock, others in finer.items() if stock in seen):
+        for other, _ in others:
+            does_for.setdefault(other, set()).add(thing[1])
+    return tuple(
+        _source(network, graph, levels[thing], thing, into[thing], seen, free_of, tuple(sorted(does_for.get(thing, ()))))
+        for thing in in_order
+    )
+
+
+def _finer(network: Network, graph: Any) -> dict[Stock, set[Stock]]:
+    """Return for each process the finer ones that somebody has hours of, which do its steps in recipes."""
+    found: dict[Stock, set[Stock]] = {}
+    for stock in suppliers(graph, promised_too=True):
+        for other in with_broader(network, [stock]) - {stock}:
+            found.setdefault(other, set()).add(stock)
+    return found
 
 
 def _makers(graph: Any, stock: Stock) -> list[Node]:
@@ -210,7 +231,14 @@ def _makers(graph: Any, stock: Stock) -> list[Node]:
 
 
 def _source(
-    network: Network, graph: Any, level: int, thing: Thing, into: set[str], fed: Set[Stock], free_of: Callable[[str], int]
+    network: Network,
+    graph: Any,
+    level: int,
+    thing: Thing,
+    into: set[str],
+    fed: Set[Stock],
+    free_of: Callable[[str], int],
+    does_for: tuple[str, ...],
 ) -> Source:
     agents: set[str] = set()
     free: Counter[str] = Counter()
@@ -219,7 +247,7 @@ def _source(
             agents.add(agent[1])
             free[said["dimension"]] += free_of(ref)
     amounts = tuple(amount_of(network, (thing, dimension), grains) for dimension, grains in sorted(free.items()))
-    return Source(level, *thing, tuple(sorted(into)), tuple(sorted(agents)), amounts)
+    return Source(level, *thing, tuple(sorted(into)), tuple(sorted(agents)), amounts, does_for)
 
 
 # -- what hangs on an agent -------------------------------------------------------------------------------------------
@@ -241,7 +269,8 @@ class Dependent:
 def downstream(network: Network, agent: str, book: Book | None = None, log_us: int | None = None) -> tuple[Dependent, ...]:
     """Return what and who could be served from this agent's offers and hours, through recipes, by level, and what it alone carries.
 
-    What it offers leads to those who need or take it counted likewise: pieces to no need in kilograms. Places and windows are left
+    What it offers leads to those who need or take it counted likewise: pieces to no need in kilograms. Hours of a finer process lead to
+    recipes that take a broader one. Places and windows are left
     aside here (`weak_points` judges by them), but for windows that have closed by a log time. Raises `Refused` where the agent is unknown.
     """
     graph = build_graph(network, book, log_us)
@@ -251,8 +280,8 @@ def downstream(network: Network, agent: str, book: Book | None = None, log_us: i
         raise Refused(f"nobody here is called {asked_for(agent)}; " + (f"did you mean {hint}?" if hint else "say an agent's name"))
     used, _ = recipes_in_use(network)
     recipes = [recipe for recipe in makings(graph) if recipe.ref in used]
-    with_it, without_it = _had(graph, recipes), _had(graph, recipes, without=agent)
-    steps = _steps_below(graph, start)
+    with_it, without_it = _had(network, graph, recipes), _had(network, graph, recipes, without=agent)
+    steps = _steps_below(network, graph, start)
     gone = {stock[0] for stock in with_it.stocks - without_it.stocks if stock in steps}
     levels: dict[Node, int] = {}
     for (node, _), level in steps.items():
@@ -262,7 +291,7 @@ def downstream(network: Network, agent: str, book: Book | None = None, log_us: i
         levels.setdefault(end, 2)
     leading: dict[Node, set[Node]] = {node: set() for node in levels}
     for step in ((start, ANY), *steps):
-        for end, _ in _next_steps(graph, step, start) & steps.keys():
+        for end, _ in _next_steps(network, graph, step, start) & steps.keys():
             leading[end].add(step[0])
     for end in receivers:
         leading[end].add(start)
@@ -277,19 +306,19 @@ ANY = ""  # of an agent or a recipe, which has no dimension of its own
 Step = tuple[Node, str]  # what is come to, and in which dimension
 
 
-def _steps_below(graph: Any, start: Node) -> dict[Step, int]:
+def _steps_below(network: Network, graph: Any, start: Node) -> dict[Step, int]:
     """Return all that the agent's supply leads to, with its least number of steps, the nearest first."""
     levels: dict[Step, int] = {}
     now: set[Step] = {(start, ANY)}
     level = 0
     while now:
         level += 1
-        now = {end for step in now for end in _next_steps(graph, step, start)} - levels.keys() - {(start, ANY)}
+        now = {end for step in now for end in _next_steps(network, graph, step, start)} - levels.keys() - {(start, ANY)}
         levels.update(dict.fromkeys(now, level))
     return levels
 
 
-def _next_steps(graph: Any, step: Step, start: Node) -> set[Step]:
+def _next_steps(network: Network, graph: Any, step: Step, start: Node) -> set[Step]:
     """Return where a step leads to. Other agents, flows and routes lead nowhere; what is counted otherwise is another thing."""
     node, dimension = step
     if node[0] == AGENT and node != start:
@@ -297,7 +326,9 @@ def _next_steps(graph: Any, step: Step, start: Node) -> set[Step]:
     ends = [(end, said) for _, end, said in graph.out_edges(node, data=True) if said["kind"] not in ("flow", "route")]
     if node[0] in (AGENT, RECIPE):
         return {(end, said["dimension"]) for end, said in ends}
-    return {(end, ANY) for end, said in ends if said["dimension"] == dimension}
+    broader = [other for other, _ in with_broader(network, [(node, dimension)]) if other != node and other in graph]
+    steps = [(end, said) for other in broader for _, end, said in graph.out_edges(other, data=True) if end[0] == RECIPE]
+    return {(end, ANY) for end, said in (*ends, *steps) if said["dimension"] == dimension}
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,9 +339,9 @@ class _Had:
     recipes: frozenset[str]
 
 
-def _had(graph: Any, recipes: list[Making], without: str | None = None) -> _Had:
+def _had(network: Network, graph: Any, recipes: list[Making], without: str | None = None) -> _Had:
     stocked = {stock for stock, by in suppliers(graph, promised_too=True).items() if by.keys() - {without}}
-    able = runnable(stocked, recipes)
+    able = runnable(with_broader(network, stocked), recipes)
     return _Had(frozenset(stocked | made_by(able, recipes)), frozenset(able))
 
 

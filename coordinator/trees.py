@@ -4,9 +4,11 @@ Pressure is what one unit more would serve: a thing's own, as open proposals say
 """
 
 from dataclasses import dataclass
+from itertools import chain
 
 from coordinator.cycle import Coordination
 from coordinator.graph import build_graph
+from coordinator.limits import processes_done
 from coordinator.network import PROCESS, RESOURCE, Network, Stance, Thing, amount_of
 from coordinator.questions import thing_named
 from coordinator.signals import Recipe
@@ -65,6 +67,10 @@ class _Tree:
         for ref, recipe in sorted(self._network.recipes.items()):
             for output in recipe.outputs:
                 self._makers.setdefault(self._network.canonical((RESOURCE, output.resource)), []).append((ref, recipe))
+        self._finer: dict[Thing, list[Thing]] = {}
+        for sort, name in self._standing:
+            for broader in processes_done(self._network, name)[1:] if sort == PROCESS else ():
+                self._finer.setdefault((PROCESS, broader), []).append((sort, name))
         self._left = MOST_BRANCHES
 
     def branch(self, thing: Thing, per_run: Quantity | None, above: tuple[Thing, ...], wanted: Told | None) -> Branch:
@@ -78,7 +84,7 @@ class _Tree:
         if makers:
             rest = "above" if thing in above else "deep" if len(above) >= DEEPEST else "many" if self._left <= 0 else None
         ways = tuple(self._way(ref, recipe, thing, (*above, thing), pressure) for ref, recipe in makers) if rest is None else ()
-        offered_by, free = self._free(thing)
+        offered_by, free = self._free(thing, in_step=per_run is not None)
         needs, short, share = self._asked(thing)
         return Branch(len(above), *thing, per_run, free, offered_by, needs, short, share, pressure, passed_on, ways, rest)
 
@@ -90,10 +96,12 @@ class _Tree:
         takes = tuple(self.branch(network.canonical(each), quantity, above, pressure) for each, quantity in taken)
         return Way(ref, recipe.draft, gives, takes)
 
-    def _free(self, thing: Thing) -> tuple[int, tuple[Quantity, ...]]:
+    def _free(self, thing: Thing, *, in_step: bool) -> tuple[int, tuple[Quantity, ...]]:
+        """Return how many agents offer a thing, and what is free of it; a recipe's step is done by hours of a finer process too."""
         agents: set[str] = set()
         free: dict[str, int] = {}
-        for stance in self._standing.get(thing, ()):
+        finer = self._finer.get(thing, ()) if in_step else ()
+        for stance in chain.from_iterable(self._standing.get(each, ()) for each in (thing, *finer)):
             if stance.is_supply:
                 agents.add(stance.agent)
                 free[stance.dimension] = free.get(stance.dimension, 0) + self._book.open_grains(stance)

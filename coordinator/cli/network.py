@@ -63,7 +63,7 @@ def show_upstream(where: Where, name: str, to_json: bool) -> None:
     rows = [
         [
             row.level,
-            row.name,
+            row.name + (f" (does for {_listed(row.does_for)})" if row.does_for else ""),
             row.sort,
             _listed(ref.partition("/recipe/")[2] for ref in row.into),
             _listed(row.agents) or "nobody",
@@ -72,6 +72,8 @@ def show_upstream(where: Where, name: str, to_json: bool) -> None:
         for row in found
     ]
     _table(f"what feeds {name}", ["level", "name", "", "goes into", "offered by", "free"], rows)
+    if any(row.does_for for row in found):
+        print("  does for: hours of a finer process do a recipe's step of a broader one; a need of hours gets those of its own name")
 
 
 def show_downstream(where: Where, agent: str, to_json: bool) -> None:

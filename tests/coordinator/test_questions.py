@@ -5,6 +5,7 @@ from random import Random
 import pytest
 
 from coordinator.errors import Refused
+from coordinator.makers import makers
 from coordinator.making import makings, most_runs, suppliers
 from coordinator.matching import Hidden
 from coordinator.network import Stance
@@ -134,6 +135,48 @@ def test_a_recipe_is_fed_by_what_is_counted_as_it_takes_it():
     }
     assert fed["foil"] == (1, ("maker/recipe/visor-v1",), ("by-piece",), [amount(7)])
     assert fed["visor"] == (0, (), ("by-the-hour",), [amount(3, "h")]), "of the thing asked for itself, all that is said"
+
+
+# -- finer processes --------------------------------------------------------------------------------------------------
+
+
+def printing() -> Desk:
+    """Visors are printed; a lab prints by FDM, which is a kind of that, and a school asks for hours of printing."""
+    return Desk(
+        capacity("lab", 10, "FDM"),
+        offer("shop", 9, "foil"),
+        recipe("designer", "visor-v1", {"visor": 1}, {"foil": 1}, {"3D printing": 1}),
+        need("ward", 5, "visor"),
+        hours("school", 2, "3d-printing"),
+    )
+
+
+def test_upstream_tells_hours_of_a_finer_process_where_a_recipe_takes_the_broader_one():
+    network = printing().core.network
+    fed = {row.name: (row.level, row.into, row.agents, row.does_for) for row in upstream(network, "visor")}
+    assert fed["fdm"] == (1, ("designer/recipe/visor-v1",), ("lab",), ("3d-printing",))
+    assert fed["3d-printing"] == (1, ("designer/recipe/visor-v1",), (), ())
+    found = {row.name: (row.level, row.into, row.agents, row.does_for) for row in upstream(network, "3d-printing")}
+    assert found == {"3d-printing": (0, (), (), ()), "fdm": (0, (), ("lab",), ("3d-printing",))}
+    assert [row.name for row in upstream(network, "fdm")] == ["fdm"], "never the other way round"
+
+
+def test_downstream_leads_from_a_finer_process_through_recipes_that_take_the_broader_one():
+    found = {row.name: (row.level, row.sole, row.after) for row in downstream(printing().core.network, "lab")}
+    recipe_ref = "designer/recipe/visor-v1"
+    assert found == {
+        "fdm": (1, True, (("agent", "lab"),)),
+        recipe_ref: (2, True, (("process", "fdm"),)),
+        "visor": (3, True, (("recipe", recipe_ref),)),
+        "ward": (4, True, (("resource", "visor"),)),
+    }, "and to no need of hours of the broader one, which it cannot serve"
+
+
+def test_who_prints_by_fdm_is_told_by_makers_and_upstream_alike():
+    desk = printing()
+    [found] = makers(desk.core.network, "visor", log_us=desk.core.log_us)
+    assert [one.agent for one in found.makers if not one.lacks] == ["lab"]
+    assert {name for row in upstream(desk.core.network, "visor") if row.sort == "process" for name in row.agents} == {"lab"}
 
 
 # -- downstream -------------------------------------------------------------------------------------------------------

@@ -87,3 +87,12 @@ def test_what_can_never_be_matched_any_more_is_not_free_and_not_asked() -> None:
     found = tree(desk.core, "valve")
     resin, fitting = found.ways[0].takes
     assert (found.needs, resin.offered_by, resin.free[0].grains, fitting.offered_by, fitting.free) == (0, 1, 5, 0, ())
+
+
+def test_hours_of_a_finer_process_are_free_for_a_step_of_the_broader_one() -> None:
+    desk = Desk(recipe("print", "valve", process="3d-printing"), capacity("lab", 8, "fdm"), capacity("shop", 1, "3d-printing"))
+    [way] = tree(desk.core, "valve").ways
+    [printing] = way.takes
+    assert ([each.to_json() for each in printing.free], printing.offered_by) == ([amount(9, "h")], 2)
+    asked_for = tree(desk.core, "3d-printing")
+    assert ([each.to_json() for each in asked_for.free], asked_for.offered_by) == ([amount(1, "h")], 1), "a need of hours gets its own"
