@@ -11,7 +11,7 @@ from coordinator.adapters.ppe_match import Story, event_of, read_ppe_distances, 
 from coordinator.adapters.recorder import Recorder
 from coordinator.charter import Charter
 from coordinator.cli.demo_files import write_demo_files
-from coordinator.cli.output import Progress, table
+from coordinator.cli.output import Progress, table, working
 from coordinator.cycle import Coordination
 from coordinator.demo_rates import MATCHES, OUTCOMES, Side, outcome_of
 from coordinator.errors import Refused, Unavailable
@@ -63,25 +63,28 @@ def run(request: Request) -> None:
     log_path = request.out / "stream.db"
     for stale in request.out.glob("stream.db*"):
         stale.unlink()
-    _say(quiet, "Reading what donors and recipients said, and the distances between them ...")
-    story, routes = read_story(), read_ppe_distances()
+    with working("Reading what donors and recipients said, and the distances between them", quiet):
+        story, routes = read_story(), read_ppe_distances()
     _tell_beginning(request, story, routes)
     with ProcessPoolExecutor(1) as other_core:
         unfair = other_core.submit(_coordinate, "off", story, routes, request, None)
+        _say(quiet, "Streaming it through the coordinator, day by day ...")
         runs = {"portions": _coordinate("portions", story, routes, request, log_path)}
         every_us = _charter("off").cycle_seconds * SECOND_US
         for name in RIVALS:
             agrees = None if request.answers == "accept" else _Agreement(request.seed)
-            runs[name] = _Run(run_rival(name, story.offers, story.needs, routes, every_us, agrees))
-        _say(quiet, "Waiting for the same stream with fairness off, which runs on the other core ...")
-        runs["off"] = unfair.result()
+            with working(f"The same by {_title(name)}", quiet):
+                runs[name] = _Run(run_rival(name, story.offers, story.needs, routes, every_us, agrees))
+        with working("Waiting for the same stream with fairness off, which runs on the other core", quiet):
+            runs["off"] = unfair.result()
     ways = {name: runs[name] for name in (*FAIRNESS, *RIVALS)}
     portions = median_claims(story.needs)
-    scores = {name: score(way.shipments, story.offers, story.needs, portions) for name, way in ways.items()}
-    lines = {_title(name): first_portions(way.shipments, story.needs, portions) for name, way in ways.items()}
-    dates = [row.date_us for row in story.stream()]
     plot_path = request.out / "first-portions.png"
-    plot_first_portions(plot_path, lines, scores["off"][ALL_ITEMS].claims, (min(dates), max(dates)))
+    with working("Adding up what each of them achieved, and drawing it", quiet):
+        scores = {name: score(way.shipments, story.offers, story.needs, portions) for name, way in ways.items()}
+        lines = {_title(name): first_portions(way.shipments, story.needs, portions) for name, way in ways.items()}
+        dates = [row.date_us for row in story.stream()]
+        plot_first_portions(plot_path, lines, scores["off"][ALL_ITEMS].claims, (min(dates), max(dates)))
     _tell_end(request, story, scores, runs["portions"], log_path, plot_path)
     if request.serve:
         show_demo(request, log_path, routes)
@@ -107,8 +110,8 @@ def show_demo(request: Request, log_path: Path, routes: RouteTable) -> None:
 
 
 def _write(folder: Path) -> None:
-    _say(quiet=False, text="Reading what donors and recipients said, and the distances between them; writing all of it ...")
-    command = write_demo_files(folder, read_story(), read_ppe_distances(), _charter("portions"))
+    with working("Reading what donors and recipients said, and the distances between them; writing all of it"):
+        command = write_demo_files(folder, read_story(), read_ppe_distances(), _charter("portions"))
     print(f"Written to {folder}: events.jsonl, routes.csv.gz, charter.toml. Everybody accepts in a replay. Try next:\n  {command}")
 
 

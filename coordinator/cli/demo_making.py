@@ -13,7 +13,7 @@ from connectors.reading import Report, decode
 from coordinator.adapters.making_plot import Bar, Way, plot_gantt, plot_map
 from coordinator.adapters.making_world import BEGIN_US, World, has_files, real_world, town_world
 from coordinator.charter import Charter
-from coordinator.cli.output import Progress, table
+from coordinator.cli.output import Progress, table, working
 from coordinator.cycle import Coordination
 from coordinator.errors import Refused
 from coordinator.floor import floor
@@ -49,7 +49,8 @@ def run_making(request: MakingRequest) -> None:
     """Say everything to a coordinator, let it plan, let everybody accept; leave events, figures and pictures in a folder."""
     quiet = request.as_json
     request.out.mkdir(parents=True, exist_ok=True)
-    world, designs = _world(request)
+    with working("Reading workshops, designs and who needs what", quiet):
+        world, designs = _world(request)
     for sentence in world.told:
         _say(quiet, sentence)
     coordination = Coordination(Charter.model_validate({"fairness": "off", "cycle_seconds": 86_400}))
@@ -62,15 +63,17 @@ def run_making(request: MakingRequest) -> None:
                 refused += 1
             progress.step()
     (request.out / "events.jsonl").write_bytes(b"\n".join(world.lines) + b"\n")
-    _say(quiet, f"Said: {len(world.lines):,} signals, {refused} refused. Planning over all levels ...")
     coordination.answering = lambda proposal: _accepted_by_all(proposal, coordination.log_us)
-    coordination.run_cycle()
-    figures = _figures(coordination, world, designs, refused)
+    with working(f"Said: {len(world.lines):,} signals, {refused} refused. Planning over all levels", quiet):
+        coordination.run_cycle()
+    with working("Putting the work of each workshop in order", quiet):
+        figures = _figures(coordination, world, designs, refused)
     (request.out / "figures.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    bars, ways = list(_bars(coordination)), list(_ways(coordination))
     source = "synthetic hours" if designs is not None else "synthetic network on real towns"
-    plot_gantt(request.out / "gantt.png", bars, BEGIN_US, f"Who works on what, by the day ({source}, seed {request.seed})")
-    plot_map(request.out / "map.png", ways, _places(coordination), f"What goes where ({source}, seed {request.seed})")
+    with working("Drawing the Gantt chart and the map", quiet):
+        bars, ways = list(_bars(coordination)), list(_ways(coordination))
+        plot_gantt(request.out / "gantt.png", bars, BEGIN_US, f"Who works on what, by the day ({source}, seed {request.seed})")
+        plot_map(request.out / "map.png", ways, _places(coordination), f"What goes where ({source}, seed {request.seed})")
     if request.as_json:
         print(json.dumps(figures, indent=2))
         return

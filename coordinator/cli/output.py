@@ -1,15 +1,25 @@
-"""What people see in a terminal: tables, and a bar for work that takes a while. Machines ask for ``--json`` and see neither."""
+"""What people see: tables, and how far work is that takes a while: a bar in a terminal, elsewhere a line now and then.
 
+Machines ask for ``--json`` and see neither.
+"""
+
+import os
 import sys
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from types import TracebackType
 from typing import Any
 
-__all__ = ["Figure", "Progress", "table"]
+__all__ = ["Figure", "Progress", "table", "working"]
 
 MILLION = 1_000_000
-PIPE_WIDTH = 200
+PIPE_WIDTH = 200  # of a table where nobody watches and no COLUMNS says otherwise
+NARROWEST = 8  # of a column of text, in characters: the beginning of an id fits
+GAP = 2  # between columns
+REDRAWN_S = 0.1  # how often a bar moves, so that counting costs nothing
+LINE_S = 10.0  # how often a line tells how far it is, where there is no bar
 
 
 class Figure(str):
@@ -24,16 +34,17 @@ class Figure(str):
 
 
 class Progress:
-    """A bar on standard error; silent where nobody watches (no terminal) or where JSON was asked for."""
+    """A bar on standard error; a line now and then where that is no terminal; silent where JSON was asked for."""
 
     def __init__(self, what: str, quiet: bool = False, total: int | None = None) -> None:
         self._what, self._total, self._count = what, total, 0
         self._bar: Any = None
-        self._quiet = quiet or not sys.stderr.isatty()
+        self._quiet = quiet
+        self._told_s = time.monotonic()
 
     def __enter__(self) -> "Progress":
         """Show the bar."""
-        if not self._quiet:
+        if not self._quiet and sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
             from rich.progress import Progress as Bar
@@ -45,10 +56,17 @@ class Progress:
         return self
 
     def step(self, note: str | None = None) -> None:
-        """Count one more; the bar moves every hundredth time, so that counting costs nothing."""
+        """Count one more; the bar moves, or a line is told, only after a while."""
         self._count += 1
-        if self._bar is not None and (self._count % 100 == 0 or note):
-            self._bar.update(self._task, completed=self._count, description=f"{self._what} {note or ''}".rstrip())
+        now_s = time.monotonic()
+        if self._quiet or now_s - self._told_s < (LINE_S if self._bar is None else REDRAWN_S):
+            return
+        self._told_s = now_s
+        now_at = f"{self._what} {note or ''}".rstrip()
+        if self._bar is not None:
+            self._bar.update(self._task, completed=self._count, description=now_at)
+        else:
+            print(f"{now_at}: {self._count:,}" + ("" if self._total is None else f" of {self._total:,}"), file=sys.stderr, flush=True)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Leave the bar as it ended."""
@@ -57,27 +75,96 @@ class Progress:
             self._bar.stop()
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table; numbers stand to the right. Where nobody watches (a pipe, a file) no column is cut."""
-    from rich.box import SIMPLE_HEAD
+@contextmanager
+def working(what: str, quiet: bool = False) -> Iterator[None]:
+    """Say in a line what is done now, and show in a terminal that it goes on; quiet where JSON was asked for."""
+    if quiet:
+        yield
+        return
+    print(f"{what} ...", flush=True)
+    if not sys.stderr.isatty():
+        yield
+        return
     from rich.console import Console
-    from rich.table import Table
+    from rich.progress import Progress as Bar
+    from rich.progress import SpinnerColumn, TimeElapsedColumn
+
+    with Bar(SpinnerColumn(), TimeElapsedColumn(), console=Console(stderr=True), transient=True) as bar:
+        bar.add_task(what, total=None)
+        yield
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table as wide as the terminal, or as COLUMNS says; numbers stand to the right, and the widest column is folded first.
+
+    Where nobody watches (a pipe, a file) and no COLUMNS is set it is wide. Where its columns would not fit, each row is a list of its own.
+    """
+    from rich.console import Console
     from rich.text import Text
 
     listed = [list(row) for row in rows]
-    shown = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for index, column in enumerate(columns):
-        numeric = bool(listed) and all(isinstance(row[index], int | float | Figure | None) for row in listed)
-        shown.add_column(column, justify="right" if numeric else "left", no_wrap=numeric, overflow="fold")
-    for row in listed:
-        shown.add_row(*(Text(_told(value)) for value in row))
     console = Console()
-    if not console.is_terminal:
+    if not console.is_terminal and not os.environ.get("COLUMNS", "").isdecimal():
         console = Console(width=PIPE_WIDTH)
     console.print(Text(title, style="table.title"))  # not the table's own title, which would be broken at the table's width
-    console.print(shown)
+    cells = [[_told(value) for value in row] for row in listed]
+    numeric = [bool(listed) and all(isinstance(row[at], int | float | Figure | None) for row in listed) for at in range(len(columns))]
+    widths = _widths(columns, cells, numeric, console.width)
+    console.print(_as_lists(columns, cells) if widths is None else _as_table(columns, cells, numeric, widths))
     if not listed:
         console.print("  (nothing)")
+
+
+def _widths(columns: Sequence[str], cells: Sequence[Sequence[str]], numeric: Sequence[bool], most: int) -> list[int] | None:
+    """Return how wide each column is in a table of at most so many characters; None where text would be too narrow to read.
+
+    A number is never folded, and a long word, such as the name of a need, into two lines at most.
+    """
+    from rich.cells import cell_len
+
+    texts = [[name, *(row[at] for row in cells)] for at, name in enumerate(columns)]
+    widths = [max(map(cell_len, column)) for column in texts]
+    halves = [max(-(-cell_len(word) // 2) for text in column for word in text.split() or [""]) for column in texts]
+    floors = [
+        width if is_number else min(width, max(half, NARROWEST)) for width, half, is_number in zip(widths, halves, numeric, strict=True)
+    ]
+    spare = most - sum(widths) - GAP * len(widths) - 1
+    while spare < 0:
+        widest = max(range(len(widths)), key=lambda at: widths[at] if widths[at] > floors[at] else 0)
+        if widths[widest] <= floors[widest]:
+            return None
+        widths[widest] -= 1
+        spare += 1
+    return widths
+
+
+def _as_table(columns: Sequence[str], cells: Sequence[Sequence[str]], numeric: Sequence[bool], widths: Sequence[int]) -> Any:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name, is_number, width in zip(columns, numeric, widths, strict=True):
+        shown.add_column(name, justify="right" if is_number else "left", no_wrap=is_number, overflow="fold", width=width)
+    for row in cells:
+        shown.add_row(*map(Text, row))
+    return shown
+
+
+def _as_lists(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> Any:
+    """Return each row as lines of a column's name and what stands there; what is empty is left out."""
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table.grid(padding=(0, 1))
+    shown.add_column(overflow="fold", style="table.header")
+    shown.add_column(overflow="fold")
+    for row in cells:
+        shown.add_row()
+        for name, cell in zip(columns, row, strict=True):
+            if cell:
+                shown.add_row(Text(f" {name}"), Text(cell))
+    return shown
 
 
 def _told(value: object) -> str:
