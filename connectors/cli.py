@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from coordinator.ending import run_to_end, tell_exit_codes
+
 if TYPE_CHECKING:
     from connectors.mappings import Reading
     from connectors.reading import Report
@@ -37,8 +39,6 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line."""
-    from coordinator.ending import run_to_end  # noqa: PLC0415 - loaded when it runs, not with the module
-
     run_to_end(app, "connector")
 
 
@@ -79,8 +79,7 @@ def read(
     An agent known by a text is called by it in lower case, without marks on letters, every run of all else one “-”; where
     several would be called the same, each gets its id at the end.
 
-    Exits 0 when all of the file was taken; 1 when part of it was refused, the rest stands; 2 when every row was refused or it cannot
-    be read at all; 3 when the events cannot be written.
+    Ends with exit code 1 when part of the file was refused, the rest stands, and with 2 when every row was.
     """
     from coordinator.errors import Refused  # noqa: PLC0415
 
@@ -283,3 +282,6 @@ def _as_text(report: "Report", file: Path, kept: Path | None) -> str:
         where = f"in {kept}, a JSON object a line" if kept else "kept nowhere: --refused FILE writes all of them"
         lines.append(f"  {rows} {where}; mend them and read the file again")
     return "\n".join(lines)
+
+
+tell_exit_codes(app)

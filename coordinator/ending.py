@@ -3,11 +3,32 @@
 import os
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from coordinator.errors import Defect, Refused, Unavailable
 
-__all__ = ["run_to_end"]
+__all__ = ["EXIT_CODES", "run_to_end", "tell_exit_codes"]
+
+EXIT_CODES = {
+    0: "done",
+    1: "as told above",
+    2: "mend what was said",
+    3: "something outside failed, try again",
+    4: "a fault in here, report it",
+}
+
+
+def tell_exit_codes(app: Any) -> None:
+    """Have the help of each command of a Typer app end with its exit codes: 1 is among them where its own help says what it means."""
+    app.info.epilog = _codes("")
+    for each in (*app.registered_commands, *filter(None, [app.registered_callback])):
+        each.epilog = _codes(each.callback.__doc__ or "")
+    for group in app.registered_groups:
+        tell_exit_codes(group.typer_instance)
+
+
+def _codes(helped: str) -> str:
+    return "Exit codes: " + "; ".join(f"{code} {told}" for code, told in EXIT_CODES.items() if code != 1 or "exit code 1" in helped) + "."
 
 
 def run_to_end(app: Callable[[], object], name: str) -> None:

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperCommand
 
 from coordinator.adapters.memory import collect_rarely
-from coordinator.ending import run_to_end
+from coordinator.ending import run_to_end, tell_exit_codes
 from coordinator.errors import Refused
 
 __all__ = ["app", "main"]
@@ -643,3 +643,6 @@ def _log_snapshot(word: LogAsWord = None, log: OwnLog = None, charter: CharterFi
     from coordinator.cli.log import snapshot
 
     snapshot(_own_log(log, word), charter, as_json)
+
+
+tell_exit_codes(app)
