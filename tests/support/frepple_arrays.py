@@ -21,6 +21,7 @@ NEAR = Fraction(1, 100)  # of the bound
 FARTHEST = 100_000  # worth of a piece of a stock to be kept; every turn of demands is worth more
 PLENTY = 10**6
 AFTER_DAYS = 30  # the horizon goes on after the last due date
+MOST_BEGINNINGS = 1_000  # of a step longer than a bucket: each batch of each size, begun in each bucket, is a recipe of its own
 
 
 @dataclass(slots=True)
@@ -103,6 +104,7 @@ class Builder:
         self.hours_of: dict[str, tuple[int, ...]] = {}
         self.calendars_of: dict[str, list[Calendar]] = {}
         self.longest: dict[str, int] = {}
+        self.spread: set[str] = set()  # operations longer than a bucket, whose machines are counted bucket by bucket
         self.promised: list[tuple[str, int, Fraction]] = []
         self.held: list[tuple[str, datetime, datetime, Fraction]] = []
         for name, site in sorted(model.buffers.items()):
@@ -125,14 +127,67 @@ class Builder:
         return self.missing or self._arrays(needs)
 
     def _measure(self) -> None:
-        """Choose buckets of whole days in which every loaded run fits."""
-        loaded = [op for op in self.model.operations.values() if op.loads]
+        """Choose buckets of whole days in which every loaded run fits, but for those that are spread over several."""
+        self.bucket = DAY * self.days
+        self._find_spread()
+        loaded = [op for op in self.model.operations.values() if op.loads and op.name not in self.spread]
         longest = max((op.seconds("duration") + op.seconds("duration_per") * self._sizes(op.said)[0] for op in loaded), default=DAY)
         self.bucket = DAY * max(self.days, ceil(longest / DAY))
-        last = max(demand.due for demand in self.model.demands.values())
-        self.buckets = max(1, floor((last - self.model.current).total_seconds() / self.bucket) + 1) + ceil(AFTER_DAYS * DAY / self.bucket)
+        self.buckets = self._count()
         if self.buckets > MOST_BUCKETS:
             self.missing.add(f"more than {MOST_BUCKETS} spans of time")
+
+    def _count(self) -> int:
+        last = max(demand.due for demand in self.model.demands.values())
+        return max(1, floor((last - self.model.current).total_seconds() / self.bucket) + 1) + ceil(AFTER_DAYS * DAY / self.bucket)
+
+    def _find_spread(self) -> None:
+        """Find the steps longer than a bucket that hold a machine for a part of it only, where nothing else stands on that machine.
+
+        Whichever bucket such a step begins in, it takes the machine in other buckets; no pool of one bucket says that.
+        """
+        users: dict[str, list[Operation]] = defaultdict(list)
+        for operation in self.model.operations.values():
+            for name in {name for load in operation.loads for name in (load.among or (load.resource,))}:
+                users[name].append(operation)
+        for name, operations in users.items():
+            _, calendar = self.model.capacity.get(name, (1.0, ""))
+            if not calendar and all(map(self._may_spread, operations)):
+                self.spread.update(operation.name for operation in operations)
+
+    def _may_spread(self, operation: Operation) -> bool:
+        alone = len(operation.loads) == 1 and not operation.loads[0].among and operation.loads[0].window != ALWAYS
+        plain = operation.kind == "time_per" and not self._hours(operation.name, operation.place)
+        few = len(self._batches()) * self._count() <= MOST_BEGINNINGS
+        begun = any(operation.name == name for name, *_ in self.model.begun)
+        return alone and plain and few and not begun and not self.model.working.get(("resource", operation.loads[0].resource))
+
+    def _batches(self) -> set[int]:
+        """Return how many pieces such a step makes at once: as many as some order asks for."""
+        return {ceil(demand.quantity) for demand in self.model.demands.values()}
+
+    def _spread_out(self, operation: Operation, flows: list[Flow]) -> list[Making]:
+        """Return a making for each batch and each bucket that it begins in: of hours, it takes those of each bucket that it lasts."""
+        [load] = operation.loads
+        limit, (size, least, _) = self.model.capacity.get(load.resource, (1.0, ""))[0], self._sizes(operation.said)
+        makings = []
+        batches = sorted({max(least, ceil(pieces / size)) for pieces in self._batches()})
+        for runs, begin in product(batches, range(self.buckets)):
+            lead = ceil((operation.seconds("duration") + operation.seconds("duration_per") * runs * size) / self.bucket)
+            if begin + lead >= self.buckets or any(self._in(window, begin) is not True for window in operation.windows):
+                continue
+            made: dict[str, Fraction] = defaultdict(Fraction)
+            for flow in flows:
+                if self._in(flow.window, begin if flow.begins else begin + lead) is not False:
+                    made[self._buffer(at_place(flow.buffer, operation.place))] += flow.quantity * size * runs
+            for bucket in range(begin, begin + lead):
+                if self._in(load.window, bucket) is not False:
+                    hours = f"{load.resource} in bucket {bucket}"
+                    if hours not in self.things:
+                        self.stock.append((self._buffer(hours), 0, Fraction(int(limit))))
+                    made[hours] -= load.quantity
+            makings.append(Making(dict(made), lead, 1, effort=runs, only=(begin,)))
+        return makings
 
     def _buffer(self, buffer: tuple[str, str] | str) -> str:
         if buffer in self.twice:
@@ -194,6 +249,8 @@ class Builder:
             self.missing.add("flows of a fixed quantity a batch")
         if any(flow.begins != (flow.quantity < 0) for flow in flows if flow.quantity):
             self.missing.add("goods given at a step's begin or taken at its end")
+        if operation.name in self.spread:
+            return self._spread_out(operation, flows)
         groups: dict[str, list[Flow]] = defaultdict(list)
         for flow in flows:
             groups[flow.group].append(flow)
