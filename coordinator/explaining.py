@@ -328,7 +328,8 @@ def _made(view: _View, production: Production) -> Iterable[str]:
         if not found:
             nobody = "" if view.offers else "; nobody offers what it makes"
             is_made = view.supplies.takes_what_is_made(ref)  # Two inputs may be short of one raw material, which only a plan tells.
-            comes = "each thing it takes is offered or could be made by itself" if is_made else "everything it takes is offered by somebody"
+            alone = "each thing it takes, looked at alone, is offered or could be made"
+            comes = alone if is_made else "everything it takes is offered by somebody"
             yield f"the recipe {ref} makes it, and {comes}{nobody}"
     yield from rings_told(view.network, relevant(view.network, production.standing(), [view.need])[0])
     if production.latest.failed and not all(view.hindrances.values()):

@@ -6,9 +6,11 @@ What really comes of it, and whether a change is enough, is told by planning it.
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import product
 
 import networkx as nx
 from msgspec import structs
@@ -26,6 +28,7 @@ from coordinator.signals import Recipe, Step
 from coordinator.units import Quantity
 from coordinator.wording import amount, counted, shown
 from coordinator.workshops import accepted_stocks, relevant
+from solver.making import MOST_ROUNDS
 
 __all__ = ["Change", "Exploded", "Row", "Supplier", "explode"]
 
@@ -157,7 +160,7 @@ def _too_short(coordination: Coordination, rows: Sequence[Row]) -> Iterator[str]
 class _Netting:
     """Level by level: what is wanted, less what is free, is made by a recipe that wants things itself.
 
-    None is run that takes the very thing that is needed: goods of that go to the need first.
+    None is run that takes the very thing that is needed, unless something lies that leads to both: goods of it go to the need first.
     """
 
     def __init__(self, network: Network, recipes: Mapping[str, Recipe], free: Mapping[str, int], need: Stance) -> None:
@@ -172,11 +175,17 @@ class _Netting:
                     by[ref] = grains
         self.makers: dict[Stock, list[str]] = {}
         self.made_of = nx.DiGraph()  # from what recipes are run for to what they take
-        for ref, (takes, gives) in self.flows.items():
+        for takes, gives in self.flows.values():
             self.made_of.add_nodes_from((*takes, *gives))
             self.made_of.add_edges_from((next(iter(gives)), taken) for taken in takes)
-            for stock in gives if self.root not in takes else ():
+        begins = any(self.free.get(stock) for stock in self._ring_of(self.root) - {self.root})
+        for ref, (takes, gives) in self.flows.items():
+            for stock in gives if begins or self.root not in takes else ():
                 self.makers.setdefault(stock, []).append(ref)
+
+    def _ring_of(self, stock: Stock) -> set[Stock]:
+        """Return all that a thing goes round with, itself among it."""
+        return next((part for part in nx.strongly_connected_components(self.made_of) if stock in part), {stock})
 
     def _serves(self, stance: Stance) -> list[Stock]:
         """Return what a supply is of. Hours that can do several processes count in full with each: a plan tells what all take in sum."""
@@ -200,45 +209,52 @@ class _Netting:
     def rows(self, open_grains: int) -> list[Row]:
         """Return a row for everything that the open part of a need takes, by level.
 
-        What goes into a ring where it closes is not made for that, and has a row of its own. Where that is short, what is free of it is
-        left to the ring first: three of what doubles are six.
+        What goes into a ring where it closes has a row of its own for each round, and is made by going round again, as often as trees
+        do. What is free of it is left to the round from which on that is enough: three of what doubles are six, and in two rounds twelve.
         """
         rows, short = self._netted(open_grains, frozenset())
         if short:
-            rows, _ = self._netted(open_grains, short)
+            tries = [self._netted(open_grains, short, rounds)[0] for rounds in range(1, MOST_ROUNDS + 1)]
+            rows = max(tries, key=_least_share)  # of equal ones the first: no round in vain
         return sorted(rows, key=lambda row: (row.level, row.sort == PROCESS, row.name))
 
-    def _netted(self, open_grains: int, kept: Set[Stock]) -> tuple[list[Row], frozenset[Stock]]:
-        """Return all rows, what is free of `kept` things left to where rings close; and what is short there."""
+    def _netted(self, open_grains: int, kept: Set[Stock], rounds: int = 1) -> tuple[list[Row], frozenset[Stock]]:
+        """Return all rows where rings are gone round so often; and what goes in where they close and is short there in the end.
+
+        What is free of `kept` things, and of all on their rings, is left to the last round.
+        """
         order = self._order()
-        wanted, level = {(self.root, False): open_grains}, {(self.root, False): 0}  # by thing, and whether it goes in where a ring closes
-        into: dict[tuple[Stock, bool], set[str]] = {}
+        wanted, level = {(self.root, 0): open_grains}, {(self.root, 0): 0}  # by thing, and how often a ring was closed on the way to it
+        into: dict[tuple[Stock, int], set[str]] = {}
+        used = Counter[Stock]()
+        ringed = set().union(*map(self._ring_of, kept))
         found: list[Row] = []
         short: set[Stock] = set()
         runs_of: list[tuple[str, int, int]] = []  # what is run, how often, and on which level
-        for stock, closes in [*((each, False) for each in order), *((each, True) for each in order)]:
-            grains = wanted.get((stock, closes), 0)
+        for closed, stock in product(range(rounds + 1), order):
+            grains = wanted.get((stock, closed), 0)
             if not grains:
                 continue
-            free = sum(self.free.get(stock, {}).values())
-            if closes and stock not in kept:
-                free -= min(free, wanted.get((stock, False), 0))
-            missing = max(0, grains - (0 if stock in kept and not closes else free))
-            chosen = None if closes else self._chosen(stock)
-            below = level[stock, closes] + 1
+            last = closed == rounds
+            kept_until = rounds if stock in kept else rounds - 1 if stock in ringed else 0
+            free = 0 if closed < kept_until else sum(self.free.get(stock, {}).values()) - used[stock]
+            missing = max(0, grains - free)
+            used[stock] += grains - missing
+            chosen = None if last else self._chosen(stock)
+            below = level[stock, closed] + 1
             if missing and chosen is not None:
                 runs = self._runs(chosen, stock, missing)
                 runs_of.append((chosen, runs, below))
                 for taken, each in self.flows[chosen][0].items():
-                    row = taken, order[taken] <= order[stock]
+                    row = taken, closed + (order[taken] <= order[stock])
                     wanted[row] = wanted.get(row, 0) + runs * each
                     level[row] = max(level.get(row, 0), below)
                     into.setdefault(row, set()).add(chosen)
-            elif missing and closes:
+            elif missing and last:
                 short.add(stock)
-            of_row = into.get((stock, closes), set())
-            others = () if closes else self._makers_but(chosen, stock)
-            found.append(self._row(stock, level[stock, closes], grains, 0 if chosen else missing, chosen, others, of_row))
+            of_row = into.get((stock, closed), set())
+            others = () if last else self._makers_but(chosen, stock)
+            found.append(self._row(stock, level[stock, closed], grains, 0 if chosen else missing, chosen, others, of_row))
         return [*found, *self._hour_rows(runs_of)], frozenset(short)
 
     def _hour_rows(self, runs_of: Sequence[tuple[str, int, int]]) -> Iterator[Row]:
@@ -360,6 +376,10 @@ class _Netting:
         )
 
 
+def _least_share(rows: Sequence[Row]) -> float:
+    return min((row.share for row in rows if row.sort != PROCESS), default=1.0)
+
+
 # -- what would be enough -------------------------------------------------------------------------------------------------
 
 
@@ -382,8 +402,8 @@ def _enough(coordination: Coordination, need: Stance, open_grains: int, netting:
         for agent, place in _places(coordination, netting, row, need):
             most = row.wanted.grains
 
-            def gives_all(grains: int, row: Row = row, stock: Stock = stock, agent: str = agent, place: Coordinates | None = place) -> bool:
-                if not row.level:  # Goods are matched first: so much less is to be made.
+            def gives_all(grains: int, stock: Stock = stock, agent: str = agent, place: Coordinates | None = place) -> bool:
+                if stock == netting.root:  # Goods are matched first: so much less is to be made.
                     return _served(_tried(coordination, need, open_grains - grains), need) >= open_grains - grains
                 extra = _would_be(network, stock, agent, place, grains)
                 return _served(_tried(coordination, need, open_grains, [(extra, grains)]), need) >= open_grains

@@ -13,6 +13,7 @@ import networkx as nx
 from coordinator.network import RESOURCE, Network, Thing
 from coordinator.signals import Recipe
 from coordinator.wording import shown
+from solver.making import MOST_ROUNDS
 
 __all__ = ["Ring", "Stock", "recipe_stocks", "rings_told", "standing_recipes"]
 
@@ -68,8 +69,8 @@ def rings_told(network: Network, recipes: Mapping[str, Recipe]) -> list[str]:
         way = [start for start, _ in nx.find_cycle(graph.subgraph(part), part[0])] if len(part) > 1 else part
         loop = " → ".join(shown(stock[0][1]) for stock in (*way, way[0]))
         told.append(
-            f"the recipes {loop} go round and gain, but plans never go round: "
-            "where they close, a recipe takes what lies there and is not promised, and what going round again would bring is not counted"
+            f"the recipes {loop} go round and gain: a plan goes round up to {MOST_ROUNDS} times for one delivery, where that serves more, "
+            "and begins with what lies there and is not promised"
         )
     return told
 

@@ -8,7 +8,8 @@ waiting. `refresh` finds both for one thing, given those of the things it is mad
 anything. `unfold` follows the ways backwards and takes what it needs from what is left, or puts everything back; it can also go
 along what a linear program would run and move, where trails hold how much of that nobody has walked yet.
 
-Things with which a recipe closes a ring have a second self that is never made, only taken and moved: no plan goes round.
+Where recipes form rings, a thing has several *selves*: each is made of selves that may be gone round for once less, where a recipe
+closes the ring, and the last of those is never made, only taken and moved. So a tree goes round so often and no oftener.
 """
 
 from math import ceil, gcd
@@ -55,10 +56,12 @@ class Net(NamedTuple):
     places: int
     buckets: int
     scale: int
-    self_of: Ints  # (S',) the thing that a second self is of; each thing itself before them
+    self_of: Ints  # (S',) the thing that a self is of; each thing itself before all further ones
     maker_start: Ints  # (S' + 1,)
-    maker: Ints  # activities that make a thing
+    maker: Ints  # activities that make a self of a thing
     maker_units: Ints  # of it, a run, before losses
+    maker_round: Ints  # row of `input_self` that says which selves they take for it
+    goes_round: NDArray[np.bool_]  # (S',) whether there are selves of the same with fewer rounds that are made, too
     lot_start: Ints  # (S' + 1,)
     lot: Ints
     into_start: Ints  # (P + 1,)
@@ -66,7 +69,8 @@ class Net(NamedTuple):
     out_start: Ints  # (P + 1,)
     out: Ints  # arcs that start at a place
     input_start: Ints  # (R + 1,)
-    input_thing: Ints  # second selves where the recipe closes a ring
+    input_thing: Ints
+    input_self: Ints  # (rounds, inputs) which self of that, by how often one may go round for it
     input_units: Ints
     output_start: Ints
     output_thing: Ints
@@ -112,7 +116,7 @@ class Ways(NamedTuple):
     """At which pressure a unit is to be had at each node, and how."""
 
     toll: Ints  # (S', P, T) in effort * scale; FAR where it is not to be had
-    via: Ints  # (S', P, T) kind + 8 * what
+    via: Ints  # (S', P, T) kind + 8 * what: a lot, an arc, or of a RUN the row among `Net.maker`
     thing: Ints  # (S, P, T) pressure of lots and leftovers
     pool: Ints  # (H, T) pressure of a grain
 
@@ -163,7 +167,7 @@ def run_toll(net: Net, ways: Ways, thing: int, row: int, bucket: int) -> int:
     recipe, place = net.recipe[activity], net.place[activity]
     takes = net.effort[activity] * net.scale
     for each in range(net.input_start[recipe], net.input_start[recipe + 1]):
-        toll = ways.toll[net.input_thing[each], place, bucket]
+        toll = ways.toll[net.input_self[net.maker_round[row], each], place, bucket]
         takes += net.input_units[each] * toll if passes(net.input_units[each], toll) else FAR
         if takes >= FAR:
             return FAR
@@ -210,7 +214,7 @@ def refresh(net: Net, left: Left, ways: Ways, thing: int, heap: Ints, spot: Ints
                 each = run_toll(net, ways, thing, row, bucket)
                 if each < toll[place, bucket + lead]:
                     toll[place, bucket + lead] = each
-                    via[place, bucket + lead] = RUN + 8 * activity
+                    via[place, bucket + lead] = RUN + 8 * row
     size = 0
     for node in range(net.places * buckets):
         spot[node] = -1
@@ -288,7 +292,7 @@ def lowest(toll: Ints, buckets: int, heap: Ints, spot: Ints, size: int) -> tuple
 
 @compiled
 def strongest(net: Net, left: Left, thing: int, place: int, bucket: int) -> int:
-    """Return by which way the linear program has most left to bring to a node, as kind + 8 * what."""
+    """Return by which way the linear program has most left to bring to a node, as `Ways.via` says it."""
     real = net.self_of[thing]
     best, way = 0.0, NOWHERE
     if bucket and left.trail_wait[real, place, bucket - 1] > best:
@@ -305,7 +309,7 @@ def strongest(net: Net, left: Left, thing: int, place: int, bucket: int) -> int:
             recipe = net.recipe[activity]
             units = left.trail_run[activity, begin] * net.maker_units[row] * net.good[recipe] / net.of[recipe]
             if units > best and fits(net, left, activity, begin):
-                best, way = units, RUN + 8 * activity
+                best, way = units, RUN + 8 * row
     for at in range(net.into_start[place], net.into_start[place + 1]):
         arc = net.into[at]
         begin = bucket - net.arc_lead[arc]
@@ -353,6 +357,8 @@ def unfold(
         flat = (real * net.places + place) * buckets + bucket
         room = lines < most and open_ < most and undone < most
         here = min(units, left.over[real, place, bucket])
+        if here < units and net.goes_round[thing]:  # What is too little for all of it may be what a ring begins with.
+            here = 0
         if here and room:  # Nobody planned for it, and it is here.
             write(found.lines, lines, LEFTOVER, flat, real, here, bucket, bucket, feeds)
             _, undone = take(left.over.ravel(), OVER, flat, here, found, undone, OVER, flat)
@@ -389,16 +395,17 @@ def unfold(
             open_ = later(found, open_, thing, net.arc_from[what] * buckets + begin, units, lines, TRAIL_MOVE << 48 | flat)
             lines += 1
         else:
-            begin = bucket - net.lead[what]
-            well, undone = run(net, left, found, lines, undone, what, begin, real, units, feeds, trail, whole and real == asked)
-            recipe, runs = net.recipe[what], found.lines[lines, RUNS]
+            activity, takes = net.maker[what], net.input_self[net.maker_round[what]]
+            begin = bucket - net.lead[activity]
+            well, undone = run(net, left, found, lines, undone, activity, begin, real, units, feeds, trail, whole and real == asked)
+            recipe, runs = net.recipe[activity], found.lines[lines, RUNS]
             for each in range(net.input_start[recipe], net.input_start[recipe + 1]):
-                key = TRAIL_RUN << 48 | what * buckets + begin
+                key = TRAIL_RUN << 48 | activity * buckets + begin
                 if not passes(net.input_units[each], runs):
-                    tell(found, 0, 1, TRAIL_RUN, what * buckets + begin)
+                    tell(found, 0, 1, TRAIL_RUN, activity * buckets + begin)
                     well = False
                     break
-                open_ = later(found, open_, net.input_thing[each], place * buckets + begin, net.input_units[each] * runs, lines, key)
+                open_ = later(found, open_, takes[each], place * buckets + begin, net.input_units[each] * runs, lines, key)
             lines += 1
         if not well:
             put_back(left, found, undone)
@@ -586,7 +593,7 @@ def note(net: Net, left: Left, ways: Ways, lines: Ints, sharing_start: Ints, sha
             place, recipe = net.place[what], net.recipe[what]
             for each in range(net.output_start[recipe], net.output_start[recipe + 1]):
                 made = net.output_thing[each]
-                if left.over[made, place, end] > 0 and ways.toll[made, place, end] > ways.thing[made, place, end]:
+                if left.over[made, place, end] > 0 and is_dearer(net, ways, made, place, end):
                     touched[made] = True
             for at in range(sharing_start[what], sharing_start[what + 1]):
                 other = sharing[at]
@@ -595,8 +602,34 @@ def note(net: Net, left: Left, ways: Ways, lines: Ints, sharing_start: Ints, sha
                     recipe = net.recipe[other]
                     for each in range(net.output_start[recipe], net.output_start[recipe + 1]):
                         made = net.output_thing[each]
-                        if ways.via[made, net.place[other], then] == RUN + 8 * other:
+                        if leads_by(net, ways, made, other, then):
                             touched[made] = True
+
+
+@compiled
+def is_dearer(net: Net, ways: Ways, thing: int, place: int, bucket: int) -> bool:
+    """Whether any self of a thing is to be had at a node for more than what lies there is pressed."""
+    pressed = ways.thing[thing, place, bucket]
+    if ways.toll[thing, place, bucket] > pressed:
+        return True
+    for each in range(len(ways.thing), len(net.self_of)):  # noqa: SIM110 - what is compiled knows no generators
+        if net.self_of[each] == thing and ways.toll[each, place, bucket] > pressed:
+            return True
+    return False
+
+
+@compiled
+def leads_by(net: Net, ways: Ways, thing: int, activity: int, bucket: int) -> bool:
+    """Whether the way to any self of a thing goes by runs of an activity that are done in a bucket."""
+    place = net.place[activity]
+    way = ways.via[thing, place, bucket]
+    if way % 8 == RUN and net.maker[way // 8] == activity:
+        return True
+    for each in range(len(ways.thing), len(net.self_of)):
+        way = ways.via[each, place, bucket]
+        if net.self_of[each] == thing and way % 8 == RUN and net.maker[way // 8] == activity:
+            return True
+    return False
 
 
 @compiled
@@ -625,7 +658,7 @@ def cap(net: Net, thing: Ints, pool: Ints, real: int, row: int, bucket: int) -> 
     recipe, place, then = net.recipe[activity], net.place[activity], bucket + net.lead[activity]
     takes = net.effort[activity] * net.scale
     for each in range(net.input_start[recipe], net.input_start[recipe + 1]):
-        takes += net.input_units[each] * thing[net.self_of[net.input_thing[each]], place, bucket]
+        takes += net.input_units[each] * thing[net.input_thing[each], place, bucket]
     for use in range(net.use_start[activity], net.use_start[activity + 1]):
         takes += net.use_grains[use] * pool[net.use_pool[use], bucket]
     others = 0

@@ -20,11 +20,13 @@ from solver.making.plan import (
 )
 from solver.making.planning import guided, plan_making, walked
 from solver.making.problem import ProductionProblem, tier_worths
+from solver.making.rounds import MOST_ROUNDS
 from solver.making.rules import bound_that_follows, broken_rules
 from solver.making.sequences import NEVER, Sequence, Workshop, broken_sequence, dispatch, lateness_of, sequence_jobs
 
 __all__ = [
     "MOST_DRAWS",
+    "MOST_ROUNDS",
     "NEED",
     "NEVER",
     "AssignedLots",

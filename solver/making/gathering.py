@@ -147,10 +147,11 @@ class _Gathered:
             self.lines.append([kernel.MOVE, what, int(net.self_of[wanted.thing]), wanted.units, 0, 0, begin, bucket, wanted.feeds])
         return kind in (kernel.WAIT, kernel.MOVE)
 
-    def _run(self, wanted: _Wanted, activity: int, todo: list[_Wanted]) -> bool:
+    def _run(self, wanted: _Wanted, maker: int, todo: list[_Wanted]) -> bool:
         """Begin runs for as many units as there are hours for, and let their inputs be gathered."""
         net, left, found = self.ground.net, self.ground.left, self.ground.found
         place, bucket = divmod(wanted.node, net.buckets)
+        activity, selves = int(net.maker[maker]), net.input_self[net.maker_round[maker]]
         begin, thing, units = bucket - int(net.lead[activity]), int(net.self_of[wanted.thing]), wanted.units
         while True:
             well, undone = kernel.run(net, left, found, 0, 0, activity, begin, thing, units, NEED, False, False)
@@ -170,7 +171,7 @@ class _Gathered:
             takes = int(net.input_units[each]) * runs
             if takes >= kernel.FAR:
                 return False
-            todo.append(_Wanted(int(net.input_thing[each]), place * net.buckets + begin, takes, takes, line))
+            todo.append(_Wanted(int(selves[each]), place * net.buckets + begin, takes, takes, line))
         return True
 
     def _write(self, lines: int, undone: int, feeds: int) -> bool:

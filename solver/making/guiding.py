@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from solver.errors import EngineFault, TooLarge
 from solver.making.cells import Cell, cells_of, part_of, to_be_had, variables
+from solver.making.loops import without_rings
 from solver.making.problem import LARGEST, ProductionProblem
 from solver.making.walkers import Pressures, Trails, settled
 from solver.problem import Ints
@@ -39,6 +40,7 @@ class Guide:
     cells: int = 0
     largest: int = 0  # variables of the largest cell
     without: tuple[str, ...] = ()  # why cells have no linear program's optimum; their needs are walked all the same
+    no_rings: "Guide | None" = None  # where there are rings: what is said of the problem without what closes them
 
 
 def guide_of(problem: ProductionProblem, engine: str = "glop", most: int = MOST_A_CELL) -> Guide:
@@ -63,7 +65,9 @@ def guide_of(problem: ProductionProblem, engine: str = "glop", most: int = MOST_
         heard.take(cell, relaxed)
     # What nobody asks for costs the program nothing to deliver where it lies, so it may tell of far more than that.
     whole = _nearest(np.minimum(heard.wanted, problem.need_units[:, None]))
-    return Guide(settled(problem, heard.thing, heard.pool), heard.trails, whole, len(cells), largest, tuple(without))
+    plain = without_rings(problem)
+    no_rings = None if plain is None else guide_of(plain, engine, most)
+    return Guide(settled(problem, heard.thing, heard.pool), heard.trails, whole, len(cells), largest, tuple(without), no_rings)
 
 
 def led_by(problem: ProductionProblem, thing: Floats, pool: Floats) -> Guide:

@@ -1,16 +1,20 @@
 """Levels of things and rings among recipes: what is made of what, so that walkers go down level by level and never round.
 
-Whether a ring gains anything is not asked here: walkers never go round one, whatever it gains. Each ring is opened where some recipe
-closes it, and nothing is made for that recipe's input there; all other recipes on it stand on levels of their own. Refusing a ring that
-gains nothing, and naming the recipe that closed it, takes names and the order of arrival, which are its caller's.
+Whether a ring gains anything is not asked here. Each is opened where some recipe closes it; all other recipes on it stand on levels of
+their own. Whether anything is made for that recipe's input, which is to go round once more, is said by `solver.making.rounds`. Recipes
+that nobody can run in time close nothing. Refusing a ring that gains nothing, and naming the recipe that closed it, takes names and the
+order of arrival, which are its caller's.
 """
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
 
 from solver.making.problem import ProductionProblem
 
-__all__ = ["closing_inputs", "levels_of_things", "makers_of_things"]
+__all__ = ["closing_inputs", "levels_of_things", "makers_of_things", "without_rings"]
 
 
 def levels_of_things(problem: ProductionProblem) -> tuple[list[int], list[list[int]]]:
@@ -30,7 +34,7 @@ def levels_of_things(problem: ProductionProblem) -> tuple[list[int], list[list[i
 
 
 def closing_inputs(problem: ProductionProblem) -> frozenset[int]:
-    """Return the rows of inputs that close a ring: what they take is never made for their recipe, only taken where it lies.
+    """Return the rows of inputs that close a ring: what is made for them has gone round.
 
     Without them nothing is made of itself. Inputs lead on first where they go from what comes into a ring towards what is made of it,
     then from what is needed downward, what no lot holds first: an input that closes a ring by then is one of these.
@@ -38,7 +42,7 @@ def closing_inputs(problem: ProductionProblem) -> frozenset[int]:
     makers = _first_makers(problem)
     component = _components(_made_for(problem, makers))
     inside: list[tuple[int, int, int]] = []  # row, what it takes, and what that makes on the same ring
-    for recipe in range(problem.recipes):
+    for recipe in _can_be_run(problem):
         made = _outputs(problem, recipe)[0]
         for row in _input_rows(problem, recipe):
             taken = int(problem.input_thing[row])
@@ -64,6 +68,15 @@ def closing_inputs(problem: ProductionProblem) -> frozenset[int]:
         else:
             goes_on[made].append(taken)
     return frozenset(closing)
+
+
+def without_rings(problem: ProductionProblem) -> ProductionProblem | None:
+    """Return a problem in which no recipe that closes a ring is ever done in time; None where there are no rings."""
+    recipes = {int(np.searchsorted(problem.input_start, row, side="right")) - 1 for row in closing_inputs(problem)}
+    if not recipes:
+        return None
+    closes = np.isin(problem.activity_recipe, sorted(recipes))
+    return replace(problem, activity_lead=np.where(closes, problem.buckets, problem.activity_lead))
 
 
 def _steps_in(problem: ProductionProblem, makers: list[list[int]], component: list[int], rings: set[int], held: set[int]) -> dict[int, int]:
@@ -102,7 +115,7 @@ def _steps_in(problem: ProductionProblem, makers: list[list[int]], component: li
 def _steps_down(problem: ProductionProblem) -> dict[int, int]:
     """Return how many recipes lead down to each thing from what is needed; what no need leads to is left out."""
     makers: list[list[int]] = [[] for _ in range(problem.things)]
-    for recipe in range(problem.recipes):
+    for recipe in _can_be_run(problem):
         for thing in _outputs(problem, recipe):
             makers[thing].append(recipe)
     steps = dict.fromkeys(problem.need_thing.tolist(), 0)
@@ -129,7 +142,7 @@ def makers_of_things(problem: ProductionProblem) -> list[list[int]]:
     """
     closing = closing_inputs(problem)
     makers = _first_makers(problem)
-    for recipe in range(problem.recipes):
+    for recipe in _can_be_run(problem):
         for thing in _outputs(problem, recipe)[1:]:
             taken = [int(problem.input_thing[row]) for row in _input_rows(problem, recipe) if row not in closing]
             if thing not in _all_under(_made_for(problem, makers, closing), taken):
@@ -139,9 +152,15 @@ def makers_of_things(problem: ProductionProblem) -> list[list[int]]:
 
 def _first_makers(problem: ProductionProblem) -> list[list[int]]:
     makers: list[list[int]] = [[] for _ in range(problem.things)]
-    for recipe in range(problem.recipes):
+    for recipe in _can_be_run(problem):
         makers[_outputs(problem, recipe)[0]].append(recipe)
     return makers
+
+
+def _can_be_run(problem: ProductionProblem) -> list[int]:
+    """Return the recipes that somebody can run so that it is done in time."""
+    recipes: list[int] = np.unique(problem.activity_recipe[problem.activity_lead < problem.buckets]).tolist()
+    return recipes
 
 
 def _made_for(problem: ProductionProblem, makers: list[list[int]], closing: frozenset[int] = frozenset()) -> list[list[int]]:

@@ -2,8 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from solver.making.plan import ProductionPlan
+from solver.making.loops import without_rings
+from solver.making.plan import ProductionPlan, worth_of_plan
 from solver.making.problem import ProductionProblem
+from solver.making.rounds import MOST_ROUNDS
 
 if TYPE_CHECKING:
     from solver.making.guiding import Guide
@@ -27,13 +29,32 @@ def guided(problem: ProductionProblem, engine: str = "glop") -> "Guide":
 def walked(problem: ProductionProblem, guide: "Guide | None" = None, most_work: int | None = None, *, eases: bool = True) -> "Walkers":
     """Return the walkers of a problem at rest, ready for what changes; with ``most_work`` they may have needs left to walk on with.
 
-    Unless it ``eases``, trees stay as the pressures led them, though others that take less effort may have room by now.
+    Unless it ``eases``, trees stay as the pressures led them, though others that take less effort may have room by now. Where recipes
+    form rings, they are gone round often, once, and not closed at all; whatever comes to the most stays.
     """
+    guide = guided(problem) if guide is None else guide
+    best = _walked(problem, guide, guide, most_work, rounds=MOST_ROUNDS, eases=eases)
+    if without_rings(problem) is None:
+        return best
+    # A linear program may think that a ring feeds itself, and a round more may take what is needed elsewhere: so the best of three stays.
+    worth, work = worth_of_plan(problem, best.plan()), best.work
+    for rounds, led_by in ((1, guide), (0, guide.no_rings or guide)):
+        left = None if most_work is None else most_work - work
+        if not best.is_complete or (left is not None and left <= 0):
+            break
+        other = _walked(problem, guide, led_by, left, rounds=rounds, eases=eases)
+        work += other.work
+        if other.is_complete and worth_of_plan(problem, other.plan()) > worth:
+            best, worth = other, worth_of_plan(problem, other.plan())
+    best.most_work = most_work
+    return best
+
+
+def _walked(problem: ProductionProblem, guide: "Guide", led_by: "Guide", most_work: int | None, *, rounds: int, eases: bool) -> "Walkers":
     from solver.making.walkers import Walkers  # noqa: PLC0415 - likewise
 
-    guide = guided(problem) if guide is None else guide
-    walkers = Walkers(problem, guide.pressures, most_work)
-    walkers.follow(guide.trails, guide.wanted)
+    walkers = Walkers(problem, led_by.pressures, most_work, rounds=rounds, proven=guide.pressures)
+    walkers.follow(led_by.trails, led_by.wanted)
     walkers.fill(strict=True)
     walkers.fill()
     if eases:

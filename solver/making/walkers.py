@@ -13,9 +13,10 @@ from solver.engine import making_walk as kernel
 from solver.errors import BadProblem, TooLarge
 from solver.making.gathering import gather, scattered
 from solver.making.ground import Ground
-from solver.making.loops import closing_inputs, levels_of_things, makers_of_things
+from solver.making.loops import levels_of_things, makers_of_things, without_rings
 from solver.making.plan import NEED, ProductionPlan
 from solver.making.problem import ProductionProblem
+from solver.making.rounds import MOST_ROUNDS, Selves, selves_in_order, selves_of
 from solver.making.rules import bound_that_follows
 from solver.problem import Ints
 
@@ -81,16 +82,31 @@ class Walkers:
     times as much. What it leaves open `walk_on`, or any later call, goes on with.
     """
 
-    def __init__(self, problem: ProductionProblem, pressures: Pressures, most_work: int | None = None) -> None:
+    def __init__(
+        self,
+        problem: ProductionProblem,
+        pressures: Pressures,
+        most_work: int | None = None,
+        *,
+        rounds: int = MOST_ROUNDS,
+        proven: Pressures | None = None,
+    ) -> None:
+        """Begin with nothing walked.
+
+        Trees go round a ring up to ``rounds`` times; with none, no recipe that closes one is run. The bound follows from ``proven``,
+        where that is not what they are led by.
+        """
         self.problem = replace(
             problem,
             need_units=problem.need_units.copy(),
             stock_units=problem.stock_units.copy(),
             pool_grains=problem.pool_grains.copy(),
         )
-        self.pressures = pressures
+        self.pressures = proven or pressures
         self.most_work = most_work
-        net, left = net_of(problem, pressures.scale), _all_left(problem)
+        run = problem if rounds else without_rings(problem) or problem
+        selves = selves_of(run, rounds)
+        net, left = net_of(run, pressures.scale, selves), _all_left(problem)
         room = LINES + _widest(problem)
         self._found = kernel.Found(
             np.zeros((room, kernel.COLUMNS), dtype=np.int64),
@@ -110,7 +126,7 @@ class Walkers:
             over_shut=np.zeros_like(left.over_shut),
         )
         self._net, self._left = net, left
-        closures, sharing, pressed = _closures(problem, net), _sharing(problem), (pressures.thing, pressures.pool)
+        closures, sharing, pressed = _closures(run, net, selves), _sharing(problem), (pressures.thing, pressures.pool)
         self._under, self._above = closures
         self._scattered: set[int] | None = None
         self._ground = Ground(problem, net, left, pressed, *closures, sharing, self._found)
@@ -818,37 +834,36 @@ class Walkers:
 NAMES = ("line_kind", "line_what", "line_thing", "line_units", "line_runs", "line_setups", "line_begin", "line_end", "line_feeds")
 
 
-def net_of(problem: ProductionProblem, scale: int, *, every: bool = False) -> kernel.Net:
-    """Return a problem in the rows that walkers read, with a second self, never made, for every thing that an input closes a ring with.
+def net_of(problem: ProductionProblem, scale: int, selves: Selves, *, every: bool = False) -> kernel.Net:
+    """Return a problem in the rows that walkers read, with further selves of what lies on rings.
 
     A thing's makers are those that may be run for its sake, or ``every`` recipe it comes out of.
     """
     made_by = makers_of_things(problem)
-    closing = closing_inputs(problem)
-    closed = sorted({int(problem.input_thing[row]) for row in closing})
-    second = {thing: problem.things + at for at, thing in enumerate(closed)}
-    self_of = np.array([*range(problem.things), *closed], dtype=np.int64)
-    input_thing = problem.input_thing.copy()
-    for row in closing:
-        input_thing[row] = second[int(input_thing[row])]
-    makers: list[list[tuple[int, int]]] = [[] for _ in self_of]
+    made: list[list[tuple[int, int]]] = [[] for _ in range(problem.things)]
     for activity, recipe in enumerate(problem.activity_recipe.tolist()):
         if problem.activity_lead[activity] < problem.buckets:
             for row in range(int(problem.output_start[recipe]), int(problem.output_start[recipe + 1])):
                 thing = int(problem.output_thing[row])
                 if every or recipe in made_by[thing]:
-                    makers[thing].append((activity, int(problem.output_units[row])))
+                    made[thing].append((activity, int(problem.output_units[row])))
+    makers: list[list[tuple[int, int, int]]] = [[] for _ in selves.thing]
+    for each, (thing, rounds) in enumerate(zip(selves.thing, selves.rounds, strict=True)):
+        for activity, units in made[thing] if rounds else ():
+            makers[each].append((activity, units, rounds - 1))
     maker_start, pairs = _listed(makers)
-    maker = np.array(pairs, dtype=np.int64).reshape(-1, 2)
-    lot_start, lots = _listed([np.flatnonzero(problem.stock_thing == thing).tolist() for thing in self_of.tolist()])
+    maker = np.array(pairs, dtype=np.int64).reshape(-1, 3)
+    lot_start, lots = _listed([np.flatnonzero(problem.stock_thing == thing).tolist() for thing in selves.thing])
     into_start, into = _listed([np.flatnonzero(problem.arc_to == place).tolist() for place in range(problem.places)])
     out_start, out = _listed([np.flatnonzero(problem.arc_from == place).tolist() for place in range(problem.places)])
     return kernel.Net(
-        places=problem.places, buckets=problem.buckets, scale=scale, self_of=self_of,
+        places=problem.places, buckets=problem.buckets, scale=scale, self_of=np.array(selves.thing, dtype=np.int64),
         maker_start=maker_start, maker=np.ascontiguousarray(maker[:, 0]), maker_units=np.ascontiguousarray(maker[:, 1]),
+        maker_round=np.ascontiguousarray(maker[:, 2]),
+        goes_round=selves.goes_round,
         lot_start=lot_start, lot=np.array(lots, dtype=np.int64), into_start=into_start, into=np.array(into, dtype=np.int64),
         out_start=out_start, out=np.array(out, dtype=np.int64),
-        input_start=problem.input_start, input_thing=input_thing, input_units=problem.input_units,
+        input_start=problem.input_start, input_thing=problem.input_thing, input_self=selves.of_inputs, input_units=problem.input_units,
         output_start=problem.output_start, output_thing=problem.output_thing, output_units=problem.output_units,
         good=problem.yield_good, of=problem.yield_of, batch_least=problem.batch_least, batch_multiple=problem.batch_multiple,
         recipe=problem.activity_recipe, place=problem.activity_place, lead=problem.activity_lead, effort=problem.activity_effort,
@@ -887,21 +902,16 @@ def _all_left(problem: ProductionProblem) -> kernel.Left:
     )
 
 
-def _closures(problem: ProductionProblem, net: kernel.Net) -> tuple[list[list[int]], list[Ints]]:
+def _closures(problem: ProductionProblem, net: kernel.Net, selves: Selves) -> tuple[list[list[int]], list[Ints]]:
     """Return, for each thing, it and all it is made of, from the lowest on; and it and all that is made of it."""
-    level, _ = levels_of_things(problem)
-    made_by = makers_of_things(problem)
-    selves = len(net.self_of)
-    made_of: list[set[int]] = [set() for _ in range(selves)]
-    for recipe in range(problem.recipes):
-        taken = net.input_thing[problem.input_start[recipe] : problem.input_start[recipe + 1]].tolist()
-        for thing in range(problem.things):
-            if recipe in made_by[thing]:
-                made_of[thing].update(taken)
-    under: list[set[int]] = [set() for _ in range(selves)]
-    rank = {each: (level[each] if each < problem.things else -1, each) for each in range(selves)}  # Second selves are made of nothing.
-    for each in sorted(range(selves), key=rank.__getitem__):
-        under[each] = {each}.union(*(under[below] for below in made_of[each]))
+    under: list[set[int]] = [set() for _ in net.self_of]
+    order = selves_in_order(problem, selves)
+    for each in order:
+        rows = slice(int(net.maker_start[each]), int(net.maker_start[each + 1]))
+        ways = set(zip(net.maker_round[rows].tolist(), net.recipe[net.maker[rows]].tolist(), strict=True))
+        taken = [net.input_self[at, net.input_start[recipe] : net.input_start[recipe + 1]].tolist() for at, recipe in ways]
+        under[each] = {each}.union(*(under[below] for some in taken for below in some))
+    rank = {each: at for at, each in enumerate(order)}
     above: list[set[int]] = [set() for _ in range(problem.things)]
     for each, all_under in enumerate(under):
         for below in all_under:
@@ -932,7 +942,7 @@ def settled(problem: ProductionProblem, thing: kernel.Floats, pool: kernel.Float
     pools = np.ceil(pools_clipped * scale).astype(np.int64)
     level, _ = levels_of_things(problem)
     order = np.array(sorted(range(problem.things), key=lambda each: (level[each], each)), dtype=np.int64)
-    kernel.settle(net_of(problem, scale, every=True), things, pools, order)
+    kernel.settle(net_of(problem, scale, selves_of(problem, 1), every=True), things, pools, order)
     return Pressures(things, pools, scale)
 
 

@@ -163,15 +163,18 @@ def test_a_least_batch_that_no_one_capacity_has_the_hours_of_is_told(batch, hour
 
 
 def test_how_far_plans_go_round_a_ring_that_gains_is_told():
-    """Of three D five C could be had by going round twice; plans take what lies there, and say so."""
+    """Of three D five C are had by going round: two of the first C are turned into D again, and those into C."""
     lines = [agent("maker", 48.0, 2.0), agent("clinic", 48.1, 2.0), offer("maker", 3, "d"), need("clinic", 5, "c")]
     lines += [recipe("maker", "doubles", {"d": 2}, {"c": 1}, {}), recipe("maker", "turns", {"c": 1}, {"d": 1}, {})]
     desk = Desk(*lines, recipe("maker", "other", {"e": 1}, {"f": 1}, {}))
     found = explode(desk.core, "clinic")
-    assert found.can_be_made.grains == 3
+    assert found.can_be_made.grains == 5
+    assert [(row.level, row.name, row.wanted.grains, row.short) for row in found.rows] == [
+        (0, "c", 5, None), (1, "d", 5, None), (2, "c", 3, None), (3, "d", 3, None)
+    ]  # fmt: skip
     assert found.rings == (
-        'the recipes "c" → "d" → "c" go round and gain, but plans never go round: '
-        "where they close, a recipe takes what lies there and is not promised, and what going round again would bring is not counted",
+        'the recipes "c" → "d" → "c" go round and gain: a plan goes round up to 8 times for one delivery, where that serves more, '
+        "and begins with what lies there and is not promised",
     )
     assert found.rings[0] in explain(desk.core, "clinic").reasons
     assert explode(Desk(*SHIELDS).core, "clinic").rings == ()
@@ -204,15 +207,19 @@ def test_what_feeds_itself_is_short_where_goods_of_it_are_as_they_go_to_the_need
     assert [covered([*lines, offer("baker", more, "dough", subject="more")]) for more in (6, 7)] == [9, 10]
 
 
-def test_what_goes_into_a_ring_where_it_closes_has_a_row_and_is_short_there():
-    """Three dough are six at most, in one round; what the ring takes is not made for it."""
+def test_what_goes_into_a_ring_where_it_closes_has_a_row_for_each_round_and_is_short_there():
+    """Three dough are six in one round and twelve in two; none is nothing, however often one goes round."""
     lines = [*BAKERY, offer("baker", 3, "dough"), need("home", 10, "bread")]
     found = explode(Desk(*lines).core, "home")
+    doughs = [(row.level, row.wanted.grains, row.short) for row in found.rows if row.name == "dough"]
+    assert (doughs, found.can_be_made.grains) == ([(1, 10, None), (2, 5, None), (3, 3, None)], 10)
+    assert (found.bottleneck, covered(lines)) == (None, 10)
+    found = explode(Desk(*BAKERY, need("home", 10, "bread")).core, "home")
     netted = [(row.level, row.name, row.wanted.grains, row.short.grains) for row in found.rows if row.short is not None]
-    assert (netted, found.can_be_made.grains) == ([(2, "dough", 5, 2)], 6)
-    assert found.bottleneck == "level 2, dough: 60% of the 5 wanted can be had"
-    assert [change.sentence for change in found.enough] == ["2 more of dough near baker is enough for all of it"]
-    assert [covered([*lines, offer("baker", more, "dough", subject="more")]) for more in (1, 2)] == [8, 10]
+    assert (netted, found.can_be_made.grains) == ([(2, "dough", 5, 5)], 0)
+    assert found.bottleneck == "level 2, dough: none of the 5 can be had"
+    assert [change.sentence for change in found.enough] == ["1 more of dough near baker is enough for all of it"]
+    assert covered([*BAKERY, need("home", 10, "bread"), offer("baker", 1, "dough")]) == 10
 
 
 @pytest.mark.parametrize("dough", [5, 6, 10])

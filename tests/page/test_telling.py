@@ -102,8 +102,8 @@ def test_the_instants_that_the_server_wrote_are_told_by_the_readers_clock(served
             "le plus petit lot, de 6 fois, prend 60 de plank, et il n’y en a que 12 de libre en tout : 1 200 de plus sont",
         ),
         (
-            "the recipes seed → corn → seed go round and gain, but plans never go round: "
-            "where they close, a recipe takes what lies there and is not promised, and what going round again would bring is not counted",
+            "the recipes seed → corn → seed go round and gain: a plan goes round up to 8 times for one delivery, where that serves more, "
+            "and begins with what lies there and is not promised",
             "les recettes seed → corn → seed tournent en rond",
         ),
         (

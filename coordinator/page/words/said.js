@@ -67,12 +67,12 @@ const FORMS = {
   need_recipe_lacks: "(?<recipe>\\S+) makes it, but nobody has (?<missing>.+)",
   need_recipe_ready: "the recipe (?<recipe>\\S+) makes it, and everything it takes is offered by somebody; nobody offers what it makes",
   need_recipe_makeable:
-    "the recipe (?<recipe>\\S+) makes it, and each thing it takes is offered or could be made by itself; nobody offers what it makes",
-  need_recipe_makeable_too: "the recipe (?<recipe>\\S+) makes it, and each thing it takes is offered or could be made by itself",
+    "the recipe (?<recipe>\\S+) makes it, and each thing it takes, looked at alone, is offered or could be made; nobody offers what it makes",
+  need_recipe_makeable_too: "the recipe (?<recipe>\\S+) makes it, and each thing it takes, looked at alone, is offered or could be made",
   need_recipe_ready_too: "the recipe (?<recipe>\\S+) makes it, and everything it takes is offered by somebody",
   need_recipe_not: "the recipe (?<recipe>\\S+) makes it, but (?<lack>.+)",
   need_recipe_below_not: "the recipe (?<recipe>\\S+) makes (?<made>.+) for that, but (?<lack>.+)",
-  need_ring: "the recipes (?<loop>.+) go round and gain, but plans never go round: where they close, a recipe takes what lies there and is not promised, and what going round again would bring is not counted",
+  need_ring: "the recipes (?<loop>.+) go round and gain: a plan goes round up to (?<rounds>\\d+) times for one delivery, where that serves more, and begins with what lies there and is not promised",
   need_making_failed: "nothing was planned to be made, because (?<fault>.+)",
   // what keeps a recipe from running, in a sentence of the ones above
   lack_too_little: "a run takes (?<run>.+) of (?<thing>.+), and (?<free>.+) is free in all",

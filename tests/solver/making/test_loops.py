@@ -4,7 +4,17 @@ from typing import Any
 
 import pytest
 
-from solver.making import ProductionProblem, broken_rules, coverage_of, levels_of_things, plan_making, walked, worth_of_plan
+from solver.making import (
+    MOST_ROUNDS,
+    Kind,
+    ProductionProblem,
+    broken_rules,
+    coverage_of,
+    levels_of_things,
+    plan_making,
+    walked,
+    worth_of_plan,
+)
 from solver.making.loops import closing_inputs, makers_of_things
 from solver.making.reference import Draw
 
@@ -12,7 +22,8 @@ Recipes = list[tuple[list[tuple[int, int]], list[tuple[int, int]]]]
 
 
 def of(recipes: Recipes, things: int) -> ProductionProblem:
-    return ProductionProblem.of(places=1, things=things, outputs=[made for _, made in recipes], inputs=[taken for taken, _ in recipes])
+    made, taken = [made for _, made in recipes], [taken for taken, _ in recipes]
+    return ProductionProblem.of(places=1, things=things, outputs=made, inputs=taken, activities=[(each, 0) for each in range(len(recipes))])
 
 
 def test_levels_go_up_from_what_is_made_of_nothing() -> None:
@@ -98,9 +109,8 @@ def test_no_plan_is_worse_for_recipes_that_turn_goods_back_into_material(seed: i
     assert plan.bound >= worth_of_plan(problem, plan) >= worth_of_plan(without, plan_making(without))
 
 
-@pytest.mark.parametrize("seed", range(60))
-def test_rings_of_all_sorts_are_opened_and_their_plans_stand_whatever_happens(seed: int) -> None:
-    draw = Draw(seed)
+def ringed(draw: Draw, *, most_lots: int, most_hours: int) -> tuple[Recipes, int, list[tuple[int, int]], list[tuple[int, int]], int]:
+    """Recipes of any sort over three to six things, most of them with rings, by-products on them too."""
     things = draw.between(3, 6)
     recipes: Recipes = []
     for _ in range(draw.between(3, 8)):
@@ -108,9 +118,114 @@ def test_rings_of_all_sorts_are_opened_and_their_plans_stand_whatever_happens(se
         recipes.append(
             ([(each, draw.between(1, 2)) for each in draw.some(draw.between(1, 2), things)], [(each, draw.between(1, 2)) for each in made])
         )
-    lots = [(draw.below(things), draw.between(1, 20)) for _ in range(draw.between(1, 4))]
+    lots = [(draw.below(things), draw.between(1, most_lots)) for _ in range(draw.between(1, 4))]
     wanted = [(draw.below(things), draw.between(1, 8)) for _ in range(draw.between(1, 3))]
-    problem = ProductionProblem.of(**of_ring(recipes, things, lots, wanted, draw.between(2, 40)))
+    return recipes, things, lots, wanted, draw.between(2, most_hours)
+
+
+LOST = (2, 148, 171, 202, 376)  # seeds that once came to less than without the recipes that close a ring
+
+
+@pytest.mark.parametrize("seed", [*LOST, *(seed for seed in range(40) if seed not in LOST)])
+def test_no_plan_is_worse_for_recipes_that_close_a_ring(seed: int) -> None:
+    recipes, things, lots, wanted, hours = ringed(Draw(seed), most_lots=20, most_hours=40)
+    problem = ProductionProblem.of(**of_ring(recipes, things, lots, wanted, hours))
+    closing = closing_inputs(problem)
+    open_ = [each for number, each in enumerate(recipes) if closing.isdisjoint(range(*problem.input_start[number : number + 2].tolist()))]
+    without = ProductionProblem.of(**of_ring(open_, things, lots, wanted, hours))
+    plan = plan_making(problem)
+    assert broken_rules(problem, plan) == []
+    assert plan.bound >= worth_of_plan(problem, plan) >= worth_of_plan(without, plan_making(without))
+
+
+def best_worth(recipes: Recipes, things: int, stock: list[tuple[int, int]], needs: list[tuple[int, int]], hours: int) -> int:
+    """Return the worth of the best plan there is, found by trying every run after every other, in problems of `of_ring`."""
+    first, wanted = [0] * things, [0] * things
+    for counts, rows in ((first, stock), (wanted, needs)):
+        for thing, units in rows:
+            counts[thing] += units
+    best, seen, wave = 0, {tuple(first)}, {tuple(first)}
+    for runs in range(hours + 1):
+        best = max([best, *(1_000 * sum(map(min, lying, wanted)) - runs for lying in wave)])
+        after = {
+            tuple(lying[each] - dict(taken).get(each, 0) + dict(made).get(each, 0) for each in range(things))
+            for lying in wave
+            for taken, made in recipes
+            if all(lying[thing] >= units for thing, units in taken)
+        }
+        wave = after - seen
+        seen |= wave
+    return best
+
+
+DOUGH, BREAD, WATER = range(3)
+GROW: Recipes = [([(DOUGH, 1)], [(DOUGH, 2)]), ([(DOUGH, 1)], [(BREAD, 1)])]
+PURE, GOOD, SCRAP = range(3)
+REGRIND: Recipes = [([(PURE, 5)], [(GOOD, 4), (SCRAP, 1)]), ([(SCRAP, 2)], [(PURE, 2)])]
+
+
+@pytest.mark.parametrize(
+    ("said", "made"),
+    [
+        pytest.param((GROW, 2, [(DOUGH, 3)], [(BREAD, 12)], 40), [12], id="twice round"),
+        pytest.param((GROW, 2, [(DOUGH, 1)], [(BREAD, 30)], 100), [30], id="five times round"),
+        pytest.param((GROW, 2, [(DOUGH, 3)], [(DOUGH, 12)], 40), [12], id="dough itself"),
+        pytest.param((GROW, 2, [(DOUGH, 3)], [(DOUGH, 12)], 5), [8], id="as far as hours go"),
+        pytest.param((GROW, 2, [(DOUGH, 3)], [(BREAD, 2)], 40), [2], id="not where nobody needs it"),
+        pytest.param((REGRIND, 3, [(PURE, 21)], [(GOOD, 24)], 40), [20], id="regrind, by whole runs"),
+        pytest.param(
+            ([([(WATER, 1)], [(DOUGH, 2)]), ([(DOUGH, 1)], [(WATER, 1)])], 3, [(DOUGH, 3)], [(WATER, 5)], 40), [5], id="over two recipes"
+        ),
+    ],
+)
+def test_a_ring_is_gone_round_as_often_as_that_serves(
+    said: tuple[Recipes, int, list[tuple[int, int]], list[tuple[int, int]], int], made: list[int]
+) -> None:
+    problem = ProductionProblem.of(**of_ring(*said))
+    plan = plan_making(problem)
+    assert broken_rules(problem, plan) == []
+    assert coverage_of(problem, plan).tolist() == made
+    assert sum(made) == -(-best_worth(*said) // 1_000)  # No plan brings more; by whole runs this one may take more of them.
+
+
+def test_a_tree_goes_round_no_oftener_than_it_may() -> None:
+    """One dough may become any number, where there are the hours; one tree ends after so many rounds."""
+    problem = ProductionProblem.of(**of_ring(GROW, 2, [(DOUGH, 1)], [(BREAD, 2_000)], 9_000))
+    plan = plan_making(problem)
+    assert broken_rules(problem, plan) == []
+    rounds = [int(((plan.line_tree == tree) & (plan.line_thing == DOUGH) & (plan.line_kind == Kind.RUN)).sum()) for tree in range(2)]
+    assert max(rounds) == MOST_ROUNDS
+
+
+def test_of_all_that_rings_could_bring_random_plans_bring_most() -> None:
+    """By-products whose own making needs them are taken where they lie, so some of the best plans are not found."""
+    came, best = 0, 0
+    for seed in range(200):
+        said = ringed(Draw(seed), most_lots=8, most_hours=12)
+        problem = ProductionProblem.of(**of_ring(*said))
+        plan = plan_making(problem)
+        worth = worth_of_plan(problem, plan)
+        assert worth <= best_worth(*said) <= plan.bound
+        came, best = came + worth, best + best_worth(*said)
+    assert came >= 0.95 * best, came / best
+
+
+@pytest.mark.parametrize("most_work", [1, 20, 200, 2_000])
+def test_work_that_ends_in_the_middle_of_rings_is_gone_on_with(most_work: int) -> None:
+    problem = ProductionProblem.of(**of_ring(GROW, 2, [(DOUGH, 3)], [(BREAD, 12)], 40))
+    walkers = walked(problem, most_work=most_work)
+    for _ in range(100):
+        assert broken_rules(problem, walkers.plan()) == []
+        if walkers.walk_on():
+            break
+    assert coverage_of(problem, walkers.plan()).tolist() == [12]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_rings_of_all_sorts_are_opened_and_their_plans_stand_whatever_happens(seed: int) -> None:
+    draw = Draw(seed)
+    recipes, things, lots, wanted, hours = ringed(draw, most_lots=20, most_hours=40)
+    problem = ProductionProblem.of(**of_ring(recipes, things, lots, wanted, hours))
     level, closing = levels_of_things(problem)[0], closing_inputs(problem)
     for thing, makers in enumerate(makers_of_things(problem)):
         rows = [row for each in makers for row in range(problem.input_start[each], problem.input_start[each + 1]) if row not in closing]
