@@ -14,6 +14,7 @@ __all__ = ["from_binary", "to_binary"]
 _PREFIX = "ce_"
 _CONTENT_TYPE = "content-type"
 _JSON = "application/json"
+_LONGEST_KNOWN = 64  # characters of a header's name that is remembered: a stranger's may have any length
 _STRUCTURED = "application/cloudevents+json"
 
 
@@ -34,7 +35,7 @@ def to_binary(structured: bytes) -> tuple[list[tuple[str, bytes]], bytes | None]
     return headers, None if data is None else write_json(data)
 
 
-def from_binary(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> bytes:
+def from_binary(headers: Iterable[tuple[str, bytes | None]], value: bytes | None) -> bytes:
     """One structured event from a Kafka message; a message that is structured already is checked and comes back in the same form.
 
     Headers that are not CloudEvents' own (tracing, for one) are passed over. Numbers keep every digit. Refused when the headers
@@ -116,18 +117,20 @@ def _utf8(name: str, value: str) -> bytes:
         raise Refused(f"{name} is {shown(value)}, with half a surrogate pair; write the character itself.") from None
 
 
-def _told(headers: Iterable[tuple[str, bytes]]) -> tuple[dict[str, str], str]:
+def _told(headers: Iterable[tuple[str, bytes | None]]) -> tuple[dict[str, str], str]:
     """Attributes by name, and the content type. Refused when one of CloudEvents' own headers stands twice or is not UTF-8."""
     attributes: dict[str, str] = {}
     content_type: dict[str, str] = {}
     for header, raw in headers:
-        name = _own_name(header)
+        name = _known_name(header) if len(header) <= _LONGEST_KNOWN else _own_name(header)
         if name is None:
             continue
         told = content_type if name == _CONTENT_TYPE else attributes
         name = name.removeprefix(_PREFIX)
         if name in told:
             raise Refused(f"The header {shown(header.lower())} stands twice; readers would disagree which one counts: send it once.")
+        if raw is None:
+            raise Refused(f"The header {shown(header.lower())} has no value; give it one, or leave it out.")
         try:
             told[name] = raw.decode()
         except UnicodeDecodeError:
@@ -135,8 +138,10 @@ def _told(headers: Iterable[tuple[str, bytes]]) -> tuple[dict[str, str], str]:
     return attributes, content_type.get(_CONTENT_TYPE, _JSON)
 
 
-@lru_cache(1 << 10)  # the same few headers come again and again
 def _own_name(header: str) -> str | None:
     """The header in lower case; None for one that is not CloudEvents' own."""
     name = header.lower()
     return name if name == _CONTENT_TYPE or name.startswith(_PREFIX) else None
+
+
+_known_name = lru_cache(1 << 10)(_own_name)  # the same few come again and again

@@ -7,9 +7,10 @@ Topics are still looked after by kafka-python.
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from operator import methodcaller
 from threading import Condition, Lock, Thread
 from time import monotonic, sleep
-from typing import Any, NamedTuple
+from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, Message, Producer
 from confluent_kafka import KafkaError as ClientError
@@ -19,6 +20,7 @@ from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.structs import OffsetAndMetadata
 
 from coordinator.adapters.kafka_log import FETCH_WAIT_MS, LARGEST_BYTES, RECONNECT_MS, KafkaLog
+from coordinator.adapters.kafka_rows import Row
 
 __all__ = ["ConfluentLog"]
 
@@ -81,18 +83,6 @@ class ConfluentLog(KafkaLog):
             "logger": _LOGGER,
             "error_cb": lambda error: _LOGGER.info("%s", error),  # connections that come and go: whoever waits is told by what it waits for
         }
-
-
-class _Row(NamedTuple):
-    """A record as `kafka_log` reads it."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: list[tuple[str, bytes]]
 
 
 class _Sent:
@@ -207,7 +197,7 @@ class _Reader:
     def seek(self, partition: TopicPartition, offset: int) -> None:
         self._asked[partition] = offset
 
-    def poll(self, timeout_ms: float, max_records: int) -> dict[TopicPartition, list[_Row]]:
+    def poll(self, timeout_ms: float, max_records: int) -> dict[TopicPartition, list[Row]]:
         """Return what came, at most so many; what failed is said once all that came with it is handed on."""
         with _explained():
             if self._asked:
@@ -216,7 +206,7 @@ class _Reader:
             # Asked for many at once it would wait until it has them all.
             messages = self._consumer.consume(1, timeout_ms / 1000)
             messages += self._consumer.consume(max_records - 1, 0) if messages and max_records > 1 else ()
-        rows: dict[tuple[str, int], list[_Row]] = {}
+        rows: dict[tuple[str, int], list[Row]] = {}
         for message in messages:
             if message.error() is None:
                 row = _row(message)
@@ -282,16 +272,29 @@ class _Reader:
             self._consumer.close()
 
 
-def _row(message: Message) -> _Row:
-    return _Row(
+def _row(message: Message) -> Row:
+    return Row(
         message.topic(),
         message.partition(),
         message.offset(),
         message.timestamp()[1],
         message.key(),
         message.value(),
-        message.headers() or [],
+        _headers(message),
     )
+
+
+def _headers(message: Message) -> list[tuple[str, bytes | None]] | None:
+    """Return the headers of a record; None where some name is not UTF-8."""
+    # confluent-kafka then returns a list of which that header is no object at all, with an error left standing; whoever calls it from C
+    # looks for that, while a call from here may pass it over, and what comes next fails or crashes.
+    try:
+        return _told_headers(message) or []
+    except (UnicodeDecodeError, SystemError):
+        return None
+
+
+_told_headers = methodcaller("headers")
 
 
 @contextmanager

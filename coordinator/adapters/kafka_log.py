@@ -13,15 +13,17 @@ from typing import Any, TypeVar
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
-from kafka.consumer.fetcher import ConsumerRecord
-from kafka.errors import InvalidReplicationFactorError, KafkaError, KafkaTimeoutError, TopicAlreadyExistsError
+from kafka.consumer.fetcher import Fetcher
+from kafka.errors import CorruptRecordError, InvalidReplicationFactorError, KafkaError, KafkaTimeoutError, TopicAlreadyExistsError
 from kafka.net.compat import KafkaNetClient
 from kafka.producer.future import FutureRecordMetadata
 from kafka.structs import OffsetAndMetadata
 
+from coordinator.adapters.kafka_rows import Row, rows_of
 from coordinator.cloudevents import from_binary, to_binary
 from coordinator.errors import Refused, Unavailable
 from coordinator.stream import DEAD_LETTER, PARTITIONS, PROPOSAL, STATUS, STREAMS, Batch, Entry, Place, Record, check_entries, partition_of
+from coordinator.times import LATEST_US
 from coordinator.wording import shown
 
 __all__ = [
@@ -42,6 +44,7 @@ RECONNECT_MS = 1_000  # at most between two tries to reach a broker; kafka-pytho
 _WAIT_MS = 2 * FETCH_WAIT_MS  # for the broker to say that there is nothing new
 _HOST_AND_PORT = re.compile(r"(?:\[(?P<number>[^\[\]]*)\]|[^\s:,/@\[\]]+):(?P<port>[0-9]{1,5})")  # an IPv6 address stands in brackets
 LAST_PORT = 65_535
+_FORM = 2  # of batches of records, since Kafka 0.11
 _HELD_RECORDS = 10_000  # of a partition that is ahead of the others, before it has to wait for them
 
 Client = TypeVar("Client")
@@ -55,6 +58,7 @@ def topic_settings(replicas: int) -> dict[str, dict[str, str]]:
     """Return the settings of the topic of each stream, all that matters written out, for so many copies of each record."""
     safe = {
         "message.timestamp.type": "LogAppendTime",  # log time is the log's to say, not the writer's
+        "compression.type": "uncompressed",  # by the broker, so that whoever packs what it says needs no reader that can unpack it
         "max.message.bytes": str(LARGEST_BYTES),
         "min.insync.replicas": str(max(1, replicas - 1)),
         "unclean.leader.election.enable": "false",
@@ -277,7 +281,7 @@ class KafkaLog:
         self._listen(bool(polled))
         return complete
 
-    def _take(self, partition: TopicPartition, rows: list[ConsumerRecord]) -> None:
+    def _take(self, partition: TopicPartition, rows: list[Row]) -> None:
         """Hold what was fetched; a partition that runs far ahead of the others waits for them."""
         if rows[0].offset < self._fetched[partition]:
             raise self._rewound(partition, f"begins again at {rows[0].offset}")
@@ -470,6 +474,28 @@ class _Sending:
         return self.log._finish(self.producer, self.entries, self.futures)
 
 
+class _Fetched(Fetcher.PartitionRecords):  # type: ignore[misc]  # it comes without types
+    """What a broker answered of one partition."""
+
+    def _unpack_records(self, partition: TopicPartition, records: Any, *_: Any) -> Iterator[Row]:
+        while (batch := records.next_batch()) is not None:
+            if batch.magic < _FORM:
+                raise CorruptRecordError(f"a batch of {_name(partition)} is of a form older than Kafka 0.11")
+            if self.check_crcs and not batch.validate_crc():
+                raise CorruptRecordError(f"a batch of {_name(partition)} at {batch.base_offset} has another checksum than it tells")
+            if not batch.is_control_batch:
+                try:
+                    for row in rows_of(batch, *partition):
+                        self.next_fetch_offset = row.offset + 1
+                        yield row
+                except (ValueError, IndexError) as error:
+                    raise CorruptRecordError(f"a batch of {_name(partition)} at {batch.base_offset} cannot be read: {error}") from None
+            self.bytes_read += batch.size_in_bytes
+            self.leader_epoch = batch.leader_epoch
+            self.next_fetch_offset = batch.next_offset
+        self.drain()
+
+
 class _Consumer(KafkaConsumer):  # type: ignore[misc]  # it comes without types
     """A consumer that lets go of a partition while it is paused.
 
@@ -479,8 +505,11 @@ class _Consumer(KafkaConsumer):  # type: ignore[misc]  # it comes without types
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        if hasattr(self._fetcher, "_net"):  # a name of its own: a client that waits by another is left as it is, and a test tells
+        # Names of its own: a client that has others is left as it is, and tests tell.
+        if hasattr(self._fetcher, "_net"):
             self._fetcher._net = _Waits(self._fetcher._net)
+        if hasattr(self._fetcher, "PartitionRecords"):
+            self._fetcher.PartitionRecords = _Fetched
         self._paused_at: dict[TopicPartition, tuple[int | None, int | None]] = {}  # where to go on, and the end as it was known then
 
     def paused(self) -> set[TopicPartition]:
@@ -640,14 +669,16 @@ def _send(producer: KafkaProducer, entry: Entry, headers: list[tuple[str, bytes]
     return producer.send(entry.stream, key=entry.key.encode(), value=value, headers=headers, partition=partition)
 
 
-def _record(row: ConsumerRecord) -> Record:
+def _record(row: Row) -> Record:
     """Return a record as readers of every log know it."""
-    try:
-        event = from_binary(row.headers, row.value)
-    except Refused:
-        event = row.value or b""  # no event: the reader refuses it with the reason, and goes on
+    event = row.value or b""  # If it is no event: the reader refuses it with the reason, and goes on.
+    if row.headers is not None:
+        with suppress(Refused):
+            event = from_binary(row.headers, row.value)
     entry = Entry(row.topic, (row.key or b"").decode(errors="replace"), event)
-    return Record(entry, f"{row.topic}/{row.partition}/{row.offset}", row.timestamp * 1000)
+    # A broker that keeps writers' stamps may tell any, as well that there is none.
+    stamp_us = min(max(row.timestamp * 1000, 0), LATEST_US)
+    return Record(entry, f"{row.topic}/{row.partition}/{row.offset}", stamp_us)
 
 
 def _offset(record: Record) -> int:

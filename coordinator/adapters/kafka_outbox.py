@@ -126,9 +126,10 @@ class Outbox:
 
 
 def _id(line: bytes) -> object:
-    """Return what tells an event from others; None where that cannot be read."""
+    """Return what tells an event from others; None where that cannot be read, as of what is none of ours."""
     record = _record(line)
-    return (record.get("source"), record.get("id")) if record else None
+    told = record.get("source"), record.get("id")
+    return told if all(isinstance(each, str) for each in told) else None
 
 
 def _turn(entry: Entry) -> int:

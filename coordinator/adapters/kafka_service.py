@@ -39,7 +39,7 @@ from coordinator.charter import Charter
 from coordinator.commitments import statement_of
 from coordinator.deciding import give_up, judged, obey, planned
 from coordinator.errors import Defect, Refused, Unavailable
-from coordinator.jsontext import read_json
+from coordinator.jsontext import read_json, write_json
 from coordinator.places import Table
 from coordinator.signals import Event, event_json, parse_event
 from coordinator.stream import (
@@ -778,9 +778,11 @@ class KafkaService(Service):
     def _remember_letters(self) -> None:
         """Have at hand what was refused at the door before."""
         for record in self._all_of((DEAD_LETTER,), START):
-            with suppress(Refused, KeyError, TypeError):
-                data = dict(read_json(record.entry.event)["data"])  # type: ignore[index]  # what does not fit raises
-                self._remember(record.logtime_us, {name: str(data[name]) for name in ("code", "reason", "key", "said")})
+            with suppress(Refused, KeyError, TypeError, ValueError):  # as what is none of ours raises
+                data = dict(read_json(record.entry.event)["data"])  # type: ignore[index]
+                told = {name: str(data[name]) for name in ("code", "reason", "key", "said")}
+                write_json(told)  # as whoever asks for it is told
+                self._remember(record.logtime_us, told)
 
     def _all_of(self, streams: tuple[str, ...], place: Place) -> Iterator[Record]:
         """Yield what some streams hold after a place, up to where they ended when that was looked at first."""

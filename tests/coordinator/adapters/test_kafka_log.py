@@ -137,6 +137,48 @@ def test_on_the_wire_an_event_is_a_keyed_record_and_a_withdrawal_has_no_value(lo
     assert told.logtime_us == rows[0].timestamp * 1_000
 
 
+def test_what_strangers_write_is_read_to_the_end_and_alike_by_both_clients(kafka):
+    """Packed in any way, in transactions that ended well or not, with headers that no client of ours would write."""
+    logs = [log_class(client) for client in CLIENTS]
+    from confluent_kafka import Producer
+
+    class Odd(str):
+        """A header's name that goes out as bytes that are no UTF-8."""
+
+        def encode(self, *_):
+            return self[:-1].encode() + b"\xff"
+
+    with ExitStack() as stack:
+        logs = [stack.enter_context(closing(log(kafka, replicas=1))) for log in logs]
+
+        def write(value, *, headers=(), key=b"k", **options):
+            strange = Producer({"bootstrap.servers": kafka, **options})
+            if "transactional.id" in options:
+                strange.init_transactions(20)
+                strange.begin_transaction()
+            strange.produce(SIGNAL, key=key, value=value, headers=list(headers), partition=0)
+            strange.flush(20)
+            return strange
+
+        for packing in ("gzip", "lz4", "zstd", "snappy"):
+            write(packing.encode() * 300, **{"compression.type": packing})
+        write(b"committed", **{"transactional.id": "one"}).commit_transaction(20)
+        write(b"aborted", **{"transactional.id": "other"}).abort_transaction(20)
+        for name in ("ce_id", "ce_id\0rest", "\0", "content-type", "x" * 100):
+            for told in (None, b"", b"\0", b"\xff"):
+                write(b"{}", headers=[(name, told), ("ce_source", b"agent:a")])
+        write(None, key=None)
+        write(b"", key=b"")
+        with closing(KafkaProducer(bootstrap_servers=kafka)) as producer:
+            for name in ("ce_?", "?" * 80):
+                producer.send(SIGNAL, value=b"{}", headers=[(Odd(name), b"1"), ("ce_id", b"1")], partition=0).get(20)
+        write(b"last")
+        first, second = [read_all(log) for log in logs]
+        assert first == second
+        assert len(first) == 4 + 2 + 20 + 2 + 2 + 1
+        assert {record.entry.event for record in first} >= {b"zstd" * 300, b"committed", b"aborted", b"last", b"", b"{}"}
+
+
 def test_what_is_no_event_is_refused_before_anything_is_sent(log):
     with pytest.raises(Refused):
         log.append([entry(1), Entry(SIGNAL, "atelier-nord", b"no event"), entry(2)])
