@@ -94,7 +94,9 @@ class SimulatedLog:
         self._idle_us = idle_us
         self._reached: dict[str, int] = {}
         self._ends: dict[str, int] = {}
-        self._gave_up_since = False  # what was decided, since turns were last looked at
+        self._gave_up_since = False  # what was decided, since it last asked how many turns there are
+        self._must_see = 0  # so many records of turns there were when it asked then
+        self._wrote = 0  # behind the last record of a turn that it knows to have written
         self._travel()
         self._must_answer("prepare its topics")
 
@@ -123,6 +125,7 @@ class SimulatedLog:
         self._travel()
         if self._is_cut() or self._scheduler.chance(link.unheard):
             self.give_up(entries, "say that it took the entries")
+        self._wrote = max([self._wrote, *(_offset(record) + 1 for record in records if record.entry.stream == TURN)])
         return records
 
     def take(self, entry: Entry, seen: int | None) -> Record:
@@ -133,8 +136,9 @@ class SimulatedLog:
         return record
 
     def turns_seen(self) -> int | None:
-        """Return how many records of turns there were when that was last looked at; None where that does not count any more."""
-        return None if self._gave_up_since else self._ends.get(f"{TURN}/0", 0)
+        """Return how many records of turns it has read or written; None where it has to look before it hands over anything again."""
+        seen = max(self._reached.get(f"{TURN}/0", 0), self._wrote)
+        return None if self._gave_up_since or seen < self._must_see else seen
 
     def give_up(self, entries: Sequence[Entry], task: str) -> None:
         self._gave_up_since = self._gave_up_since or entries[0].stream in (PROPOSAL, LEDGER)
@@ -155,7 +159,8 @@ class SimulatedLog:
             raise Refused(f"there is no {min(strange)!r} here")
         for name in self._names:
             end = self._ends[name] = len(self.broker.partitions[name])
-            self._gave_up_since = self._gave_up_since and name != f"{TURN}/0"
+            if self._gave_up_since and name == f"{TURN}/0":
+                self._gave_up_since, self._must_see = False, end
             if max(offsets.get(name, 0), self._reached.get(name, 0)) > end:
                 raise Lost(f"{name} was read up to {max(offsets.get(name, 0), self._reached.get(name, 0))} and now ends at {end}")
         fresh = [record for name in self._names for record in self.broker.partitions[name][offsets.get(name, 0) :]]
@@ -202,6 +207,10 @@ class SimulatedLog:
     def _give_up(self, task: str) -> None:
         self._scheduler.sleep(self.process, self._patience_us)
         raise Unavailable(f"Kafka did not {task} within its time")
+
+
+def _offset(record: Record) -> int:
+    return int(record.position.rpartition("/")[2])
 
 
 class SimulatedSending:

@@ -11,9 +11,9 @@ from coordinator.adapters import kafka_service
 from coordinator.adapters.kafka_outbox import Outbox
 from coordinator.errors import Unavailable
 from coordinator.signals import event_json
-from coordinator.stream import DEAD_LETTER, LEDGER, PROPOSAL, SIGNAL, TURN, Entry, Place, Record
+from coordinator.stream import DEAD_LETTER, LEDGER, PROPOSAL, SIGNAL, START, TURN, Entry, Place, Record
 from coordinator.turns import Standing, Taking, Turn
-from tests.simulation.broker import as_kafka_gives_it_back
+from tests.simulation.broker import Link, SimulatedLog, as_kafka_gives_it_back
 from tests.simulation.checks import fast_and_fixed
 from tests.simulation.clustered import ClusteredWorld, Node
 from tests.simulation.scheduler import MINUTE_US, SECOND_US
@@ -40,6 +40,28 @@ def test_a_partition_that_somebody_claimed_who_is_not_to_have_it_is_claimed_back
     world.claim_for_nobody([partition])
     pass_time(world, 1)
     assert world.turns.holders[partition][1] == "node-0.1"
+
+
+def test_what_a_coordinator_knows_of_turns_is_what_it_read_and_not_what_there_was_when_it_read(world):
+    """Held to more, it was blamed for what it handed over before a claim that stood already, and that it had not read yet."""
+    log, seen, places = SimulatedLog(world.broker, world.outside, Link(), streams=(TURN,)), [], [START]
+    for number in range(4):
+        world.broker.take(Entry(TURN, "x", b"turn %d" % number))
+
+    def look():
+        places.append(log.read(places[-1], 1).place)
+        seen.append(log.turns_seen())
+
+    def give_up():
+        with suppress(Unavailable):
+            log.give_up([Entry(PROPOSAL, "p", b"decided")], "take the entries")
+        seen.append(log.turns_seen())
+
+    for each in (look, give_up, look, look, look):
+        each()
+    assert seen == [1, None, None, None, 4]
+    log.append([Entry(TURN, "x", b"its own")])
+    assert log.turns_seen() == 5
 
 
 def test_a_stream_that_cannot_be_opened_is_waited_for(world, monkeypatch):
