@@ -361,10 +361,10 @@ class Book:
     def _count(self, deal: Deal, times: int) -> None:
         """Take a deal out of the sums before it changes, and in again afterwards; its needs are covered otherwise then."""
         self.dealings.count(deal, times)
-        if self.network.recount is not None:
+        recount, trail = self.network.recount, self.network.trail
+        if recount is not None:
             for line in deal.lines:
-                self.network.recount.add(line.need)
-        trail = self.network.trail
+                recount.add(line.need)
         if trail is not None:
             trail.deals[deal.proposal] = None
             if len(trail.deals) > MOST_GONE + 2 * len(self.deals):
@@ -664,8 +664,10 @@ class Book:
         """Whether a signal still speaks of what a line moves, or accepts it instead."""
         if stance.dimension != line.quantity.dimension:
             return False
-        sort, canonical = stance.thing[0], self.network.canonical
-        names = (stance.name, *stance.substitutes)
+        sort, name = stance.thing
+        if line.resource == name:
+            return True
+        canonical, names = self.network.canonical, (name, *stance.substitutes)
         return line.resource in names or canonical((sort, line.resource))[1] in {canonical((sort, name))[1] for name in names}
 
     def limit_grains(self, offer: Stance, need: Stance) -> int | None:

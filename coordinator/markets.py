@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from coordinator.commitments import Book
 from coordinator.errors import Defect
-from coordinator.matching import FOREVER, Columns, Group, Hidden, Market, Picked, reach_m, with_room
+from coordinator.matching import AT_ONCE, FOREVER, Columns, Group, Hidden, Market, Picked, reach_m, with_room
 from coordinator.network import Stance, Thing
 from coordinator.places import great_circles_m
 from coordinator.problems import (
@@ -39,6 +39,7 @@ from solver import (
     PossibleArcs,
     Problem,
     broken_rules,
+    is_proven,
     least_pressures,
     levels_before,
     solve_on_demand,
@@ -109,9 +110,8 @@ class KeptMarket:
         self.field = Field(problem, farthest=question.market.farthest_m() * int(self._weight.max(initial=1)))
         self._supply, self._demand = problem.supply.copy(), problem.demand.copy()
         self._alike = Counter(_sort_of(offer) for offer, units in zip(self.offers, self._supply.tolist(), strict=True) if units)
-        self._offer_end = np.array([_end_us(offer) for offer in self.offers], dtype=np.int64)
-        self._need_end = np.array([_end_us(need) for need in self.needs], dtype=np.int64)
-        self._next_end_us = int(min(self._offer_end.min(initial=FOREVER), self._need_end.min(initial=FOREVER)))
+        self._columns = Columns.of(self.network, self.offers), Columns.of(self.network, self.needs)  # with room for more
+        self._next_end_us = min(int(ends_us.min(initial=FOREVER)) for ends_us in self._ends_us())
         self._fades: dict[Claim, int] = {}
         for claim in self._claims:
             self._note_fading(claim, question.market.log_us)
@@ -119,7 +119,6 @@ class KeptMarket:
         self._held = dict(zip(zip(problem.offer.tolist(), problem.need.tolist(), strict=True), problem.kept.tolist(), strict=True))
         self._held = {pair: units for pair, units in self._held.items() if units}
         self._hidden: Counter[Hidden] = Counter()
-        self._columns = Columns.of(self.network, self.offers), Columns.of(self.network, self.needs)  # with room for more
         self._here = np.ones(len(self.offers), dtype=bool), np.ones(len(self.needs), dtype=bool)  # whether they are known
         self._asks = bool(self._columns[1].asks.any())
         self._possible = PossibleArcs(len(self.offers), len(self.needs))
@@ -143,7 +142,7 @@ class KeptMarket:
     def again_us(self, log_us: int) -> int | None:
         """Return when time alone will change this market."""
         if self._next_end_us <= log_us:
-            ends_us = np.concatenate((self._offer_end, self._need_end))
+            ends_us = np.concatenate(self._ends_us())
             self._next_end_us = int(ends_us.min(initial=FOREVER, where=ends_us > log_us))
         stated = self.book.network.portion_stated
         by_day = any(stated(thing, self.dimension) is None for thing in self.portions)
@@ -183,9 +182,15 @@ class KeptMarket:
         """Return what is still counted on although its window has closed."""
         if log_us < self._next_end_us:
             return []
-        offers = np.flatnonzero((self._offer_end <= log_us) & (self._supply > 0))
-        needs = np.flatnonzero((self._need_end <= log_us) & (self._demand > 0))
+        offers_us, needs_us = self._ends_us()
+        offers = np.flatnonzero((offers_us <= log_us) & (self._supply > 0))
+        needs = np.flatnonzero((needs_us <= log_us) & (self._demand > 0))
         return [self.offers[each].ref for each in offers] + [self.needs[each].ref for each in needs]
+
+    def _ends_us(self) -> tuple[Ints, Ints]:
+        """Return until when each offer and each need is of use."""
+        offered, wanted = self._columns
+        return offered.end_us[: len(self.offers)], wanted.end_us[: len(self.needs)]
 
     def _news(self, refs: set[str], things: Group, log_us: int) -> "_News | None":
         """Return what changed, in units; None where units or rules do not fit this market any more."""
@@ -308,6 +313,8 @@ class KeptMarket:
                 self.field.claim_received(position, units)
                 self._received[position] = units
         new = [claim for claim in received if claim not in self._claim_at]
+        if not new:
+            return np.empty((0, 4), dtype=np.int64)
         asked = np.array([received[claim] for claim in new], dtype=np.int64)
         rise, run, _ = staircases(self.charter, by_thing(new), self.portions, self.step, asked)
         tiers = np.array([claim[2] for claim in new], dtype=np.int64)
@@ -341,8 +348,6 @@ class KeptMarket:
         self.offers += offers
         self._claim, self._demand = _longer(self._claim, claim), _longer(self._demand, demand)
         self._supply = _longer(self._supply, supply)
-        self._need_end = _longer(self._need_end, np.array([_end_us(need) for need in needs], dtype=np.int64))
-        self._offer_end = _longer(self._offer_end, np.array([_end_us(offer) for offer in offers], dtype=np.int64))
         self._next_end_us = min(self._next_end_us, *(_end_us(one) for one in (*offers, *needs)), FOREVER)
         weights = [self._weight_of[mass_of(self.network, offer)] for offer in offers]
         self._weight = _longer(self._weight, np.array(weights, dtype=np.int64))
@@ -368,21 +373,20 @@ class KeptMarket:
 
         What `_note_arcs` does with the same rules, where nobody asks anything of machines, states a route or accepts something else.
         """
+        # New needs and the offers of before, then new offers and all needs.
+        new_needs, new_offers = np.arange(before[1], len(self.needs)), np.arange(before[0], len(self.offers))
+        known_offers, all_needs = np.arange(before[0]), np.arange(len(self.needs))
+        offers = np.concatenate((*len(new_needs) * (known_offers,), new_offers.repeat(len(all_needs))))
+        needs = np.concatenate((new_needs.repeat(before[0]), *len(new_offers) * (all_needs,)))
+        there, here = self._columns
         offered, wanted = (
-            (columns.agent, columns.begin_us, columns.end_us, columns.within_m, here)
-            for columns, here in zip(self._columns, self._here, strict=True)
+            (columns.agent, columns.begin_us, columns.end_us, columns.within_m, known)
+            for columns, known in zip(self._columns, self._here, strict=True)
         )
-        offers, needs, limits = self._columns[0], self._columns[1], (log_us, reach_m(self.network))
-        counts = []
-        some = slice(0, before[0])
-        for need in range(before[1], len(self.needs)):
-            far = great_circles_m((offers.latitude[some], offers.longitude[some]), needs.latitude[need], needs.longitude[need])
-            counts.append(self._possible.meet(offered, wanted, self._weight, (need, False), far, limits))
-        some = slice(0, len(self.needs))
-        for offer in range(before[0], len(self.offers)):
-            far = great_circles_m((offers.latitude[offer], offers.longitude[offer]), needs.latitude[some], needs.longitude[some])
-            counts.append(self._possible.meet(offered, wanted, self._weight, (offer, True), far, limits))
-        for excluded in counts:
+        for begin in range(0, len(offers), AT_ONCE):
+            i, j = offers[begin : begin + AT_ONCE], needs[begin : begin + AT_ONCE]
+            far = great_circles_m((there.latitude[i], there.longitude[i]), here.latitude[j], here.longitude[j])
+            excluded = self._possible.meet(offered, wanted, self._weight, i, j, far, (log_us, reach_m(self.network)))
             for why, count in zip((Hidden.OWN, Hidden.WINDOW, Hidden.NO_ROUTE, Hidden.TOO_FAR), excluded, strict=True):
                 if count:
                     self._hidden[why] += count
@@ -481,11 +485,11 @@ class KeptMarket:
 
     def _add_arcs(self, pairs: Ints) -> list[int]:
         """Return where the field has the new arcs of some pairs."""
-        offers, needs = self._possible.ends(pairs)
+        offers, needs, efforts = self._possible.told(pairs)
         limits = np.full(len(pairs), NO_LIMIT, dtype=np.int64)
         if self._limited:
             limits[:] = [self._limited.get(pair, NO_LIMIT) for pair in zip(offers.tolist(), needs.tolist(), strict=True)]
-        arcs = self.field.add_arcs(offers, needs, self._possible.efforts(pairs), limits)
+        arcs = self.field.add_arcs(offers, needs, efforts, limits)
         self._possible.put(pairs, np.array(arcs))
         return arcs
 
@@ -529,7 +533,8 @@ class KeptMarket:
         needs = [self._need_at[part.need.ref] for part in parts]
         arcs = self._possible.arcs(self._possible.pairs_of(np.array(offers, dtype=np.int64), np.array(needs, dtype=np.int64)))
         assert (arcs >= 0).all(), "only what moves is told, and all that moves has an arc"  # -1 would read the last arc's level
-        levels, pressures = self._levels_now()[arcs].tolist(), self.field.offer_pressures(offers).tolist()
+        levels = self._levels_now()[arcs].tolist() if self._last_level else len(parts) * [0]
+        pressures = self.field.offer_pressures(offers).tolist()
         read = {pressure: self.field.read_pressure(pressure) for pressure in set(pressures)}
         rows = zip(parts, levels, pressures, strict=True)
         return [part._replace(level=level, pressure=read[pressure]) for part, level, pressure in rows]
@@ -567,8 +572,10 @@ class KeptMarket:
         if self.charter.hysteresis:
             check(*self.answer())
             return
-        flow = now.flow[now.at_stake]
-        check(self.field.problem(now.at_stake), Allocation(flow, now.offers, now.needs, now.claims, self.field.worth, Gap(0, 0, 0), flow))
+        problem, flow = self.field.problem(now.at_stake), now.flow[now.at_stake]
+        allocation = Allocation(flow, now.offers, now.needs, now.claims, self.field.worth, Gap(0, 0, 0), flow)
+        if not is_proven(problem, allocation):
+            check(problem, allocation)
 
 
 @dataclass(slots=True)

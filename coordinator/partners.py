@@ -51,8 +51,10 @@ class Partners:
 
     def parts_of(self, pair: Pair) -> list[Part]:
         """Return what a pair is to exchange, in order of offer and need."""
-        mine = self._parts.get(pair, {})
-        return [mine[refs] for refs in sorted(mine)]
+        mine = self._parts.get(pair)
+        if mine is None:
+            return []
+        return [mine[refs] for refs in sorted(mine)] if len(mine) > 1 else list(mine.values())
 
     def moved(self, book: Book) -> list[Pair]:
         """Return every pair, in order, that may have to be proposed something else than the book has."""

@@ -77,7 +77,7 @@ def revise(
             unanswered = [deal for deal in unanswered if is_planned(deal)]
         if not (mine or unanswered):
             continue
-        wanted = {_terms_of_parts(some): some for some in (mine[start : start + MOST_LINES] for start in range(0, len(mine), MOST_LINES))}
+        wanted = {_terms_of_parts(some): some for some in _for_one_proposal(mine)}
         terms = frozenset(wanted)
         over = [deal.proposal for deal in unanswered if wanted.pop(deal.terms, None) is None]
         retracted.update(dict.fromkeys(over))
@@ -93,6 +93,13 @@ def revise(
         retracted.update(dict.fromkeys(deal.proposal for deal in waiting if trees.pop(deal.terms, None) is None))
         drafts += [drafting.tree(tree, made) for tree in trees.values()]
     return Revision(list(retracted), drafts)
+
+
+def _for_one_proposal(parts: list[Part]) -> list[list[Part]]:
+    """Return parts of one pair as lines of as few proposals as take them."""
+    if 0 < len(parts) <= MOST_LINES:
+        return [parts]
+    return [parts[start : start + MOST_LINES] for start in range(0, len(parts), MOST_LINES)]
 
 
 def _terms_of_parts(parts: Sequence[Part]) -> Terms:

@@ -433,6 +433,8 @@ class Line:
     @property
     def takes(self) -> bool:
         """Whether it draws on its offer; what is made with hours names them, and takes none of them itself."""
+        if "/recipe" not in self.offer and "/capacity" not in self.offer:
+            return True
         kind = self.offer.partition("/")[2].partition("/")[0]
         return kind != "recipe" and (kind != "capacity" or self.quantity.dimension == "time")
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from coordinator.commitments import Deal, State
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 __all__ = ["Dealings", "Moving", "Pressure", "Stated"]
 
 _ROWS = list, tuple
+Key = TypeVar("Key", bound=Any)
 Pressure = tuple[int, int]  # the tier and level that one more unit would serve
 
 
@@ -82,54 +83,45 @@ class Dealings:
     def count(self, deal: "Deal", times: int) -> None:
         """Count a deal `times`: 1 or -1."""
         self.states[deal.state] += times
-        if deal.is_open:
-            promised = deal.promised
-            for line in deal.lines:
-                quantity = line.quantity
-                grains = times * quantity.grains
-                if line.provider not in promised and line.takes:
-                    self._ask(line.offer, grains)
-                if line.receiver not in promised and line.serves:
-                    self._ask(line.need, grains)
-                self._moving(line.thing, quantity.dimension, times, grains, 0, grains * line.distance_m)
-            self._press(deal, times)
-        elif deal.is_bound:
-            for line in deal.lines:
-                grains = times * line.quantity.grains
-                self._moving(line.thing, line.quantity.dimension, times, 0, grains, grains * line.distance_m)
-
-    def _press(self, deal: "Deal", times: int) -> None:
-        """Count what a deal says of the pressure where each of its lines takes from."""
-        for thing, pressure in pressures_of(deal):
+        is_open = deal.is_open
+        if not (is_open or deal.is_bound):
+            return
+        moving, promised = self.moving, deal.promised
+        for line in deal.lines:
+            quantity = line.quantity
+            grains = times * quantity.grains
+            key = line.thing, quantity.dimension
+            sums = moving.get(key)
+            if sums is None:
+                sums = moving[key] = Moving()
+            sums.lines += times
+            sums.grain_metres += grains * line.distance_m
+            if not is_open:
+                sums.committed_grains += grains
+            else:
+                sums.proposed_grains += grains
+                if line.takes and line.provider not in promised:
+                    _add(self.asked_grains, line.offer, grains)
+                if line.serves and line.receiver not in promised:
+                    _add(self.asked_grains, line.need, grains)
+            if not sums.lines:
+                del moving[key]
+        for thing, pressure in pressures_of(deal) if is_open else ():
             told = self.pressures.get(thing)
             if told is None:
                 told = self.pressures[thing] = Counter()
-            count = told.get(pressure, 0) + times
-            if count:
-                told[pressure] = count
-                continue
-            del told[pressure]
+            _add(told, pressure, times)
             if not told:
                 del self.pressures[thing]
 
-    def _ask(self, ref: str, grains: int) -> None:
-        asked = self.asked_grains.get(ref, 0) + grains
-        if asked:
-            self.asked_grains[ref] = asked
-        else:
-            self.asked_grains.pop(ref, None)
 
-    def _moving(self, thing: "Thing", dimension: str, lines: int, proposed_grains: int, committed_grains: int, grain_metres: int) -> None:
-        key = thing, dimension
-        moving = self.moving.get(key)
-        if moving is None:
-            moving = self.moving[key] = Moving()
-        moving.lines += lines
-        moving.proposed_grains += proposed_grains
-        moving.committed_grains += committed_grains
-        moving.grain_metres += grain_metres
-        if not moving.lines:
-            del self.moving[key]
+def _add(sums: dict[Key, int], key: Key, more: int) -> None:
+    """Add to a sum; where it is 0 then, no place is kept for it."""
+    total = sums.get(key, 0) + more
+    if total:
+        sums[key] = total
+    else:
+        sums.pop(key, None)
 
 
 def pressures_of(deal: "Deal") -> list[tuple["Thing", Pressure]]:
@@ -137,7 +129,9 @@ def pressures_of(deal: "Deal") -> list[tuple["Thing", Pressure]]:
     # Reasons are free in their form, and those of another coordinator, or of an imported file, may say anything.
     reasons = deal.data.reasons.get("lines")
     told: list[tuple[Thing, Pressure]] = []
-    for line, reason in zip(deal.lines, reasons if isinstance(reasons, _ROWS) else (), strict=False):
+    if not isinstance(reasons, _ROWS):
+        return told
+    for line, reason in zip(deal.lines, reasons, strict=False):
         pressure = reason.get("pressure") if isinstance(reason, dict) else None
         if isinstance(pressure, dict):
             tier, level = pressure.get("tier"), pressure.get("level")

@@ -10,7 +10,7 @@ from solver.field import Comparison, Field, prepare
 from solver.possible import PossibleArcs
 from solver.pressure import least_pressures, read_pressure
 from solver.problem import TIERS, Allocation, Gap, Problem
-from solver.rules import broken_rules
+from solver.rules import broken_rules, is_proven
 from solver.sifting import Arcs, Candidates, DenseCandidates, solve_on_demand
 from solver.solving import solve
 
@@ -34,6 +34,7 @@ __all__ = [
     "broken_rules",
     "exact_levels",
     "improving_exchanges",
+    "is_proven",
     "least_pressures",
     "levels_before",
     "prepare",

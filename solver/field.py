@@ -13,7 +13,8 @@ from solver.errors import BadProblem, EngineFault, TooLarge
 from solver.fairness import levels_before
 from solver.possible import SPARE, PossibleArcs
 from solver.pressure import read_worth
-from solver.problem import LARGEST, TIERS, Ints, Problem, entries_of, ints, positions_of, unchecked
+from solver.problem import LARGEST, NO_GAP, TIERS, WHOLE, Allocation, Ints, Problem, entries_of, ints, positions_of, unchecked
+from solver.rules import is_proven
 from solver.tables import empty, let_go, zeros
 from solver.turns import InTurns, Passes, at_once, by_rows, counted, folded, steps_of, written
 
@@ -522,12 +523,14 @@ class Field:
     def _check_coming(self, claims: Ints, needs: Ints, offers: Ints) -> tuple[int, int, int, int]:
         """Refuse what may not come, all of it or a part; return what `_fit` counts once it is there."""
         told = claims.tolist()  # Few, so that lists are looked through sooner.
+        received, rise, run = 0, 0, 1
         for claim in told:
             _check_claim(*claim)
-        positions_of("the claims of needs", needs[:, 0], self._claim_node.count + len(told), "a claim")
-        asked = entries_of("what needs ask for", needs[:, 1], least=0).tolist()
-        received, rise, run = (max((claim[at] for claim in told), default=least) for at, least in ((3, 0), (1, 0), (2, 1)))
-        after = self._counted(offered=sum(offers.tolist()), asked=sum(asked), received=received, rise=rise, run=run)
+            received, rise, run = max(received, claim[3]), max(rise, claim[1]), max(run, claim[2])
+        claim, asked = needs.T.copy()
+        positions_of("the claims of needs", claim, self._claim_node.count + len(told), "a claim")
+        asked = entries_of("what needs ask for", asked, least=0)
+        after = self._counted(offered=sum(offers.tolist()), asked=sum(asked.tolist()), received=received, rise=rise, run=run)
         self._check_growth(len(claims), len(needs), len(offers))
         return after
 
@@ -545,30 +548,33 @@ class Field:
 
     def _admit_at_once(self, claims: Ints, needs: Ints, supply: Ints, after: tuple[int, int, int, int]) -> bool:
         """Let all come in one go, where there is room for it and nothing has to be built anew; `after` is what `_fit` counts then."""
-        (tier, rise, run, received), (claim, demand) = claims.T.copy(), needs.T.copy()
         counts = self._offer_node.count, self._need_node.count, self._claim_node.count
-        of_claims, of_needs = (self._tier, self._rise, self._run, self._sole, self._claim_node), (self._need_node, self._way, self._claim)
-        coming = (of_claims, len(claims)), (of_needs, len(needs)), ((self._offer_node,), len(supply))
-        if self.budget is not None or self._layout.free_rows or int(demand.max(initial=0)) > MOST_UNITS:
+        if self.budget is not None or self._layout.free_rows:
             return False
         if min(counts[0] + len(supply), counts[1] + len(needs)) >= self._scale.ends:
             return False
-        if not all(column.holds(more) for columns, more in coming for column in columns):
+        of_claims, of_needs = (self._tier, self._rise, self._run, self._sole, self._claim_node), (self._need_node, self._way, self._claim)
+        coming = (*((column, len(claims)) for column in of_claims), *((column, len(needs)) for column in of_needs))
+        coming = (*coming, (self._offer_node, len(supply)))
+        if not all(column.holds(more) for column, more in coming):
             return False
-        layout = self._layout
-        event = _empty(len(claim)), _empty(len(claim)), _empty(len(claim))
-        nodes = np.sort(self._claim_node.values[claim[claim < counts[2]]])
-        come = self._first_worth(tier), received, rise, run, claim, demand, supply, event, nodes
+        (tier, rise, run, received), (claim, demand) = claims.T.copy(), needs.T.copy()
+        told = needs.tolist()  # Few, so that lists are looked through sooner.
+        if any(units > MOST_UNITS for _, units in told):
+            return False
+        layout, event = self._layout, np.empty((3, len(told)), dtype=np.int64)
+        nodes = sorted(self._claim_node.at(known) for known, _ in told if known < counts[2])
+        come = self._first_worth(tier), received, rise, run, claim, demand, supply, tuple(event), np.array(nodes, dtype=np.int64)
         done, how = self._kernel.admit(layout.net, self._nodes_known(), (*counts, layout.nodes, layout.arcs), *come)
         if done < 0:
             return False
         layout.nodes += len(claims) + len(needs) + len(supply)
         layout.arcs += len(needs)
-        for column, values in zip(of_claims, (tier, rise, run), strict=False):
-            column.rows[column.count : column.count + len(values)] = values
-        for columns, more in coming:
-            for column in columns:
-                column.count += more
+        if len(claims):
+            for column, values in zip(of_claims, (tier, rise, run), strict=False):
+                column.rows[column.count : column.count + len(values)] = values
+        for column, more in coming:
+            column.count += more
         self._offered, self._asked, self._most_received, self._steepest = after
         if how != self._kernel.AT_REST:
             self._asking = event[0][done:], event[1][done:], event[2][done:]
@@ -630,14 +636,15 @@ class Field:
         """Let all arcs come in one go, if they are told in arrays and nothing forbids it: then there is room, and all of it makes sense."""
         told = (offers, needs, efforts, most)
         if not len(offers) or not all(
-            isinstance(values, np.ndarray) and values.dtype == np.int64 and values.shape == (len(offers),) for values in told
+            type(values) is np.ndarray and values.dtype is WHOLE and values.shape == (len(offers),) and values.flags.c_contiguous
+            for values in told
         ):
             return False
         layout, columns = self._layout, (self._row, self._twin, self._offer, self._need, self._effort, self._most, self._kept)
         if self.budget is not None or self._free_arcs or layout.free_rows or not all(column.holds(len(offers)) for column in columns):
             return False
-        offer, need, effort, limit = rows = np.array(told)
-        ends, lists = (self._offer_node.count, self._need_node.count), rows.tolist()
+        offer, need, effort, limit = (values.copy() if not values.flags.writeable else values for values in told)  # as it was compiled for
+        ends, lists = (self._offer_node.count, self._need_node.count), [values.tolist() for values in told]
         if min(map(min, lists)) < 0 or max(lists[0]) >= ends[0] or max(lists[1]) >= ends[1]:
             return False
         if max(lists[2]) > self._scale.farthest or min(ends) >= self._scale.ends:  # All has to be built anew.
@@ -1070,23 +1077,25 @@ def prepare() -> None:
         roomy.admit(np.array([[1, 1, 2, 0]]), np.array([[claim, 1]]), ones)
         roomy.add_arcs(claim * ones, (claim + 1) * ones, ones, ones)
     single = Field(Problem.of([1], [1], [0], [0], [1]))
+    flow = single.flow()
+    is_proven(single.problem(np.zeros(1, dtype=np.int64)), Allocation(flow, *single.proof(), single.worth, NO_GAP, flow))
     single.add_need(0, 1, [0], [1])
 
 
 def _prepare_possible(field: Field) -> None:
-    possible, ones = PossibleArcs(1, 1), np.ones(1, dtype=np.int64)
+    possible, ones = PossibleArcs(1, 1, most_late=0), np.ones(1, dtype=np.int64)
     for need in range(SPARE):  # So many that their rows have to move.
         possible.make_room(1, need + 1)
         possible.allow(np.zeros(1, dtype=np.int64), np.full(1, need), ones)
     possible.pairs_of(0 * ones, ones)
-    side = ones, ones, ones, ones, ones > 0
-    possible.meet(side, side, ones, (0, True), ones, (0, 1))
+    many = np.ones(SPARE, dtype=np.int64)
+    side = many, many, many, many, many > 0
+    possible.meet(side, side, many, 0 * ones, 0 * ones, ones, (0, 1))
     offers, needs, _ = field.proof()
     before = field.compare(None, offers > 0, needs > 0)
     field.compare(before, offers > 0, needs > 0)
     levels_before(ones, np.zeros(1, dtype=np.int32), 0 * ones, ones, ones, ones, 1)
-    some = np.ones(SPARE, dtype=np.int64)
-    possible.gaining(ones, some, ones, some)
+    possible.gaining(ones, many, ones, many)
 
 
 class _Column(Generic[Kind]):

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solver.errors import BadProblem
-from solver.problem import Ints, entries_of, positions_of
+from solver.problem import WHOLE, Ints, entries_of, positions_of
 
 __all__ = ["EACH_NEED", "EACH_OFFER", "PossibleArcs"]
 
@@ -20,8 +20,9 @@ LOOKED_AT = 4_096  # arcs that would gain, of which a round takes its few
 Sides = tuple[Ints, Ints, Ints, Ints, NDArray[np.bool_]]  # owners, begins, ends, reaches, whether they take part
 ROOM_KEPT = 65_536  # arcs that may gain at once before room for them is found anew each time
 SPARE = 64  # entries that a table begins with
+MOST_LATE = 2_048  # pairs that are in no row yet: looking through them takes as long as to fetch a few rows
 MOST_ARCS = 2**31  # whose positions fit into 32 bits
-WHOLE, TRUTH = np.dtype(np.int64), np.dtype(np.bool_)
+TRUTH = np.dtype(np.bool_)
 SIDES = (WHOLE, WHOLE, WHOLE, WHOLE, TRUTH)  # what `Sides` are of
 
 
@@ -32,13 +33,15 @@ class PossibleArcs:
     nothing has changed then.
     """
 
-    def __init__(self, offers: int, needs: int) -> None:
+    def __init__(self, offers: int, needs: int, *, most_late: int = MOST_LATE) -> None:
         from solver.engine import following  # noqa: PLC0415 - compiled code is loaded when it is first needed
 
         self._engine: Any = following
         self.count = 0  # pairs
         self._offers = self._needs = 0
         self._pairs = following.Pairs(_rows(0), _rows(0), _whole(0), np.zeros(0, dtype=bool), _rows(0))
+        self._in_rows = 0  # of them, those that are in the rows of their ends; the later ones are looked through one by one ...
+        self._most_late = most_late  # ... up to so many
         self._of_offer, self._of_need = (following.Ends(np.zeros((0, 3), dtype=np.int32), _rows(SPARE), _whole(1)) for _ in range(2))
         self._seen = following.Seen(_whole(0), _whole(0), _rows(0), _rows(0), _rows(0))
         self._found, self._loss = _rows(SPARE), _whole(SPARE)
@@ -64,31 +67,25 @@ class PossibleArcs:
         pairs = self._with_room(end)
         pairs.offer[begin:end], pairs.need[begin:end], pairs.effort[begin:end] = offers, needs, effort
         pairs.open[begin:end], pairs.arc[begin:end] = True, -1
-        self._note_from(begin, end)
+        self._note_from(end)
 
-    def meet(self, offered: Sides, wanted: Sides, weight: Ints, one: tuple[int, bool], far: Ints, limits: tuple[int, int]) -> list[int]:
-        """Note the pairs that one offer, or one need, may have with the first of the other kind; return how many are excluded, by rule.
+    def meet(self, offered: Sides, wanted: Sides, weight: Ints, offers: Ints, needs: Ints, far: Ints, limits: tuple[int, int]) -> list[int]:
+        """Note which pairs (P,) of an offer and a need each may be pairs; return how many are excluded, by rule.
 
-        `one` is its position, and whether it is an offer. `far` (O,) is how far the others are, below 0 where nobody knows; `limits` are
-        the time, and how far anything goes. `offered` and `wanted` tell of both kinds, by position: the owner, from when on and until
-        when something may change hands, how far away that may be, and whether it takes part. A unit's effort is the distance times
-        `weight` (offers,). Of the rules the first counts: of one owner, at no common time, of unknown distance, too far.
+        `far` (P,) is how far they are from each other, below 0 where nobody knows; `limits` are the time, and how far anything goes.
+        `offered` and `wanted` tell of all offers and all needs, by position: the owner, from when on and until when something may change
+        hands, how far away that may be, and whether it takes part. A unit's effort is the distance times `weight` (offers,). Of the rules
+        the first counts: of one owner, at no common time, of unknown distance, too far.
         """
-        position, is_offer = one
-        others = len(far)
-        self._check_at(position, is_offer=is_offer)
-        if others > (self._needs if is_offer else self._offers):
-            raise BadProblem(
-                f"{others} came of the other kind, but there are {self._offers} offers and {self._needs} needs: make room first"
-            )
-        reached = (position + 1, others) if is_offer else (others, position + 1)
-        for sides, least in ((offered, reached[0]), (wanted, reached[1])):
+        offers, needs = self._known(offers, needs)
+        far = entries_of("far", far, len(offers))
+        for sides, least in ((offered, self._offers), (wanted, self._needs)):
             _check_long(sides, SIDES, least)
-        _check_long((weight, far), (WHOLE, WHOLE), reached[0], others)
+        _check_long((weight,), (WHOLE,), self._offers)
         begin, excluded = self.count, _whole(4)
         kinds = self._engine.Reach(*offered), self._engine.Reach(*wanted)
-        end = self._engine.meet(self._with_room(begin + len(far)), begin, *kinds, weight, one, far, limits, excluded)
-        self._note_from(begin, end)
+        end = self._engine.meet(self._with_room(begin + len(far)), begin, *kinds, weight, offers, needs, far, limits, excluded)
+        self._note_from(end)
         counts: list[int] = excluded.tolist()
         return counts
 
@@ -98,13 +95,17 @@ class PossibleArcs:
             self._pairs = self._engine.Pairs(*(_longer(column, rows, 0) for column in self._pairs))
         return self._pairs
 
-    def _note_from(self, begin: int, end: int) -> None:
+    def _note_from(self, end: int) -> None:
+        """Take over pairs that were written, up to an end; into rows once there are many, as each then goes to another place in memory."""
         self.count = end
-        self._of_offer = self._noted(self._of_offer, self._pairs.offer, begin)
-        self._of_need = self._noted(self._of_need, self._pairs.need, begin)
+        if end - self._in_rows > self._most_late:
+            self._of_offer = self._noted(self._of_offer, self._pairs.offer)
+            self._of_need = self._noted(self._of_need, self._pairs.need)
+            self._in_rows = end
 
-    def _noted(self, ends: Any, position: NDArray[np.int32], begin: int) -> Any:
-        """Return the rows of offers, or of needs, with the pairs from `begin` on."""
+    def _noted(self, ends: Any, position: NDArray[np.int32]) -> Any:
+        """Return the rows of offers, or of needs, with the late pairs in them."""
+        begin = self._in_rows
         while True:
             begin = self._engine.note_all(ends, position, begin, self.count)
             if begin == self.count:
@@ -114,12 +115,16 @@ class PossibleArcs:
             self._engine.squeeze(ends, pool)
             ends = ends._replace(pool=pool)
 
+    @property
+    def _late(self) -> tuple[int, int]:
+        return self._in_rows, self.count
+
     def pairs_of(self, offers: Ints, needs: Ints) -> Ints:
         """Return where pairs are kept, -1 for those that the rules never allowed."""
         offers, needs = self._known(offers, needs)
         found = np.empty(len(offers), dtype=np.int64)
         # Copies may be written to, as all that the compiled code is prepared for.
-        self._engine.find_all(self._pairs, self._of_offer, offers.copy(), needs.copy(), found)
+        self._engine.find_all(self._pairs, self._of_offer, self._late, offers.copy(), needs.copy(), found)
         return found
 
     def _known(self, offers: Ints, needs: Ints) -> tuple[Ints, Ints]:
@@ -145,15 +150,10 @@ class PossibleArcs:
             raise BadProblem(f"offer {offer} and need {need} are no pair that the rules allow: `allow` it first")
         return pair
 
-    def ends(self, pairs: Ints) -> tuple[Ints, Ints]:
-        """Return the offer and the need of some pairs."""
-        pairs = self._noted_before(pairs)
-        return self._pairs.offer[pairs].astype(np.int64), self._pairs.need[pairs].astype(np.int64)
-
-    def efforts(self, pairs: Ints) -> Ints:
-        """Return what one unit of some pairs takes."""
-        efforts: Ints = self._pairs.effort[self._noted_before(pairs)]
-        return efforts
+    def told(self, pairs: Ints) -> tuple[Ints, Ints, Ints]:
+        """Return the offer and the need of some pairs, and what one unit of each takes."""
+        pairs, noted = self._noted_before(pairs), self._pairs
+        return noted.offer[pairs].astype(np.int64), noted.need[pairs].astype(np.int64), noted.effort[pairs]
 
     def arcs(self, pairs: Ints) -> NDArray[np.int32]:
         """Return where the field has the arcs of some pairs, -1 where they are left out."""
@@ -204,7 +204,7 @@ class PossibleArcs:
         offer_pressure, supply = (entries_of("of offers", values, self._offers) for values in (offer_pressure, supply))
         need_pressure, demand = (entries_of("of needs", values, self._needs) for values in (need_pressure, demand))
         seen, most = self._seen, (EACH_OFFER, EACH_NEED, LOOKED_AT)
-        state = self._pairs, self._of_offer, self._of_need, seen, offer_pressure, need_pressure, supply, demand, most
+        state = self._pairs, self._of_offer, self._of_need, self._late, seen, offer_pressure, need_pressure, supply, demand, most
         found, loss = self._found, self._loss
         count = self._engine.gaining(*state, found, loss)
         if count < 0:

@@ -18,6 +18,8 @@ Ints = NDArray[np.int64]
 TIERS = 4  # 0 vital, 1 default, 2 useful, 3 wished
 LARGEST = 2**62  # products in between stay below this, so that sums of two still fit
 LOW = 2**32 - 1
+FEW = 64  # entries that are looked through sooner in a list than by numpy
+WHOLE = np.dtype(np.int64)
 MOST_CLAIMS = 2**31  # whose positions fit into 32 bits, as the engine counts
 
 
@@ -220,6 +222,9 @@ class Gap:
     effort: int  # more effort (negative when fewer units also travel less)
 
 
+NO_GAP = Gap(0, 0, 0)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Allocation:
     """An answer to a `Problem` and the pressures that prove it.
@@ -250,6 +255,8 @@ def unchecked(**entries: Any) -> Problem:
 
 def ints(values: ArrayLike) -> Ints:
     """Return an array of int64, as it came where it is one; `BadProblem` for fractions, `TooLarge` beyond 64 bits."""
+    if type(values) is np.ndarray and values.dtype is WHOLE and values.flags.c_contiguous:
+        return values
     array = np.asarray(values)
     if array.dtype.kind == "f" and not np.array_equal(array, np.floor(array)):
         raise BadProblem("fractions came where whole numbers are expected: count in smaller units")
@@ -263,7 +270,7 @@ def entries_of(name: str, values: ArrayLike, count: int | None = None, least: in
     array = _flat(name, values)
     if count is not None and len(array) != count:
         raise BadProblem(f"{name} has {len(array)} entries, but {count} are expected")
-    if least is not None and len(array) and int(array.min()) < least:
+    if least is not None and len(array) and _range(array)[0] < least:
         raise BadProblem(f"{name} holds {array.min()}: at least {least} is expected")
     return array
 
@@ -272,8 +279,16 @@ def positions_of(name: str, values: ArrayLike, count: int, what: str) -> Ints:
     """Return int64 in one dimension, each the position of one of so many; `BadProblem` where they are not."""
     array = _flat(name, values)
     if len(array):
-        _check_within(name, int(array.min()), int(array.max()), count, what)
+        _check_within(name, *_range(array), count, what)
     return array
+
+
+def _range(array: Ints) -> tuple[int, int]:
+    """Return the least and the greatest of some entries; of few, as they mostly come, they are found sooner in a list."""
+    if len(array) > FEW:
+        return int(array.min()), int(array.max())
+    listed: list[int] = array.tolist()
+    return min(listed), max(listed)
 
 
 def _flat(name: str, values: ArrayLike) -> Ints:

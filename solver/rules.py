@@ -5,9 +5,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from solver.problem import Allocation, Ints, Problem
+from solver.problem import NO_GAP, Allocation, Ints, Problem
 
-__all__ = ["broken_rules"]
+__all__ = ["broken_rules", "is_proven"]
 
 SHOWN = 3  # examples of each broken rule
 
@@ -56,6 +56,31 @@ def broken_rules(problem: Problem, allocation: Allocation) -> list[str]:
     broken += _unproven_arcs(problem, allocation)
     broken += _unproven_ends(problem, allocation, ends)
     return broken
+
+
+def is_proven(problem: Problem, allocation: Allocation) -> bool:
+    """Whether an answer is seen at once to break no rule; where not, `broken_rules` says which it breaks, if any.
+
+    A pass of compiled code, for whoever checks small answers again and again: `broken_rules` looks at them some sixty times.
+    """
+    from solver.engine import checking  # noqa: PLC0415 - compiled code is loaded when it is first needed
+
+    if problem.hysteresis or problem.pack is not None or problem.minimum.any() or allocation.gap != NO_GAP:
+        return False
+    if allocation.relaxed_flow is not allocation.flow or _wrong_shapes(problem, allocation):
+        return False
+    offers, needs, claims = len(problem.supply), len(problem.demand), len(problem.tier)
+    sums = np.zeros(offers + needs + claims, dtype=np.int64)
+    proven: bool = checking.is_proven(
+        (problem.offer, problem.need, problem.effort, problem.most, allocation.flow),
+        (problem.supply, problem.demand, problem.claim),
+        (problem.tier, problem.received, problem.rise, problem.run),
+        (allocation.offer_pressure, allocation.need_pressure, allocation.claim_pressure),
+        problem.levels,
+        allocation.worth,
+        (sums[:offers], sums[offers : offers + needs], sums[offers + needs :]),
+    )
+    return proven
 
 
 def _wrong_shapes(problem: Problem, allocation: Allocation) -> list[str]:

@@ -59,21 +59,20 @@ def meet(
     offered: Reach,
     wanted: Reach,
     weight: Ints,
-    one: tuple[int, bool],
+    offers: Ints,
+    needs: Ints,
     far: Ints,
     limits: tuple[int, int],
     excluded: Ints,
 ) -> int:
-    """Write, after `count` others, the pairs that one offer, or one need, may have with others; return how many there are then.
+    """Write, after `count` others, which of some offers and needs, paired by position, may be pairs; return how many there are then.
 
-    `one` is its position, and whether it is an offer; `far` is how far the others are, below 0 where nobody knows; `limits` are the
-    time, and how far anything goes. A unit's effort is the distance times the offer's `weight`. `excluded` counts pairs by the first
-    rule that excludes them: of one owner, at no common time, of unknown distance, too far.
+    `far` is how far the two are from each other, below 0 where nobody knows; `limits` are the time, and how far anything goes. A unit's
+    effort is the distance times the offer's `weight`. `excluded` counts pairs by the first rule that excludes them: of one owner, at no
+    common time, of unknown distance, too far.
     """
-    at, is_offer = one
     for x in range(len(far)):
-        i = at if is_offer else x
-        j = x if is_offer else at
+        i, j = offers[x], needs[x]
         if not (offered.here[i] and wanted.here[j]):
             continue
         if offered.owner[i] == wanted.owner[j]:
@@ -128,8 +127,8 @@ def squeeze(ends: Ends, pool: Rows) -> None:
 
 
 @lean
-def find_all(pairs: Pairs, of_offer: Ends, offers: Ints, needs: Ints, found: Ints) -> None:
-    """Write where each pair is, -1 where it never came."""
+def find_all(pairs: Pairs, of_offer: Ends, late: tuple[int, int], offers: Ints, needs: Ints, found: Ints) -> None:
+    """Write where each pair is, -1 where it never came; `late` is where those begin and end that are in no row yet."""
     span, pool, need = of_offer.span, of_offer.pool, pairs.need
     for x in range(len(offers)):
         found[x] = -1
@@ -137,6 +136,10 @@ def find_all(pairs: Pairs, of_offer: Ends, offers: Ints, needs: Ints, found: Int
         for y in range(start, start + span[offers[x], COUNT]):
             if need[pool[y]] == needs[x]:
                 found[x] = pool[y]
+                break
+        for pair in range(late[0], late[1] if found[x] < 0 else 0):
+            if need[pair] == needs[x] and pairs.offer[pair] == offers[x]:
+                found[x] = pair
                 break
 
 
@@ -171,11 +174,21 @@ def _sink(pairs: Pairs, found: Rows, loss: Ints, x: int, count: int) -> None:
         x = below
 
 
+@inner
+def _find(pairs: Pairs, pair: int, lost: int, found: Rows, loss: Ints, count: int) -> int:
+    """Note a pair that gains, unless it is closed or has its arc; return how many are noted."""
+    if pairs.open[pair] and pairs.arc[pair] < 0:
+        found[count], loss[count] = pair, lost
+        return count + 1
+    return count
+
+
 @lean
 def gaining(
     pairs: Pairs,
     of_offer: Ends,
     of_need: Ends,
+    late: tuple[int, int],
     seen: Seen,
     offer_pressure: Ints,
     need_pressure: Ints,
@@ -187,10 +200,10 @@ def gaining(
 ) -> int:
     """Return how many arcs it chose of those left out that gain, and write their pairs to `seen.chosen`, the best first.
 
-    `most` are those of one offer, of one need, and looked at. Where `found` and `loss` may not hold all that gain nothing was done, and the
-    number comes inverted that surely does.
+    `late` is where the pairs begin and end that are in no row of an end yet. `most` are those of one offer, of one need, and looked at.
+    Where `found` and `loss` may not hold all that gain nothing was done, and the number comes inverted that surely does.
     """
-    room = 0
+    room = late[1] - late[0]
     for i in range(len(offer_pressure)):
         if supply[i] > 0 and offer_pressure[i] < seen.offer[i]:
             room += of_offer.span[i, COUNT]
@@ -207,9 +220,8 @@ def gaining(
                 pair = of_offer.pool[x]
                 j = pairs.need[pair]
                 lost = pairs.effort[pair] + offer_pressure[i] - need_pressure[j]
-                if lost < 0 and pairs.open[pair] and pairs.arc[pair] < 0 and demand[j] > 0:
-                    found[count], loss[count] = pair, lost
-                    count += 1
+                if lost < 0 and demand[j] > 0:
+                    count = _find(pairs, pair, lost, found, loss, count)
     for j in range(len(need_pressure)):
         if demand[j] > 0 and need_pressure[j] > seen.need[j]:
             start = of_need.span[j, BEGIN]
@@ -218,9 +230,13 @@ def gaining(
                 i = pairs.offer[pair]
                 lost = pairs.effort[pair] + offer_pressure[i] - need_pressure[j]
                 # Those of offers that were looked at above came there.
-                if lost < 0 and pairs.open[pair] and pairs.arc[pair] < 0 and supply[i] > 0 and offer_pressure[i] >= seen.offer[i]:
-                    found[count], loss[count] = pair, lost
-                    count += 1
+                if lost < 0 and supply[i] > 0 and offer_pressure[i] >= seen.offer[i]:
+                    count = _find(pairs, pair, lost, found, loss, count)
+    for pair in range(late[0], late[1]):
+        i, j = pairs.offer[pair], pairs.need[pair]
+        lost = pairs.effort[pair] + offer_pressure[i] - need_pressure[j]
+        if lost < 0 and supply[i] > 0 and demand[j] > 0 and (offer_pressure[i] < seen.offer[i] or need_pressure[j] > seen.need[j]):
+            count = _find(pairs, pair, lost, found, loss, count)
     for i in range(len(offer_pressure)):
         seen.offer[i] = offer_pressure[i]
     for j in range(len(need_pressure)):
@@ -230,8 +246,8 @@ def gaining(
 
 @lean
 def _best_few(pairs: Pairs, seen: Seen, most: tuple[int, int, int], found: Rows, loss: Ints, count: int) -> int:
-    """Choose those that gain most, a few of each offer and each need; offers of which some are left are to be looked at again."""
-    chosen, last, looked = 0, 0, 0
+    """Choose those that gain most, a few of each offer and each need; an end of each that is left is to be looked at again."""
+    chosen, last, looked, left_over = 0, 0, 0, count
     for x in range(count // 2 - 1, -1, -1):
         _sink(pairs, found, loss, x, count)
     left = count
@@ -248,14 +264,33 @@ def _best_few(pairs: Pairs, seen: Seen, most: tuple[int, int, int], found: Rows,
             seen.chosen[chosen] = pair
             chosen += 1
         else:
-            seen.offer[i] = UNSEEN
-    for x in range(left):
-        seen.offer[pairs.offer[found[x]]] = UNSEEN
+            left_over -= 1  # Where the heap was there is room behind it, one entry for each that was taken out.
+            found[left_over] = pair
     for x in range(chosen):
         pair = seen.chosen[x]
         seen.of_offer[pairs.offer[pair]] = 0
         seen.of_need[pairs.need[pair]] = 0
+    _look_again(pairs, seen, found, 0, left)
+    _look_again(pairs, seen, found, left_over, count)
     return chosen
+
+
+@lean
+def _look_again(pairs: Pairs, seen: Seen, found: Rows, begin: int, end: int) -> None:
+    """Have an end of each of some pairs looked at again: the need's, if most of them are of few needs, as all that may reach a new one."""
+    offers, needs = 0, 0
+    for x in range(begin, end):
+        i, j = pairs.offer[found[x]], pairs.need[found[x]]
+        offers += seen.of_offer[i] == 0
+        needs += seen.of_need[j] == 0
+        seen.of_offer[i] = seen.of_need[j] = 1
+    for x in range(begin, end):
+        i, j = pairs.offer[found[x]], pairs.need[found[x]]
+        seen.of_offer[i] = seen.of_need[j] = 0
+        if needs < offers:
+            seen.need[j] = -UNSEEN
+        else:
+            seen.offer[i] = UNSEEN
 
 
 @lean

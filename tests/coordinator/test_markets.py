@@ -209,7 +209,7 @@ def test_what_comes_to_a_kept_market_may_meet_whom_the_rules_let_it_meet(seed, r
     market = Market(desk.core.network, desk.core.book, kept.offers, kept.needs, desk.core.log_us)
     [(offers, needs, distance_m)] = market.pairs(counting=True)
     assert len(offers) > 50
-    found = zip(*possible.ends(range(possible.count)), possible.efforts(range(possible.count)), strict=True)
+    found = zip(*possible.told(range(possible.count)), strict=True)
     assert sorted(found) == sorted(zip(offers, needs, distance_m, strict=True))
     assert after.hidden == +market.hidden
     assert len(after.hidden) >= 4

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from solver import BadProblem
-from solver.possible import EACH_NEED, EACH_OFFER, LOOKED_AT, PossibleArcs
+from solver.possible import EACH_NEED, EACH_OFFER, LOOKED_AT, MOST_LATE, PossibleArcs
 
 
 def ends_of(possible, pairs):
-    return list(zip(*(ends.tolist() for ends in possible.ends(pairs)), strict=True))
+    return list(zip(*(ends.tolist() for ends in possible.told(pairs)[:2]), strict=True))
 
 
 def gaining_by_definition(effort, left_out, offer_pressure, need_pressure, has_some, wants):
@@ -18,12 +18,13 @@ def gaining_by_definition(effort, left_out, offer_pressure, need_pressure, has_s
     return {tuple(pair) for pair in np.argwhere((loss < 0) & left_out & has_some[:, None] & wants).tolist()}
 
 
+@pytest.mark.parametrize("most_late", [pytest.param(0, id="all in rows"), pytest.param(12, id="some in rows"), MOST_LATE])
 @pytest.mark.parametrize("seed", range(20))
-def test_none_that_would_gain_is_missed_while_pressures_move_and_pairs_come(seed):
+def test_none_that_would_gain_is_missed_while_pressures_move_and_pairs_come(seed, most_late):
     draw = np.random.default_rng(seed)
     offers, needs = int(draw.integers(1, 9)), int(draw.integers(1, 9))
     effort, left_out = draw.integers(0, 30, (20, 20)), np.zeros((20, 20), dtype=bool)
-    possible, arcs, found_any = PossibleArcs(offers, needs), 0, False
+    possible, arcs, found_any = PossibleArcs(offers, needs, most_late=most_late), 0, False
     one, other = np.nonzero(draw.random((offers, needs)) < 0.7)
     possible.allow(one, other, effort[one, other])
     left_out[one, other] = True
@@ -59,8 +60,8 @@ def test_none_that_would_gain_is_missed_while_pressures_move_and_pairs_come(seed
                 assert max(np.unique([pair[at] for pair in found], return_counts=True)[1]) <= (EACH_OFFER, EACH_NEED)[at]
             losses = [(effort[pair] + offer_pressure[pair[0]] - need_pressure[pair[1]], *pair) for pair in found]
             assert losses == sorted(losses), "those that gain most come first"
-            assert possible.pairs_of(*possible.ends(pairs)).tolist() == pairs.tolist()
-            assert possible.efforts(pairs).tolist() == [effort[pair] for pair in found]
+            assert possible.pairs_of(*possible.told(pairs)[:2]).tolist() == pairs.tolist()
+            assert possible.told(pairs)[2].tolist() == [effort[pair] for pair in found]
             possible.put(pairs, np.arange(arcs, arcs + len(pairs)))
             for offer, need in found:
                 left_out[offer, need] = False
@@ -87,7 +88,7 @@ def test_a_pair_that_the_rules_never_allowed_has_no_arc():
     possible = PossibleArcs(2, 2)
     possible.allow(np.array([0]), np.array([1]), np.array([3]))
     assert (possible.arc(1, 0), possible.is_allowed(1, 0), possible.arc(0, 1), possible.is_allowed(0, 1)) == (-1, False, -1, True)
-    assert possible.efforts(possible.pairs_of(np.array([0]), np.array([1]))).tolist() == [3]
+    assert possible.told(possible.pairs_of(np.array([0]), np.array([1])))[2].tolist() == [3]
 
 
 def few_by_definition(effort: np.ndarray) -> list[tuple[int, int]]:
@@ -123,7 +124,18 @@ def everything(possible):
 
 
 ONE, BOTH, SOME = np.ones(1, dtype=np.int64), np.arange(2), np.ones(3, dtype=np.int64)
-SIDE = ONE, ONE, ONE, ONE, ONE > 0
+
+
+def side(count):
+    ones = np.ones(count, dtype=np.int64)
+    return ones, ones, ones, ones, ones > 0
+
+
+TWO_OFFERS, THREE_NEEDS = side(2), side(3)
+
+
+def met(possible, *, offered=TWO_OFFERS, wanted=THREE_NEEDS, weight=BOTH, offers=(0,), needs=(0,), far=ONE):
+    return possible.meet(offered, wanted, weight, np.array(offers), np.array(needs), far, (0, 1))
 
 
 @pytest.mark.parametrize(
@@ -144,8 +156,8 @@ SIDE = ONE, ONE, ONE, ONE, ONE > 0
         pytest.param(lambda it: it.put([-1], [0]), "positions -1", id="an arc of no pair"),
         pytest.param(lambda it: it.put([0], [2**31]), "an arc is one of", id="an arc beyond 32 bits"),
         pytest.param(lambda it: it.put([0, 1], [0]), "1 entries", id="fewer arcs than pairs"),
-        pytest.param(lambda it: it.ends([-1]), "positions -1", id="the ends of no pair"),
-        pytest.param(lambda it: it.efforts([2]), "a pair is one of 2", id="the effort of a pair that never came"),
+        pytest.param(lambda it: it.told([-1]), "positions -1", id="what is told of no pair"),
+        pytest.param(lambda it: it.told([2]), "a pair is one of 2", id="what is told of a pair that never came"),
         pytest.param(lambda it: it.arcs([-1]), "positions -1", id="the arc of no pair"),
         pytest.param(lambda it: it.look_at_offer(-1), "-1 came", id="looking at no offer"),
         pytest.param(lambda it: it.look_at_need(3), "3 came", id="looking at a need there is no room for"),
@@ -153,14 +165,15 @@ SIDE = ONE, ONE, ONE, ONE, ONE > 0
         pytest.param(lambda it: it.gaining(BOTH, SOME[:2], BOTH, SOME), "of needs has 2", id="too few pressures of needs"),
         pytest.param(lambda it: it.gaining(BOTH, SOME, BOTH[:0], SOME), "of offers has 0", id="too little supply"),
         pytest.param(lambda it: it.gaining(BOTH, SOME, BOTH, SOME[:2]), "of needs has 2", id="too little demand"),
-        pytest.param(lambda it: it.meet(SIDE, SIDE, ONE, (2, True), ONE, (0, 1)), "2 came", id="meeting an offer there is no room for"),
-        pytest.param(lambda it: it.meet(SIDE, SIDE, ONE, (-1, False), ONE, (0, 1)), "-1 came", id="meeting no need"),
-        pytest.param(lambda it: it.meet(SIDE, SIDE, ONE, (1, True), ONE, (0, 1)), "at least 2", id="sides too short for the one"),
-        pytest.param(lambda it: it.meet(SIDE, SIDE, ONE, (0, True), SOME, (0, 1)), "at least 3", id="sides too short for the others"),
-        pytest.param(lambda it: it.meet(SIDE, SIDE, ONE, (0, False), SOME, (0, 1)), "make room first", id="more than there is room for"),
-        pytest.param(lambda it: it.meet(SIDE, SIDE, ONE[:0], (0, True), ONE, (0, 1)), "at least 1", id="no weight"),
-        pytest.param(lambda it: it.meet(SIDE, SIDE, [1], (0, True), ONE, (0, 1)), "list came", id="a list"),
-        pytest.param(lambda it: it.meet(SIDE, (*SIDE[:4], ONE), ONE, (0, True), ONE, (0, 1)), "bool", id="numbers for whether"),
+        pytest.param(lambda it: met(it, offers=[2]), "an offer is one of 2", id="meeting an offer there is no room for"),
+        pytest.param(lambda it: met(it, needs=[-1]), "positions -1", id="meeting no need"),
+        pytest.param(lambda it: met(it, needs=BOTH), "needs has 2", id="meeting more needs than offers"),
+        pytest.param(lambda it: met(it, far=SOME), "far has 3", id="more distances than pairs"),
+        pytest.param(lambda it: met(it, offered=side(1)), "at least 2", id="too short a side of offers"),
+        pytest.param(lambda it: met(it, wanted=side(2)), "at least 3", id="too short a side of needs"),
+        pytest.param(lambda it: met(it, weight=ONE), "at least 2", id="too few weights"),
+        pytest.param(lambda it: met(it, weight=[1, 1]), "list came", id="a list"),
+        pytest.param(lambda it: met(it, wanted=(*THREE_NEEDS[:4], SOME)), "bool", id="numbers for whether"),
     ],
 )
 def test_what_compiled_code_would_read_or_write_beyond_is_refused_and_changes_nothing(asked, told):

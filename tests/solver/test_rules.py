@@ -1,11 +1,12 @@
 """Every rule of the check is broken once, and told."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 
-from solver import Gap, Problem, broken_rules, solve, staircase
+from solver import Allocation, Field, Gap, Problem, broken_rules, is_proven, solve, staircase
+from solver.problem import unchecked
 
 
 @pytest.fixture
@@ -24,6 +25,11 @@ def problem() -> Problem:
         most=[3, 9, 2, 9],
         minimum=[0, 0, 0, 2],
     )
+
+
+def asked_otherwise(problem, **entries):
+    """Return a problem that nobody checks, as one may come to the check in which anything is wrong."""
+    return unchecked(**{entry.name: getattr(problem, entry.name) for entry in fields(Problem)} | entries)
 
 
 def changed(array, position, value):
@@ -90,6 +96,47 @@ def test_a_flow_one_unit_off_is_never_proven(seed, draw_problem):
     for arc in np.flatnonzero(allocation.flow):
         less = changed(allocation.flow, arc, allocation.flow[arc] - 1)
         assert broken_rules(problem, replace(allocation, flow=less, relaxed_flow=less))
+
+
+@pytest.mark.parametrize("rule", ["off", "portions", "ratio"])
+@pytest.mark.parametrize("seed", range(6))
+def test_what_is_proven_at_once_is_what_breaks_no_rule(seed, rule, draw_problem):
+    """Each number of the question and of the answer is changed by one, either way."""
+    field = Field(draw_problem(seed, offers=4, needs=6, units=8, rule=rule))
+    problem, flow = field.problem(), field.flow()
+    answer = Allocation(flow, *field.proof(), field.worth, Gap(0, 0, 0), flow)
+    assert is_proven(problem, answer)
+    for name in ("supply", "demand", "tier", "received", "effort", "most", "flow", "offer_pressure", "need_pressure", "claim_pressure"):
+        whole = answer if hasattr(answer, name) else problem
+        values = getattr(whole, name)
+        for position, more in ((position, more) for position in range(len(values)) for more in (-1, 1)):
+            other = changed(values, position, values[position] + more)
+            entries = {name: other} if name != "flow" else {"flow": other, "relaxed_flow": other}
+            asked, answered = (problem, replace(answer, **entries)) if whole is answer else (asked_otherwise(problem, **entries), answer)
+            assert is_proven(asked, answered) == (not broken_rules(asked, answered))
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        pytest.param({"minimum": np.array([0, 1])}, {}, id="minimum parts"),
+        pytest.param({"pack": np.array([1])}, {}, id="packs"),
+        pytest.param({"hysteresis": 1}, {}, id="something may be kept"),
+        pytest.param({}, {"gap": Gap(1, 0, 0)}, id="a gap"),
+        pytest.param({}, {"worth": 8}, id="a step of urgency that a chain may outweigh"),
+        pytest.param({}, {"flow": np.array([2, 0])}, id="a flow that is not the relaxed one"),
+        pytest.param({}, {"offer_pressure": np.zeros(2, dtype=np.int64)}, id="another shape"),
+        pytest.param({"offer": np.array([0, 1])}, {}, id="an offer there is none of"),
+        pytest.param({"need": np.array([-1, 1])}, {}, id="a need below the first"),
+        pytest.param({"claim": np.array([0, 2])}, {}, id="a claim there is none of"),
+    ],
+)
+def test_what_is_in_doubt_is_not_proven_at_once(question, answer):
+    field = Field(Problem.of([2], [2, 2], [0, 0], [0, 1], [4, 5]))
+    flow = field.flow()
+    allocation = Allocation(flow, *field.proof(), field.worth, Gap(0, 0, 0), flow)
+    assert is_proven(field.problem(), allocation)
+    assert not is_proven(asked_otherwise(field.problem(), **question), replace(allocation, **answer))
 
 
 def test_many_breaches_of_one_rule_are_counted():
