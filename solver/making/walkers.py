@@ -14,7 +14,7 @@ from solver.errors import BadProblem, TooLarge
 from solver.making.gathering import gather, scattered
 from solver.making.ground import Ground
 from solver.making.loops import levels_of_things, makers_of_things, without_rings
-from solver.making.plan import NEED, ProductionPlan
+from solver.making.plan import MOST_DRAWS, NEED, ProductionPlan
 from solver.making.problem import ProductionProblem
 from solver.making.rounds import MOST_ROUNDS, Selves, selves_in_order, selves_of
 from solver.making.rules import bound_that_follows
@@ -27,6 +27,7 @@ LINE_WORK = 100  # nodes looked at in the time that writing, checking and drawin
 LINES = 4_096  # of one tree; a tree that would have more is not taken
 CRUMB = 3  # what has less than so small a part of what is wanted is passed over for the time being
 PATIENCE = 8  # needs in a row that get nothing of what came free, before the rest is not asked
+ALONE = 3  # needs in a row that get nothing though nothing is passed over, before the rest is not asked
 DISPLACED = 8  # trees that one event lets a short need take the place of, at most
 LARGEST_BITS = 59  # of any number that pressures are added up to
 FINEST_BITS = 24  # of pressures behind the point
@@ -189,22 +190,42 @@ class Walkers:
 
         ``strict`` takes only what the pressures allow too. With ``patience``, it ends once so many in a row got nothing.
         """
+        asked = list(range(len(self._covered)) if needs is None else needs)
         again = True
         while again:
             trees_before, shut_before = len(self._trees), self._ground.times_shut
-            waiting = [(*self._rank(need), need) for need in (range(len(self._covered)) if needs is None else needs)]
+            hidden: list[int] = []  # needs that got nothing where others had passed something over that may be enough for them
+            waiting = [(*self._rank(need), need) for need in asked]
             heapify(waiting)
             in_vain = 0
             while waiting and (patience is None or in_vain < patience) and not self._is_done:
                 need = heappop(waiting)[-1]
                 trees = self._next
+                hides = len(asked) > 1 and self._ground.passes_over(int(self.problem.need_thing[need]))
                 if self._sip(need, strict):
                     heappush(waiting, (*self._rank(need), need))
                 in_vain = in_vain + 1 if trees == self._next else 0
+                if hides and trees == self._next and self._covered[need] < self.problem.need_units[need]:
+                    hidden.append(need)
             if self._is_done:
                 self._open.update(row[-1] for row in waiting)
             again = self._ground.times_shut > shut_before and len(self._trees) > trees_before and not self._is_done
             self._ground.open()
+            again = again or self._sip_alone(hidden, strict)
+
+    def _sip_alone(self, needs: list[int], strict: bool) -> bool:
+        """Serve needs once more, each with nothing passed over for others, until some in a row got nothing; return whether any got any."""
+        trees, in_vain = self._next, 0
+        for number, need in enumerate(needs):
+            if self._is_done:
+                self._open.update(needs[number:])
+            if self._is_done or in_vain >= ALONE:
+                break
+            before = self._next
+            self._sip(need, strict)
+            self._ground.open()
+            in_vain = in_vain + 1 if before == self._next else 0
+        return self._next > trees
 
     def walk_on(self) -> bool:
         """Go on with what earlier calls left open; return whether that is all now."""
@@ -250,7 +271,7 @@ class Walkers:
         asked, covered = int(problem.need_units[need]), int(self._covered[need])
         sip = min(missing, max(1, -(-(covered * parts // asked + 1) * asked // parts) - covered))
         thing, place, first = int(problem.need_thing[need]), int(problem.need_place[need]), sip
-        fewer = 0  # units that what others left over is enough for, where that is all there is
+        fewer = 0  # units that what is left somewhere is enough for, where that is all there is
         while True:
             self._ground.freshen(thing)
             bucket, pressed, late = self._when(need, self._ground.ways.toll[thing, place])
@@ -264,8 +285,9 @@ class Walkers:
             lines = kernel.unfold(self._net, self._left, self._ground.ways, found, thing, place, bucket, sip, False, False)
             if lines < 0:
                 have, want, which, flat = found.told[: kernel.UNDONE].tolist()
-                if which == kernel.OVER and fewer < sip * have // want < sip:
-                    fewer = sip * have // want
+                enough_for = sip * have // want
+                if fewer < enough_for < sip and (which == kernel.OVER or enough_for * MOST_DRAWS >= first):
+                    fewer = enough_for
                 if which == kernel.OVER or have * CRUMB < want or sip == 1:
                     if not self._ground.close(which, flat):
                         return False
@@ -653,9 +675,12 @@ class Walkers:
         self._begin()
         self.problem.need_units[need] = units
         losers: set[int] = set()
+        freed: set[int] = set()
         while self._covered[need] > units:
-            losers |= self._release(max(self._of_need[need]))
-        self._settle_down({need}, losers)
+            tree = max(self._of_need[need])
+            freed |= self._touched_by(self._trees[tree].lines)
+            losers |= self._release(tree)
+        self._settle_down({need}, losers, others=self._short_of(sorted(freed)) if freed else set())
 
     def add_need(
         self, thing: int, place: int, units: int, due: int, until: int, tier: int, worth: int, step: int = 0, late: int = 0
@@ -731,8 +756,13 @@ class Walkers:
         missing = np.flatnonzero(self._covered < self.problem.need_units).tolist()
         return {need for need in missing if int(self.problem.need_thing[need]) in above}
 
-    def _settle_down(self, touched: set[int], losers: set[int], *, only_fill: bool = False) -> None:
-        """Walk the needs that may gain and those that lost; what lost or asks anew may then take from what is worth less."""
+    def _settle_down(
+        self, touched: set[int], losers: set[int], *, only_fill: bool = False, others: "frozenset[int] | set[int]" = frozenset()
+    ) -> None:
+        """Walk the needs that may gain and those that lost; what lost or asks anew may then take from what is worth less.
+
+        Then ``others`` may have of what is free.
+        """
         losers, self._open = losers | self._open, set()
         self.fill(sorted(losers | (set() if only_fill else touched)))
         if only_fill:
@@ -741,6 +771,7 @@ class Walkers:
         self._pressing.update(dict.fromkeys(asked, DISPLACED))
         for need in sorted(self._pressing, key=lambda need: (*self._rank(need), need)):
             self._displace(need)
+        self.fill(sorted(others - losers - touched), patience=PATIENCE)
         self._ease()
 
     def _displace(self, need: int) -> None:

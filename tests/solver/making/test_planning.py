@@ -306,3 +306,35 @@ def test_who_asked_before_something_was_left_over_is_asked_again_though_all_that
     walkers = Walkers(problem, led_by(problem, np.zeros((4, 1, 1)), np.zeros((0, 1))).pressures)
     walkers.fill()
     assert coverage_of(problem, walkers.plan()).tolist() == [2, 100, 10]
+
+
+@pytest.mark.parametrize(
+    ("lot", "asked", "served"),
+    [
+        pytest.param(3, [100], [3], id="less than a tenth of what is asked for, and all there is"),
+        pytest.param(1, [1_000, 1], [0, 1], id="too little for the first, which passes it over, and enough for the second"),
+        pytest.param(3, [2_000, 2, 1], [0, 2, 1], id="enough for two"),
+    ],
+)
+def test_what_is_too_little_for_one_need_is_not_shut_to_all(lot: int, asked: list[int], served: list[int]) -> None:
+    needs = [(0, 0, units, 0, 0, tier) for tier, units in enumerate(asked)]
+    for stock in (lot, 0):
+        problem = ProductionProblem.of(places=1, things=1, stock=[(0, 0, 0, stock)], needs=needs, worth=[1_000, 100, 10][: len(needs)])
+        walkers = Walkers(problem, led_by(problem, np.zeros((1, 1, 1)), np.zeros((0, 1))).pressures)
+        walkers.fill()
+        if not stock:
+            walkers.lot_changes(0, lot)
+        assert broken_rules(walkers.problem, walkers.plan()) == []
+        assert coverage_of(walkers.problem, walkers.plan()).tolist() == served
+
+
+def test_what_a_need_asks_for_no_longer_goes_to_others() -> None:
+    problem = ProductionProblem.of(
+        places=1, things=2, outputs=[[(1, 1)]], inputs=[[(0, 1)]], activities=[(0, 0)], stock=[(0, 0, 0, 5)],
+        needs=[(0, 0, 5, 0, 0, 0), (1, 0, 5, 0, 0, 1)], worth=[100, 10],
+    )  # fmt: skip
+    walkers = walked(problem)
+    for units, served in ((5, [5, 0]), (2, [2, 3]), (4, [4, 1])):
+        walkers.need_changes(0, units)
+        assert broken_rules(walkers.problem, walkers.plan()) == []
+        assert coverage_of(walkers.problem, walkers.plan()).tolist() == served
