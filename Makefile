@@ -34,8 +34,8 @@ check: $(VENV)/.for-test  ## the static gate: lint, format, types, layers, pages
 	@echo "== layers and pages"
 	$(BIN)/python -m pytest --quiet tests/test_layers.py tests/test_pages.py
 
-bench: $(VENV)/.for-test  ## measure: each program of tests/benchmarks, one after another
-	$(BIN)/python -m tests.benchmarks
+bench: $(VENV)/.for-test  ## measure: each program of tests/benchmarks, one after another (`make bench SHORT=--short`: each small, to see that it runs)
+	$(BIN)/python -m tests.benchmarks $(SHORT)
 
 fuzz: $(VENV)/.for-test  ## answer 100 000 small questions by several solvers and compare (`make fuzz FIRST=100000` takes the next ones)
 	$(BIN)/python -m tests.solver.fuzz --first $(or $(FIRST),0)

@@ -50,13 +50,13 @@ def _draft(lines: Iterable[bytes], recipe: str) -> dict[str, Any]:
                 data: dict[str, Any] = json.loads(line)["data"]
                 return data
             names.append(event.data.recipe)
-    raise Refused(f"no draft here is called {excerpt(recipe)!r}; there are {', '.join(names[:8]) or 'none'}")
+    raise Refused(f"no draft here is called '{excerpt(recipe)}'; there are {', '.join(names[:8]) or 'none'}")
 
 
 def _said(text: str) -> tuple[str, str]:
     name, mark, value = text.partition("=")
     if not mark or not name or not value:
-        raise Refused(f"{excerpt(text)!r} came where NAME=VALUE was expected, such as sewing=0.5")
+        raise Refused(f"'{excerpt(text)}' came where NAME=VALUE was expected, such as sewing=0.5")
     return name, value
 
 

@@ -134,7 +134,7 @@ def now_us() -> int:
 
 def _stop(why: str) -> NoReturn:
     """Exit with 2 and one line saying why."""
-    from connectors.reading import visible  # noqa: PLC0415
+    from coordinator.wording import visible  # noqa: PLC0415
 
     typer.echo(f"connector: {visible(' '.join(why.split()))}", err=True)
     raise typer.Exit(2)

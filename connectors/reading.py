@@ -14,6 +14,7 @@ from decimal import Decimal
 
 from coordinator.errors import Refused
 from coordinator.signals import event_json, parse_event
+from coordinator.wording import visible
 
 __all__ = [
     "DECIMAL_MARKS",
@@ -28,7 +29,6 @@ __all__ = [
     "say",
     "slug",
     "text_of",
-    "visible",
 ]
 
 EXCERPT_CHARACTERS = 160
@@ -130,11 +130,6 @@ def excerpt(raw: object) -> str:
     return visible(text[:EXCERPT_CHARACTERS]) + ("…" if len(text) > EXCERPT_CHARACTERS else "")
 
 
-def visible(text: str) -> str:
-    """Return the text with every character spelled out that would hide, turn the line around or move a terminal."""
-    return "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in text)
-
-
 def text_of(cell: str, where: str) -> str:
     """Return the text, its spaces tidied. Refused when it holds what a reader cannot see or a spreadsheet would run."""
     text = unicodedata.normalize("NFC", re.sub(r"[ \t\r\n\u00a0]+", " ", cell).strip())
@@ -151,7 +146,7 @@ def number_of(cell: str, where: str) -> int | float:
     text = cell.strip()
     if not NUMBER.fullmatch(text):
         hint = "; write a decimal point and no thousands separators" if "," in text else ""
-        raise Refused(f"{where} is {excerpt(cell)!r}, where a number such as 12 or 12.5 was expected{hint}")
+        raise Refused(f"{where} is '{excerpt(cell)}', where a number such as 12 or 12.5 was expected{hint}")
     return _measured(text, cell, where)
 
 
@@ -172,19 +167,19 @@ def amount_of(cell: str, where: str, decimal: str = "") -> int | float:
     if decimal:
         if not (plain := _plain(text, decimal)):
             expected = f"a number such as 12 or 12{decimal}5 was expected, with “{decimal}” as the decimal mark"
-            raise Refused(f"{where} is {excerpt(cell)!r}, where {expected}")
+            raise Refused(f"{where} is '{excerpt(cell)}', where {expected}")
         return _measured(plain, cell, where)
     readings = {mark: _measured(plain, cell, where) for mark in DECIMAL_MARKS if (plain := _plain(text, mark))}
     if len(set(readings.values())) > 1:  # a fraction to some, thousands to others
         mark = "." if "." in text else ","
         other = DECIMAL_MARKS[mark]
         either = f"{readings[mark]} where “{mark}” is the decimal mark and {readings[other]} where “{other}” is"
-        raise Refused(f"{where} is {excerpt(cell)!r}: {either}; say which by --decimal . or --decimal ,")
+        raise Refused(f"{where} is '{excerpt(cell)}': {either}; say which by --decimal . or --decimal ,")
     if readings and not NUMBER.fullmatch(text):
         asked = "name the decimal mark of the table by --decimal . or --decimal ,"
         if len(text.split()) > 1:
             asked = f"write it without spaces, or {asked}"
-        raise Refused(f"{where} is {excerpt(cell)!r}, where a number such as 12 or 12.5 was expected; {asked}")
+        raise Refused(f"{where} is '{excerpt(cell)}', where a number such as 12 or 12.5 was expected; {asked}")
     return number_of(cell, where)
 
 

@@ -181,7 +181,7 @@ def _degrees(cell: str, where: str, decimal: str) -> str:
     """Return a coordinate with a point for the table's decimal comma. No coordinate has thousands, so “48.118” is none of those either."""
     if "," in cell and not decimal:
         asked = "name the decimal mark of the table by --decimal ,"
-        raise Refused(f"{where} is {excerpt(cell)!r}, where a number such as 48.1 was expected; {asked}")
+        raise Refused(f"{where} is '{excerpt(cell)}', where a number such as 48.1 was expected; {asked}")
     return cell.strip().replace(",", ".") if decimal == "," else cell.strip()
 
 

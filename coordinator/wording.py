@@ -1,6 +1,7 @@
 """How values, names, amounts and counts are shown in sentences."""
 
 import json
+import unicodedata
 from collections.abc import Iterable
 from decimal import Decimal
 from difflib import get_close_matches
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from coordinator.units import Quantity
 
-__all__ = ["amount", "asked_for", "counted", "near", "number", "shown"]
+__all__ = ["amount", "asked_for", "counted", "near", "number", "shown", "visible"]
 
 _LONGEST = 60  # characters of what came; enough to find it again in a file
 _LONGEST_NAME = 128  # characters; nothing here has a longer name
@@ -34,12 +35,20 @@ def shown(value: object) -> str:
         text = json.dumps(value, default=repr)
     if len(text) > _LONGEST:
         text = text[:_LONGEST] + "…"
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return visible(text)
+
+
+def visible(text: str) -> str:
+    """The text with every character written as an escape that could hide or reorder it, or move a terminal.
+
+    Spaces stay, whatever their width: a French “1 000” has a narrow one that does not break.
+    """
+    return "".join(c if c.isprintable() or unicodedata.category(c) == "Zs" else ascii(c)[1:-1] for c in text)
 
 
 def asked_for(name: str) -> str:
     """A name that somebody asked for, in quotes; one that is longer than any name here is cut."""
-    return repr(name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST]}…")
+    return f"'{visible(name if len(name) <= _LONGEST_NAME else f'{name[:_LONGEST]}…')}'"
 
 
 def near(word: str, known: Iterable[str], at_most: int = 3) -> str:

@@ -185,7 +185,32 @@ def publish(
     run(Request(what, thing, amount, agent, subject, withdraw, unit, fields, lat, long, url, log, charter, as_json))
 
 
-@app.command()
+class _Listing(TyperCommand):
+    """A command that lists what a server or a log holds: whoever names a file, or what to look for, is told how to say it."""
+
+    allow_extra_args = True
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Refuse a word that belongs to no option."""
+        left = super().parse_args(ctx, args)
+        if left:
+            raise Refused(_meant_by(left[0], ctx.info_name))
+        return left
+
+
+def _meant_by(word: str, command: str) -> str:
+    if word.endswith((".jsonl", ".jsonl.gz")):
+        listed = f"`coordinator replay {word} --record new.log` makes a log of it, and `coordinator {command} --log new.log` reads that"
+        if command == "refused":
+            listed = f"`coordinator replay {word}` writes what it refuses, and why, to `refused.jsonl` in the folder replay"
+        return f"{word} came; `coordinator {command}` asks a server or a log, no file of events: {listed}"
+    if Path(word).is_file():
+        return f"{word} came; say --log {word} if that is the log to read"
+    some = f"--agent {word}" if command == "refused" else f"--agent {word} or --resource {word}"
+    return f"{word} came, and `coordinator {command}` lists everything; say {some} for what concerns that alone"
+
+
+@app.command(cls=_Listing)
 def needs(
     agent: OneAgent = None,
     resource: OneResource = None,
@@ -200,7 +225,7 @@ def needs(
     run("needs", url=url, log=log, charter=charter, agent=agent, resource=resource, as_json=as_json)
 
 
-@app.command()
+@app.command(cls=_Listing)
 def offers(
     agent: OneAgent = None,
     resource: OneResource = None,
@@ -215,7 +240,7 @@ def offers(
     run("offers", url=url, log=log, charter=charter, agent=agent, resource=resource, as_json=as_json)
 
 
-@app.command()
+@app.command(cls=_Listing)
 def proposals(
     agent: OneAgent = None,
     resource: OneResource = None,
@@ -230,7 +255,7 @@ def proposals(
     run("proposals", url=url, log=log, charter=charter, agent=agent, resource=resource, as_json=as_json)
 
 
-@app.command()
+@app.command(cls=_Listing)
 def ledger(
     agent: OneAgent = None,
     resource: OneResource = None,
@@ -245,7 +270,7 @@ def ledger(
     run("ledger", url=url, log=log, charter=charter, agent=agent, resource=resource, as_json=as_json)
 
 
-@app.command()
+@app.command(cls=_Listing)
 def refused(agent: OneAgent = None, url: Url = None, log: LogFile = None, as_json: AsJson = False) -> None:
     """Show signals that were turned away at the door, and why; answers that came in and had no effect stand in the ledger."""
     from coordinator.cli.tables import run
@@ -614,7 +639,7 @@ def _log_repair_tail(
 def _log_export(
     word: LogAsWord = None,
     log: OwnLog = None,
-    out: Annotated[Path, typer.Option("--out", help="A new file, .jsonl or .jsonl.gz.")] = Path("events.jsonl"),
+    out: Annotated[Path, typer.Option("--out", help="A new file, .jsonl or .jsonl.gz.")] = Path("exported.jsonl"),
     as_json: AsJson = False,
 ) -> None:
     """Write a log's events to a file, each with its log time; exit code 1 where the log is damaged and the file ends there."""

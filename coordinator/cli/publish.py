@@ -15,7 +15,7 @@ from coordinator.fields import read_agent_name
 from coordinator.settings import read_settings
 from coordinator.signals import event_json, parse_event
 from coordinator.units import unit_of
-from coordinator.wording import counted
+from coordinator.wording import asked_for, counted
 
 __all__ = ["Request", "run", "said_by"]
 
@@ -144,9 +144,9 @@ def _number(text: str) -> int | float:
     except ValueError:
         number = math.nan
     if math.isnan(number):
-        raise Refused(f"the quantity is {text!r}; a number was expected, such as 120 or 0.5")
+        raise Refused(f"the quantity is {asked_for(text)}; a number was expected, such as 120 or 0.5")
     if math.isinf(number):  # what was written, such as 1e400, is more than a double holds
-        raise Refused(f"the quantity is {text!r}; at most 1e9 of its unit is taken: check it")
+        raise Refused(f"the quantity is {asked_for(text)}; at most 1e9 of its unit is taken: check it")
     return number
 
 

@@ -1,12 +1,12 @@
 """What lying gains under portions and under ratio: seeded networks, with the truth told and with one agent's lie.
 
-    python tests/benchmarks/lies.py [networks] [replayed]
+    python tests/benchmarks/lies.py [NETWORKS] [REPLAYED]
 
 First the solver alone is asked, which takes little time for many lies; then fewer are told as signals, and go the whole way: read,
 folded, matched, solved, proposed, accepted by every party, judged and committed, as in a replay with ``--answers accept``.
 """
 
-import sys
+import argparse
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -206,8 +206,14 @@ def row(kind: str, rule: str, called: str, lies: list[Lie]) -> str:
 
 def main() -> None:
     """Print, for each kind of lie and each rule, the share of lies that gained and how much they gained."""
-    networks, replayed = (int(sys.argv[place]) if len(sys.argv) > place else count for place, count in ((1, 1_000), (2, 100)))
-    for told, count, how in ((told_lies, networks, "to the solver alone"), (replayed_lies, replayed, "as signals, the whole way")):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("networks", type=int, nargs="?", default=1_000, help="on which the solver alone is asked")
+    parser.add_argument("replayed", type=int, nargs="?", default=100, help="on which signals go the whole way")
+    said = parser.parse_args()
+    for told, count, how in (
+        (told_lies, said.networks, "to the solver alone"),
+        (replayed_lies, said.replayed, "as signals, the whole way"),
+    ):
         print(f"Units of use that lies gained, each told on {count} networks, {how}; a portion is {PORTION}.")
         print(f"{'lie':30} {'rule':9} {'efforts':10} {'lies':>6} {'gained':>7} {'mean gain':>10} {'most':>5} {'on average':>10}")
         for rule, farthest, called in (("portions", 10**6, "all differ"), ("portions", 3, "often tie"), ("ratio", 10**6, "all differ")):

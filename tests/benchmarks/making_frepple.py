@@ -8,25 +8,25 @@ time at most, by a linear program. Times are CPU seconds of planning.
 """
 
 import argparse
-import os
 import time
 from fractions import Fraction
 from functools import partial
-from pathlib import Path
 
 from solver.making import ProductionPlan, broken_rules, gap
 from tests.support.frepple import expected, read_case, read_fixture
 from tests.support.frepple_arrays import Asked, on_time, planned, unkept
 from tests.support.frepple_bound import most_on_time
+from tests.support.real_data import real_data_folder
 
 
 def main() -> None:
     """Print the table of cases and the demo's demands."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--demands", action="store_true", help="a row for each demand too")
+    parser.add_argument("--most", type=int, default=10_000, help="cases, in order of name")
     said = parser.parse_args()
-    data = Path(os.environ.get("STIGMERGY_DATA", "")) / "frepple"
-    expressed, level, cases = 0, 0, sorted((data / "cases").iterdir())
+    data = real_data_folder(parser, "frepple") / "frepple"
+    expressed, level, cases = 0, 0, sorted((data / "cases").iterdir())[: said.most]
     for folder in cases:
         start = time.process_time()
         answer = planned(partial(read_case, folder / f"{folder.name}.xml"))

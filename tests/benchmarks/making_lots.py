@@ -10,7 +10,6 @@ or loaded at a first call is not counted: lots too few to tell of are assigned b
 
 import argparse
 import csv
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from solver.making.lots import UnsplitLots, assign_lots, broken_assignment
+from tests.support.real_data import real_data_folder
 
 
 def assignments(folder: Path) -> Iterator[tuple[str, UnsplitLots, int]]:
@@ -59,10 +59,7 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=10_000, help="instances of each set, the smallest first")
     parser.add_argument("--of", choices=("gap", "orlib-sscflp"), action="append", help="this set alone")
     said = parser.parse_args()
-    named = os.environ.get("STIGMERGY_DATA", "")
-    if not named:
-        parser.error("STIGMERGY_DATA is not set: it names the folder with the real data sets, here gap and orlib-sscflp")
-    data = Path(named)
+    data = real_data_folder(parser, *(said.of or ("gap", "orlib-sscflp")))
     warm_up()
     for folder, read, target in (("gap", assignments, 1.002), ("orlib-sscflp", facilities, 1.01)):
         if said.of and folder not in said.of:

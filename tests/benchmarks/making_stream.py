@@ -9,8 +9,8 @@ beside it stands what making ahead of any order, with all later orders known, co
 the other. A row a month; then the worst day.
 """
 
+import argparse
 import csv
-import os
 import time
 from collections import defaultdict
 from pathlib import Path
@@ -21,6 +21,7 @@ from scipy.sparse.csgraph import maximum_flow
 
 from solver.making import ProductionProblem, broken_rules
 from solver.making.walkers import Walkers, settled
+from tests.support.real_data import real_data_folder
 
 
 def read(folder: Path) -> tuple[list[str], dict[str, set[str]], np.ndarray, np.ndarray]:
@@ -108,8 +109,12 @@ def replay(folder: Path, days: int | None = None) -> list[tuple[int, int, int, i
 
 def main() -> None:
     """Print a row a month, the worst day and the mean."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--days", type=int, help="so many days from the first; else all")
+    said = parser.parse_args()
+    folder = real_data_folder(parser, "supplygraph") / "supplygraph"
     start = time.process_time()
-    told = replay(Path(os.environ.get("STIGMERGY_DATA", "")) / "supplygraph")
+    told = replay(folder, said.days)
     for day in [*range(29, len(told), 30), len(told) - 1]:
         ours, to_order, ahead, _ = told[day]
         print(

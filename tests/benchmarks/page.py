@@ -6,14 +6,14 @@ the processor time a frame of its main thread and of all that the browser runs, 
 idle meanwhile: where that is nothing, frames are late whatever they take. Every part ends by itself.
 """
 
+import argparse
 import contextlib
 import os
 import shutil
-import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ FRAMES = """seconds => new Promise(done => {
 })"""
 
 
-def main(sizes: tuple[int, ...]) -> None:
+def main(sizes: Sequence[int]) -> None:
     """Print a line a size."""
     chromium = next(filter(None, map(shutil.which, NAMES)), None)
     if chromium is None:
@@ -209,4 +209,6 @@ def _said(agents: int, first: int) -> list[bytes]:
 
 
 if __name__ == "__main__":
-    main(tuple(int(word) for word in sys.argv[1:]) or SIZES)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("agents", type=int, nargs="*", metavar="AGENTS", default=SIZES, help="of a network; each is measured alone")
+    main(parser.parse_args().agents)

@@ -5,6 +5,7 @@ read a byte, and as many read a hundred bytes a second; the others say how long 
 at a steady pace. Let go are those who never or hardly read, until the end of the run. Every part ends by itself.
 """
 
+import argparse
 import asyncio
 import contextlib
 import json
@@ -13,9 +14,9 @@ import resource
 import socket
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from coordinator.signals import event_json
@@ -28,7 +29,7 @@ SAID_EACH_S, SAID_AT_ONCE = 10, 20  # batches a second, and records in each
 WATCH_S = 20.0
 
 
-def main(sizes: tuple[int, ...]) -> None:
+def main(sizes: Sequence[int]) -> None:
     """Print a line a number of listeners."""
     print("listeners  deaf  slow  said/s  server CPU %  RSS MB  KB a listener  heard p50 ms  p99 ms  kB/s each  let go")
     bare = None
@@ -146,6 +147,9 @@ async def _speak(port: int) -> int:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("listeners", type=int, nargs="*", metavar="LISTENERS", default=SIZES, help="each number is measured alone")
+    asked = parser.parse_args()
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    main(tuple(int(word) for word in sys.argv[1:]) or SIZES)
+    main(asked.listeners)

@@ -95,7 +95,7 @@ def test_what_is_no_feature_collection_is_refused(text: str) -> None:
         pytest.param("[1\n\n2]", "line 3 column 1: “2” stands where a comma.*missing comma at the end of line 1", id="no comma"),
         pytest.param("[1", "line 1 column 3: the text ends where a comma or a closing bracket", id="cut off after a value"),
         pytest.param("", "line 1 column 1: the text ends; expecting value", id="nothing at all"),
-        pytest.param("[1]\x00", "line 1 column 4: “.u0000” stands; extra data", id="something after the end"),
+        pytest.param("[1]\x00", "line 1 column 4: “.x00” stands; extra data", id="something after the end"),
         pytest.param("{'a': 1}", "line 1 column 2: “'” stands; expecting property name", id="single quotes"),
         pytest.param("[NaN]", "NaN is not a number of JSON", id="no number"),
         pytest.param('{"a": 1, "a": 2}', "the key “a” stands twice", id="a key twice"),

@@ -157,9 +157,14 @@ def test_names_that_only_begin_with_a_sign_are_taken(cell: str) -> None:
     assert text_of(cell, "the name") == cell
 
 
+def test_a_french_number_is_told_as_it_was_written() -> None:
+    with pytest.raises(Refused, match="the quantity is '1\u202f000', where a number"):
+        number_of("1\u202f000", "the quantity")
+
+
 def test_an_excerpt_is_short_and_moves_no_terminal() -> None:
     shown = excerpt("\x1b[2J\u202e" + "x" * 500)
-    assert shown.startswith("\\u001b[2J\\u202ex")
+    assert shown.startswith("\\x1b[2J\\u202ex")
     assert shown.endswith("…")
     assert len(shown) < 200
 

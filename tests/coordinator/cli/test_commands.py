@@ -145,6 +145,33 @@ def test_in_a_narrow_terminal_ids_are_folded_and_none_is_cut(monkeypatch: pytest
     assert ["".join(row[begin:end].strip() for row in rows) for begin, end in zip(starts[::2], starts[1::2], strict=True)] == refs
 
 
+@pytest.mark.parametrize("command", ["needs", "offers", "proposals", "ledger", "refused"])
+def test_a_list_that_is_asked_of_a_file_tells_the_way(run: Run, tmp_path: Path, command: str) -> None:
+    (tmp_path / "events.jsonl").write_bytes(signal("offer", "maker", 5, time_us=wall_us()) + b"\n{}\n")
+    ended = run(command, "events.jsonl")
+    assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
+    [said, *_] = re.findall(r"`coordinator (replay [^`]+)`", ended.err)
+    assert run(*said.split()).code == 0
+    if command == "refused":
+        assert "in the folder replay" in ended.err
+        assert len((tmp_path / "replay" / "refused.jsonl").read_bytes().splitlines()) == 1
+    else:
+        [read] = re.findall(r"`coordinator ([a-z]+ --log [^`]+)`", ended.err)
+        assert read.split() == [command, "--log", "new.log"]
+        assert run(*read.split()).code == 0
+        assert "say --log new.log" in run(command, "new.log").err
+    assert run(command, "face-shield").err.startswith(
+        f"coordinator: face-shield came, and `coordinator {command}` lists everything; say --"
+    )
+
+
+def test_an_export_without_a_name_leaves_the_events_of_the_readme_alone(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "events.jsonl").write_bytes(b"said\n")
+    assert run("publish", "offer", "pla", "2", "--as", "atelier-nord", "--log", "own.log").code == 0
+    assert run("log", "export", "--log", "own.log").out.startswith("1 event written to exported.jsonl")
+    assert (tmp_path / "events.jsonl").read_bytes() == b"said\n"
+
+
 def test_all_of_it_works_on_a_log_without_a_server(run: Run, tmp_path: Path) -> None:
     log = ("--log", "embedded")
     assert run("publish", "offer", "pla", "2.5", "--unit", "kg", "--as", "atelier-nord", *log).code == 0
