@@ -379,7 +379,7 @@ class Unreachable:
     agent: str
     sort: str
     name: str
-    open: Quantity
+    unpromised: Quantity  # what it wants, proposed or not
     tier: int
     offers: int  # that stand of what it accepts, in its dimension
     hidden: Mapping[Hidden, int]  # how many of them each rule keeps from it
@@ -413,9 +413,9 @@ def unreachable(network: Network, book: Book, log_us: int) -> tuple[Unreachable,
             else:
                 reasons = told[accepted] = (nobody_offers(accepted, there_is), *why_not_made(accepted, there_is))
             near_ones = () if there else names.near(need.thing)
-            still_open = network.quantity(need, unpromised_grains(need, book))
+            unpromised = network.quantity(need, unpromised_grains(need, book))
             thing = network.canonical(need.thing)
-            found.append(Unreachable(need.ref, need.agent, *thing, still_open, need.tier, there, dict(hidden), reasons, near_ones))
+            found.append(Unreachable(need.ref, need.agent, *thing, unpromised, need.tier, there, dict(hidden), reasons, near_ones))
     return tuple(sorted(found, key=lambda row: row.need))
 
 

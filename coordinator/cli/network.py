@@ -147,17 +147,21 @@ def show_unreachable(where: Where, to_json: bool) -> None:
         print_json(found)
         return
     rows = [
-        [row.need, row.name, amount(row.open), row.tier, "; ".join(row.reasons), " or ".join(_meant(near, row) for near in row.near)]
+        [row.need, row.name, amount(row.unpromised), row.tier, "; ".join(row.reasons), " or ".join(_meant(near, row) for near in row.near)]
         for row in found
     ]
     _table(
-        f"{counted(len(found), 'need')} that no offer and no recipe can reach", ["need", "of", "open", "tier", "why", "did they mean"], rows
+        f"{counted(len(found), 'need')} that no offer and no recipe can reach",
+        ["need", "of", "not promised", "tier", "why", "did they mean"],
+        rows,
     )
     print(f"  {RECIPES_ANYWHERE}")
 
 
 def _meant(near: NearName, row: Unreachable) -> str:
-    return near.name if near.fits([UNITS[row.open.unit].dimension]) else f"{near.name} (but counted in {' and '.join(near.counted_in)})"
+    return (
+        near.name if near.fits([UNITS[row.unpromised.unit].dimension]) else f"{near.name} (but counted in {' and '.join(near.counted_in)})"
+    )
 
 
 def _bottleneck(row: Bottleneck) -> str:

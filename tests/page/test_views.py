@@ -67,6 +67,14 @@ def test_every_view_speaks_french_in_the_dark(served: Served, open_page: Opened)
         keep_shot(page, f"french-{re.sub(r'[^a-z]+', '-', address)}")
 
 
+@pytest.mark.parametrize(("locale", "head"), [("en-GB", "Unpromised"), ("fr-FR", "Sans promesse")])
+def test_what_nothing_reaches_is_headed_by_what_it_is_and_proposed_or_not(
+    served: Served, open_page: Opened, locale: str, head: str
+) -> None:
+    page = open_page(served, "/network?show=unreachable", locale=locale)
+    expect(page.locator("main th").nth(2)).to_have_text(head)
+
+
 def test_the_overview_adds_up(served: Served, open_page: Opened) -> None:
     items = served.get("/shortage")["items"]
     page = open_page(served)

@@ -190,6 +190,6 @@ function theRest({ bottlenecks, enough, without_supply: without, needs_without_s
 
 function unreachable(app, { found }) {
   if (!found.items.length) return empty(t("network.all_reached"));
-  const rows = found.items.slice(0, ROWS).map((one) => [needLink(app, one.need), tier(one.tier), quantity(one.open), one.name, h("span", {}, one.reasons.map((each, index) => [index ? "; " : "", inWords(each)]), one.near.length ? ` (${one.near.map((each) => each.name).join(", ")}?)` : "")]);
-  return h("div", { class: "card" }, table(t("network.unreachable"), [t("column.need"), t("column.tier"), t("column.open"), t("column.thing"), t("column.why")], rows, { figures: [2], hidden: true }), found.items.length > ROWS ? h("p", { class: "note" }, t("map.more", { count: found.items.length - ROWS })) : null);
+  const rows = found.items.slice(0, ROWS).map((one) => [needLink(app, one.need), tier(one.tier), quantity(one.unpromised), one.name, h("span", {}, one.reasons.map((each, index) => [index ? "; " : "", inWords(each)]), one.near.length ? ` (${one.near.map((each) => each.name).join(", ")}?)` : "")]);
+  return h("div", { class: "card" }, table(t("network.unreachable"), [t("column.need"), t("column.tier"), t("column.unpromised"), t("column.thing"), t("column.why")], rows, { figures: [2], hidden: true }), found.items.length > ROWS ? h("p", { class: "note" }, t("map.more", { count: found.items.length - ROWS })) : null);
 }

@@ -198,7 +198,6 @@ export const english = {
   "column.value": "Value",
   "column.meaning": "Meaning",
   "column.short": "Short needs",
-  "column.open": "Open",
   "column.offered_by": "Offered by",
   "column.free": "Free",
   "column.unpromised": "Unpromised",

@@ -191,7 +191,6 @@ export const french = {
   "column.value": "Valeur",
   "column.meaning": "Sens",
   "column.short": "Besoins en manque",
-  "column.open": "Ouvert",
   "column.offered_by": "Offert par",
   "column.free": "Libre",
   "column.unpromised": "Sans promesse",

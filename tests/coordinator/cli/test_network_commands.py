@@ -77,7 +77,7 @@ def test_a_log_is_only_read(run: Any, log: Path, question: list[str]):
             ["1 thing is needed and supplied by nobody, in 1 need (see", "what is only proposed counts"],
         ),
         (["network", "downstream", "maker"], ["30 visor"]),
-        (["network", "unreachable"], ["ward/need/n", "nobody offers it", "visor"]),
+        (["network", "unreachable"], ["ward/need/n", "nobody offers it", "visor", " of     not promised  tier "]),
         (["makers", "visor"], ["visor-v1 (mill/recipe/visor-v1)", "takes rolling", "1 maker could", "mill", "has it, with free hours"]),
         (["why", "clinic"], ["50 visor, tier 0", "proposed 30, committed 0, short 20", "maker", "20 of 50 is in no proposal"]),
         (["why", "ward"], ["nobody offers it", "`visor` has nearly the same name", "what could change it"]),
@@ -106,6 +106,7 @@ def test_json_has_quantities_and_distances_as_on_the_wire(run: Any, events: Path
     (short,) = json.loads(run("network", "weak-points", events, "--json")[1])["bottlenecks"]
     assert (short["names"], short["short"]) == (["visor"], {"value": 12, "unit": "1"})
     (lost,) = json.loads(run("network", "unreachable", events, "--json")[1])
+    assert lost["unpromised"] == {"value": 5, "unit": "1"}
     assert (lost["need"], lost["reasons"], lost["near"][0]["name"]) == ("ward/need/n", ["nobody offers it"], "visor")
 
 
