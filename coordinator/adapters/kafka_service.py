@@ -101,6 +101,8 @@ class _Stopping(Exception):
 class KafkaService(Service):
     """The coordinator behind ``serve --kafka``. `ended` says why it ended by itself, where it did: then it never goes on."""
 
+    others_may_be_ahead = True  # who shares the work may have read more turns: what is not here yet may be there
+
     # So many are planned before what came of them is told and what was said meanwhile is taken; the next turns of the cycle plan the
     # others. A turn more costs an answer of Kafka and a look at all that are in question, as long as it takes to plan a few of them.
     markets_a_turn = 16

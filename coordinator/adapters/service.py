@@ -202,6 +202,8 @@ class Service:
     taken any more until it does; what was not acknowledged may be said again.
     """
 
+    others_may_be_ahead = False  # nobody else has this log: what is not here is nowhere
+
     def __init__(
         self,
         path: Path,

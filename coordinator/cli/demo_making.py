@@ -227,6 +227,13 @@ def _rounded(value: float) -> str:
     return f"{value:,.1f}".removesuffix(".0")
 
 
+def _at_best(figures: dict[str, Any]) -> str:
+    """Return how much better than the plan any other could be, as it is proven."""
+    if figures["worth"] == figures["bound"]:
+        return "Proven: no plan is better than this one."
+    return f"Proven: no plan is better than this one by more than {max(figures['gap'], SMALLEST_GAP):.3%}."
+
+
 def _tell(request: MakingRequest, figures: dict[str, Any], designs: list[dict[str, Any]] | None) -> None:
     if designs:
         known = [row for row in designs if row["takes"]]
@@ -237,11 +244,9 @@ def _tell(request: MakingRequest, figures: dict[str, Any], designs: list[dict[st
         table("designs and who could make them", ["design", "takes", "could", "near"], rows)
     asked, committed = figures["asked"], figures["committed"]
     percent = committed * 1000 // asked / 10 if asked else 0  # rounded down: all is all
-    gap = f"{figures['gap']:.3%}" if figures["worth"] == figures["bound"] or figures["gap"] >= SMALLEST_GAP else f"below {SMALLEST_GAP:.3%}"
     print(f"{counted(figures['trees'], 'tree')} committed, each by {figures['parties']['least']} to {figures['parties']['most']} parties.")
     print(f"{committed:,} of {asked:,} pieces needed ({percent:.1f}%); {figures['needs_met']:,} of {figures['needs']:,} needs met in full.")
-    print("A plan's worth, in units of effort, is what the needs it meets count by their tiers, less all making and moving.")
-    print(f"This one is worth {figures['worth']:,}, and no plan is worth more than {figures['bound']:,}: gap {gap}.")
+    print(f"{_at_best(figures)} What counts is who is served, by tiers, and then how little making and moving it takes.")
     orders = figures["orders"]
     late, jobs = counted(orders["late_jobs"], "piece"), f"{orders['jobs']:,}"
     print(f"Order of work: {orders['in_time']} of {orders['workshops']} workshops keep all dates; {late} of work of {jobs} late.", end="")

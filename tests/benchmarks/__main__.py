@@ -30,7 +30,7 @@ SHORT = {  # the words with which each program is small
     "flood": "--seconds 1",
     "following": "--things 3 --side 40 --words 40 --cycles 1,10",
     "holds": "--signals 1000",
-    "keeping": "--words 2",
+    "keeping": "--words 2 --sides 10 30",
     "latency": "--nodes 100 --events 20",
     "lies": "20 2",
     "making": "--places 8 --events 5 --demands 1",
@@ -45,7 +45,7 @@ SHORT = {  # the words with which each program is small
     "serve_stalls": "--signals 500 --listeners 5 --seconds 1 --a-second 50",
     "solver_cold": "--arcs 3000",
     "solver_events": "--arcs 3000 --events 100",
-    "solver_memory": "--arcs 3000",
+    "solver_memory": "--arcs 20000",
     "solver_stalls": "--arcs 3000 --seconds 0.2",
 }
 

@@ -35,6 +35,7 @@ from coordinator.cycle import Coordination
 from coordinator.replaying import digest, standing_proposals
 from coordinator.signals import event_json, parse_event
 from coordinator.stream import Entry
+from tests.support.programs import at_least_one
 
 BEGIN_US = 1_772_352_000_000_000
 INGESTED = 40_000  # events in each row of ingest
@@ -244,7 +245,7 @@ def start(folder: Path, count: int) -> None:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--events", type=int, default=1_000_000, help="entries in the log that starts are measured on")
+    parser.add_argument("--events", type=at_least_one, default=1_000_000, help="entries in the log that starts are measured on")
     parser.add_argument("--rows", default="ingest,door,start")
     asked = parser.parse_args()
     collect_rarely()  # as every command does

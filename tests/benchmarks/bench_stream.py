@@ -28,6 +28,7 @@ from coordinator.cycle import Coordination
 from coordinator.errors import Refused
 from coordinator.routes import RouteTable
 from coordinator.signals import event_json, parse_event
+from tests.support.programs import at_least_one
 
 APART = 2_000  # things that one agent offers and another needs
 SAMPLE = 50_000  # synthetic events that the stages other than folding are measured on
@@ -175,7 +176,7 @@ def replay_row(what: str, lines: list[bytes], routes: RouteTable, charter: Chart
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--signals", type=int, default=1_000_000, help="synthetic signals to fold")
+    parser.add_argument("--signals", type=at_least_one, default=1_000_000, help="synthetic signals to fold")
     parser.add_argument("--minutes", type=float, default=12, help="after so many, stages that still run are ended")
     asked = parser.parse_args()
     count, until = asked.signals, time.monotonic() + asked.minutes * 60

@@ -19,6 +19,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+from tests.support.programs import at_least_one
+
 HERE = Path(__file__).resolve().parents[2]
 AT_ONCE = 500  # events of one tree, before the other has its turn
 STAMP_US = 1_772_352_000_000_000
@@ -30,7 +32,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("other", type=Path, nargs="?", default=HERE, help="the tree to compare with, such as a clone of what was before")
-    parser.add_argument("--events", type=int, default=40_000)
+    parser.add_argument("--events", type=at_least_one, default=40_000)
     parser.add_argument("--times", type=int, default=5)
     asked = parser.parse_args()
     trees = [bench_of(asked.other.resolve()), bench_of(HERE)]

@@ -20,6 +20,7 @@ from solver import Problem, exact_levels, improving_exchanges, staircase, tier_i
 from solver.engine.own import kernel_solve
 from solver.fairness import worth_of
 from solver.problem import TIERS
+from tests.support.programs import at_least_one
 
 LOAD = 1.3  # needed units for each offered one
 AT_ONCE = 5  # solves measured together
@@ -89,7 +90,7 @@ def theirs(problem: Problem) -> tuple[float, int, np.ndarray]:
 def main() -> None:
     """Print, for each instance and rule, exchanges and inversions left, time, and how far from the fractional leximin."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--needs", type=int, default=1_000)
+    parser.add_argument("--needs", type=at_least_one, default=1_000)
     parser.add_argument("--seed", type=int, default=1)
     wanted = parser.parse_args()
     heads = f"{'levels':>7} {'exchanges':>10} {'exact':>6} {'inversions':>11} {'ms':>8} {'ours / LPs':>11} {'units off':>10}"

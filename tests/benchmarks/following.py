@@ -25,6 +25,7 @@ from coordinator.markets import KeptMarket
 from coordinator.planning import Planner
 from coordinator.signals import event_json, parse_event
 from solver import prepare
+from tests.support.programs import at_least_one
 
 BEGIN_US = 1_772_352_000_000_000
 OFFERED, WANTED, WANTED_IN_PLENTY = 40, 52, 20  # at most, by one signal, as in bench_kafka.py
@@ -124,7 +125,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--things", type=int, default=100)
     parser.add_argument("--side", type=int, default=100, help="offers of each thing, and as many needs, before the words that count")
-    parser.add_argument("--words", type=int, default=1_000)
+    parser.add_argument("--words", type=at_least_one, default=1_000)
     parser.add_argument("--cycles", default="1,10,100,200", help="words between two cycles")
     parser.add_argument("--fairness", choices=("off", "portions", "ratio"), default="off")
     parser.add_argument("--more", action="store_true", help="a third more is wanted than there is")

@@ -17,6 +17,7 @@ from coordinator.charter import Charter
 from coordinator.cycle import Coordination
 from coordinator.signals import event_json, parse_event
 from solver import prepare
+from tests.support.programs import at_least_one
 
 BEGIN_US = 1_772_352_000_000_000
 SIDES = (10, 20, 40, 70, 100, 200, 400)  # offers, and as many needs
@@ -63,14 +64,15 @@ def cost(side: int, count: int, fairness: str, *, kept: bool) -> Cost:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--words", type=int, default=40)
+    parser.add_argument("--words", type=at_least_one, default=40)
+    parser.add_argument("--sides", type=int, nargs="*", default=SIDES, help="offers of a market, and as many needs; each is measured alone")
     asked = parser.parse_args()
     prepare()
     collect_rarely()
     cost(SIDES[0], 1, "off", kept=True)  # whatever is loaded by the first
     for fairness in ("off", "portions"):
         print(f"fairness {fairness}, ms of CPU: first, each time after, by solving; the same, kept; kept pays after so many words")
-        for side in SIDES:
+        for side in asked.sides:
             anew, kept = (cost(side, asked.words, fairness, kept=one) for one in (False, True))
             saved_ms = anew.again - kept.again
             pays = f"{max(0.0, kept.first - anew.first) / saved_ms:6.1f}" if saved_ms > 0 else " never"

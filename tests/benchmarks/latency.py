@@ -21,6 +21,7 @@ from coordinator.charter import Charter
 from coordinator.cycle import Coordination
 from coordinator.signals import event_json, parse_event
 from solver.field import prepare
+from tests.support.programs import at_least_one
 
 START_US = 1_750_000_000_000_000
 SHAPES = {"wide": (10_000, 1), "dense": (1_000, 1), "many": (10_000, 100)}  # offers and as many needs; things
@@ -73,7 +74,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shape", choices=tuple(SHAPES), default="wide")
     parser.add_argument("--nodes", type=int, help="offers, and as many needs")
-    parser.add_argument("--events", type=int, default=500, help="each followed by a cycle")
+    parser.add_argument("--events", type=at_least_one, default=500, help="each followed by a cycle")
     parser.add_argument("--warm", type=int, default=20, help="events before those that are measured")
     parser.add_argument("--fairness", choices=("off", "portions", "ratio"), default="off")
     parser.add_argument("--needed", type=float, default=1.3, help="times what is offered; at 1 every event moves hundreds of pairs")

@@ -21,6 +21,7 @@ from coordinator.cycle import Coordination
 from coordinator.signals import Proposal, event_json, parse_event
 from coordinator.times import DAY_US, SECOND_US
 from solver import Problem, solve, staircase
+from tests.support.programs import at_least_one
 
 __all__ = ["LIES", "PORTION", "Lie", "replayed_lies", "told_lies"]
 
@@ -207,8 +208,8 @@ def row(kind: str, rule: str, called: str, lies: list[Lie]) -> str:
 def main() -> None:
     """Print, for each kind of lie and each rule, the share of lies that gained and how much they gained."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("networks", type=int, nargs="?", default=1_000, help="on which the solver alone is asked")
-    parser.add_argument("replayed", type=int, nargs="?", default=100, help="on which signals go the whole way")
+    parser.add_argument("networks", type=at_least_one, nargs="?", default=1_000, help="on which the solver alone is asked")
+    parser.add_argument("replayed", type=at_least_one, nargs="?", default=100, help="on which signals go the whole way")
     said = parser.parse_args()
     for told, count, how in (
         (told_lies, said.networks, "to the solver alone"),

@@ -16,7 +16,7 @@ from solver.making import ProductionPlan, broken_rules, gap
 from tests.support.frepple import expected, read_case, read_fixture
 from tests.support.frepple_arrays import Asked, on_time, planned, unkept
 from tests.support.frepple_bound import most_on_time
-from tests.support.real_data import real_data_folder
+from tests.support.programs import real_data_folder
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from solver.making.lots import UnsplitLots, assign_lots, broken_assignment
-from tests.support.real_data import real_data_folder
+from tests.support.programs import real_data_folder
 
 
 def assignments(folder: Path) -> Iterator[tuple[str, UnsplitLots, int]]:

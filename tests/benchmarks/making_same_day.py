@@ -15,6 +15,7 @@ import numpy as np
 
 from solver.making import ProductionProblem, broken_rules, coverage_of, gap, plan_making, tier_worths
 from solver.making.reference import Draw
+from tests.support.programs import at_least_one
 
 PRODUCTS, MODULES, PARTS = 20, 10, 10
 
@@ -46,7 +47,7 @@ def same_day(demands: int, machines: int = 3, seed: int = 1) -> ProductionProble
 def main() -> None:
     """Print what planning took and what came out."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--demands", type=int, default=100)
+    parser.add_argument("--demands", type=at_least_one, default=100)
     parser.add_argument("--machines", type=int, default=3)
     said = parser.parse_args()
     plan_making(same_day(5))

@@ -21,7 +21,7 @@ from scipy.sparse.csgraph import maximum_flow
 
 from solver.making import ProductionProblem, broken_rules
 from solver.making.walkers import Walkers, settled
-from tests.support.real_data import real_data_folder
+from tests.support.programs import at_least_one, real_data_folder
 
 
 def read(folder: Path) -> tuple[list[str], dict[str, set[str]], np.ndarray, np.ndarray]:
@@ -110,7 +110,7 @@ def replay(folder: Path, days: int | None = None) -> list[tuple[int, int, int, i
 def main() -> None:
     """Print a row a month, the worst day and the mean."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--days", type=int, help="so many days from the first; else all")
+    parser.add_argument("--days", type=at_least_one, help="so many days from the first; else all")
     said = parser.parse_args()
     folder = real_data_folder(parser, "supplygraph") / "supplygraph"
     start = time.process_time()

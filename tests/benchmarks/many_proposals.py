@@ -19,12 +19,13 @@ from coordinator.signals import parse_event
 from coordinator.views import LARGEST_PAGE, LOOKED_AT, Asked, deal_named, overview, proposals
 from tests.support.desk import Desk
 from tests.support.events import need, offer, proposal
+from tests.support.programs import at_least_one
 
 
 def main() -> None:
     """Take them in, then ask for pages."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--proposals", type=int, default=1_000_000)
+    parser.add_argument("--proposals", type=at_least_one, default=1_000_000)
     count = parser.parse_args().proposals
     collect_rarely()  # as every command does
     desk = Desk()

@@ -18,6 +18,7 @@ from solver import Problem, solve, total_urgency
 from solver.fairness import level_of, units_below
 from solver.problem import TIERS
 from tests.solver.drawing import random_problem
+from tests.support.programs import at_least_one
 
 __all__ = ["Mended", "mended", "question", "true_optimum"]
 
@@ -117,7 +118,7 @@ def mended(seeds: range) -> list[Mended]:
 def main() -> None:
     """Print how many networks were bitten, how many ended below the true optimum and by how much."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", type=int, default=400)
+    parser.add_argument("--cases", type=at_least_one, default=400)
     parser.add_argument("--first", type=int, default=0)
     wanted = parser.parse_args()
     bitten = mended(range(wanted.first, wanted.first + wanted.cases))

@@ -79,7 +79,8 @@ def main() -> None:
             process.join()
             print(f"{who}: {peak} MB at most; {read} with the arrays, {loaded - read} for the engine, {peak - loaded} more; {units} units")
             peaks.append((peak, peak - loaded))
-    print(f"ratio {peaks[0][0] / peaks[1][0]:.2f}; without what loading takes {peaks[0][1] / peaks[1][1]:.2f}")
+    beyond = f"{peaks[0][1] / peaks[1][1]:.2f}" if peaks[1][1] else "too little to tell, less than a MB"
+    print(f"ratio {peaks[0][0] / peaks[1][0]:.2f}; without what loading takes {beyond}")
 
 
 if __name__ == "__main__":

@@ -72,6 +72,30 @@ def test_every_program_starts_and_is_known_small(program: str, monkeypatch: pyte
     assert [word for word in bench.SHORT[program].split() if word.startswith("--") and f"{word} " not in helped] == []
 
 
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        *(("beside", "--events 0"), ("bench_log", "--events 0"), ("bench_stream", "--signals 0"), ("fairness", "--needs 0")),
+        *(
+            ("following", "--words 0"),
+            ("keeping", "--words 0"),
+            ("latency", "--events 0"),
+            ("lies", "0"),
+            ("making_same_day", "--demands 0"),
+        ),
+        *(("making_stream", "--days 0"), ("many_proposals", "--proposals 0"), ("minimum_parts", "--cases 0")),
+    ],
+)
+def test_of_nothing_no_program_measures_anything_and_each_says_so(
+    program: str, words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", [f"{program}.py", *words.split()])
+    monkeypatch.syspath_prepend(ROOT / "tests" / "benchmarks")
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(ROOT / "tests" / "benchmarks" / f"{program}.py"), run_name="__main__")
+    assert (ended.value.code, capsys.readouterr().err.rpartition(": ")[2]) == (2, "0 came; at least 1 is measured\n")
+
+
 @pytest.mark.parametrize("program", [name for name in bench.programs() if "making_" in name and name != "making_same_day"])
 def test_a_program_that_measures_on_real_data_says_what_it_misses(
     program: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
