@@ -251,8 +251,9 @@ def _tell(request: MakingRequest, figures: dict[str, Any], designs: list[dict[st
     late, jobs = counted(orders["late_jobs"], "piece"), f"{orders['jobs']:,}"
     print(f"Order of work: {orders['in_time']} of {orders['workshops']} workshops keep all dates; {late} of work of {jobs} late.", end="")
     if orders["late_or_changing"]:
-        least = f"no order comes below {orders['least']:,}"
-        print(f" Minutes late by the weight of tiers, and of changes: {orders['late_or_changing']:,}; {least}.", end="")
+        beyond = 1 - orders["least"] / orders["late_or_changing"]
+        by = f" by more than {beyond:.1%} of the minutes late, weighed by tiers" if beyond else ""
+        print(f" Proven: no order does better{by}.", end="")
     print()
     told = ", ".join(f"{_rounded(value)} {FOOTPRINT[name]}" for name, value in figures["footprint"].items())
     print(f"Footprint of all of it: {told}.")
