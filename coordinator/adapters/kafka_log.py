@@ -650,7 +650,7 @@ def _check_topic(stream: str, partitions: int, found: Mapping[str, str], expecte
         )
     wrong = [f"{name}={found.get(name)} (expected {value})" for name, value in expected.items() if found.get(name) != value]
     if wrong:
-        raise Refused(f"The topic {stream} is set up to lose or misdate events: {', '.join(wrong)}. Set these with kafka-configs.")
+        raise Refused(f"The topic {stream} is set up to lose, misdate or pack events: {', '.join(wrong)}. Set these with kafka-configs.")
 
 
 def _let_go(producer: KafkaProducer, wait_s: float) -> None:

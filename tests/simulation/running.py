@@ -1,5 +1,6 @@
 """One schedule of a world by its seed, with a bug planted or without, and what became of it."""
 
+import gc
 import time
 from dataclasses import dataclass, replace
 
@@ -55,6 +56,7 @@ def _simulate(world: str, seed: int, bug: str | None, *, told: bool) -> Outcome:
         )
     finally:
         one.scheduler.end()
+        gc.unfreeze()  # What each start of a coordinator sets aside would stay for good, and there are many in each of many schedules.
         structlog.configure(**before)
     return Outcome(world, seed, trace, one.scheduler.steps, len(one.reader.ledger))
 
