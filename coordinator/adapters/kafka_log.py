@@ -422,7 +422,7 @@ class KafkaLog:
     def _open_admin(self) -> KafkaAdminClient:
         """Return a client to ask now and then, in place of the one before; once this object is closed there is none.
 
-        It is kept, for each that is closed leaves some 400 objects in rings, for a look for garbage to find (`memory.py`).
+        It is kept, for each that is closed leaves some 40 objects in rings, for a look for garbage to find (`memory.py`).
         """
         before, self._admin = self._admin, None
         if before is not None:
@@ -542,18 +542,27 @@ class _Consumer(KafkaConsumer):  # type: ignore[misc]  # it comes without types
 
 
 def opened(kind: Callable[..., Client], **options: Any) -> Client:
-    """Return a client of kafka-python; one that finds no broker in time is let go of, with the thread that it began."""
+    """Return a client of kafka-python; one that finds no broker in time is let go of, with the thread that it began.
+
+    Unavailable where this process has no files left to begin one with: trying again later is all that helps.
+    """
     connections: list[KafkaNetClient] = []
 
     def connecting(**told: Any) -> KafkaNetClient:
-        connections.append(KafkaNetClient(**told))
+        # Nobody reads what it would count. A client that asks about topics counts all the same, and leaves 270 objects more in rings.
+        connections.append(KafkaNetClient(**told | {"metrics": None}))
         return connections[0]
 
     try:
         return kind(**options, kafka_client=connecting)
-    except BaseException:
+    except BaseException as error:
         for each in connections:
             each.close()
+        if isinstance(error, OSError):
+            raise Unavailable(
+                f"a connection to Kafka at {','.join(options['bootstrap_servers'])} cannot be begun here: {error.strerror or error}. Close "
+                "what holds files open, or allow this process more of them (ulimit -n), then try again."
+            ) from error
         raise
 
 

@@ -3,12 +3,14 @@
 import errno
 import gc
 import json
+import os
+import resource
 import shutil
 import socket
 import threading
 import tomllib
 import weakref
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from time import monotonic, sleep
@@ -329,6 +331,12 @@ def test_who_it_is_is_asked_by_one_client_until_that_fails_or_it_is_to_be_asked_
         log.identity(afresh=True)
 
 
+def test_a_client_that_asks_counts_nothing_that_nobody_reads(log):
+    """What it counts with would be left in rings where it is closed: some 270 objects."""
+    log.identity()
+    assert [name.name for name in log._admin._metrics.metrics] == ["count"]  # how many there are
+
+
 def end_loop(admin):
     """Have the loop of a client end as it does where a process has no files left: what it met is raised at every later call."""
     net = admin._net
@@ -349,6 +357,38 @@ def test_a_client_whose_loop_ended_is_replaced_when_it_is_asked_and_closed_like_
         assert log._admin is not ended
     end_loop(log._admin)
     log.close()
+
+
+@contextmanager
+def files_left(number):
+    """Leave this process so many files to open."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    held = []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, max(map(int, os.listdir("/proc/self/fd"))) + 10), hard))
+    try:
+        with suppress(OSError):  # the last there was is taken
+            while True:
+                held.append(os.open(os.devnull, os.O_RDONLY))
+        for _ in range(number):
+            os.close(held.pop())
+        yield
+    finally:
+        for file in held:
+            os.close(file)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_whom_no_file_is_left_to_begin_a_client_with_is_told_so(number):
+    told = r"cannot be begun here: Too many open files\. Close what holds files open, or allow this process more of them"
+    with files_left(number), pytest.raises(Unavailable, match=told):
+        KafkaLog("127.0.0.1:1", replicas=1, patience_ms=1_000)
+
+
+def test_who_it_is_is_told_once_there_are_files_again(log):
+    with files_left(0), pytest.raises(Unavailable, match="Too many open files"):
+        log.identity()
+    assert log.identity()["cluster"]
 
 
 def test_rings_that_the_client_leaves_elsewhere_are_found_among_what_is_new(broker):
