@@ -33,7 +33,6 @@ SEND_S = 15.0  # for a piece: a listener that is slower is let go; it comes back
 KEEP_ALIVE_S = 15.0
 REST_S = 0.00025  # after each sending, times how many listen: with a thousand, each hears at most every 0.25 s
 LOOK_S = 1.0  # between two looks whether a listener may still read, where reading takes a token
-TOGETHER = 2  # listeners that go on in one turn of the loop: each may wait for the interpreter's lock, and others wait for all of them
 READERS = 4  # threads that read for listeners, whom nobody keeps waiting who asks or speaks
 SHARED = 8  # positions from which many read on at once, whose bytes are kept until there is more
 
@@ -160,17 +159,17 @@ class Feed:
         are_going = bool(self._turns)
         self._turns.extend(some)
         if some and not are_going:
-            asyncio.get_running_loop().call_soon(self._let_some_go_on)
+            asyncio.get_running_loop().call_soon(self._let_one_go_on)
 
-    def _let_some_go_on(self) -> None:
-        going = 0
-        while self._turns and going < TOGETHER:
+    def _let_one_go_on(self) -> None:
+        """Let one listener go on in this turn of the loop: it may wait for the interpreter's lock, and all others wait with it."""
+        while self._turns:
             one = self._turns.popleft()
             if not one.done():  # else whoever waited has left
                 one.set_result(None)
-                going += 1
+                break
         if self._turns:
-            asyncio.get_running_loop().call_soon(self._let_some_go_on)
+            asyncio.get_running_loop().call_soon(self._let_one_go_on)
 
 
 @dataclass(slots=True, eq=False)

@@ -2,12 +2,15 @@
 
 import asyncio
 import selectors
+import time
 from collections import deque
 from collections.abc import Callable
 from contextvars import Context
 from typing import TypeVarTuple
 
 __all__ = ["FairLoop", "FewAtOnce", "fair_loop"]
+
+ASKED_AGAIN_S = 0.0005  # which sockets are ready, while there is something else to run
 
 Arguments = TypeVarTuple("Arguments")
 
@@ -60,17 +63,20 @@ class FairLoop(asyncio.SelectorEventLoop):
 class FewAtOnce(selectors.DefaultSelector):
     """Says which sockets are ready one at a time, each of them once before any is said again.
 
-    What is heard begins something that runs in the turns after, beside what others begin meanwhile.
+    What is heard begins something that runs in the turns after, beside what others begin meanwhile. While that runs the system is not asked
+    at every turn: to ask is to give the interpreter's lock away, and where other threads want it the loop waits for it as long as it works.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._ready: deque[tuple[selectors.SelectorKey, int]] = deque()
+        self._asked_s = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Return the next that is ready; wait for some only where none is left of those that were."""
-        if not self._ready:
+        if not self._ready and (timeout != 0 or time.monotonic() >= self._asked_s + ASKED_AGAIN_S):
             self._ready.extend(super().select(timeout))
+            self._asked_s = time.monotonic()
         if not self._ready:
             return []
         key, events = self._ready.popleft()

@@ -43,7 +43,7 @@ PROOF_S = 60.0  # a market is held against its proof so often
 ORDER_S = 1.0  # orders of work inside workshops are searched for so often
 OTHER_FILES = 256  # beside connections
 # How long a thread that plans keeps the interpreter's lock once the loop wants it; Python by itself lets it wait for 5 ms, at each step.
-HANDED_OVER_S = 0.0002
+HANDED_OVER_S = 0.0001
 STOP_S = 4.5  # from being told to stop until the process is gone, whatever is under way: five seconds are promised
 
 

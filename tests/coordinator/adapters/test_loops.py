@@ -34,6 +34,13 @@ def pairs() -> Iterator[list[tuple[socket.socket, socket.socket]]]:
         yield [tuple(map(stack.enter_context, socket.socketpair())) for _ in range(MANY)]  # type: ignore[misc]
 
 
+@pytest.fixture
+def asked_always(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the system asked which sockets are ready whenever it may be."""
+    monkeypatch.setattr(loops, "ASKED_AGAIN_S", 0.0)
+
+
+@pytest.mark.usefixtures("asked_always")
 def test_sockets_are_heard_one_at_a_time_and_each_once_before_any_again(pairs: list[tuple[socket.socket, socket.socket]]) -> None:
     with FewAtOnce() as selector:
         for ours, theirs in pairs:
@@ -48,6 +55,7 @@ def test_sockets_are_heard_one_at_a_time_and_each_once_before_any_again(pairs: l
         assert set(heard) == {ours.fileno() for ours, _ in pairs}
 
 
+@pytest.mark.usefixtures("asked_always")
 def test_who_is_given_up_before_it_is_heard_is_not_heard_nor_who_came_in_its_place(
     pairs: list[tuple[socket.socket, socket.socket]],
 ) -> None:
@@ -80,6 +88,50 @@ def test_it_waits_no_longer_than_told_where_nobody_speaks(pairs: list[tuple[sock
         assert selector.select(-1) == []
         pairs[0][1].send(b"x")
         assert [key.fileobj for key, _ in selector.select(None)] == [pairs[0][0]]
+
+
+@pytest.mark.parametrize("turns", [1, 100])
+def test_the_system_is_not_asked_at_each_turn_while_there_is_something_to_run(
+    turns: int, pairs: list[tuple[socket.socket, socket.socket]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each question gives the interpreter's lock away."""
+    monkeypatch.setattr(loops, "ASKED_AGAIN_S", 3600.0)
+    ask, asked = selectors.DefaultSelector.select, list[float | None]()
+
+    def note(selector: selectors.DefaultSelector, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        asked.append(timeout)
+        return ask(selector, timeout)
+
+    async def run() -> None:
+        loop, heard = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(pairs[0][0], heard.set)
+        await asyncio.sleep(0)
+        pairs[0][1].send(b"x")
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        assert not heard.is_set()
+        await heard.wait()  # Nothing else is to be run: then it is asked, and waited for.
+        loop.remove_reader(pairs[0][0])
+
+    with asyncio.Runner(loop_factory=fair_loop) as runner:
+        runner.run(asyncio.sleep(0))
+        monkeypatch.setattr(selectors.DefaultSelector, "select", note)
+        runner.run(run())
+    assert asked[:1] == [None]
+
+
+@pytest.mark.usefixtures("asked_always")
+def test_a_socket_is_heard_though_there_is_always_something_to_run(pairs: list[tuple[socket.socket, socket.socket]]) -> None:
+    async def run() -> None:
+        loop, heard = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(pairs[0][0], heard.set)
+        pairs[0][1].send(b"x")
+        while not heard.is_set():
+            await asyncio.sleep(0)
+        loop.remove_reader(pairs[0][0])
+
+    with asyncio.Runner(loop_factory=fair_loop) as runner:
+        runner.run(asyncio.wait_for(run(), 60))
 
 
 def test_a_timer_comes_between_sockets_that_all_speak_at_once(pairs: list[tuple[socket.socket, socket.socket]]) -> None:
