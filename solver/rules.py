@@ -59,9 +59,21 @@ def broken_rules(problem: Problem, allocation: Allocation) -> list[str]:
 
 
 def is_proven(problem: Problem, allocation: Allocation) -> bool:
-    """Whether an answer is seen at once to break no rule; where not, `broken_rules` says which it breaks, if any.
+    """Return whether an answer is seen at once to break no rule; where not, `broken_rules` says which it breaks, if any.
 
     A pass of compiled code, for whoever checks small answers again and again: `broken_rules` looks at them some sixty times.
+
+    Parameters
+    ----------
+    problem : Problem
+        What was asked.
+    allocation : Allocation
+        What was answered, by whatever engine.
+
+    Returns
+    -------
+    bool
+        True only if `broken_rules` has nothing to say. What it cannot judge is left to that: minimum parts, packs, what is kept.
     """
     from solver.engine import checking  # noqa: PLC0415 - compiled code is loaded when it is first needed
 
