@@ -116,6 +116,7 @@ class Made:
     gap: Fraction = Fraction(0)
     dropped: Counter[str] = field(default_factory=Counter)  # trees that cannot be proposed, by the reason
     left_out: Counter[str] = field(default_factory=Counter)  # of the problem, by the reason
+    too_little: set[str] = field(default_factory=set)  # needs of which less is open than their minimum
     cells: int = 0  # that linear programs were solved for, of the first plan; none where only old pressures led
     awaits: bool = False  # nothing leads yet: the linear program is being solved for the first time
     layout: Layout | None = None
@@ -263,13 +264,14 @@ class Production:
         return kept, left
 
     def _is_pressing(self, kept: Iterable[Deal], made: Made, free: Mapping[str, int]) -> bool:
-        """Whether a need stays short that is more urgent than one whose tree waits."""
+        """Whether a need stays short that is more urgent than one whose tree waits, and could have its minimum at all."""
         served = Counter[str]()
         for tree in made.trees:
             for line in tree.lines:
                 if line.into is None:
                     served[line.need] += line.grains
-        short = [self.book.claim_of(need)[2] for need in made.wanted if free.get(need.ref, 0) > served[need.ref]]
+        could_have = (need for need in made.wanted if free.get(need.ref, 0) >= max(1, need.minimum_grains))
+        short = [self.book.claim_of(need)[2] for need in could_have if free[need.ref] > served[need.ref]]
         stances = self.network.stances
         waiting = [self.book.claim_of(stances[line.need])[2] for deal in kept for line in deal.lines if line.serves]
         return bool(short and waiting) and min(short) < max(waiting)
@@ -336,10 +338,10 @@ class Production:
         guides: Guides | None = None,
         most_work: int | None = None,
     ) -> None:
-        enough = [need for need in needs if free.get(need.ref, 0) >= max(1, need.minimum_grains)]
-        if few := sum(need.ref in free for need in needs) - len(enough):
-            made.left_out["needs of which less is open than their minimum"] = few
-        needs = enough
+        made.too_little.update(need.ref for need in needs if 0 < free.get(need.ref, 0) < need.minimum_grains)
+        if made.too_little:
+            made.left_out["needs of which less is open than their minimum"] = len(made.too_little)
+        needs = [need for need in needs if free.get(need.ref, 0) >= max(1, need.minimum_grains)]
         try:
             layout = lay_out(self.network, self.book, recipes, needs, free, log_us, extra) if needs and recipes else None
             if layout is None:

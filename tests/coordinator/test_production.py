@@ -548,6 +548,29 @@ def test_a_need_of_which_less_is_open_than_its_minimum_keeps_nobody_from_what_is
     assert desk.core.production.latest.left_out["needs of which less is open than their minimum"] == 1
 
 
+def test_needs_of_which_less_is_open_than_their_minimum_are_counted_whoever_declined_what():
+    """Of two needs one declined a part, so that it is planned apart; both are counted."""
+    needed = [need(f"needs{who}", 25, "part", minimum=20) for who in range(2)]
+    goods = [offer("seller", 20, "part", subject=subject) for subject in ("x", "y")]
+    desk = Desk(*BATCHES, offer("seller", 11, "bar"), capacity("maker", 7, "cutting"), *goods, *needed, need("needs2", 12, "part"))
+    making(desk)
+    [mine] = [deal for deal in desk.open if "needs1" in deal.parties]
+    desk.take(answer("needs1", mine.proposal, "decline", at=1))
+    making(desk)
+    assert {who: grains for (_, who), grains in desk.moves.items() if who in ("needs0/n", "needs1/n")} == {"needs0/n": 20, "needs1/n": 20}
+    assert desk.core.production.latest.left_out["needs of which less is open than their minimum"] == 2
+
+
+def test_an_urgent_need_of_which_less_is_open_than_its_minimum_moves_nothing_that_waits():
+    """All would be planned from nothing for it, and the tree given to a maker that came later and is nearer."""
+    desk = Desk(*SIMPLE, agent("ward", 48.2, 2.0), agent("near", 48.2, 2.0), need("clinic", 10, "visor", tier=2))
+    [waiting] = making(desk)
+    desk.take(capacity("near", 10, "cutting", at=1), offer("near", 20, "visor", at=1), need("ward", 25, "visor", tier=0, minimum=20, at=1))
+    making(desk)
+    assert desk.core.production.latest.left_out["needs of which less is open than their minimum"] == 1
+    assert desk.state(waiting.proposal) is State.PROPOSED
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_a_need_that_gets_less_than_its_minimum_keeps_no_other_from_what_is_made(seed):
     """One maker and up to three needs: where any of them alone could have its minimum, somebody is given something."""
