@@ -1,14 +1,15 @@
 """What a need still takes at each level, netted against stock and promises: who could supply it, where it is tight, what would be enough.
 
-The levels are plain netting: what is missing of a thing is made by the first recipe that can run (the others are named), batches and
-set-ups counted, distances and windows that are still open left aside.
+The levels are plain netting: what is missing of a thing is made by the first recipe that can run, batches and set-ups counted, distances
+and windows that are still open left aside. Of each other recipe it is told how far the levels come with it instead, all else as it is.
 What really comes of it, and whether a change is enough, is told by planning it.
 """
 
 import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import product
 
@@ -58,6 +59,7 @@ class Row:
     short: Quantity | None  # that neither stock nor making covers; None: nothing
     made_by: str | None  # the recipe that the levels go on with
     alternatives: tuple[str, ...]  # other recipes that make it; none where it goes into a ring that closes there
+    instead: tuple[str, ...]  # of each of those, in words: how far the levels come where it is taken instead
     into: tuple[str, ...]  # recipes that take it
     suppliers: tuple[Supplier, ...]
     more_suppliers: int
@@ -110,7 +112,7 @@ def explode(coordination: Coordination, asked: str) -> Exploded:
         free = {ref: grains for ref, grains in free.items() if network.canonical(network.stances[ref].thing) == thing}
     netting = _Netting(network, recipes, free, need)
     rows = tuple(netting.rows(open_grains)) if open_grains else ()
-    tight = min((row for row in rows if row.short is not None), key=lambda row: (row.share, -row.level, row.name), default=None)
+    tight = _tightest(rows)
     made = _tried(coordination, need, open_grains) if recipes and open_grains else None
     served = _served(made, need) if made else 0
     enough: tuple[Change, ...] = ()
@@ -141,6 +143,10 @@ def _free(coordination: Coordination) -> dict[str, int]:
     return {one.ref: coordination.book.open_grains(one) for one in supply}
 
 
+def _tightest(rows: Sequence[Row]) -> Row | None:
+    return min((row for row in rows if row.short is not None), key=lambda row: (row.share, -row.level, row.name), default=None)
+
+
 def _tight(row: Row) -> str:
     assert row.short is not None  # asked of tight rows alone
     have = f"{row.share:.0%} of the {amount(row.wanted)} wanted can be had" if row.share else f"none of the {amount(row.wanted)} can be had"
@@ -166,6 +172,7 @@ class _Netting:
     def __init__(self, network: Network, recipes: Mapping[str, Recipe], free: Mapping[str, int], need: Stance) -> None:
         self.network, self.recipes, self.root = network, recipes, accepted_stocks(network, need)[0]
         self.flows = {ref: recipe_stocks(network, recipe) for ref, recipe in recipes.items()}
+        self.instead: Mapping[Stock, str] = {}  # recipes that are taken in the place of the first that can run
         self.free: dict[Stock, dict[str, int]] = {}
         for ref, grains in free.items():
             stance = network.stances[ref]
@@ -207,7 +214,26 @@ class _Netting:
                 yield f"{shown(name)} counts as {' and '.join(done)}{through} ({by})"
 
     def rows(self, open_grains: int) -> list[Row]:
-        """Return a row for everything that the open part of a need takes, by level.
+        """Return a row for everything that the open part of a need takes, by level, each with what other recipes would come to."""
+        return [
+            replace(row, instead=tuple(self._come_to(open_grains, row, ref) for ref in row.alternatives))
+            for row in self._levels(open_grains)
+        ]
+
+    def _come_to(self, open_grains: int, row: Row, ref: str) -> str:
+        """Return in words how far the levels come where a thing is made by another recipe."""
+        stock = (row.sort, row.name), row.wanted.dimension
+        if self._is_round_about(ref, stock):
+            return f"{ref}: not run for {row.name}, of which what it takes is made"
+        if stock in self.flows[ref][0]:
+            return f"{ref}: takes {row.name} itself, so that some must lie there first"
+        other = copy(self)
+        other.instead = {stock: ref}
+        tight = _tightest(other._levels(open_grains))
+        return f"{ref}: nothing is short" if tight is None else f"{ref}: {_tight(tight)}"
+
+    def _levels(self, open_grains: int) -> list[Row]:
+        """Return the rows, by level.
 
         What goes into a ring where it closes has a row of its own for each round, and is made by going round again, as often as trees
         do. What is free of it is left to the round from which on that is enough: three of what doubles are six, and in two rounds twelve.
@@ -293,6 +319,8 @@ class _Netting:
 
         As in a plan, none is run for a by-product that what it takes is made of.
         """
+        if stock in self.instead:
+            return self.instead[stock]
         makers = [ref for ref in sorted(self.makers.get(stock, ())) if not self._is_round_about(ref, stock)]
         able = [ref for ref in makers if all(self.free.get(taken) or self.makers.get(taken) for taken in self.flows[ref][0])]
         worked = [ref for ref in able if all(self.free.get(((PROCESS, name), "time")) for name in self.processes(ref))]
@@ -369,6 +397,7 @@ class _Netting:
             short=amount_of(network, stock, short) if short else None,
             made_by=chosen,
             alternatives=others,
+            instead=(),
             into=tuple(sorted(into)),
             suppliers=suppliers,
             more_suppliers=max(0, len(most) - MOST_SUPPLIERS),

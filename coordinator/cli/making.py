@@ -48,7 +48,8 @@ def show_exploded(where: Where, need: str, to_json: bool) -> None:
     if not found.rows:
         return
     table("what it takes, level by level", ["level", "name", "", "wanted", "free", "short", "made by", "who has it"], _levels(found))
-    for sentence in (*found.taken_for, *found.unused, *found.rings):
+    instead = [told for row in found.rows for told in row.instead]
+    for sentence in (*(f"or {told}" for told in instead), *found.taken_for, *found.unused, *found.rings):
         print(f"  {sentence}")
     if found.can_be_made is None:
         missing = "no recipe that is used makes it" if found.unused else "no recipe makes it"
@@ -104,12 +105,11 @@ def _least(least: int | None) -> str:
 def _levels(found: Exploded) -> list[list[object]]:
     rows: list[list[object]] = []
     for row in found.rows:
-        others = f" (or {', '.join(row.alternatives)})" if row.alternatives else ""
         having = ", ".join(f"{one.agent} {amount(one.free)}" for one in row.suppliers)
         more = f" and {row.more_suppliers} more" if row.more_suppliers else ""
         short = "" if row.short is None else amount(row.short)
         name = "  " * row.level + row.name
-        rows.append([row.level, name, row.sort, amount(row.wanted), amount(row.free), short, (row.made_by or "") + others, having + more])
+        rows.append([row.level, name, row.sort, amount(row.wanted), amount(row.free), short, row.made_by or "", having + more])
     return rows
 
 

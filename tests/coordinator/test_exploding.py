@@ -260,6 +260,27 @@ def test_other_recipes_for_the_same_thing_are_named():
     assert (row.made_by, row.alternatives) == ("designer/recipe/visor", ("other/recipe/visor-by-hand",))
 
 
+@pytest.mark.parametrize(("hours", "told"), [
+    pytest.param(0, "level 1, carving: none of the 6 h can be had", id="nobody carves"),
+    pytest.param(3, "level 1, carving: 50% of the 6 h wanted can be had", id="somebody does, for too short"),
+    pytest.param(6, "nothing is short", id="somebody does"),
+])  # fmt: skip
+def test_of_other_recipes_it_is_told_how_far_they_would_come(hours, told):
+    lines = [*SIMPLE, recipe("other", "visor-by-hand", {"visor": 1}, {}, {"carving": 2}), need("clinic", 3, "visor")]
+    lines += [agent("carver", 48.0, 2.0), capacity("carver", hours, "carving", subject="carving")] if hours else []
+    assert rows(explode(Desk(*lines).core, "clinic"))["visor"].instead == (f"other/recipe/visor-by-hand: {told}",)
+
+
+@pytest.mark.parametrize(("name", "made_by", "told"), [
+    pytest.param("mix", "grow", "mix: nothing is short", id="flour is enough where dough is not"),
+    pytest.param("blend", "blend", "grow: takes dough itself, so that some must lie there first", id="it comes first by name"),
+])  # fmt: skip
+def test_a_recipe_that_takes_what_it_makes_is_told_apart_from_one_that_begins_with_something_else(name, made_by, told):
+    lines = [*BAKERY, recipe("baker", name, {"dough": 1}, {"flour": 1}, {}), offer("baker", 9, "flour"), need("home", 4, "bread")]
+    [dough] = [row for row in explode(Desk(*lines).core, "home").rows if row.name == "dough" and row.made_by]
+    assert (dough.made_by, dough.instead) == (f"baker/recipe/{made_by}", (f"baker/recipe/{told}",))
+
+
 def test_a_maker_out_of_reach_is_told_as_left_out():
     found = explode(Desk(*SIMPLE, need("clinic", 3, "visor", within_km=10)).core, "clinic")
     assert found.can_be_made.grains == 0
