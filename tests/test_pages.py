@@ -178,7 +178,7 @@ def readme() -> str:
 
 
 def test_the_tour_of_the_readme_runs(tmp_path: Path) -> None:
-    tour, _ = fences(readme(), "python")
+    tour, *_ = fences(readme(), "python")
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     told = [sys.executable, "-c", tour]
     run = subprocess.run(told, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False)
@@ -198,7 +198,7 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_client_of_the_readme_speaks_with_a_server(alone: Path) -> None:
-    _, program = fences(readme(), "python")
+    _, program, _ = fences(readme(), "python")
     assert DEFAULT_URL in program
     with serve(alone / "log") as served:
         served.post(signal("need", "clinique-ouest", 50))
@@ -207,6 +207,17 @@ def test_the_client_of_the_readme_speaks_with_a_server(alone: Path) -> None:
             served.wait(2)
         [proposal] = served.get("/proposals")["items"]
         assert (proposal["state"], proposal["lines"][0]["quantity"]) == ("promised", {"value": 50, "unit": "1"})
+
+
+def test_the_recipe_of_the_readme_makes_what_it_says(alone: Path) -> None:
+    *_, program = fences(readme(), "python")
+    with serve(alone / "log") as served:
+        exec(compile(program.replace(DEFAULT_URL, served.url), "README", "exec"), {})
+        served.post(signal("need", "clinique-ouest", 50))
+        [recipe] = served.get("/network/upstream/face-shield")["recipes"]
+        assert recipe == "atelier-nord/recipe/face-shield-v1"
+        taken = {(one["level"], one["sort"], one["name"]) for one in served.get("/network/upstream/face-shield")["items"]}
+        assert taken == {(0, "resource", "face-shield"), (1, "resource", "pla"), (1, "process", "3d-printing")}
 
 
 def test_the_commands_of_the_readme_run_in_their_order(
