@@ -13,6 +13,7 @@ from tests.support.apache import Broker, forget_topics, running_kafka
 settings.register_profile("house", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("house")
 os.environ.setdefault("STIGMERGY_PREPARE", "false")  # Servers of the tests are small and short-lived; none needs the engine compiled.
+os.environ.pop("COLUMNS", None)  # Tables go by it, and pytest's workers have one whatever terminal there is: readline sets it.
 
 
 @pytest.fixture(scope="session")
