@@ -1,6 +1,7 @@
 """How urgent one unit more is to a claim: the three fairness rules as one staircase, and the urgency of its steps."""
 
 import math
+import operator
 from typing import Literal
 
 import numpy as np
@@ -17,8 +18,10 @@ __all__ = [
     "levels_before",
     "margin_of",
     "staircase",
+    "total_effort",
     "total_urgency",
     "units_below",
+    "urgency_gained",
     "urgency_of",
     "worth_of",
 ]
@@ -56,12 +59,16 @@ def staircase(rule: Rule, portion: int, unit: int, asked: Ints, levels: int) -> 
     ------
     BadProblem
         For a rule, portion, unit or number of levels that makes no sense.
+    TooLarge
+        Where 64 bits do not hold them.
     """
     count = len(asked)
     if levels < 1:
         raise BadProblem(f"levels is {levels}: at least 1 is expected")
     if rule == "off" or levels == 1:
         return np.zeros(count, dtype=np.int64), np.ones(count, dtype=np.int64), 1
+    if max(levels, portion, unit) > LARGEST:
+        raise TooLarge(f"levels {levels}, portion {portion}, unit {unit} do not fit into 64 bits: give fewer levels or coarser grains")
     if rule == "ratio":
         run = np.maximum(asked, 1).astype(np.int64)
         rise = np.full(count, levels, dtype=np.int64)
@@ -205,12 +212,16 @@ def worth_of(problem: Problem, farthest: int | None = None) -> int:
 
 
 def levels_climbed(problem: Problem, claim: Ints, units: Ints) -> Ints:
-    """Return the levels of each claim's next ``units`` added up, for each pair of ``claim`` and ``units``."""
-    climbed, walked = np.zeros_like(units), np.zeros_like(units)
+    """Return the levels of each claim's next ``units`` added up, for each pair of ``claim`` and ``units``.
+
+    Where 64 bits might not hold them, they come in Python's own integers.
+    """
+    fits = problem.levels * int(units.max(initial=0)) <= LARGEST
+    climbed, walked = np.zeros(len(units), dtype=np.int64 if fits else object), np.zeros_like(units)
     while np.any(walked < units):  # From the foot of one level to that of the next.
         level = level_of(problem, claim, walked)
         reached: Ints = np.minimum(units, units_below(problem, claim, level + 1))
-        climbed += level * (reached - walked)
+        climbed += level.astype(climbed.dtype) * (reached - walked)
         walked = reached
     return climbed
 
@@ -233,8 +244,19 @@ def total_urgency(problem: Problem, flow: Ints) -> int:
     covered = np.zeros(len(problem.tier), dtype=np.int64)
     np.add.at(covered, problem.claim[problem.need], flow)
     claims = np.flatnonzero(covered)
-    units = covered[claims]
-    margin = margin_of(problem)
-    base = (problem.levels + 2 * margin) * (3 - problem.tier[claims]) + margin + problem.levels
     kept = problem.hysteresis * int(np.minimum(flow, problem.kept).sum())
-    return int(sum((base * units - levels_climbed(problem, claims, units)).tolist())) + kept
+    return int(sum(urgency_gained(problem, claims, np.zeros_like(claims), covered[claims]).tolist())) + kept
+
+
+def urgency_gained(problem: Problem, claim: Ints, before: Ints, after: Ints) -> NDArray[np.object_]:
+    """Return how much more urgency each ``claim`` has with ``after`` than with ``before`` units, in Python's own integers."""
+    margin = margin_of(problem)
+    base = (problem.levels + 2 * margin) * (3 - problem.tier[claim].astype(object)) + margin + problem.levels
+    climbed = levels_climbed(problem, claim, after).astype(object) - levels_climbed(problem, claim, before)
+    gained: NDArray[np.object_] = base * (after - before) - climbed
+    return gained
+
+
+def total_effort(problem: Problem, flow: Ints) -> int:
+    """Return the effort of all units in ``flow`` (A,) together; without bound, as it is in Python's own integers."""
+    return sum(map(operator.mul, problem.effort.tolist(), flow.tolist()))

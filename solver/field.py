@@ -33,7 +33,7 @@ NO_ENDS = np.empty(0, dtype=np.int32)
 class Field:
     """One resource's optimum, repaired after each event by a search from where it happened.
 
-    Built from a `Problem` (without minimum parts, which are mended after the flow), it holds what `solve` would find: first the
+    Built from a `Problem` (without minimum parts and packs, which are mended after the flow), it holds what `solve` would find: first the
     greatest total urgency, then the least effort. Each method that changes something leaves the new optimum behind; the time
     is that of the search, which ends where the change no longer matters. With a ``budget`` (nodes visited in one call) the
     search may end before: then `at_rest` is false, `flow` is what has been settled so far, and `go_on` continues.
@@ -46,10 +46,10 @@ class Field:
     Parameters
     ----------
     problem : Problem
-        Where to begin, solved at once; may be empty. Minimum parts are not looked at. While the field is still being laid out, its
-        arrays are read and have to stay as they are.
+        Where to begin, solved at once; may be empty. Minimum parts and packs are not looked at, nor told again by `problem`. While the
+        field is still being laid out, its arrays are read and have to stay as they are.
     pinned : (A,) int64, optional
-        Units already pinned on its arcs.
+        Units already pinned on its arcs, which pairs, offers and needs have room for.
     budget : int, optional
         Nodes visited in one call, about, building included; without it every call goes on to the end. Each of them looks at the
         arcs of its node, however many those are.
@@ -127,6 +127,7 @@ class Field:
         if pinned is not None:
             _no_less((yield from folded(pinned, np.minimum.reduce, min, 0)), 0, "the least units pinned on an arc would be")
             self._pins = (yield from folded(pinned, np.maximum.reduce, max, 0)) > 0
+            yield from _check_pins(problem, pinned)
         farthest = yield from folded(problem.effort, np.maximum.reduce, max, farthest)
         scale = self._scale_for(len(problem.supply), len(problem.demand), farthest)
         yield from self._laying_out(problem, pinned if self._pins else None, scale)
@@ -1200,6 +1201,31 @@ def _units_of_arcs(pinned: ArrayLike, arcs: int) -> Ints:
     if units.shape != (arcs,):
         raise BadProblem(f"pinned units came in the shape {units.shape}, but ({arcs},) is expected: give each arc its own")
     return units
+
+
+def _check_pins(problem: Problem, pinned: Ints) -> Passes[None]:
+    """Refuse pins that do not fit onto arcs, offers and needs; none is below 0."""
+    at_offer, at_need = zeros(len(problem.supply), np.int64), zeros(len(problem.demand), np.int64)
+
+    def add_up(rows: slice) -> None:
+        offer, need, units = problem.offer[rows], problem.need[rows], pinned[rows]
+        room = np.minimum(np.minimum(problem.supply[offer], problem.demand[need]), problem.most[rows])
+        if (units > room).any():
+            arc = int(np.argmax(units > room))
+            raise BadProblem(f"{units[arc]} units are pinned on arc {rows.start + arc}, which may carry {room[arc]} at most")
+        np.add.at(at_offer, offer, units)
+        np.add.at(at_need, need, units)
+
+    yield by_rows(pinned, add_up)
+    for what, taken, limits in (("offer", at_offer, problem.supply), ("need", at_need, problem.demand)):
+        yield by_rows(taken, partial(_check_taken, what, taken, limits))
+
+
+def _check_taken(what: str, taken: Ints, limits: Ints, rows: slice) -> None:
+    over = np.flatnonzero(taken[rows] > limits[rows])
+    if len(over):
+        first = rows.start + int(over[0])
+        raise BadProblem(f"{taken[first]} units are pinned at {what} {first}, which has {limits[first]}")
 
 
 def _said(values: ArrayLike, count: int, what: str) -> NDArray[np.bool_]:

@@ -1,11 +1,12 @@
 """Small parts held at their minimum or closed, one after another, each time by which of the two leaves the better optimum."""
 
+import operator
 from dataclasses import replace
 
 import numpy as np
 
 from solver.errors import TooLarge
-from solver.fairness import levels_climbed, margin_of
+from solver.fairness import urgency_gained
 from solver.field import Field
 from solver.problem import TIERS, Ints, Problem
 
@@ -41,8 +42,6 @@ class _Holding:
     def __init__(self, problem: Problem, looks: int, again: int) -> None:
         self.problem, self.looks, self.again = problem, looks, again
         self.tier = problem.tier[problem.claim[problem.need]]
-        margin = margin_of(problem)
-        self.base = (problem.levels + 2 * margin) * (3 - problem.tier) + margin + problem.levels  # urgency of a claim's first unit
         self.held = np.zeros_like(problem.minimum)
         self.received = problem.received.copy()
         self.field = _field(replace(problem, minimum=np.zeros_like(problem.minimum)))
@@ -153,12 +152,9 @@ class _Holding:
         before, after = np.zeros_like(problem.tier), np.zeros_like(claims)
         np.add.at(before, problem.claim[problem.need], self.flow)
         np.add.at(after, place, more)
-        before = before[claims]
-        after += before
-        climbed = levels_climbed(problem, claims, after) - levels_climbed(problem, claims, before)
-        gained = self.base[claims] * (after - before) - climbed
-        by_tier = [int(gained[problem.tier[claims] == t].sum() + problem.hysteresis * kept[tier == t].sum()) for t in range(TIERS)]
-        return (*by_tier, -sum((more * problem.effort[arcs]).tolist()))
+        gained = urgency_gained(problem, claims, before[claims], before[claims] + after)
+        by_tier = [sum(gained[problem.tier[claims] == t].tolist()) + problem.hysteresis * int(kept[tier == t].sum()) for t in range(TIERS)]
+        return (*by_tier, -sum(map(operator.mul, problem.effort[arcs].tolist(), more.tolist())))
 
 
 def _added(one: Gained, other: Gained) -> Gained:

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solver.errors import TooLarge
-from solver.fairness import total_urgency
+from solver.fairness import total_effort, total_urgency
 from solver.holding import hold_or_close
 from solver.problem import TIERS, Gap, Ints, Problem
 
@@ -57,7 +57,7 @@ def mend(problem: Problem, flow: Ints) -> tuple[Ints, Gap]:
     gap = Gap(
         units=int(flow.sum() - mended.sum()),
         urgency=total_urgency(problem, flow) - total_urgency(problem, mended),
-        effort=sum(((mended - flow) * problem.effort).tolist()),
+        effort=total_effort(problem, mended - flow),
     )
     return mended, gap
 
@@ -84,7 +84,7 @@ def _goodness(problem: Problem, flow: Ints) -> tuple[int, ...]:
     """Return the urgency of a plan in each tier, then its effort, so that the greater is the better."""
     tier = problem.tier[problem.claim[problem.need]]
     by_tier = [total_urgency(problem, np.where(tier == each, flow, 0)) for each in range(TIERS)]
-    return (*by_tier, -sum((flow * problem.effort).tolist()))
+    return (*by_tier, -total_effort(problem, flow))
 
 
 def _topped_up(problem: Problem, flow: Ints) -> Ints:

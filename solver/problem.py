@@ -2,6 +2,8 @@
 
 import operator
 from dataclasses import dataclass, fields
+from decimal import Decimal
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -199,14 +201,14 @@ class Problem:
             received=(yield from _filled(len(tiers), 0)) if received is None else ints(received),
             rise=(yield from _filled(len(tiers), 0)) if rises is None else ints(rises),
             run=(yield from _filled(len(tiers), 1)) if runs is None else ints(runs),
-            levels=int(levels),
+            levels=_whole_number(levels),
             offer=offers,
             need=needs,
             effort=ints(effort),
             most=limits,
             minimum=(yield from _filled(len(offers), 0)) if minimum is None else ints(minimum),
             kept=(yield from _filled(len(offers), 0)) if kept is None else ints(kept),
-            hysteresis=int(hysteresis),
+            hysteresis=_whole_number(hysteresis),
             pack=None if pack is None else ints(pack),
         )
         yield from _check_entries(problem)
@@ -257,12 +259,31 @@ def ints(values: ArrayLike) -> Ints:
     """Return an array of int64, as it came where it is one; `BadProblem` for fractions, `TooLarge` beyond 64 bits."""
     if type(values) is np.ndarray and values.dtype is WHOLE and values.flags.c_contiguous:
         return values
-    array = np.asarray(values)
-    if array.dtype.kind == "f" and not np.array_equal(array, np.floor(array)):
+    try:
+        array = np.asarray(values)
+    except ValueError as no:
+        raise BadProblem(f"an array is expected: {no}") from no
+    if array.dtype.kind not in "biufO" or (array.dtype.kind == "O" and not all(map(_is_real, array.flat))):
+        raise BadProblem(f"{array.dtype} came where whole numbers are expected")
+    if _has_fractions(array):
         raise BadProblem("fractions came where whole numbers are expected: count in smaller units")
     if array.dtype.kind in "fuO" and array.size and not -(2**63) <= array.min() <= array.max() < 2**63:
         raise TooLarge(f"{array.min()} to {array.max()} came, which does not fit into 64 bits: count in coarser units")
     return np.ascontiguousarray(array, dtype=np.int64)
+
+
+def _is_real(value: object) -> bool:
+    return isinstance(value, Real | Decimal) and value == value  # noqa: PLR0124 - NaN is not itself
+
+
+def _has_fractions(array: NDArray[Any]) -> bool:
+    if array.dtype.kind == "f":
+        return not np.array_equal(array, np.floor(array))
+    return array.dtype.kind == "O" and any(each % 1 != 0 for each in array.flat if -(2**63) <= each < 2**63)
+
+
+def _whole_number(value: int) -> int:
+    return int(ints([value])[0])
 
 
 def entries_of(name: str, values: ArrayLike, count: int | None = None, least: int | None = None) -> Ints:
@@ -367,6 +388,9 @@ def _check_within(name: str, least: int, greatest: int, count: int, what: str) -
 
 def _check_levels(problem: Problem) -> Passes[None]:
     least_run = yield from _least(problem.run, 1)
+    for name, value in (("levels", problem.levels), ("hysteresis", problem.hysteresis)):
+        if not isinstance(value, int | np.integer):
+            raise BadProblem(f"{name} is {value!r}: a whole number is expected")
     if problem.levels < 1 or problem.hysteresis < 0 or least_run < 1:
         told = f"levels {problem.levels}, hysteresis {problem.hysteresis}, least run {least_run}"
         raise BadProblem(f"{told}: at least 1, 0 and 1 are expected")

@@ -10,6 +10,7 @@ from solver.problem import NO_GAP, Allocation, Ints, Problem
 __all__ = ["broken_rules", "is_proven"]
 
 SHOWN = 3  # examples of each broken rule
+LARGEST = 2**62  # what every right answer weighs at most, so that sums here fit into 64 bits
 
 
 def broken_rules(problem: Problem, allocation: Allocation) -> list[str]:
@@ -45,12 +46,15 @@ def broken_rules(problem: Problem, allocation: Allocation) -> list[str]:
         return wrong
     ends = _at_ends(problem, allocation.flow)
     broken = _infeasible(problem, allocation.flow, ends, "flow")
-    broken += _too_small(problem, allocation.flow)
-    broken += _broken_packs(problem, allocation.flow)
     relaxed = allocation.relaxed_flow
     if relaxed is not allocation.flow and not np.array_equal(relaxed, allocation.flow):
         ends = _at_ends(problem, relaxed)
         broken += _infeasible(problem, relaxed, ends, "relaxed flow")
+    broken += _beyond_all(problem, allocation)
+    if broken:
+        return broken  # What follows from such numbers means nothing, and might not fit into 64 bits.
+    broken += _too_small(problem, allocation.flow)
+    broken += _broken_packs(problem, allocation.flow)
     broken += _wrong_gap(problem, allocation)
     broken += _too_light(problem, allocation.worth)
     broken += _unproven_arcs(problem, allocation)
@@ -115,10 +119,30 @@ def _at_ends(problem: Problem, flow: Ints) -> tuple[Ints, Ints]:
     return _summed(problem.offer, flow, len(problem.supply)), _summed(problem.need, flow, len(problem.demand))
 
 
+def _beyond_all(problem: Problem, allocation: Allocation) -> list[str]:
+    """Check that a step of urgency and all pressures are of a size that a right answer can have."""
+    worth = allocation.worth
+    broken = [
+        *_too_far("offer", allocation.offer_pressure),
+        *_too_far("need", allocation.need_pressure),
+        *_too_far("claim", allocation.claim_pressure),
+    ]
+    if not 0 < worth * (4 * (problem.levels + 2 * _margin(problem)) + 1) <= LARGEST:
+        broken.append(f"a step of urgency weighs {worth}, which no right answer says of {problem.levels} levels")
+    return broken
+
+
+def _too_far(what: str, pressure: Ints) -> list[str]:
+    far = (pressure > LARGEST) | (pressure < -LARGEST // 2)
+    return _told(far, lambda at: f"{what} {at} has the pressure {pressure[at]}, which no right answer has")
+
+
 def _infeasible(problem: Problem, flow: Ints, ends: tuple[Ints, Ints], called: str) -> list[str]:
     given, taken = ends
+    largest = np.minimum(problem.supply[problem.offer], problem.demand[problem.need])
     return [
         *_told(flow < 0, lambda a: f"the {called} on arc {a} is {flow[a]}, below zero"),
+        *_told(flow > largest, lambda a: f"the {called} on arc {a} is {flow[a]}, but one of its ends has only {largest[a]}"),
         *_told(flow > problem.most, lambda a: f"the {called} on arc {a} is {flow[a]}, but the pair may carry {problem.most[a]}"),
         *_told(given > problem.supply, lambda i: f"offer {i} gives {given[i]} in the {called}, but has {problem.supply[i]}"),
         *_told(taken > problem.demand, lambda j: f"need {j} takes {taken[j]} in the {called}, but asks for {problem.demand[j]}"),
@@ -142,7 +166,7 @@ def _wrong_gap(problem: Problem, allocation: Allocation) -> list[str]:
     units = urgency = effort = 0
     if relaxed is not flow and not np.array_equal(flow, relaxed):
         units = int(relaxed.sum()) - int(flow.sum())
-        effort = sum((problem.effort * (flow - relaxed)).tolist())
+        effort = sum((problem.effort.astype(object) * (flow - relaxed)).tolist())
         urgency = _urgency(problem, relaxed) - _urgency(problem, flow)
     if (units, urgency, effort) == (gap.units, gap.urgency, gap.effort):
         return []
@@ -240,7 +264,7 @@ def _urgency(problem: Problem, flow: Ints) -> int:
         foot = -(-(level + 1) * problem.run // np.maximum(problem.rise, 1)) - problem.received  # Where the next level begins.
         endless = (level >= problem.levels - 1) | (problem.rise == 0)
         reached = np.where(endless, covered, np.minimum(covered, foot))
-        total += sum((urgency * np.maximum(reached - walked, 0)).tolist())
+        total += sum((urgency.astype(object) * np.maximum(reached - walked, 0)).tolist())
         walked = np.maximum(walked, reached)
         if np.array_equal(walked, covered):
             break
@@ -248,7 +272,8 @@ def _urgency(problem: Problem, flow: Ints) -> int:
 
 
 def _summed(position: Ints, units: Ints, count: int) -> Ints:
-    total = np.zeros(count, dtype=np.int64)
+    fits = max(int(units.max(initial=0)), -int(units.min(initial=0))) * len(units) < LARGEST
+    total = np.zeros(count, dtype=np.int64 if fits else object)
     np.add.at(total, position, units)
     return total
 

@@ -34,14 +34,24 @@ def is_proven(
     tier, received, rise, run = claims
     at_offer, at_need, at_claim = pressures
     given, taken, covered = sums
+    if levels > LARGEST // 8 or worth < 1 or worth > LARGEST // (4 * levels + 1):
+        return False
+    for pressures_there in pressures:
+        for pressure in pressures_there:
+            if not -LARGEST // 2 <= pressure <= LARGEST:
+                return False
     farthest = 0
     for a in range(len(flow)):
         i, j = offer[a], need[a]
         if not (0 <= i < len(supply) and 0 <= j < len(demand)) or flow[a] < 0 or flow[a] > most[a]:
             return False
         farthest = max(farthest, effort[a])
+        if flow[a] > supply[i] or flow[a] > demand[j]:
+            return False
         given[i] += flow[a]
         taken[j] += flow[a]
+        if given[i] > supply[i] or taken[j] > demand[j]:  # At once, so that no sum grows beyond 64 bits.
+            return False
         slack = effort[a] + at_offer[i] - at_need[j]
         if slack < 0 and flow[a] < most[a] and min(supply[i], demand[j]) > 0:  # one unit more would gain
             return False
@@ -51,11 +61,11 @@ def is_proven(
     if farthest > LARGEST // (longest + 1) or worth <= farthest * longest:
         return False
     for i in range(len(supply)):
-        if given[i] > supply[i] or at_offer[i] < 0 or (at_offer[i] != 0 and given[i] < supply[i]):
+        if at_offer[i] < 0 or (at_offer[i] != 0 and given[i] < supply[i]):
             return False
     for j in range(len(demand)):
         k = claim[j]
-        if not 0 <= k < len(tier) or taken[j] > demand[j]:
+        if not 0 <= k < len(tier):
             return False
         covered[k] += taken[j]
         if (at_need[j] > at_claim[k] and demand[j] > 0) or (at_need[j] != at_claim[k] and taken[j] < demand[j]):

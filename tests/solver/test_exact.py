@@ -1,5 +1,6 @@
 """What the solver answers is what the definition says, on networks small enough to count everything out."""
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from solver import Problem, broken_rules, solve, staircase, total_urgency
+from tests.support.processes import ROOT
 
 
 def by_definition(rule, portion, unit, levels, problem, asked, flow):
@@ -168,6 +170,31 @@ def test_the_order_of_offers_needs_and_arcs_does_not_matter(seed, draw_problem):
 def test_the_same_arrays_give_the_same_flow(draw_problem):
     problem = draw_problem(3, offers=20, needs=40, units=9, farthest=2)
     assert solve(problem).flow.tolist() == solve(problem).flow.tolist()
+
+
+IN_A_PROCESS_OF_ITS_OWN = """
+import sys
+from hashlib import sha256
+from solver import solve
+from solver.engine import SMALL
+from tests.solver.drawing import random_problem
+
+problem = random_problem(3, offers=70, needs=120, units=9, farthest=2)  # Efforts tie nearly everywhere.
+assert len(problem.offer) >= SMALL
+answer = solve(problem)
+assert "numba" in sys.modules and "ortools" not in sys.modules
+arrays = (answer.flow, answer.offer_pressure, answer.need_pressure, answer.claim_pressure)
+print(*(sha256(array.tobytes()).hexdigest() for array in arrays))
+"""
+
+
+def test_the_same_arrays_give_the_same_flow_and_pressures_of_our_own_kernel_in_every_process():
+    def said(seed):
+        environment = os.environ | {"PYTHONHASHSEED": seed}
+        command = [sys.executable, "-c", IN_A_PROCESS_OF_ITS_OWN]
+        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=True).stdout
+
+    assert said("1") == said("2") != ""
 
 
 def test_importing_the_solver_loads_no_engine():

@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from solver import BadProblem, Problem, levels_before, staircase
+from solver import BadProblem, Problem, TooLarge, exact_levels, levels_before, staircase, total_urgency
 from solver.fairness import level_of
 
 
@@ -48,6 +50,28 @@ def test_who_asks_for_nothing_has_a_staircase_all_the_same(rule):
 def test_a_wrong_rule_is_told(rule, portion, unit, levels, told):
     with pytest.raises(BadProblem, match=told):
         staircase(rule, portion, unit, np.array([1]), levels)
+
+
+@pytest.mark.parametrize(
+    ("portion", "levels"),
+    [
+        pytest.param(1, exact_levels(np.array([2**40, 2**40])), id="levels beyond 64 bits"),
+        pytest.param(2**70, 5, id="a portion beyond 64 bits"),
+    ],
+)
+@pytest.mark.parametrize("rule", ["portions", "ratio"])
+def test_staircases_beyond_64_bits_are_refused(rule, portion, levels):
+    with pytest.raises(TooLarge, match="do not fit into 64 bits"):
+        staircase(rule, portion, 1, np.array([2**40] * 2), levels)
+
+
+def test_urgency_is_added_up_without_bound():
+    """Each of a hundred units counts for three times 2^58; of 2^40 on the last level each as much as a tier."""
+    one = Problem.of([100], [100], [0], [0], [0], staircase=([0], [1], 2**58))
+    assert total_urgency(one, np.array([100])) == 100 * 3 * 2**58
+    high = Problem.of([2**40], [2**40], [0], [0], [0], tier=[3], received=[2**50], staircase=([1], [1], 2**40))
+    assert total_urgency(high, np.array([2**40])) == 2**40
+    assert total_urgency(replace(high, received=np.array([0]), rise=np.array([0])), np.array([2**40])) == 2**80
 
 
 UNITS, AT_NEED = np.array([3, 0, 2, 4]), np.array([1, 0, 0, 1], dtype=np.int32)

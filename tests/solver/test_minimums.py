@@ -160,6 +160,15 @@ def test_what_no_field_can_hold_is_mended_by_hand():
     assert broken_rules(problem, solve(problem)) == []
 
 
+def test_the_effort_of_a_gap_is_true_however_large(looks):
+    """One unit more for the far need is not to be had beside the vital one's half: all its 2^39 units stay, at 2^30 each."""
+    units, far = 2**40, 2**30
+    problem = Problem.of([units], [units // 2, units], [0, 0], [0, 1], [0, far], minimum=[0, units // 2 + 1], tier=[0, 1])
+    allocation = solve(problem)
+    assert allocation.gap == Gap(units // 2, 3 * units // 2, -units // 2 * far)
+    assert broken_rules(problem, allocation) == []
+
+
 def test_no_vital_unit_is_given_up_for_many_wishes():
     """Closing the wish's pair leaves a vital need one unit more; holding it would serve nine wishes more."""
     problem = Problem.of([10], [8, 10], [0, 0], [0, 1], [1, 1], minimum=[0, 3], tier=[0, 3])

@@ -1,4 +1,6 @@
 from dataclasses import fields, replace
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -169,6 +171,35 @@ def test_efforts_too_large_to_compare_exactly_are_refused(effort, levels):
     stairs = staircase("ratio", 1, 1, np.array([9, 9]), levels)
     with pytest.raises(TooLarge, match="coarser unit"):
         solve(Problem.of([5, 5], [9, 9], [0, 1, 1], [0, 0, 1], [effort, 1, effort], staircase=stairs))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[Fraction(5, 2)], [Decimal("2.5")], [Decimal("nan")], [1 + 0j], ["4"], [None], [2.5], [float("nan")], [[1], [2, 3]]],
+    ids=str,
+)
+def test_what_is_no_whole_number_is_refused(values):
+    with pytest.raises(BadProblem, match="expected"):
+        Problem.of(values, [9])
+
+
+@pytest.mark.parametrize("values", [[Decimal("1e30")], [Decimal("inf")], [Fraction(2**70)], [float("inf")]], ids=str)
+def test_what_is_beyond_64_bits_is_refused_however_it_is_written(values):
+    with pytest.raises(TooLarge, match="64 bits"):
+        Problem.of(values, [9])
+
+
+def test_whole_numbers_are_taken_however_they_are_written():
+    assert Problem.of([Fraction(4, 2), Decimal(3), 4.0, True], []).supply.tolist() == [2, 3, 4, 1]
+
+
+def test_fractions_of_levels_are_refused(problem):
+    for asked in ({"hysteresis": 1.7}, {"staircase": ([1], [1], 3.9)}):
+        with pytest.raises(BadProblem, match="fractions"):
+            Problem.of([5], [9], [0], [0], [1], **asked)
+    for name in ("hysteresis", "levels"):
+        with pytest.raises(BadProblem, match=f"{name} is 1.7: a whole number is expected"):
+            replace(problem, **{name: 1.7})
 
 
 def test_staircases_too_long_to_count_are_refused():

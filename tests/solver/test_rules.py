@@ -139,6 +139,40 @@ def test_what_is_in_doubt_is_not_proven_at_once(question, answer):
     assert not is_proven(asked_otherwise(field.problem(), **question), replace(allocation, **answer))
 
 
+def test_an_impossible_flow_is_not_proven_by_sums_that_wrap():
+    """Four times 2^62 is nothing in 64 bits."""
+    problem = Problem.of([5] * 4, [5] * 4, np.repeat(range(4), 4), np.tile(range(4), 4), [0] * 16, most=[2**62] * 16)
+    flow, free = np.full(16, 2**62), np.zeros(4, dtype=np.int64)
+    allocation = Allocation(flow, free, free, free + 3, 1, Gap(0, 0, 0), flow)
+    assert not is_proven(problem, allocation)
+    assert "but one of its ends has only 5" in broken_rules(problem, allocation)[0]
+
+
+@pytest.mark.parametrize("arcs", [1, 4], ids=["each arc alone", "all arcs between the same two together"])
+def test_more_than_an_end_has_is_told_however_often_it_comes(arcs):
+    problem = Problem.of([2**61], [2**60], [0] * arcs, [0] * arcs, [0] * arcs, most=[2**62] * arcs)
+    flow, free = np.full(arcs, 2**62 // arcs), np.zeros(1, dtype=np.int64)
+    allocation = Allocation(flow, free, free, free, 1, Gap(0, 0, 0), flow)
+    assert not is_proven(problem, allocation)
+    assert f"need 0 takes {2**62} in the flow, but asks for {2**60}" in broken_rules(problem, allocation)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        pytest.param({"worth": 2**62}, "a step of urgency weighs 4611686018427387904", id="a worth beyond 64 bits"),
+        pytest.param({"worth": -1}, "a step of urgency weighs -1", id="a worth below nothing"),
+        pytest.param({"offer_pressure": np.array([2**63 - 1])}, "offer 0 has the pressure 9223372036854775807", id="a pressure too great"),
+        pytest.param({"need_pressure": np.array([-(2**62)])}, "need 0 has the pressure -4611686018427387904", id="a pressure too small"),
+    ],
+)
+def test_numbers_that_no_right_answer_has_prove_nothing(changes, told):
+    problem = Problem.of([5], [9], [0], [0], [1])
+    allocation = replace(solve(problem), **changes)
+    assert not is_proven(problem, allocation)
+    assert any(told in sentence for sentence in broken_rules(problem, allocation))
+
+
 def test_many_breaches_of_one_rule_are_counted():
     problem = Problem.of([9] * 5, [1] * 5, range(5), range(5), [1] * 5)
     allocation = solve(problem)

@@ -346,10 +346,27 @@ def test_a_field_that_cannot_be_meant_is_not_built(asked) -> None:  # type: igno
 
 
 @pytest.mark.parametrize(
+    ("supply", "demand", "pinned", "told"),
+    [
+        pytest.param([9, 9], [9, 9], [0, 0, 4], "4 units are pinned on arc 2, which may carry 3", id="more than a pair may carry"),
+        pytest.param([5, 9], [9, 9], [3, 3, 0], "6 units are pinned at offer 0, which has 5", id="more than an offer has"),
+        pytest.param([9, 9], [9, 4], [0, 3, 3], "6 units are pinned at need 1, which has 4", id="more than a need asks for"),
+    ],
+)
+def test_pins_that_nothing_has_room_for_are_refused(supply, demand, pinned, told) -> None:  # type: ignore[no-untyped-def]
+    problem = Problem.of(supply, demand, [0, 0, 1], [0, 1, 1], [1, 1, 1], most=[3, 3, 3])
+    with pytest.raises(BadProblem, match=told):
+        Field(problem, pinned=pinned)
+    with pytest.raises(BadProblem, match="7 units are pinned on arc 0, which may carry 5"):
+        Field(Problem.of([5], [9], [0], [0], [1]), pinned=[7])
+
+
+@pytest.mark.parametrize(
     ("effort", "pinned", "told"),
     [
         pytest.param(2**57, None, "coarser unit", id="an effort too large"),
         pytest.param(1, [-1], "least units pinned", id="fewer than no units pinned"),
+        pytest.param(1, [7], "7 units are pinned on arc 0, which may carry 6", id="more pinned than an end has"),
     ],
 )
 @pytest.mark.parametrize("budget", [None, 0, 1, 2, 3, 100])
