@@ -26,6 +26,7 @@ from coordinator.opportunities import NOBODY, supply_at
 from coordinator.places import Coordinates
 from coordinator.production import Made
 from coordinator.signals import Recipe, Step
+from coordinator.times import HOUR_US, LATEST_US, format_instant
 from coordinator.units import Quantity
 from coordinator.wording import amount, counted, shown
 from coordinator.workshops import accepted_stocks, relevant
@@ -36,6 +37,9 @@ __all__ = ["Change", "Exploded", "Row", "Supplier", "explode"]
 FARTHEST_M = 2**60  # stands for a way that nobody knows
 MOST_SUPPLIERS = 8  # told of one row, those who have most; the rest is counted
 MOST_CELLS_TRIED = 40_000  # of a problem that changes are tried on, many times over; of larger ones no change is told
+MOST_CLOSINGS = 2  # hours that close too early, of which longer ones are tried
+MOST_DOUBLINGS = 12  # of an hour: half a year
+HOUR_MS = 3_600_000
 MOST_TRIED = 12  # changes that are planned, to see whether they are enough
 
 
@@ -75,6 +79,7 @@ class Change:
     by: Quantity
     near: str  # the agent at whose place it was tried
     sentence: str
+    until_us: int | None = None  # of a change in time, to when: `by` is how much later that is
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,7 @@ class Exploded:
     enough: tuple[Change, ...]  # each alone is enough
     together: tuple[str, ...]  # what is short in all, where no one change is enough
     too_short: tuple[str, ...]  # recipes of these levels of which no one capacity has the hours of a run or least batch, in words
+    too_late: tuple[str, ...]  # what of lead times and windows keeps it from being made before the need ends, whatever is planned
     reasons: tuple[str, ...]  # what was left out of the plan, counted
     rings: tuple[str, ...]  # of recipes that lead to it and gain, each with how far plans go round it
     unused: tuple[str, ...]  # recipes that lead to it and are not used, each with why and what to do
@@ -115,9 +121,14 @@ def explode(coordination: Coordination, asked: str) -> Exploded:
     tight = _tightest(rows)
     made = _tried(coordination, need, open_grains) if recipes and open_grains else None
     served = _served(made, need) if made else 0
+    supplies = Supplies(network, coordination.log_us, recipes, lambda one: free.get(one.ref, 0))
+    roots = [ref for ref, (_, gives) in supplies.flows.items() if not gives.keys().isdisjoint(accepted_stocks(network, need))]
+    too_late = tuple(_too_late(supplies, roots, need)) if open_grains else ()
     enough: tuple[Change, ...] = ()
     if made is not None and served < open_grains and made.cells <= MOST_CELLS_TRIED:
-        enough = tuple(_enough(coordination, need, open_grains, netting, rows))
+        more = _enough(coordination, need, open_grains, netting, rows, comes_late=bool(too_late))
+        in_time = _in_time(coordination, need, open_grains, supplies, roots) if tight is None else ()  # No wait brings what is short.
+        enough = (*more, *in_time)
     return Exploded(
         need=need.ref,
         name=network.canonical(need.thing)[1],
@@ -129,7 +140,8 @@ def explode(coordination: Coordination, asked: str) -> Exploded:
         bottleneck=None if tight is None else _tight(tight),
         enough=enough,
         together=() if enough else tuple(f"{amount(row.short)} {row.name}" for row in rows if row.short is not None),
-        too_short=tuple(_too_short(coordination, rows)),
+        too_short=tuple(_too_short(supplies, rows)),
+        too_late=too_late,
         reasons=tuple(f"{counted(count, 'time')}: {why}" for why, count in sorted((made.left_out + made.dropped).items())) if made else (),
         rings=tuple(rings_told(network, recipes)),
         unused=tuple(unused[ref] for ref in leading if ref in unused),
@@ -153,14 +165,18 @@ def _tight(row: Row) -> str:
     return f"level {row.level}, {row.name}: {have}"
 
 
-def _too_short(coordination: Coordination, rows: Sequence[Row]) -> Iterator[str]:
+def _too_short(supplies: Supplies, rows: Sequence[Row]) -> Iterator[str]:
     """Yield what the hours of these rows do not show, since they are added up: a run that no one capacity has the hours of."""
-    network, book, log_us = coordination.network, coordination.book, coordination.log_us
-    refs = sorted({ref for row in rows if row.sort == PROCESS for ref in row.into})
-    supplies = Supplies(network, log_us, {ref: network.recipes[ref] for ref in refs}, lambda one: book.open_grains(one, log_us))
-    for ref in refs:
+    for ref in sorted({ref for row in rows if row.sort == PROCESS for ref in row.into}):
         for told in supplies.hours_too_short(ref):
             yield f"{ref}: {told}"
+
+
+def _too_late(supplies: Supplies, roots: Sequence[str], need: Stance) -> Iterator[str]:
+    """Yield what makes all recipes that make it late; nothing where one could be over in time."""
+    found = [list(supplies.too_late(ref, need)) for ref in roots]
+    if all(found):
+        yield from dict.fromkeys(each.sentence for late in found for each in late)
 
 
 class _Netting:
@@ -423,8 +439,10 @@ def _served(made: Made, need: Stance) -> int:
     return sum(line.grains for tree in made.trees for line in tree.lines if line.into is None and line.need == need.ref)
 
 
-def _enough(coordination: Coordination, need: Stance, open_grains: int, netting: _Netting, rows: Sequence[Row]) -> Iterator[Change]:
-    """Yield, for each thing and process of the levels, the least more of it that alone lets all of the open part be made."""
+def _enough(
+    coordination: Coordination, need: Stance, open_grains: int, netting: _Netting, rows: Sequence[Row], *, comes_late: bool
+) -> Iterator[Change]:
+    """Yield, for each thing and process of the levels, the least more of it, there at once, that alone is enough for all that is open."""
     network = coordination.network
     for row in [row for row in rows if row.made_by is None or row.short is not None][:MOST_TRIED]:
         stock = (row.sort, row.name), row.wanted.dimension
@@ -445,8 +463,59 @@ def _enough(coordination: Coordination, need: Stance, open_grains: int, netting:
                 by = amount_of(network, stock, least)
                 told = f"{amount(by)} more {'of ' if row.sort != PROCESS else ''}{row.name} near {agent} is enough for all of it"
                 why = f"; {netting.why_more(row, least)}" if 0 < short < least else ""
+                if comes_late and not short:
+                    why = ", there at once: what is free is not there in time"
                 yield Change(row.name, row.sort, by, agent, told + why)
                 break
+
+
+def _in_time(coordination: Coordination, need: Stance, open_grains: int, supplies: Supplies, roots: Sequence[str]) -> Iterator[Change]:
+    """Yield the least more time, in whole hours, that alone lets all of the open part be made: for the need, or in which hours stand."""
+    if need.end_us is not None:
+        end_us = need.end_us
+
+        def is_enough_for_need(hours: int) -> bool:
+            longer = structs.replace(need, end_us=end_us + hours * HOUR_US)
+            return _served(_tried(coordination, longer, open_grains), need) >= open_grains
+
+        over_us = min((supplies.earliest.over_us[ref] for ref in roots if ref in supplies.earliest.over_us), default=end_us)
+        if hours := _least_hours(is_enough_for_need, end_us, over_us):
+            yield _later(need, hours, f"an end of the need {hours:,} h later, at")
+    closings = {closing.ref: closing for ref in roots for closing in supplies.earliest.closings(ref)}
+    for closing in list(closings.values())[:MOST_CLOSINGS]:
+        one = closing.machines[0]
+        assert one.end_us is not None  # it closes
+        grains = supplies.free[one.ref]
+
+        def is_enough_of_machine(hours: int, one: Stance = one, grains: int = grains) -> bool:
+            longer = structs.replace(one, end_us=(one.end_us or 0) + hours * HOUR_US)
+            return _served(_tried(coordination, need, open_grains, [(longer, grains)]), need) >= open_grains
+
+        if hours := _least_hours(is_enough_of_machine, one.end_us, closing.begin_us):
+            yield _later(one, hours, f"an end of {one.agent}'s hours of {closing.process} {hours:,} h later, at")
+
+
+def _later(stance: Stance, hours: int, told: str) -> Change:
+    until_us = (stance.end_us or 0) + hours * HOUR_US
+    by = Quantity(hours * HOUR_MS, "h")
+    return Change(stance.name, "time", by, stance.agent, f"{told} {format_instant(until_us)}, is enough for all of it", until_us)
+
+
+def _least_hours(is_enough: Callable[[int], bool], end_us: int, from_us: int) -> int | None:
+    """Return the least hours after an end that are found to be enough, from a moment on that no less reaches; None where none are.
+
+    Spans of time are wider in longer plans, so that less may be enough than what is found; each that is told was planned.
+    """
+    low = max(0, (from_us - end_us) // HOUR_US)
+    most = (LATEST_US - end_us) // HOUR_US
+    high = next((hours for step in range(MOST_DOUBLINGS) if (hours := low + (1 << step)) <= most and is_enough(hours)), None)
+    if high is None:
+        return None
+    low += (high - low) // 2  # that was tried, and is not
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if is_enough(middle) else (middle, high)
+    return high
 
 
 def _least(is_enough: Callable[[int], bool], most: int, step: int) -> int:

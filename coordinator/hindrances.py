@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from coordinator.earliest import Earliest
 from coordinator.limits import lacking, processes_done
 from coordinator.loops import Stock, recipe_stocks
 from coordinator.making import Most
@@ -124,7 +125,24 @@ class Supplies:
         lacks = self._lacks_below(roots, ends)
         coming = self._coming(lacks)
         told: set[Stock] = set()  # whose makers were told of
-        return {ref: list(self._told_of(ref, ends, lacks, coming, told)) for ref in roots}
+        return {ref: [*self._told_of(ref, ends, lacks, coming, told), *self.too_late(ref, need)] for ref in roots}
+
+    def too_late(self, ref: str, need: Stance) -> Iterator[Hindrance]:
+        """Yield what of lead times and windows keeps a recipe from being over before a need ends, whatever is planned."""
+        for wait in self.earliest.waits(ref, need):
+            yield Hindrance(wait.ref, wait.makes, wait.lack, wait.change)
+
+    @cached_property
+    def earliest(self) -> Earliest:
+        """When each recipe could be over at the earliest, with what has something free."""
+        return Earliest(
+            self.network,
+            self.log_us,
+            self.recipes,
+            self.flows,
+            lambda stock: [one for one in self._goods[stock] if self.free[one.ref]],
+            lambda step: [one for machines in self._spots(step).values() for one in machines if self.free[one.ref]],
+        )
 
     def _lacks_below(self, roots: Sequence[str], ends: "_Ends") -> dict[str, list[Lack]]:
         """Return what each of these recipes, and each that makes what is short for one, lacks of its own."""

@@ -19,6 +19,7 @@ from coordinator.network import PROCESS, RESOURCE, Network, Stance, amount_of
 from coordinator.places import Coordinates, great_circle_m, place_named
 from coordinator.processes import term_of
 from coordinator.signals import Recipe
+from coordinator.times import LATEST_US, format_instant
 from coordinator.units import Quantity
 from coordinator.wording import amount, asked_for, counted, near
 
@@ -26,6 +27,7 @@ __all__ = ["DesignMakers", "Designs", "Input", "Maker", "Requirement", "designs"
 
 MOST_SUPPLIERS = 3  # named of each input, those who have most; the rest is counted
 SILENT, HAS_NONE = "say nothing that counts now of what they can do", "have none of what it takes"  # why agents are not shown
+MS_US = 1_000  # hours are counted in whole milliseconds
 MOST_UNKNOWN = 10  # names that nobody's table knows, shown of each answer
 
 
@@ -39,6 +41,7 @@ class Requirement:
     requires: Mapping[str, float | str]
     runs: int  # of the least batch; one machine does all of it
     takes: Quantity | None  # hours of so many runs, set-up included; None: nobody said how many, as in a draft
+    lead: Quantity | None = None  # hours that pass after the work, without holding a machine; None: nobody said of any
 
     @property
     def told(self) -> str:
@@ -92,6 +95,7 @@ class Maker:
     with_hours: int  # requirements met by hours that stand, not by a mere capability
     near: int  # requirements lacking of which the process is there, and only the machine or its hours fall short or are not told of
     distance_m: int | None  # from the place asked about
+    begin_us: int | None = None  # before which it has no hours for some requirement; None: it has none at all, or some now
 
     @property
     def told(self) -> str:
@@ -99,7 +103,8 @@ class Maker:
         if self.lacks:
             return f"missing {len(self.lacks)} of {self.of}: {'; '.join(self.lacks)}"
         hours = "with free hours" if self.with_hours == self.of else f"hours stated for {self.with_hours} of {self.of}"
-        return f"has all {self.of}, {hours}" if self.of > 1 else f"has it, {hours}"
+        begin = "" if self.begin_us is None else f", none before {format_instant(self.begin_us)}"
+        return f"has all {self.of}, {hours}{begin}" if self.of > 1 else f"has it, {hours}{begin}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +129,7 @@ class _Machine:
 
     limits: Mapping[str, float | str]
     free_ms: int
+    begin_us: int | None  # None: it could begin now
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +290,8 @@ def _requirements(network: Network, recipe: Recipe) -> Iterator[Requirement]:
     for step in recipe.steps:
         meant, source = process_meant(network, step.process)
         takes = amount_of(network, ((PROCESS, meant), "time"), step.effort.grains * runs + setup_ms(step))
-        yield Requirement(step.process, meant, source, step.requires, runs, takes)
+        lead = Quantity(step.lead_us // MS_US, "h") if step.lead_us else None
+        yield Requirement(step.process, meant, source, step.requires, runs, takes, lead)
     for demand in recipe.hours_unknown:
         yield Requirement(demand.process, *process_meant(network, demand.process), demand.requires, runs, None)
 
@@ -332,7 +339,9 @@ def _abilities(network: Network, book: Book | None, agent: str, log_us: int) -> 
     facts = network.agents[agent]
     hours: dict[str, list[_Machine]] = {}
     for stance in _capacities(network, facts.refs, log_us):
-        machine = _Machine(stance.limits or {}, stance.free_grains if book is None else book.open_grains(stance))
+        begin_us = max(stance.begin_us or 0, log_us + stance.lead_us)
+        free_ms = stance.free_grains if book is None else book.open_grains(stance)
+        machine = _Machine(stance.limits or {}, free_ms, min(begin_us, LATEST_US) if begin_us > log_us else None)
         for process in processes_done(network, stance.name):
             hours.setdefault(process, []).append(machine)
     known: set[str] = set()
@@ -354,13 +363,18 @@ def _capacities(network: Network, refs: list[str], log_us: int) -> Iterator[Stan
 
 def _maker(agent: str, able: _Able, requirements: tuple[Requirement, ...], distance_m: int | None) -> Maker:
     lacks: list[str] = []
+    begins_us: list[int] = []
     with_hours = near_ones = 0
     for requirement in requirements:
         machines = able.hours.get(requirement.meant, [])
-        fitting = [one.free_ms for one in machines if not lacking(requirement.requires, one.limits)]
+        able_ones = [one for one in machines if not lacking(requirement.requires, one.limits)]
+        fitting = [one.free_ms for one in able_ones]
         shortest = min((lacking(requirement.requires, one.limits) for one in machines), key=len, default=None)
         if fitting and (requirement.takes is None or max(fitting) >= requirement.takes.grains):
             with_hours += 1
+            begins_us.append(
+                min(one.begin_us or 0 for one in able_ones if requirement.takes is None or one.free_ms >= requirement.takes.grains)
+            )
         elif fitting:
             near_ones += 1
             lacks.append(requirement.longer_than(max(fitting)))
@@ -372,7 +386,8 @@ def _maker(agent: str, able: _Able, requirements: tuple[Requirement, ...], dista
         elif requirement.requires:
             near_ones += 1
             lacks.append(f"{requirement.told}: it says it can do {requirement.process}, not with which machines")
-    return Maker(agent, len(requirements) - len(lacks), len(requirements), tuple(lacks), with_hours, near_ones, distance_m)
+    has, begin_us = len(requirements) - len(lacks), max(begins_us, default=0) or None
+    return Maker(agent, has, len(requirements), tuple(lacks), with_hours, near_ones, distance_m, begin_us)
 
 
 def _why_hidden(maker: Maker, able: _Able, within_m: int | None) -> str | None:

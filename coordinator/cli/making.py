@@ -60,6 +60,8 @@ def show_exploded(where: Where, need: str, to_json: bool) -> None:
         print(f"tightest: {found.bottleneck}")
     for sentence in found.too_short:
         print(f"too short: {sentence}")
+    for sentence in found.too_late:
+        print(f"too late: {sentence}")
     for change in found.enough:
         print(f"  - {change.sentence}")
     if found.together and found.can_be_made.grains < found.open.grains:
@@ -118,7 +120,8 @@ def _show_design(found: DesignMakers) -> None:
     print(f"{found.name} ({found.recipe}){draft}")
     for requirement in found.requirements:
         meant = f" = {requirement.meant} ({requirement.source})" if requirement.source else ""
-        print(f"  takes {requirement.told}{meant}")
+        lead = f", then {amount(requirement.lead)} until what comes of it can be used" if requirement.lead else ""
+        print(f"  takes {requirement.told}{meant}{lead}")
     for taken in found.inputs:
         print(f"  takes {taken.told}")
     for name in found.unknown_quantities:

@@ -36,6 +36,7 @@ const TOLD = {
   held: figure,
   time: instant,
   now: instant,
+  until: instant,
   rule: ruleText,
   state: (said) => named("state", said),
   dimension: (said) => anyOf(said, (each) => named("dimension", each)),
