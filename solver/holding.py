@@ -1,4 +1,4 @@
-"""Small parts held at their minimum or closed, one after another, each time by which of the two leaves the better optimum."""
+"""Parts too small, and broken packs, held at more or kept to less, one after another, by which of the two leaves the better optimum."""
 
 import operator
 from dataclasses import replace
@@ -8,25 +8,26 @@ import numpy as np
 from solver.errors import TooLarge
 from solver.fairness import urgency_gained
 from solver.field import Field
-from solver.problem import TIERS, Ints, Problem
+from solver.problem import TIERS, Ints, Problem, pack_of
 
 __all__ = ["hold_or_close"]
 
 COARSER = 16  # times as coarse are efforts told to a field that cannot hold them
-HELD, HELD_NOT = True, False
 
 Gained = tuple[int, ...]
+Bounds = tuple[int, int]  # units an arc carries at least and at most
 NOTHING: Gained = (0,) * (TIERS + 1)
 
 
 def hold_or_close(problem: Problem, looks: int, again: int) -> Ints:
-    """Return the (A,) optimal flow once parts that were too small are held at their minimum, or their pairs closed.
+    """Return the (A,) optimal flow once no part is below its minimum and no pack is broken, as far as ``looks`` go.
 
-    The first small part by tier, effort and position is held, unless closing its pair leaves the better optimum of all the rest:
-    more urgency in tier 0, then in tier 1, 2, 3, then less effort. What is held or closed stays so, and the next is looked at,
-    until none is small. Then the last decisions are taken the other way, wherever the optimum of the rest does not already say
-    that nothing better can come of it; what is best of all that was found is returned. Up to ``looks`` parts are decided, of
-    which at most ``again`` once a first answer is found: if these are not used up, there is no better answer.
+    The first such part by tier, effort and position is held at the next size it may have, unless keeping it to the size before
+    leaves the better optimum of all the rest: more urgency in tier 0, then in tier 1, 2, 3, then less effort. What is decided
+    stays so, and the next is looked at, until all are of a size they may have. Then the last decisions are taken the other way,
+    wherever the optimum of the rest does not already say that nothing better can come of it; what is best of all that was found
+    is returned. Up to ``looks`` parts are decided, of which at most ``again`` once a first answer is found: if these are not used
+    up, there is no better answer.
     """
     holding = _Holding(problem, looks, again)
     holding.decide()
@@ -34,7 +35,7 @@ def hold_or_close(problem: Problem, looks: int, again: int) -> Ints:
 
 
 class _Holding:
-    """An optimum with some parts held at their minimum and some pairs closed.
+    """An optimum in which some parts are held at so much or kept to so much.
 
     Held units are taken out of what the field decides: off their offer and need, and counted as received by their claim.
     """
@@ -42,7 +43,8 @@ class _Holding:
     def __init__(self, problem: Problem, looks: int, again: int) -> None:
         self.problem, self.looks, self.again = problem, looks, again
         self.tier = problem.tier[problem.claim[problem.need]]
-        self.held = np.zeros_like(problem.minimum)
+        self.pack = pack_of(problem)
+        self.held, self.most = np.zeros_like(problem.most), problem.most.copy()
         self.received = problem.received.copy()
         self.field = _field(replace(problem, minimum=np.zeros_like(problem.minimum)))
         self.flow = self.field.flow()
@@ -50,28 +52,24 @@ class _Holding:
         self.answer = self.flow
         self.best: Gained | None = None  # gained by the answer, once there is one
 
-    def first_small(self) -> int | None:
-        """Return the first arc by tier, effort and position whose part is below its minimum."""
-        small = np.flatnonzero((self.flow > 0) & (self.flow < self.problem.minimum))
-        if not len(small):
+    def first_wrong(self) -> int | None:
+        """Return the first arc by tier, effort and position whose part is below its minimum or breaks a pack."""
+        wrong = np.flatnonzero((self.flow > 0) & ((self.flow < self.problem.minimum) | (self.flow % self.pack != 0)))
+        if not len(wrong):
             return None
-        return int(small[np.lexsort((small, self.problem.effort[small], self.tier[small]))[0]])
+        return int(wrong[np.lexsort((wrong, self.problem.effort[wrong], self.tier[wrong]))[0]])
 
     def decide(self) -> None:
-        """Decide the first small part and, with it so, all after it; then the other way, unless the answer is known to be better."""
-        arc = self.first_small()
+        """Decide the first wrong part and, with it so, all after it; then the other way, unless the answer is known to be better."""
+        arc = self.first_wrong()
         if arc is None or not self.looks:
             self._note(arc is None)
             return
         self.looks -= 1
         flow, gained = self.flow, self.gained
-        first = self._better(arc)
-        now = first
-        for way in (first, not first):
-            if way is not now and way is HELD and not self._has_room(arc):
-                continue
-            self._switch(arc, now, way)
-            now = way
+        before = int(self.held[arc]), int(self.most[arc])
+        for way in self._ways(arc):
+            self._bound(arc, way)
             after = self._flow()
             self.gained, self.flow = _added(gained, self._gained(after)), after
             if self.best is None or self.gained > self.best:
@@ -79,65 +77,57 @@ class _Holding:
             self.flow, self.gained = flow, gained
             if not self.looks:
                 return
-        self._switch(arc, now, None)
+        self._bound(arc, before)
 
     def _note(self, whole: bool) -> None:
-        """Let what is found be the answer if it is the first, or better and without small parts."""
+        """Let what is found be the answer if it is the first, or better and without wrong parts."""
         if self.best is None:
             self.looks = min(self.looks, self.again)
         elif not whole or self.gained <= self.best:
             return
         self.answer, self.best = self.flow, self.gained
 
-    def _better(self, arc: int) -> bool:
-        """Return whether holding the part of an arc leaves a better optimum than closing it does; the arc is left so."""
-        if not self._has_room(arc):
-            self._switch(arc, None, HELD_NOT)
-            return HELD_NOT
-        self._switch(arc, None, HELD)
-        held = self._gained(self._flow())
-        if held >= NOTHING:
-            return HELD
-        self._switch(arc, HELD, HELD_NOT)
-        if self._gained(self._flow()) > held:
-            return HELD_NOT
-        self._switch(arc, HELD_NOT, HELD)
-        return HELD
+    def _ways(self, arc: int) -> list[Bounds]:
+        """Return the bounds between which the part of an arc is not what it is now, the better first; the arc is left with some of them."""
+        units, pack = int(self.flow[arc]), int(self.pack[arc])
+        less = units - units % pack
+        more = max(less + pack, int(self.problem.minimum[arc]))
+        less = less if less >= self.problem.minimum[arc] else 0
+        kept_to, held = (int(self.held[arc]), less), (more, int(self.most[arc]))
+        if not self._has_room(arc, more):
+            return [kept_to]
+        with_more = self._gained_with(arc, held)
+        if with_more >= NOTHING or self._gained_with(arc, kept_to) <= with_more:
+            return [held, kept_to]
+        return [kept_to, held]
 
-    def _switch(self, arc: int, before: bool | None, after: bool | None) -> None:
-        """Hold an arc (true), close it (false), or neither, as it is after all others."""
-        if before is after:
-            return
-        if before is HELD:
-            self._hold(arc, -1)
-        elif before is HELD_NOT:
-            self.field.change_most(arc, int(self.problem.most[arc]))
-        if after is HELD:
-            self._hold(arc, 1)
-        elif after is HELD_NOT:
-            self.field.change_most(arc, 0)
+    def _gained_with(self, arc: int, bounds: Bounds) -> Gained:
+        self._bound(arc, bounds)
+        return self._gained(self._flow())
 
     def _flow(self) -> Ints:
         return self.held + self.field.flow()
 
-    def _has_room(self, arc: int) -> bool:
-        """Return whether the ends of an arc have its minimum beside what is held there."""
-        problem, minimum = self.problem, int(self.problem.minimum[arc])
+    def _has_room(self, arc: int, units: int) -> bool:
+        """Return whether an arc may carry so many units and its ends have them beside what is held there."""
+        problem, beside = self.problem, units - int(self.held[arc])
         at_offer = int(self.held[problem.offer == problem.offer[arc]].sum())
         at_need = int(self.held[problem.need == problem.need[arc]].sum())
         left, unmet = int(problem.supply[problem.offer[arc]]) - at_offer, int(problem.demand[problem.need[arc]]) - at_need
-        return minimum <= min(left, unmet)
+        return units <= self.most[arc] and beside <= min(left, unmet)
 
-    def _hold(self, arc: int, sign: int) -> None:
-        """Take the minimum of an arc out of what the field decides, or with ``sign`` -1 put it back."""
-        problem, field = self.problem, self.field
-        units, need = int(problem.minimum[arc]) * sign, int(problem.need[arc])
-        claim = int(problem.claim[need])
-        self.held[arc] += units
+    def _bound(self, arc: int, bounds: Bounds) -> None:
+        """Have an arc carry at least and at most so much: the least is taken out of what the field decides, or put back."""
+        problem, field, need = self.problem, self.field, int(self.problem.need[arc])
+        least, most = bounds
+        units, claim = least - int(self.held[arc]), int(problem.claim[need])
+        self.held[arc], self.most[arc] = bounds
+        field.change_most(arc, most - least)
+        if units == 0:
+            return
         self.received[claim] += units
-        field.change_most(arc, int(problem.most[arc] - self.held[arc]))
         if problem.hysteresis:
-            field.keep(arc, max(0, int(problem.kept[arc] - self.held[arc])))
+            field.keep(arc, max(0, int(problem.kept[arc]) - least))
         field.offer_changes(int(problem.offer[arc]), -units)
         field.need_changes(need, -units)
         field.claim_received(claim, int(self.received[claim]))

@@ -3,9 +3,10 @@
 With minimum parts, or packs of several sizes, the exact problem is NP-hard. The optimum is therefore taken without them, and
 mended in one pass, where a part that is less than a pack is too small as well:
 
-1. As long as a part is too small, the first by tier, effort and position is held at its minimum, or its pair is closed, whichever
-   leaves the better optimum of all the rest; then the last decisions are taken the other way as long as something better may
-   come of it (`solver.holding`, a branch and bound): `LOOKS` times at most, the second part less often in large networks.
+1. As long as a part is too small or breaks a pack, the first by tier, effort and position is held at the next size it may have, its
+   minimum or one pack more, or kept to the size before, nothing or whole packs, whichever leaves the better optimum of all the
+   rest; then the last decisions are taken the other way as long as something better may come of it (`solver.holding`, a branch
+   and bound): `LOOKS` times at most, the second part less often in large networks.
 2. Small parts that are left after that many are looked at in the same order, without solving anything again.
 3. Each is topped up to its minimum where that is possible: at its offer from what is left over, then from other parts there;
    at its need from what is unmet, then in place of other parts there. Another part gives only what it has above its own
@@ -26,12 +27,12 @@ from numpy.typing import NDArray
 from solver.errors import TooLarge
 from solver.fairness import total_effort, total_urgency
 from solver.holding import hold_or_close
-from solver.problem import TIERS, Gap, Ints, Problem
+from solver.problem import TIERS, Gap, Ints, Problem, pack_of
 
 __all__ = ["close_hopeless", "mend"]
 
-LOOKS = 300  # small parts decided by solving again, which takes two or three local searches each
-WORK = 100_000  # arcs looked at to decide small parts the other way
+LOOKS = 300  # parts decided by solving again, which takes two or three local searches each
+WORK = 100_000  # arcs looked at to decide parts the other way
 
 
 def close_hopeless(problem: Problem) -> Problem:
@@ -46,14 +47,12 @@ def close_hopeless(problem: Problem) -> Problem:
 def mend(problem: Problem, flow: Ints) -> tuple[Ints, Gap]:
     """Return a flow without parts below their minimum or broken packs, and how far it is from ``flow``, the optimum without these."""
     whole = _in_packs(problem)
-    small = _too_small(whole, flow)
-    if not small.any() and not (flow % _pack(problem)).any():
+    if not _too_small(whole, flow).any() and not (flow % pack_of(problem)).any():
         return flow, Gap(0, 0, 0)
     mended = _topped_up(whole, flow)
-    if small.any():
-        with suppress(TooLarge):  # A field leaves itself room to grow; where 64 bits do not hold that, steps 2 to 4 are the answer.
-            looked_at = _topped_up(whole, hold_or_close(whole, LOOKS, WORK // len(flow)))
-            mended = max(looked_at, mended, key=lambda plan: _goodness(problem, plan))
+    with suppress(TooLarge):  # A field leaves itself room to grow; where 64 bits do not hold that, steps 2 to 4 are the answer.
+        looked_at = _topped_up(whole, hold_or_close(_without_crumbs(whole), LOOKS, WORK // len(flow)))
+        mended = max(looked_at, mended, key=lambda plan: _goodness(problem, plan))
     gap = Gap(
         units=int(flow.sum() - mended.sum()),
         urgency=total_urgency(problem, flow) - total_urgency(problem, mended),
@@ -66,18 +65,24 @@ def _too_small(problem: Problem, flow: Ints) -> NDArray[np.bool_]:
     return (flow > 0) & (flow < problem.minimum)
 
 
-def _pack(problem: Problem) -> Ints:
-    """Return the (A,) units that each arc carries at a time."""
-    return np.ones_like(problem.most) if problem.pack is None else problem.pack[problem.offer]
-
-
 def _in_packs(problem: Problem) -> Problem:
     """Return the problem with minimum parts of whole packs, one at least, and pairs closed that cannot reach theirs."""
     if problem.pack is None:
         return problem
-    pack = _pack(problem)
+    pack = pack_of(problem)
     whole = np.where(pack > 1, np.maximum(-(-problem.minimum // pack), 1) * pack, problem.minimum)
     return close_hopeless(replace(problem, minimum=whole))
+
+
+def _without_crumbs(problem: Problem) -> Problem:
+    """Return the problem without what no whole packs could ever carry: the less a flow may do in vain, the sooner packs are whole."""
+    if problem.pack is None:
+        return problem
+    pack, together = pack_of(problem), np.zeros_like(problem.demand)
+    np.gcd.at(together, problem.need, pack)  # What a need can take is a multiple of what all packs it may get have in common.
+    supply, demand = problem.supply - problem.supply % problem.pack, problem.demand - problem.demand % np.maximum(together, 1)
+    most = np.minimum(np.minimum(supply[problem.offer], demand[problem.need]), problem.most)
+    return replace(problem, supply=supply, demand=demand, most=most - most % pack)
 
 
 def _goodness(problem: Problem, flow: Ints) -> tuple[int, ...]:
@@ -110,7 +115,7 @@ class _Mending:
         np.subtract.at(self.left, problem.offer, flow)
         np.subtract.at(self.unmet, problem.need, flow)
         self.tier = problem.tier[problem.claim[problem.need]]
-        self.pack = _pack(problem)
+        self.pack = pack_of(problem)
 
     def order(self, arcs: Ints) -> Ints:
         """Return the places of ``arcs`` by tier, effort, position."""

@@ -13,7 +13,7 @@ from solver.errors import BadProblem, TooLarge
 from solver.tables import empty
 from solver.turns import InTurns, Passes, at_once, folded, written
 
-__all__ = ["TIERS", "Allocation", "Gap", "Ints", "Problem", "entries_of", "ints", "positions_of", "unchecked"]
+__all__ = ["TIERS", "Allocation", "Gap", "Ints", "Problem", "entries_of", "ints", "pack_of", "positions_of", "unchecked"]
 
 Ints = NDArray[np.int64]
 
@@ -253,6 +253,11 @@ def unchecked(**entries: Any) -> Problem:
     if entries:
         raise TypeError(f"a problem has no {', '.join(entries)}")
     return problem
+
+
+def pack_of(problem: Problem) -> Ints:
+    """Return the (A,) units that each arc carries at a time."""
+    return np.ones_like(problem.most) if problem.pack is None else problem.pack[problem.offer]
 
 
 def ints(values: ArrayLike) -> Ints:

@@ -21,8 +21,8 @@ def solve(problem: Problem) -> Allocation:
     -------
     Allocation
         Units on each arc (A,) and the least pressures of offers (M,), needs (N,) and claims (K,). Exact without minimum parts
-        and packs; with them, the exact answer is mended by holding or closing small parts one after another, each by solving
-        again (`solver.minimums`), and the gap is told. The same arrays give the same answer.
+        and packs; with them, the exact answer is mended by holding small parts and broken packs at more or keeping them to less,
+        one after another, each by solving again (`solver.minimums`), and the gap is told. The same arrays give the same answer.
 
     Raises
     ------

@@ -3,8 +3,8 @@
     python -m tests.solver.fuzz [--cases 100000] [--first 0] [--processes 2]
 
 A question has any fairness rule, tiers, claims of several needs, units received before, limits of pairs, and in part hysteresis,
-minimum parts or pinned units. Asked are our own engine cold, our field with what is pinned, OR-Tools, and where few answers
-are possible all of them. Every answer passes the certificate and the search for exchanges.
+minimum parts, packs or pinned units. Asked are our own engine cold, our field with what is pinned, OR-Tools, and where few answers
+are possible all of them, with minimum parts and packs and without. Every answer passes the certificate and the search for exchanges.
 """
 
 import argparse
@@ -22,6 +22,8 @@ from solver.engine.own import kernel_solve
 from solver.engine.stock import best_flow
 from solver.fairness import worth_of
 from solver.minimums import close_hopeless
+from solver.problem import pack_of
+from tests.benchmarks.minimum_parts import rank_of
 from tests.solver.drawing import feasible_flows, random_problem, without_pinned
 
 __all__ = ["counted_out", "drawn", "faults"]
@@ -35,7 +37,7 @@ def drawn(seed: int) -> Problem:
     draw = np.random.default_rng((seed, 1))
     tiny = draw.random() < 0.5
     rule = str(draw.choice(["off", "portions", "ratio"]))
-    return random_problem(
+    problem = random_problem(
         seed,
         offers=int(draw.integers(1, 3 if tiny else 9)),
         needs=int(draw.integers(1, 4 if tiny else 13)),
@@ -47,12 +49,13 @@ def drawn(seed: int) -> Problem:
         farthest=int(draw.choice([0, 2, 50, 10**6])),
         levels=int(draw.choice([2, 4, 100, exact_levels(np.array([40 * 12, 40 * 12]))])),
     )
+    return replace(problem, pack=draw.choice([1, 2, 3, 5], len(problem.supply))) if draw.random() < 0.2 else problem
 
 
 def faults(seed: int) -> list[str]:
     """Return a sentence for each thing that is wrong with the answers to a seed's question."""
     problem = drawn(seed)
-    usable = replace(close_hopeless(problem), minimum=np.zeros_like(problem.minimum))  # The relaxation, which optima refer to.
+    usable = replace(close_hopeless(problem), minimum=np.zeros_like(problem.minimum), pack=None)  # The relaxation, which optima refer to.
     worth = worth_of(problem)
     flow, pressures = kernel_solve(usable, worth)
     value = _value(usable, flow)
@@ -66,7 +69,17 @@ def faults(seed: int) -> list[str]:
     allocation = solve(problem)
     found += [f"solve: {rule}" for rule in broken_rules(problem, allocation)]
     found += _differs("solve", value, _value(usable, allocation.relaxed_flow))
-    return found
+    return found + _mended_worse(problem, allocation)
+
+
+def _mended_worse(problem: Problem, allocation: Allocation) -> list[str]:
+    """Compare what minimum parts and packs left to all flows that they allow, where these are few."""
+    if allocation.flow is allocation.relaxed_flow or not _are_few(problem):
+        return []
+    flows = (np.array(flow, dtype=np.int64) for flow in feasible_flows(problem))
+    allowed = (flow for flow in flows if not np.any((flow % pack_of(problem) != 0) | (flow > 0) & (flow < problem.minimum)))
+    best, ours = max(rank_of(problem, flow) for flow in allowed), rank_of(problem, allocation.flow)
+    return [] if ours == best else [f"mended to {ours}, best of all {best} (urgency by tier, effort below zero)"]
 
 
 def _value(problem: Problem, flow: np.ndarray) -> tuple[int, int]:
@@ -79,10 +92,14 @@ def _differs(who: str, ours: tuple[int, int], theirs: tuple[int, int] | None) ->
 
 def counted_out(problem: Problem) -> tuple[int, int] | None:
     """Return the best value of all flows there are, None where they are many."""
-    most = np.minimum(np.minimum(problem.supply[problem.offer], problem.demand[problem.need]), problem.most)
-    if float(np.prod(most + 1.0)) > COUNTED_OUT:
+    if not _are_few(problem):
         return None
     return max(_value(problem, np.array(flow, dtype=np.int64)) for flow in feasible_flows(problem))
+
+
+def _are_few(problem: Problem) -> bool:
+    most = np.minimum(np.minimum(problem.supply[problem.offer], problem.demand[problem.need]), problem.most)
+    return float(np.prod(most + 1.0)) <= COUNTED_OUT
 
 
 def _pinned(problem: Problem, flow: np.ndarray, draw: np.random.Generator) -> list[str]:
