@@ -1,6 +1,8 @@
 """The command line. Heavy parts are imported by the command that needs them, so that ``--help`` answers at once."""
 
+import os
 import re
+import shlex
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
@@ -199,15 +201,16 @@ class _Listing(TyperCommand):
 
 
 def _meant_by(word: str, command: str) -> str:
+    said = shlex.quote(word or "NAME")
     if word.endswith((".jsonl", ".jsonl.gz")):
-        listed = f"`coordinator replay {word} --record new.log` makes a log of it, and `coordinator {command} --log new.log` reads that"
+        listed = f"`coordinator replay {said} --record new.log` makes a log of it, and `coordinator {command} --log new.log` reads that"
         if command == "refused":
-            listed = f"`coordinator replay {word}` writes what it refuses, and why, to `refused.jsonl` in the folder replay"
+            listed = f"`coordinator replay {said}` writes what it refuses, and why, to `refused.jsonl` in the folder replay"
         return f"{word} came; `coordinator {command}` asks a server or a log, no file of events: {listed}"
-    if Path(word).is_file():
-        return f"{word} came; say --log {word} if that is the log to read"
-    some = f"--agent {word}" if command == "refused" else f"--agent {word} or --resource {word}"
-    return f"{word} came, and `coordinator {command}` lists everything; say {some} for what concerns that alone"
+    if os.path.isfile(word):  # which takes any word, however long; `Path` does not
+        return f"{word} came; say --log {said} if that is the log to read"
+    some = f"--agent {said}" if command == "refused" else f"--agent {said} or --resource {said}"
+    return f"{word or 'an empty word'} came, and `coordinator {command}` lists everything; say {some} for what concerns that alone"
 
 
 @app.command(cls=_Listing)

@@ -3,7 +3,7 @@
 Machines ask for ``--json`` and see neither.
 """
 
-import os
+import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,6 +16,7 @@ __all__ = ["Figure", "Progress", "table", "working"]
 
 MILLION = 1_000_000
 PIPE_WIDTH = 200  # of a table where nobody watches and no COLUMNS says otherwise
+READABLE = 20  # characters abreast; less is not taken for a width
 NARROWEST = 8  # of a column of text, in characters: the beginning of an id fits
 GAP = 2  # between columns
 REDRAWN_S = 0.1  # how often a bar moves, so that counting costs nothing
@@ -103,9 +104,9 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     from rich.text import Text
 
     listed = [list(row) for row in rows]
-    console = Console()
-    if not console.is_terminal and not os.environ.get("COLUMNS", "").isdecimal():
-        console = Console(width=PIPE_WIDTH)
+    # Of COLUMNS and the terminal, in this order; 0 and what is no number stand for "not known" in both.
+    abreast, lines = shutil.get_terminal_size((PIPE_WIDTH, 25))
+    console = Console(width=max(READABLE, abreast), height=lines)
     console.print(Text(title, style="table.title"))  # not the table's own title, which would be broken at the table's width
     cells = [[_told(value) for value in row] for row in listed]
     numeric = [bool(listed) and all(isinstance(row[at], int | float | Figure | None) for row in listed) for at in range(len(columns))]
@@ -130,11 +131,16 @@ def _widths(columns: Sequence[str], cells: Sequence[Sequence[str]], numeric: Seq
     ]
     spare = most - sum(widths) - GAP * len(widths) - 1
     while spare < 0:
-        widest = max(range(len(widths)), key=lambda at: widths[at] if widths[at] > floors[at] else 0)
-        if widths[widest] <= floors[widest]:
+        foldable = [at for at in range(len(widths)) if widths[at] > floors[at]]
+        if not foldable:
             return None
-        widths[widest] -= 1
-        spare += 1
+        top = max(widths[at] for at in foldable)
+        widest = [at for at in foldable if widths[at] == top]
+        lowest = max(*(floors[at] for at in widest), *(widths[at] for at in foldable if widths[at] < top), 0)
+        for at in widest:  # in one step as far as they stay the widest: a cell may have a million characters
+            folded = min(top - lowest, -(spare // len(widest)), -spare)
+            widths[at] -= folded
+            spare += folded
     return widths
 
 

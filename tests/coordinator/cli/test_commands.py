@@ -165,6 +165,14 @@ def test_a_list_that_is_asked_of_a_file_tells_the_way(run: Run, tmp_path: Path, 
     )
 
 
+@pytest.mark.parametrize(
+    ("word", "said"), [("two words", "--agent 'two words' or"), ("", "an empty word came"), ("a" * 5_000, "--agent aaa")]
+)
+def test_what_a_list_is_told_to_be_asked_for_can_be_pasted(run: Run, word: str, said: str) -> None:
+    ended = run("needs", word)
+    assert (ended.code, said in ended.err) == (2, True), ended.err
+
+
 def test_an_export_without_a_name_leaves_the_events_of_the_readme_alone(run: Run, tmp_path: Path) -> None:
     (tmp_path / "events.jsonl").write_bytes(b"said\n")
     assert run("publish", "offer", "pla", "2", "--as", "atelier-nord", "--log", "own.log").code == 0

@@ -27,7 +27,7 @@ def told(capsys: pytest.CaptureFixture[str]) -> Told:
     return read
 
 
-@pytest.mark.parametrize(("columns", "widest"), [("70", 70), ("100", 100), (None, 200), ("wide", 200)])
+@pytest.mark.parametrize(("columns", "widest"), [("70", 70), ("100", 100), (None, 200), ("wide", 200), ("0", 200), ("-5", 200), ("²", 200)])
 def test_without_a_terminal_a_table_is_as_wide_as_columns_says(
     monkeypatch: pytest.MonkeyPatch, told: Told, columns: str | None, widest: int
 ) -> None:
@@ -60,6 +60,13 @@ def test_where_columns_would_be_too_narrow_to_read_each_row_is_a_list(monkeypatc
     names = [line.split()[0] for line in lines if line.startswith(" ") and line[1] != " "]
     assert names == [*COLUMNS, *COLUMNS[:3]], "and what is empty is left out"
     assert ROWS[0][0] in "".join(line[8:].strip() for line in lines)
+
+
+def test_no_table_is_narrower_than_can_be_read(monkeypatch: pytest.MonkeyPatch, told: Told) -> None:
+    monkeypatch.setenv("COLUMNS", "5")
+    table("needs", COLUMNS, ROWS)
+    _, lines = told()
+    assert 15 <= max(map(len, lines)) <= 20
 
 
 def test_a_narrow_table_of_nothing_says_so(monkeypatch: pytest.MonkeyPatch, told: Told) -> None:
