@@ -21,7 +21,7 @@ from coordinator.problems import mass_per_grain
 from coordinator.questions import accepted_things, thing_named
 from coordinator.readings import Pressure, Reading, asked_by_trees, readings
 from coordinator.units import Quantity
-from coordinator.wording import asked_for, counted, near
+from coordinator.wording import amount, asked_for, counted, near
 from solver.fairness import urgency_of
 
 __all__ = ["NOBODY", "Opportunity", "Relief", "Spot", "opportunities", "pressures", "relief", "supply_at"]
@@ -42,6 +42,7 @@ class Spot:
     place: Coordinates | None
     stated: Quantity  # not promised, nor in a proposal to make it; what is proposed from offer to need counts, for it is planned anew
     left: Quantity  # of that in no plan: what a need stays short of, what an offer has over
+    unit: Quantity  # what one more is: what all quantities of the market have in common, or a pack
     pressure: Pressure | None  # of one unit more here; None: it would serve nobody
     sentence: str
 
@@ -101,6 +102,7 @@ def _spots(reading: Reading, thing: Thing) -> Iterator[Spot]:
         for stance, units, position in zip(stances, amounts.tolist(), reading.positions(stances, among).tolist(), strict=True):
             if position >= 0 and thing in accepted_things(market.network, stance):
                 pressure = reading.pressure(int(worths[position]))
+                unit = _unit(reading, stance)
                 yield Spot(
                     ref=stance.ref,
                     agent=stance.agent,
@@ -109,17 +111,30 @@ def _spots(reading: Reading, thing: Thing) -> Iterator[Spot]:
                     place=market.network.place_of(stance),
                     stated=market.network.quantity(stance, units * reading.question.step),
                     left=market.network.quantity(stance, int(left[position]) * reading.step_grains),
+                    unit=unit,
                     pressure=pressure,
-                    sentence=_at_spot(reading, pressure, has_minimums),
+                    sentence=_at_spot(reading, unit, pressure, has_minimums),
                 )
 
 
-def _at_spot(reading: Reading, pressure: Pressure | None, has_minimums: bool) -> str:
+def _unit(reading: Reading, stance: Stance) -> Quantity:
+    """Return what one more of a thing is where it stands in a market: what all quantities there have in common, or a pack."""
+    network = reading.question.network
+    thing = network.canonical(stance.thing)
+    return amount_of(network, (thing, stance.dimension), network.definition(thing).multiple_grains or reading.step_grains)
+
+
+def _more(unit: Quantity) -> str:
+    told = amount(unit)
+    return "one more" if told == "1" else f"{told} more"
+
+
+def _at_spot(reading: Reading, unit: Quantity, pressure: Pressure | None, has_minimums: bool) -> str:
     """Return a sentence on one more at a spot. Pressures are of an optimum in which some pairs are closed by minimums and others not."""
     if pressure is None:
         why = " that minimums do not keep from it" if has_minimums else ": no one it could reach is short"
-        return f"one more here would serve nobody{why}"
-    return f"one more here would go to {serving(reading, pressure)}{', unless minimums keep it from there' if has_minimums else ''}"
+        return f"{_more(unit)} here would serve nobody{why}"
+    return f"{_more(unit)} here would go to {serving(reading, pressure)}{', unless minimums keep it from there' if has_minimums else ''}"
 
 
 def serving(reading: Reading, pressure: Pressure) -> str:
@@ -260,7 +275,7 @@ def supply_at(agent: str, thing: Thing, like: Stance, place: Coordinates | None)
 
 def _opportunity(reading: Reading, stance: Stance, position: int | None, how: str, through: str | None, start: str) -> Opportunity | None:
     """Return what a unit more of this supply would relieve, in a sentence that begins with `start`; None where it would serve nobody."""
-    question, network = reading.question, reading.question.network
+    network = reading.question.network
     reached, distance_m, effort = _ways(reading, stance, position)
     if not len(reached):
         return None
@@ -270,7 +285,8 @@ def _opportunity(reading: Reading, stance: Stance, position: int | None, how: st
     need, relieved = reading.needs[int(reached[way])], reading.needs[_relieved(reading, int(reached[way]))]
     short = int((reading.problem.demand - reading.covered)[reached].sum()) * reading.step_grains
     thing = network.canonical(stance.thing)
-    far = f"{start}one more would go to {need.ref}, {distance_m[way] / 1000:,.1f} km away"
+    unit = _unit(reading, stance)
+    far = f"{start}{_more(unit)} would go to {need.ref}, {distance_m[way] / 1000:,.1f} km away"
     if relieved.ref == need.ref:
         told = f"{far}: {_whom(reading, pressure)}"
     else:
@@ -282,7 +298,7 @@ def _opportunity(reading: Reading, stance: Stance, position: int | None, how: st
         name=thing[1],
         how=how,
         through=through,
-        unit=amount_of(network, (thing, stance.dimension), network.definition(thing).multiple_grains or question.step),
+        unit=unit,
         pressure=pressure,
         need=need.ref,
         distance_m=int(distance_m[way]),

@@ -38,8 +38,8 @@ FOREIGN = ("apt-get", "bash", "cd", "curl", "git", "mypy", "pip", "python", "pyt
 OF_USERS = ("coordinator.toml", "stigmergy.kafka.json", "stigmergy.log")  # files that are there once somebody uses this
 # What some commands of the README show there, beyond headings.
 TELLING_OF = {
-    "coordinator pressure": ("ehpad-sud/need/face-shield", "230", "one more here would go to a need of tier 1"),
-    "coordinator opportunities": ("offers it", "one more would go to ehpad-sud/need/face-shield"),
+    "coordinator pressure": ("ehpad-sud/need/face-shield", "230", "10 more here would go to a need of tier 1"),
+    "coordinator opportunities": ("offers it", "10 more would go to ehpad-sud/need/face-shield"),
     "coordinator explode": ("planned now, 2 of the open 4 can be made", "more sawing near atelier-nord is enough for all of it"),
 }
 TELLING = tuple(TELLING_OF)

@@ -19,6 +19,7 @@ from coordinator.wording import amount, counted
 
 __all__ = ["show_check", "show_churn", "show_opportunities", "show_pressure"]
 
+EFFORT = "  effort: metres of way, times the relative weight of what moves where the charter counts that; of each unit, however many move"
 ROWS = 40  # of one table; the rest is counted, and --json has them all
 LEFT_OUT = (
     "  what recipes would take, such as an hour more of a machine, is left out here: `coordinator explode NEED` tells it;\n"
@@ -44,13 +45,14 @@ def show_pressure(where: Where, resource: str, to_json: bool) -> None:
         return
     rows = [[spot.ref, spot.side, amount(spot.stated), amount(spot.left), *_ranks(spot.pressure), spot.sentence] for spot in found]
     _table(f"where {resource} is short", ["at", "", "not promised", "short or left", "tier", "level", "effort", ""], rows)
+    print(EFFORT)
     print("  not promised: in no promise and no proposal to make it; what is proposed from offer to need counts, for that is planned anew,")
     print("  and `coordinator network stats` calls it neither free nor open. What recipes would take, goods or hours, is left out here:")
     print("  `coordinator explode NEED` tells what making what is needed is short of; what minimums keep back, `coordinator why NEED`")
 
 
 def show_opportunities(where: Where, agent: str, to_json: bool) -> None:
-    """Print what one unit more of each thing, from this agent's place or from a place, would relieve."""
+    """Print what a unit more of each thing, as large as each row says, from this agent's place or from a place, would relieve."""
     found: Relief = asked(where, Relief, lambda here: relief(here, agent), f"/opportunities/{segment(agent)}", quiet=to_json)
     if to_json:
         print_json(found.items)
@@ -62,8 +64,9 @@ def show_opportunities(where: Where, agent: str, to_json: bool) -> None:
         [one.name, one.how + (f" ({one.through})" if one.through else ""), *_ranks(one.pressure), amount(one.short), one.sentence]
         for one in found.items
     ]
-    columns = ["of", agent, "tier", "level", "effort", "short within reach", "what one more would relieve"]
-    _table(f"what one more at {agent} would relieve", columns, rows)
+    columns = ["of", agent, "tier", "level", "effort", "short within reach", "what that would relieve"]
+    _table(f"what a little more at {agent} would relieve", columns, rows)
+    print(EFFORT)
     if any(one.how == "could make it" for one in found.items):
         print("  could make it: a hint read off recipes; what their inputs and hours would take from others is not counted")
     print(LEFT_OUT)

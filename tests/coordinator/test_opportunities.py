@@ -205,6 +205,26 @@ def test_where_it_is_short_is_ranked_by_tier_then_level_then_effort():
     assert told[-1].sentence == "one more here would serve nobody: no one it could reach is short"
 
 
+@pytest.mark.parametrize(
+    ("lines", "unit", "more"),
+    [
+        pytest.param([need("ward", 41, place=HERE), offer("mill", 30, place=HERE)], 1, "one more", id="pieces"),
+        pytest.param([need("ward", 40, place=HERE), offer("mill", 30, place=HERE)], 10, "10 more", id="what all quantities have in common"),
+        pytest.param(
+            [resource("mill", "mask", multiple=25), need("ward", 90, place=HERE), offer("mill", 30, place=HERE)], 25, "25 more", id="packs"
+        ),
+    ],
+)
+def test_how_much_one_more_is_is_told(lines, unit, more):
+    desk = Desk(*lines, need("mill", 1, "cup"))
+    desk.cycle()
+    told = {spot.ref: spot for spot in pressures(desk.core, "mask")}["mill/offer/o"]
+    found = {one.name: one for one in opportunities(desk.core, "mill")}["mask"]
+    assert told.unit.to_json() == found.unit.to_json() == {"value": unit, "unit": "1"}
+    assert told.sentence.startswith(f"{more} here would go to")
+    assert found.sentence.startswith(f"{more} would go to ward/need/n")
+
+
 def test_a_thing_that_nobody_offers_is_short_all_the_same():
     desk = Desk(need("ward", 5, tier=0, place=HERE))
     assert [(spot.agent, spot.left.grains, spot.pressure) for spot in pressures(desk.core, "mask")] == [("ward", 5, Pressure(0, 0, 0))]
@@ -383,7 +403,7 @@ def test_an_agent_who_states_no_place_is_where_it_said_what_stands_of_it():
     desk.take(offer("me", 1, "belt", place={"lat": 8.0, "long": 1.0}, subject="b", at=1))
     found = {one.name: one for one in opportunities(desk.core, "me")}
     assert {name: one.distance_m for name, one in found.items()} == {"mask": 111_195, "visor": 111_195}, "each from the better place"
-    assert found["visor"].sentence.startswith("from 8.0,1.0, one more would go to ward/need/v, 111.2 km away")
+    assert found["visor"].sentence.startswith("from 8.0,1.0, 5 more would go to ward/need/v, 111.2 km away")
     desk.take(agent("me", 1.0, 1.0, at=2))
     assert {one.name: one.distance_m for one in opportunities(desk.core, "me")}["mask"] == 0
 
@@ -413,12 +433,12 @@ def test_pressures_where_minimums_are_stated_do_not_hide_what_these_may_keep_bac
     desk = Desk(need("ward", 6, minimum=6, place=HERE), offer("maker", 3, place=HERE))
     assert desk.cycle() == []
     told = {spot.ref: spot.sentence for spot in pressures(desk.core, "mask")}
-    assert told["ward/need/n"].startswith("one more here would go to a need of tier 1")
+    assert told["ward/need/n"].startswith("3 more here would go to a need of tier 1")
     assert told["ward/need/n"].endswith(", unless minimums keep it from there")
     desk = Desk(need("ward", 6, place=HERE), offer("maker", 10, minimum=10, place=HERE))
     assert desk.cycle() == []
     told = {spot.ref: spot.sentence for spot in pressures(desk.core, "mask")}
-    assert told["maker/offer/o"] == "one more here would serve nobody that minimums do not keep from it"
+    assert told["maker/offer/o"] == "2 more here would serve nobody that minimums do not keep from it"
     assert relief(desk.core, "maker").nothing == NOBODY_SHORT
 
 

@@ -315,8 +315,8 @@ export const english = {
   "column.lacks": "Lacks",
   "reason.level_one": "Its claim had {count} portion before.",
   "reason.level_other": "Its claim had {count} portions before.",
-  "reason.pressure_one": "One more from this offer would go to a need of tier “{tier}” that has {count} portion.",
-  "reason.pressure_other": "One more from this offer would go to a need of tier “{tier}” that has {count} portions.",
+  "reason.pressure_one": "What more this offer had would go to a need of tier “{tier}” that has {count} portion.",
+  "reason.pressure_other": "What more this offer had would go to a need of tier “{tier}” that has {count} portions.",
   "reason.no_pressure": "Nobody else it could reach is short.",
   "reason.mass": "Its mass is not known and counts as 1 kg a unit.",
 

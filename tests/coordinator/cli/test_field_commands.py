@@ -51,13 +51,17 @@ def test_neither_files_nor_a_log_or_both_is_refused(run: Any, events: Path, log:
 @pytest.mark.parametrize(
     ("question", "told"),
     [
-        (["pressure", "visor"], ["where visor is short", "clinic/need/n", "maker/offer/o", "a need of tier 0", "a need of tier 1"]),
+        (
+            ["pressure", "visor"],
+            ["where visor is short", "clinic/need/n", "maker/offer/o", "5 more here would go to a need of tier 0", "effort: metres of way"],
+        ),
         (
             ["opportunities", "mill"],
             [
                 "visor",
                 "could make it (mill/recipe/visor-v1)",
-                "55.6 km away",
+                "5 more would go to clinic/need/n, 55.6 km away",
+                "effort: metres of way",
                 "a hint read off recipes",
                 "`coordinator explode NEED` tells it",
             ],
