@@ -14,7 +14,14 @@ from typing import Any, TypeVar
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.consumer.fetcher import Fetcher
-from kafka.errors import CorruptRecordError, InvalidReplicationFactorError, KafkaError, KafkaTimeoutError, TopicAlreadyExistsError
+from kafka.errors import (
+    CorruptRecordError,
+    InvalidReplicationFactorError,
+    KafkaError,
+    KafkaTimeoutError,
+    TopicAlreadyExistsError,
+    UnsupportedCodecError,
+)
 from kafka.net.compat import KafkaNetClient
 from kafka.producer.future import FutureRecordMetadata
 from kafka.structs import OffsetAndMetadata
@@ -475,25 +482,50 @@ class _Sending:
 
 
 class _Fetched(Fetcher.PartitionRecords):  # type: ignore[misc]  # it comes without types
-    """What a broker answered of one partition."""
+    """What a broker answered of one partition; batches of the forms before Kafka 0.11 are refused."""
+
+    next_fetch_offset: int
+
+    def take(self, n: int | None = None) -> list[Row]:
+        """Return the next rows; what cannot be read is let go of once that is raised, so that the next poll asks for it again.
+
+        Else it would give nothing more and never be used up, as with kafka-python's own, and whoever polls would turn for ever.
+        """
+        try:
+            rows: list[Row] = super().take(n)
+        except Exception:
+            self.drain()
+            raise
+        return rows
 
     def _unpack_records(self, partition: TopicPartition, records: Any, *_: Any) -> Iterator[Row]:
         while (batch := records.next_batch()) is not None:
             if batch.magic < _FORM:
-                raise CorruptRecordError(f"a batch of {_name(partition)} is of a form older than Kafka 0.11")
+                where = f"{_name(partition)} from {self.next_fetch_offset} on"
+                raise CorruptRecordError(f"a batch of {where} is of a form older than Kafka 0.11, which is not read")
             if self.check_crcs and not batch.validate_crc():
                 raise CorruptRecordError(f"a batch of {_name(partition)} at {batch.base_offset} has another checksum than it tells")
+            self.leader_epoch = batch.leader_epoch  # before its rows: by it the broker is asked, once the leader changed, where these end
             if not batch.is_control_batch:
                 try:
-                    for row in rows_of(batch, *partition):
+                    for row in rows_of(_unpacked(batch, partition), *partition):
                         self.next_fetch_offset = row.offset + 1
                         yield row
                 except (ValueError, IndexError) as error:
                     raise CorruptRecordError(f"a batch of {_name(partition)} at {batch.base_offset} cannot be read: {error}") from None
-            self.bytes_read += batch.size_in_bytes
-            self.leader_epoch = batch.leader_epoch
+            self.bytes_read += batch.size_in_bytes  # of whom something was read, the others are asked first the next time
             self.next_fetch_offset = batch.next_offset
         self.drain()
+
+
+def _unpacked(batch: Any, partition: TopicPartition) -> Any:
+    """Return a batch as it was before it was packed. ValueError where it never was, UnsupportedCodecError where nothing here can tell."""
+    try:
+        return iter(batch)
+    except UnsupportedCodecError as error:
+        raise UnsupportedCodecError(f"a batch of {_name(partition)} at {batch.base_offset} is packed ({error.args[0]})") from None
+    except Exception as error:  # of whatever kind the library has that unpacks it
+        raise ValueError(f"it cannot be unpacked ({error or type(error).__name__})") from error
 
 
 class _Consumer(KafkaConsumer):  # type: ignore[misc]  # it comes without types

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 __all__ = ["Batch", "Row", "rows_of"]
 
 _STAMPED_BY_LOG = 1
+_LONGEST_NUMBER = 10  # bytes: what 64 bits need
 
 
 class Row(NamedTuple):
@@ -26,7 +27,7 @@ class Row(NamedTuple):
 
 
 class Batch(Protocol):
-    """As much of a batch of kafka-python as is asked for here."""
+    """As much of a batch of kafka-python, once it is unpacked, as is asked for here."""
 
     base_offset: int
     first_timestamp: int
@@ -36,17 +37,14 @@ class Batch(Protocol):
     _buffer: bytearray
     _pos: int  # where the records begin
 
-    def __iter__(self) -> Iterator[object]:
-        """Unpack it, where it is packed."""
-        ...
-
 
 def rows_of(batch: Batch, topic: str, partition: int) -> Iterator[Row]:
     """Yield the records of a batch; ValueError or IndexError where it is none."""
-    iter(batch)
     data, at = bytes(batch._buffer), batch._pos
     base_offset, first_stamp = batch.base_offset, batch.first_timestamp
     one_stamp = batch.max_timestamp if batch.timestamp_type == _STAMPED_BY_LOG else None
+    if batch.records_count < 0:
+        raise ValueError(f"{batch.records_count} records are told")
     for _ in range(batch.records_count):
         size, at = _number(data, at)
         end = at + size
@@ -55,6 +53,8 @@ def rows_of(batch: Batch, topic: str, partition: int) -> Iterator[Row]:
         key, at = _bytes(data, at)
         value, at = _bytes(data, at)
         count, at = _number(data, at)
+        if count < 0:
+            raise ValueError(f"{count} headers are told")
         headers: list[tuple[str, bytes | None]] | None = []
         for _ in range(count):
             # Nearly all are shorter than 64 bytes, which is told by one byte: twice as much, for a negative number is odd.
@@ -65,7 +65,9 @@ def rows_of(batch: Batch, topic: str, partition: int) -> Iterator[Row]:
                 name = _short_name(data[begin:at])
             else:
                 long, at = _bytes(data, at)
-                name = _name(long or b"")
+                if long is None:
+                    raise ValueError("a header has no name")
+                name = _name(long)
             size = data[at]
             if size < 0x80 and not size & 1:
                 begin = at + 1
@@ -80,10 +82,12 @@ def rows_of(batch: Batch, topic: str, partition: int) -> Iterator[Row]:
         if at != end or end > len(data):
             raise ValueError(f"a record of {topic}/{partition} ends at {at} of its batch, and says that it ends at {end}")
         yield Row(topic, partition, base_offset + offset, first_stamp + later if one_stamp is None else one_stamp, key, value, headers)
+    if at != len(data):
+        raise ValueError(f"{len(data) - at} bytes are left behind its last record")
 
 
 def _number(data: bytes, at: int) -> tuple[int, int]:
-    """Return a number of any length, and where it ends: seven bits a byte, the lowest first, the sign lowest of all."""
+    """Return a number and where it ends: seven bits a byte, the lowest first, the sign lowest of all."""
     byte = data[at]
     at += 1
     if byte < 0x80:
@@ -94,6 +98,8 @@ def _number(data: bytes, at: int) -> tuple[int, int]:
         at += 1
         number |= (byte & 0x7F) << shift
         shift += 7
+        if byte >= 0x80 and shift >= 7 * _LONGEST_NUMBER:
+            raise ValueError(f"a number is longer than {_LONGEST_NUMBER} bytes")
     return number >> 1 ^ -(number & 1), at
 
 
