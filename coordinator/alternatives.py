@@ -52,7 +52,8 @@ class LineAlternatives:
     offer: str
     need: str
     way: str  # where the distance is from: "route", "table" or "place"
-    starts_us: int  # the earliest it can be there: now and what the offer takes, or its window
+    starts_us: int  # the earliest it can be there: now and what the offer and its way take, or its window
+    way_seconds: int  # of that its way; 0: the charter does not say that a way takes any time
     slack_seconds: int | None  # from then until it is due; below 0: late; None: no due
     due_us: int | None
     end_us: int | None  # after that it is useless
@@ -115,8 +116,10 @@ def _line(coordination: Coordination, line: Line) -> LineAlternatives:
     network, log_us = coordination.network, coordination.log_us
     offer, need = network.stances.get(line.offer), network.stances.get(line.need)
     if offer is None or need is None:
-        return LineAlternatives(line.offer, line.need, "place", log_us, None, line.due_us, None, 0, (), 0, ())
-    starts_us = max(log_us + offer.lead_us, offer.begin_us or 0, need.begin_us or 0)
+        return LineAlternatives(line.offer, line.need, "place", log_us, 0, None, line.due_us, None, 0, (), 0, ())
+    leaves_us = max(log_us + offer.lead_us, offer.begin_us or 0)
+    way_us = 0 if need.is_hours else network.charter.way_us(line.distance_m)  # Work is done where it is.
+    starts_us = max(leaves_us + way_us, need.begin_us or 0)
     slack_seconds = None if need.due_us is None else (need.due_us - starts_us) // SECOND_US
     sources, takers = 0, 0
     instead_from: tuple[Alternative, ...] = ()
@@ -129,7 +132,18 @@ def _line(coordination: Coordination, line: Line) -> LineAlternatives:
             takers, wanted_by = _takers(reading, exchange, offer, need)
     way = _way(network, offer, need)
     return LineAlternatives(
-        offer.ref, need.ref, way, starts_us, slack_seconds, need.due_us, need.end_us, sources, instead_from, takers, wanted_by
+        offer.ref,
+        need.ref,
+        way,
+        starts_us,
+        way_us // SECOND_US,
+        slack_seconds,
+        need.due_us,
+        need.end_us,
+        sources,
+        instead_from,
+        takers,
+        wanted_by,
     )
 
 

@@ -2,6 +2,7 @@
 
 import difflib
 import hashlib
+import math
 import tomllib
 from collections.abc import Mapping
 from fractions import Fraction
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, Stric
 
 from coordinator.errors import Refused
 from coordinator.processes import process_of
+from coordinator.times import MINUTE_US
 from coordinator.units import UNITS
 from coordinator.wording import near, shown
 
@@ -20,6 +22,10 @@ __all__ = ["Charter", "ProcessEntry", "ResourceEntry", "charter_from_toml"]
 Positive = Annotated[StrictInt | StrictFloat, Field(gt=0, le=10**9, allow_inf_nan=False)]
 NotNegative = Annotated[StrictInt | StrictFloat, Field(ge=0, le=10**6, allow_inf_nan=False)]  # days, kilometres
 Count = Annotated[StrictInt, Field(ge=0)]
+Speed = Annotated[
+    StrictInt | StrictFloat, Field(ge=1, le=100_000, allow_inf_nan=False)
+]  # km/h; of slower ones the longest ways would pass all numbers
+Hours = Annotated[StrictInt | StrictFloat, Field(ge=0, le=8_784, allow_inf_nan=False)]  # at most a year
 
 EXPECTED = {  # by pydantic's name of what is wrong
     "dict_type": "a table",
@@ -82,6 +88,8 @@ class Charter(Rules):
     making_effort: Mapping[
         Literal["kg_km", "hours", "kwh"], NotNegative
     ] = {}  # what one of each counts in plans of making; absent: `effort`
+    speed_kmh: Speed | None = None  # of goods on their way, in plans of making; absent: the way takes no time
+    handling_hours: Hours = 0  # of each way, however short, in plans of making
     hysteresis: Annotated[StrictInt, Field(ge=0, le=10_000)] = 0  # in levels
     place_decimals: Annotated[StrictInt, Field(ge=0, le=7)] = 2
     default_life_days: NotNegative = 0  # 0: a signal without `expires` stands until withdrawn
@@ -100,13 +108,30 @@ class Charter(Rules):
     @cached_property
     def version(self) -> str:
         """A short name of exactly these rules, the same on every machine; every proposal carries it."""
-        younger = {"making_effort"} if not self.making_effort else None  # charters that do not use it keep the name they had
-        return hashlib.sha256(self.model_dump_json(exclude=younger).encode()).hexdigest()[:12]
+        younger: dict[str, object] = {
+            "making_effort": {},
+            "speed_kmh": None,
+            "handling_hours": 0,
+        }  # charters that do not use one keep the name they had
+        unused = {name for name, absent in younger.items() if getattr(self, name) == absent}
+        return hashlib.sha256(self.model_dump_json(exclude=unused).encode()).hexdigest()[:12]
 
     @cached_property
     def radius_m(self) -> int | None:
         """How far anything may travel, in whole metres of the decimal that was written (1.005 km are 1005 m)."""
         return None if self.radius_km is None else int(Fraction(str(self.radius_km)) * 1000)
+
+    @cached_property
+    def ways_take_time(self) -> bool:
+        """Whether goods are on their way for any time at all."""
+        return self.speed_kmh is not None or self.handling_hours > 0
+
+    def way_us(self, metres: int) -> int:
+        """Return how long goods are on a way of so many metres between two places, in whole minutes, rounded up."""
+        minutes = Fraction(str(self.handling_hours)) * 60
+        if self.speed_kmh is not None:
+            minutes += Fraction(metres, 1000) / Fraction(str(self.speed_kmh)) * 60
+        return math.ceil(minutes) * MINUTE_US
 
     @cached_property
     def resource_names(self) -> dict[str, str]:

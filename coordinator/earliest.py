@@ -1,6 +1,6 @@
 """When a recipe's first run could be over at the earliest, by lead times and windows alone, and what it waits for until then.
 
-No plan can be faster: hours and amounts are left aside, and so is in what order plans go. A recipe waits for the last of its inputs, then
+No plan can be faster: hours and amounts are left aside, and so are ways but the last. A recipe waits for the last of its inputs, then
 for the first hours of each of its steps, then for the lead times of its steps. An input comes from an offer, or from the recipe that is
 over first.
 """
@@ -12,7 +12,7 @@ from heapq import heappop, heappush
 from coordinator.loops import Stock
 from coordinator.network import PROCESS, Network, Stance
 from coordinator.signals import Recipe, Step
-from coordinator.times import LATEST_US, format_instant
+from coordinator.times import HOUR_US, LATEST_US, format_instant
 from coordinator.units import Quantity
 from coordinator.wording import amount
 
@@ -125,16 +125,25 @@ class Earliest:
 
     # -- in words -------------------------------------------------------------------------------------------------------
 
-    def waits(self, root: str, need: Stance) -> Iterator[Wait]:
-        """Yield what keeps a recipe from being over before a need ends, from it down to what begins late; nothing where nothing does."""
+    def waits(self, root: str, need: Stance, way_us: int = 0) -> Iterator[Wait]:
+        """Yield what keeps a recipe from being over before a need ends, from it down to what begins late; nothing where nothing does.
+
+        So long the shortest way from where it could run to the need takes.
+        """
         over_us = self.over_us.get(root)
         if over_us is None:
             yield from (closing.wait for closing in self.closings(root))
             return
-        if need.end_us is None or over_us < need.end_us:
+        there_us = min(LATEST_US, over_us + way_us)
+        if need.end_us is None or there_us < need.end_us:
             return
-        over, end = format_instant(over_us), format_instant(need.end_us)
-        yield Wait(root, "", f"it is ready at {over} at the earliest, and the need ends at {end}", f"an end of the need after {over}")
+        there, end = format_instant(there_us), format_instant(need.end_us)
+        ready = (
+            f"it arrives at {there} at the earliest, after {way_us / HOUR_US:,.1f} h on its way"
+            if way_us
+            else f"it is ready at {there} at the earliest"
+        )
+        yield Wait(root, "", f"{ready}, and the need ends at {end}", f"an end of the need after {there}")
         ref, makes = root, ""
         while True:
             if lead_us := sum(step.lead_us for step in self._recipes[ref].steps):

@@ -98,6 +98,7 @@ class Exploded:
     together: tuple[str, ...]  # what is short in all, where no one change is enough
     too_short: tuple[str, ...]  # recipes of these levels of which no one capacity has the hours of a run or least batch, in words
     too_late: tuple[str, ...]  # what of lead times and windows keeps it from being made before the need ends, whatever is planned
+    ways_take_time: bool  # whether the charter says that; else what can be made in time is so but for its ways
     reasons: tuple[str, ...]  # what was left out of the plan, counted
     rings: tuple[str, ...]  # of recipes that lead to it and gain, each with how far plans go round it
     unused: tuple[str, ...]  # recipes that lead to it and are not used, each with why and what to do
@@ -142,6 +143,7 @@ def explode(coordination: Coordination, asked: str) -> Exploded:
         together=() if enough else tuple(f"{amount(row.short)} {row.name}" for row in rows if row.short is not None),
         too_short=tuple(_too_short(supplies, rows)),
         too_late=too_late,
+        ways_take_time=network.charter.ways_take_time,
         reasons=tuple(f"{counted(count, 'time')}: {why}" for why, count in sorted((made.left_out + made.dropped).items())) if made else (),
         rings=tuple(rings_told(network, recipes)),
         unused=tuple(unused[ref] for ref in leading if ref in unused),

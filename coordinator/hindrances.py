@@ -129,7 +129,11 @@ class Supplies:
 
     def too_late(self, ref: str, need: Stance) -> Iterator[Hindrance]:
         """Yield what of lead times and windows keeps a recipe from being over before a need ends, whatever is planned."""
-        for wait in self.earliest.waits(ref, need):
+        charter, here = self.network.charter, self.spot(need)
+        ways = (self.network.way_m(one.agent, one.place, here.agent, here.place) for one in self.where(ref) if one != here)
+        shortest_m = min((metres for metres in ways if metres is not None), default=None) if charter.ways_take_time else None
+        way_us = 0 if shortest_m is None or here in self.where(ref) else charter.way_us(shortest_m)
+        for wait in self.earliest.waits(ref, need, way_us):
             yield Hindrance(wait.ref, wait.makes, wait.lack, wait.change)
 
     @cached_property

@@ -7,13 +7,13 @@ from functools import lru_cache
 from coordinator.errors import Refused
 from coordinator.wording import shown
 
-__all__ = ["DAY_US", "HOUR_US", "LATEST_US", "SECOND_US", "format_instant", "parse_instant"]
+__all__ = ["DAY_US", "HOUR_US", "LATEST_US", "MINUTE_US", "SECOND_US", "format_instant", "parse_instant"]
 
 SECOND_US = 1_000_000
-HOUR_US = 3_600 * SECOND_US
+MINUTE_US = 60 * SECOND_US
+HOUR_US = 60 * MINUTE_US
 DAY_US = 24 * HOUR_US
 
-MINUTE_US = 60 * SECOND_US
 MINUTES_KEPT = 1 << 12
 _SECONDS_US = {f"{second:02}": second * SECOND_US for second in range(60)}
 _minutes: dict[str, int] = {}  # the beginning of a time that was read, up to the colon before its seconds -> when that minute began

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
+from functools import cache
 from itertools import pairwise, product
 from typing import TYPE_CHECKING
 
@@ -188,6 +189,7 @@ class _Builder:
         arcs, unit_m = self._arcs()
         cells = len(arcs) * len(stocks) + len(self.spots) * len(stocks) + len(activities)
         edges_us = self._edges(pools, lots, max(LEAST_BUCKETS, min(MOST_BUCKETS, CELLS_WANTED // cells)))
+        arcs = [(start, end, effort, self._lead(edges_us, way_us)) for start, end, effort, way_us in arcs]
         heaviest = max(map(self._mass_ug, stocks, coarse))
         problem = self._problem(edges_us, stocks, steps, lots, pools, activities, arcs, unit_m, heaviest)
         refs: list[str | None] = [*self.refs, *([None] * (problem.recipes - len(self.refs)))]
@@ -233,7 +235,11 @@ class _Builder:
             return [self.log_us]
         ends = moments or [one.end_us for one in pools if one.end_us is not None]
         last_us = max([self.log_us + HOUR_US, *ends, *(begin + DAY_US for begin in begins)])
-        if not any(leads) and len(exact := sorted({each for each in (*moments, *begins) if self.log_us < each < last_us})) < most:
+        if (
+            not any(leads)
+            and not self.charter.ways_take_time
+            and len(exact := sorted({each for each in (*moments, *begins) if self.log_us < each < last_us})) < most
+        ):
             return [self.log_us, *exact, last_us]
         width_us = next((width for width in WIDTHS_US if (last_us - self.log_us) <= width * (most - 1)), WIDTHS_US[-1])
         first_us = self.log_us - self.log_us % width_us
@@ -511,7 +517,10 @@ class _Builder:
     # -- ways -----------------------------------------------------------------------------------------------------------
 
     def _arcs(self) -> tuple[list[tuple[int, int, int, int]], int]:
-        """Return ways between places, the nearest of each where there are many, and how many metres one step of their effort is."""
+        """Return ways between places, the nearest of each where there are many, and how many metres one step of their effort is.
+
+        How long goods are on a way is in microseconds here, and in the problem in spans of time.
+        """
         spots = list(self.spots)
         metres = self._metres(spots)
         reach_m = np.array([radius_m(self.network, spot, self.free) for spot in spots], dtype=np.int64)
@@ -534,7 +543,10 @@ class _Builder:
         starts, ends = (each.tolist() for each in np.nonzero(open_))
         unit_m = max(1, -(-int(metres[open_].max(initial=1)) // FARTHEST_STEPS))
         lengths = metres[open_].tolist()
-        return [(start, end, -(-length // unit_m), 0) for start, end, length in zip(starts, ends, lengths, strict=True)], unit_m
+        way_us = cache(self.charter.way_us)
+        return [
+            (start, end, -(-length // unit_m), way_us(length)) for start, end, length in zip(starts, ends, lengths, strict=True)
+        ], unit_m
 
     def _metres(self, spots: Sequence[Spot]) -> Ints:
         """Return (places, places) how far it is, `UNCONNECTED` where nobody knows."""

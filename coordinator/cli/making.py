@@ -56,6 +56,8 @@ def show_exploded(where: Where, need: str, to_json: bool) -> None:
         print(f"  {missing}; `coordinator why` tells more of goods on hand")
         return
     print(f"planned now, {amount(found.can_be_made)} of the open {amount(found.open)} can be made")
+    if not found.ways_take_time:
+        print("  goods on their way take no time there: the charter says neither `speed_kmh` nor `handling_hours`")
     if found.bottleneck:
         print(f"tightest: {found.bottleneck}")
     for sentence in found.too_short:

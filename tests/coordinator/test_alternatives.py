@@ -8,7 +8,7 @@ import pytest
 from coordinator.alternatives import alternatives, without
 from coordinator.errors import Refused
 from tests.support.desk import Desk
-from tests.support.events import amount, answer, need, offer
+from tests.support.events import agent, amount, answer, need, offer
 
 Words = dict[str, tuple[int, dict[str, Any]]]  # agent -> pieces, and the rest of what it says
 
@@ -113,6 +113,18 @@ def test_slack_is_what_is_left_between_the_earliest_arrival_and_the_day_it_is_du
     [deal] = desk.open
     [line] = alternatives(desk.core, deal.proposal).lines
     assert (line.slack_seconds, line.way) == (4 * 3600, "place")
+
+
+def test_slack_is_less_by_the_way_where_the_charter_says_how_fast_goods_travel() -> None:
+    lines = [agent("maker", 48.0, 2.0), agent("clinic", 49.0, 2.0), offer("maker", 4), need("clinic", 4, due=9)]
+    rules: dict[str, Any]
+    for rules, least, most in (({}, 9.0, 9.0), ({"speed_kmh": 50}, 6.76, 6.78), ({"speed_kmh": 50, "handling_hours": 3}, 3.76, 3.78)):
+        desk = Desk(*lines, **rules)
+        [deal] = desk.cycle()
+        [line] = alternatives(desk.core, deal.proposal).lines
+        assert line.slack_seconds is not None
+        assert least <= line.slack_seconds / 3600 <= most
+        assert line.slack_seconds + line.way_seconds == 9 * 3600
 
 
 def test_an_answered_proposal_tells_no_alternatives_but_its_times() -> None:

@@ -8,10 +8,11 @@ import pytest
 from coordinator.explaining import explain
 from coordinator.exploding import explode
 from coordinator.makers import designs
+from coordinator.times import HOUR_US
 from tests.coordinator.adapters.test_page import form_of
 from tests.coordinator.test_production import making, recipe
 from tests.support.desk import Desk
-from tests.support.events import agent, amount, capacity, event, need, offer
+from tests.support.events import agent, amount, capacity, event, moment_us, need, offer
 
 HOUR_MS = 3_600_000
 SOON = 1e-6  # hours after all else was said
@@ -154,3 +155,71 @@ def test_makers_are_told_with_lead_times_and_when_their_hours_begin():
         "maker": "has it, with free hours, none before 2026-03-05T04:00:00Z",
         "other": "has it, with free hours",
     }
+
+
+# -- ways that take time --------------------------------------------------------------------------------------------------
+
+FAR = [agent("maker", 48.0, 2.0), agent("clinic", 35.0, 139.0), capacity("maker", 20, "cutting")]  # from Paris to Tokyo, 12.3 h at 800 km/h
+FAR.append(recipe("designer", "visor", {"visor": 1}, {}, {"cutting": 0.5}))
+
+
+def lines_of(desk):
+    return [line for deal in making(desk) for line in deal.lines]
+
+
+@pytest.mark.parametrize(("rules", "end", "count"), [
+    pytest.param({}, 3, 5, id="no time, as the charter says none"),
+    pytest.param({"speed_kmh": 800}, 3, 0, id="too far"),
+    pytest.param({"speed_kmh": 800}, 24, 5, id="there in a day"),
+    pytest.param({"speed_kmh": 800, "handling_hours": 12}, 24, 0, id="handled too long"),
+    pytest.param({"handling_hours": 2.5}, 2.6, 0, id="handling alone"),
+    pytest.param({"handling_hours": 2.5}, 24, 5, id="handled in time"),
+])  # fmt: skip
+def test_goods_that_were_made_are_on_their_way_as_long_as_the_charter_says(rules, end, count):
+    desk = Desk(*FAR, need("clinic", 5, "visor", due=end, end=end), **rules)
+    lines = lines_of(desk)
+    assert sum(line.quantity.grains for line in lines if line.serves) == count
+    moved, worked = ([line for line in lines if line.action == action] for action in ("transfer", "use"))
+    for line in moved:
+        way_h = rules.get("handling_hours", 0) + (line.distance_m / 1000 / rules["speed_kmh"] if "speed_kmh" in rules else 0)
+        assert line.end_us - worked[0].end_us >= way_h * HOUR_US
+        assert line.end_us <= moment_us(end)
+
+
+def test_what_is_made_of_parts_waits_for_their_way_too():
+    lines = [agent("maker", 48.0, 2.0), agent("far", 48.0, 10.0), agent("clinic", 48.0, 2.01), *KIT]
+    lines += [capacity("maker", 10, "assembly"), capacity("far", 10, "cutting"), need("clinic", 3, "kit", due=24, end=24)]
+    assert sum(line.quantity.grains for line in lines_of(Desk(*lines)) if line.serves) == 3
+    assert lines_of(Desk(*lines, speed_kmh=20)) == []
+    slow = {line.action + line.thing[1]: line for line in lines_of(Desk(*lines, speed_kmh=50))}
+    part, kit = slow["transferpart"], slow["transferkit"]
+    assert part.distance_m > 500_000
+    assert slow["useassembly"].begin_us >= slow["usecutting"].begin_us + part.distance_m / 50_000 * HOUR_US
+    assert kit.end_us > slow["useassembly"].begin_us
+
+
+def test_a_way_that_takes_too_long_is_told_with_a_later_end_that_is_enough():
+    desk = Desk(*FAR, need("clinic", 5, "visor", end=3), speed_kmh=800)
+    found = explode(desk.core, "clinic")
+    assert (found.ways_take_time, explode(Desk(*FAR, need("clinic", 5, "visor", end=3)).core, "clinic").ways_take_time) == (True, False)
+    [told] = found.too_late
+    assert told == (
+        "the recipe designer/recipe/visor makes it, but it arrives at 2026-03-01T12:19:00Z at the earliest, "
+        "after 12.3 h on its way, and the need ends at 2026-03-01T03:00:00Z"
+    )
+    assert told in explain(desk.core, "clinic").reasons
+    assert form_of(told.partition(", but ")[2]) is not None
+    [later] = [change for change in found.enough if change.sort == "time"]
+    desk.take(need("clinic", 5, "visor", at=SOON, end=3 + later.by.grains // HOUR_MS))
+    assert served(desk) == 5
+
+
+def test_a_maker_next_door_is_not_late_for_the_one_far_away():
+    desk = Desk(*FAR, agent("near", 35.0, 139.0), capacity("near", 20, "cutting"), need("clinic", 5, "visor", end=3), speed_kmh=800)
+    assert (explode(desk.core, "clinic").too_late, served(desk)) == ((), 5)
+
+
+def test_goods_on_hand_are_matched_as_if_their_way_took_no_time():
+    """Told in README: only plans of making count it."""
+    desk = Desk(*FAR[:2], offer("maker", 5, "visor"), need("clinic", 5, "visor", end=3), speed_kmh=800)
+    assert [line.quantity.grains for deal in desk.cycle() for line in deal.lines] == [5]

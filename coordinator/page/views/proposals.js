@@ -230,7 +230,8 @@ function alternatives(app, one, known) {
 
 function wayOf(line, { distance_km: far }) {
   const spare = line.slack_seconds === null ? t("alternatives.no_due") : line.slack_seconds < 0 ? t("alternatives.late", { time: spell(-line.slack_seconds) }) : t("alternatives.slack", { time: spell(line.slack_seconds) });
-  return h("p", {}, t(`alternatives.way_${line.way}`, { far: kilometres(far) }), " ", spare);
+  const taken = line.slack_seconds === null ? null : ` ${line.way_seconds ? t("alternatives.way_takes", { time: spell(line.way_seconds) }) : t("alternatives.way_takes_none")}`;
+  return h("p", {}, t(`alternatives.way_${line.way}`, { far: kilometres(far) }), " ", spare, taken);
 }
 
 function rejected(app, line, levels) {

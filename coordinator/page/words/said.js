@@ -95,6 +95,7 @@ const FORMS = {
   lack_far_input: "every way from (?<thing>.+) on offer to (?<maker>\\S+) is longer than somebody's radius",
   lack_far_input_any: "every way from (?<thing>.+) on offer to any of the (?<places>[\\d,]+) places where it could be made is longer than somebody's radius",
   lack_late: "it is ready at (?<time>\\S+) at the earliest, and the need ends at (?<until>\\S+)",
+  lack_way_late: "it arrives at (?<time>\\S+) at the earliest, after (?<way>.+) on its way, and the need ends at (?<until>\\S+)",
   lack_lead: "what it makes can be used (?<lead>.+) after its steps, which is their lead time",
   lack_hours_late: "nobody has hours of (?<process>.+) before (?<time>\\S+)",
   lack_input_late: "(?!hours of )(?<thing>.+) is there at (?<time>\\S+) at the earliest",

@@ -10,7 +10,7 @@ import pytest
 from coordinator.adapters.clock import wall_us
 from coordinator.adapters.file_log import FileLog
 from coordinator.stream import DEAD_LETTER, STATUS, Entry
-from tests.support.events import capacity, need, offer
+from tests.support.events import agent, capacity, need, offer
 from tests.support.networks import recipe
 
 HERE = {"lat": 1.0, "long": 1.0}
@@ -97,6 +97,20 @@ def test_a_run_that_no_one_capacity_has_the_hours_of_is_told_beside_the_levels(r
     told = "mill/recipe/visor-v1: a run takes 3 h of rolling, and no capacity that can do it has more than 2 h free"
     assert f"\ntoo short: {told}\n" in run("explode", "clinic", file)[1]
     assert json.loads(run("explode", "clinic", file, "--json")[1])["too_short"] == [told]
+
+
+def test_time_that_hinders_is_told_beside_the_levels(run: Any, tmp_path: Path):
+    file = tmp_path / "events.jsonl"
+    lines = [agent("mill", 48.0, 2.0), agent("clinic", 48.1, 2.0), capacity("mill", 2, "rolling", lead_h=30)]
+    lines += [recipe("mill", "visor-v1", {"visor": 1}, {}, {"rolling": 1})]
+    file.write_bytes(b"\n".join([*lines, need("clinic", 1, "visor", end=20)]))
+    told = run("explode", "clinic", file)[1]
+    assert "\ntoo late: the recipe mill/recipe/visor-v1 makes it, but it is ready at 2026-03-02T06:00:00Z at the earliest" in told
+    assert "an end of the need" in told
+    assert "goods on their way take no time there" in told
+    charter = tmp_path / "charter.toml"
+    charter.write_text("[charter]\nspeed_kmh = 80\n")
+    assert "take no time" not in run("explode", "clinic", file, "--charter", charter)[1]
 
 
 def test_json_has_quantities_and_distances_as_on_the_wire(run: Any, events: Path):
