@@ -21,11 +21,11 @@ __all__ = ["Charter", "ProcessEntry", "ResourceEntry", "charter_from_toml"]
 
 Positive = Annotated[StrictInt | StrictFloat, Field(gt=0, le=10**9, allow_inf_nan=False)]
 NotNegative = Annotated[StrictInt | StrictFloat, Field(ge=0, le=10**6, allow_inf_nan=False)]  # days, kilometres
-Count = Annotated[StrictInt, Field(ge=0)]
 Speed = Annotated[
     StrictInt | StrictFloat, Field(ge=1, le=100_000, allow_inf_nan=False)
 ]  # km/h; of slower ones the longest ways would pass all numbers
 Hours = Annotated[StrictInt | StrictFloat, Field(ge=0, le=8_784, allow_inf_nan=False)]  # at most a year
+LONGEST_S = 10**10  # three hundred years, longer than any two times that can be said are apart: more is a slip of the keyboard
 
 EXPECTED = {  # by pydantic's name of what is wrong
     "dict_type": "a table",
@@ -82,9 +82,9 @@ class Charter(Rules):
     fairness_memory_days: NotNegative = 30
     radius_km: NotNegative | None = None
     effort: Literal["kg_km", "km"] = "kg_km"
-    cycle_seconds: Annotated[StrictInt, Field(ge=1)] = 3_600
-    late_seconds: Count = 86_400
-    proposal_seconds: Annotated[StrictInt, Field(ge=1)] = 604_800
+    cycle_seconds: Annotated[StrictInt, Field(ge=1, le=LONGEST_S)] = 3_600
+    late_seconds: Annotated[StrictInt, Field(ge=0, le=LONGEST_S)] = 86_400
+    proposal_seconds: Annotated[StrictInt, Field(ge=1, le=LONGEST_S)] = 604_800
     making_effort: Mapping[
         Literal["kg_km", "hours", "kwh"], NotNegative
     ] = {}  # what one of each counts in plans of making; absent: `effort`

@@ -7,6 +7,7 @@ for proposal in client.proposals():
 """
 
 import json
+import re
 import time
 import urllib.error
 import urllib.parse
@@ -19,6 +20,7 @@ from typing import Any
 from coordinator.errors import Refused, Unavailable
 from coordinator.signals import event_json, parse_event
 from coordinator.times import SECOND_US, format_instant, parse_instant
+from coordinator.wording import shown
 
 __all__ = ["Client", "Instant"]
 
@@ -28,6 +30,8 @@ Row = dict[str, Any]
 LARGEST_ANSWER = 64 << 20  # bytes
 AGAIN_S = (0.2, 1.0, 3.0)  # waits between tries: the same event again, which changes nothing where it was taken already
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+HOST = re.compile(r"[\w.-]+|[0-9A-Fa-f:.]+(%[\w.-]+)?")  # a name, or an address of either kind
+TOKEN = re.compile(r"[!-~]+")
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -58,12 +62,12 @@ class Client:
         tries: int = 3,
         now_us: Callable[[], int] = lambda: time.time_ns() // 1_000,
     ) -> None:
-        parts = urllib.parse.urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise Refused(f"the address is {url!r}; http:// or https:// and a host was expected, such as http://127.0.0.1:8765")
+        host = _host_of(url)
+        if token is not None and not TOKEN.fullmatch(token):  # not shown: it may be most of one that holds
+            raise Refused("the token has blanks or characters in it that no token has; give it as `coordinator token create` printed it")
         self.url, self.agent = url.rstrip("/"), agent
         self._token, self._timeout_s, self._tries, self._now_us = token, timeout_s, max(1, tries), now_us
-        proxies: dict[str, str] | None = {} if parts.hostname in LOOPBACK else None  # None: as the environment says
+        proxies: dict[str, str] | None = {} if host in LOOPBACK else None  # None: as the environment says
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler(proxies), _NoRedirects())
 
     # -- what an agent says -------------------------------------------------------------------------------------------
@@ -214,6 +218,35 @@ class Client:
             raise Unavailable(
                 f"{self.url} does not answer ({reason}); check the address, and that `coordinator serve` runs there"
             ) from None
+
+
+def _host_of(url: str) -> str:
+    """Return the host of an address that may work; of any other it is said at once what is wrong with it, for trying again is no use."""
+    if "@" in url:  # not shown: what stands before it may be a password
+        raise Refused("the address has a name or a password before an @, and none is taken there; leave it out, and give a token as one")
+    wrong = f"the address is {shown(url)}; "
+    expected = "http:// or https:// and a host was expected, such as http://127.0.0.1:8765"
+    if not url.isprintable() or " " in url:
+        raise Refused(wrong + "blanks and hidden characters have no place in one: leave them out")
+    try:
+        parts = urllib.parse.urlsplit(url)
+        host = parts.hostname or ""
+        host.encode("idna")
+    except ValueError:
+        raise Refused(wrong + expected) from None
+    try:
+        has_port = parts.port != 0
+    except ValueError:
+        has_port = False
+    if not has_port:
+        raise Refused(wrong + "its port is none: a whole number from 1 to 65535 was expected")
+    if parts.scheme not in ("http", "https") or not HOST.fullmatch(host):
+        raise Refused(wrong + expected)
+    if parts.query or parts.fragment or not parts.path.isascii():
+        raise Refused(
+            wrong + "it is what all paths are added to, so leave out what begins with ? or #, and letters beyond ASCII in its path"
+        )
+    return host
 
 
 def _problem(error: urllib.error.HTTPError) -> Row:

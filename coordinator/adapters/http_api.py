@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -118,9 +118,9 @@ Resource = Annotated[str | None, Query(max_length=128, description="Only this re
 class Problem(Exception):
     """An answer that says what is wrong, as problem+json with a code that stays the same."""
 
-    def __init__(self, status: int, code: str, detail: str, **more: Any) -> None:
+    def __init__(self, status: int, code: str, detail: str, *, allowed: str = "", **more: Any) -> None:
         super().__init__(detail)
-        self.status, self.code, self.detail, self.more = status, code, detail, more
+        self.status, self.code, self.detail, self.allowed, self.more = status, code, detail, allowed, more
 
     def response(self) -> Response:
         """Return it as the answer to a request."""
@@ -128,6 +128,8 @@ class Problem(Exception):
         headers = {"www-authenticate": "Bearer"} if self.status == 401 else {}
         if self.status in (429, 503):
             headers["retry-after"] = "2"
+        if self.allowed:
+            headers["allow"] = self.allowed
         return Response(orjson.dumps(body), self.status, headers, "application/problem+json")
 
 
@@ -153,6 +155,7 @@ def build_app(
         version="1",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # a path with a slash too many is none of ours, and told so: it is asked for nowhere
         lifespan=feed.lifespan,
         responses={"default": PROBLEM},
         dependencies=[Depends(_only_known_names)],
@@ -559,6 +562,8 @@ _DEFECT = Problem(500, "defect", "a promise of this program was broken; report i
 class _Door:
     """Turns away browsers sent by other sites, and names this machine does not go by; adds the headers that every answer carries.
 
+    HEAD is answered as GET, without the body: what asks so hears nothing more, and a stream that would go on ends there.
+
     A fault of ours is logged and told here too: what Starlette answers to it comes from outside of all doors, without these headers.
     """
 
@@ -572,10 +577,12 @@ class _Door:
             await self._app(scope, receive, send)
             return
 
-        begun = False
+        begun, is_head = False, scope["method"] == "HEAD"
 
         async def send_guarded(message: Message) -> None:
             nonlocal begun
+            if is_head and message["type"] == "http.response.body":
+                message = {**message, "body": b""}
             if message["type"] == "http.response.start":
                 begun = True
                 own = list(message.get("headers", []))
@@ -586,7 +593,8 @@ class _Door:
         try:
             headers = Headers(scope=scope)
             problem = self._objection(headers, scope["method"]) or await self._barred(headers, scope["path"])
-            await (problem.response() if problem else self._app)(scope, receive, send_guarded)
+            asked, hear = ({**scope, "method": "GET"}, _gone) if is_head else (scope, receive)
+            await (problem.response() if problem else self._app)(asked, hear, send_guarded)
         except Exception:
             if begun:
                 raise  # Nothing else can be answered any more: the server breaks the connection off, and logs why.
@@ -618,6 +626,10 @@ class _Door:
                 403, "origin", "this request came from a page of another site; call the coordinator from its own pages or a program"
             )
         return None
+
+
+async def _gone() -> Message:
+    return {"type": "http.disconnect"}
 
 
 def _name(host: str) -> str:
@@ -655,12 +667,19 @@ def _explain_errors(app: FastAPI) -> None:
     on(404, lambda _: Problem(404, "not-found", "there is nothing under this path; see /help for what can be asked"))
     on(
         405,
-        lambda _: Problem(
+        lambda error: Problem(
             405,
             "method",
             "this cannot be done here; events are sent to POST /signals, nearly all else is read with GET: /help has the list",
+            allowed=_allowed(error.headers or {}),
         ),
     )
+
+
+def _allowed(headers: Mapping[str, str]) -> str:
+    """Return what may be done under a path, as the framework tells it and the door adds to it: whatever is read has a head."""
+    methods = {method.strip() for method in headers.get("Allow", "").split(",")} - {""}
+    return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
 
 
 async def _only_known_names(request: Request) -> None:

@@ -80,7 +80,7 @@ def add_page(app: FastAPI) -> None:
         async def answer(request: Request) -> Response:
             return send(shelf[name], request, FILES[name])
 
-        app.add_api_route(address, answer, methods=["GET", "HEAD"], include_in_schema=False, response_class=Response)
+        app.add_api_route(address, answer, methods=["GET"], include_in_schema=False, response_class=Response)
 
     add("/", "index.html")
     for name in FILES:

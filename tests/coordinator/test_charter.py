@@ -75,6 +75,13 @@ def test_a_charter_reads_every_rule_of_the_contract():
         pytest.param("[charter]\neffort = 'eur'", 'effort is "eur"', id="unknown effort"),
         pytest.param("[charter]\ncycle_seconds = 0", "cycle_seconds is 0; 1 or more was expected", id="no cycle"),
         pytest.param("[charter]\ncycle_seconds = '60'", 'cycle_seconds is "60"; a whole number was expected', id="text for a number"),
+        pytest.param(
+            f"[charter]\ncycle_seconds = {10**20}", "charter.cycle_seconds is 100000000000000000000; 10000000000 or less", id="no end"
+        ),
+        pytest.param(
+            f"[charter]\nlate_seconds = {10**10 + 1}", "late_seconds is 10000000001; 10000000000 or less was expected", id="never late"
+        ),
+        pytest.param(f"[charter]\nproposal_seconds = {10**20}", "10000000000 or less was expected", id="for ever"),
         pytest.param("[charter]\nfairness_levels = true", "fairness_levels is true", id="true for a number"),
         pytest.param("[charter]\nradius_km = nan", "radius_km is NaN", id="radius that is no number"),
         pytest.param("[charter]\nradius_km = -1", "radius_km is -1", id="negative radius"),

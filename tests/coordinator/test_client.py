@@ -121,6 +121,51 @@ def test_what_is_wrong_is_said_before_anything_is_sent(act: Any, complaint: str)
         act(Client("http://127.0.0.1:9", agent="atelier-nord", tries=1))
 
 
+@pytest.mark.parametrize(
+    ("url", "complaint"),
+    [
+        ("http://[::1", "a host was expected"),
+        ("http://[zz]", "a host was expected"),
+        ("http://", "a host was expected"),
+        ("http://a%20b", "a host was expected"),
+        ("http://a..b", "a host was expected"),
+        (f"http://{'a' * 64}.example", "a host was expected"),
+        ("http://a b", "blanks and hidden characters"),
+        ("http://a\nb", "blanks and hidden characters"),
+        ("http://h:abc", "from 1 to 65535"),
+        ("http://h:99999", "from 1 to 65535"),
+        ("http://h:0", "from 1 to 65535"),
+        ("http://h/?page=1", "beyond ASCII in its path"),
+        ("http://h/é", "beyond ASCII in its path"),
+    ],
+)
+def test_an_address_that_can_never_work_is_no_matter_of_trying_again(url: str, complaint: str) -> None:
+    with pytest.raises(Refused, match=complaint):
+        Client(url)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1", "https://h:443/below", "http://[::1]:8765/", "http://münchen.example", "http://a_b:1"])
+def test_an_address_that_may_work_is_taken(url: str) -> None:
+    assert Client(url).url == url.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    ("url", "token"),
+    [
+        ("http://bob:s3cret@h", None),
+        ("http://bob:s3c/ret@h", None),
+        ("ftp://bob:s3cret@[h", None),
+        ("http://h", "s3cret\nx"),
+        ("http://h", "s3cret€"),
+        ("http://h", ""),
+    ],
+)
+def test_what_may_be_a_secret_is_refused_and_not_repeated(url: str, token: str | None) -> None:
+    with pytest.raises(Refused, match=r"the address has a name|the token has blanks") as refused:
+        Client(url, token=token)
+    assert "s3c" not in str(refused.value)
+
+
 def test_nobody_there_is_told_as_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
     monkeypatch.setattr(client_module.time, "sleep", waits.append)

@@ -185,7 +185,31 @@ def test_one_route_takes_what_agents_say_and_one_begins_work_and_no_other_does_a
     for path in routes:
         for method in ("POST", "PUT", "PATCH", "DELETE"):
             if (method.lower(), path) not in writes:
-                assert is_problem(shut.ask(method, path.replace("{start}", "x"), b"{}"), 405, "method")
+                answer = shut.ask(method, path.replace("{start}", "x"), b"{}")
+                assert is_problem(answer, 405, "method")
+                assert answer.headers["allow"] == ("GET, HEAD" if "get" in routes[path] else "POST"), path
+    assert is_problem(shut.ask("GET", "/signals"), 405, "method")
+
+
+def test_whatever_is_read_has_a_head_and_no_path_is_another_with_a_slash_more(shut: Served) -> None:
+    for template in sorted(path for path, ways in shut.get("/openapi.json")["paths"].items() if "get" in ways):
+        path = re.sub(r"\{[^}]*\}", "nobody", template)
+        head = shut.ask("HEAD", path)
+        assert (head.status in (200, 400, 404), head.body) == (True, b""), path
+        if path != "/events":  # which has no end
+            read = shut.ask("GET", path)
+            assert (head.status, head.headers["content-type"]) == (read.status, read.headers["content-type"]), path
+    assert shut.ask("HEAD", "/events").headers["content-type"].startswith("text/event-stream")
+    assert is_problem(shut.ask("GET", "/proposals/"), 404, "not-found")
+    assert is_problem(shut.ask("GET", "/needs/"), 404, "not-found")
+
+
+def test_attributes_that_others_add_are_kept_and_change_nothing(shut: Served) -> None:
+    added = OFFER.replace(b'"specversion"', b'"traceparent":"00-ab","specversion"', 1)
+    assert added != OFFER
+    assert [shut.post(line).json["results"][0]["status"] for line in (added, OFFER)] == ["taken", "repeat"]
+    records, _ = shut.service.follow(-1)
+    assert sum(b'"traceparent":"00-ab"' in record.text for record in records) == 1
 
 
 @pytest.mark.parametrize(
