@@ -30,7 +30,7 @@ Row = dict[str, Any]
 LARGEST_ANSWER = 64 << 20  # bytes
 AGAIN_S = (0.2, 1.0, 3.0)  # waits between tries: the same event again, which changes nothing where it was taken already
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-HOST = re.compile(r"[\w.-]+|[0-9A-Fa-f:.]+(%[\w.-]+)?")  # a name, or an address of either kind
+HOST = re.compile(r"[\w.-]+|[0-9A-Fa-f]*:[0-9A-Fa-f:.]+(%[\w.-]+)?")  # a name, or an address of either kind
 TOKEN = re.compile(r"[!-~]+")
 
 
