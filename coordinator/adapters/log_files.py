@@ -2,7 +2,7 @@
 
 import gzip
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,7 +83,10 @@ def export_log(path: Path, out: Path, step: Step) -> Exported:
 
 
 def import_files(files: Iterable[Path], into: Path, step: Step) -> Imported:
-    """Read files as `export_log` writes them into a new log; what cannot be taken is listed, and nothing else of it is lost."""
+    """Read files as `export_log` writes them into a new log; what cannot be taken is listed, and nothing else of it is lost.
+
+    Where all of it was refused, no log is made.
+    """
     done = Imported()
     known: dict[str, bytes] = {}
     last_us = 0
@@ -104,7 +107,7 @@ def import_files(files: Iterable[Path], into: Path, step: Step) -> Imported:
                 last_us = entry.logtime_us or last_us
                 yield entry
 
-    done.entries = _write_new(into, entries())
+    done.entries = _write_new(into, entries(), done.refused)
     return done
 
 
@@ -116,7 +119,7 @@ def import_sqlite(old: Path, into: Path, step: Step) -> Imported:
             step()
             yield entry
 
-    return Imported(_write_new(into, entries()))
+    return Imported(_write_new(into, entries(), []))
 
 
 def is_sqlite(path: Path) -> bool:
@@ -176,8 +179,11 @@ def _without_logtime(line: bytes) -> bytes:
     return b"{" + line[len(begin) :] if line.startswith(begin) else write_json(record)
 
 
-def _write_new(into: Path, entries: Iterator[Entry]) -> int:
-    """Write entries to a log that was not there; it is there only once all of them are. Return how many."""
+def _write_new(into: Path, entries: Iterator[Entry], refused: Sequence[RefusedLine]) -> int:
+    """Write entries to a log that was not there; it is there only once all of them are. Return how many.
+
+    Where there is none and some were refused, no log is left: an empty one would stand in the way of the next try.
+    """
     new = into.with_name(into.name + ".new")
     for path in (into, new):
         if path.exists():
@@ -191,6 +197,8 @@ def _write_new(into: Path, entries: Iterator[Entry]) -> int:
                     count += len(log.append(some))
                     some = []
             count += len(log.append(some))
+        if refused and not count:
+            return 0
         os.link(new, into)  # unlike a rename it takes no name that somebody else has taken meanwhile
         DISK.sync_folder(into.parent)
     except OSError as error:

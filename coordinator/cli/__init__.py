@@ -109,7 +109,10 @@ def replay(
     record: Annotated[Path | None, typer.Option("--record", help="Also write all events and decisions to a new embedded log.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON instead of a table.")] = False,
 ) -> None:
-    """Read events without a broker, plan and propose as they come, and write what stands at the end."""
+    """Read events without a broker, plan and propose as they come, and write what stands at the end.
+
+    What was refused is counted and listed with why; the replay is done all the same, even where that was all of it.
+    """
     from coordinator.cli.replay import Request, run
 
     run(Request(files or [], out, charter, routes, answers, log, record, as_json))

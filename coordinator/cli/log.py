@@ -129,5 +129,8 @@ def _tell(log: Path, done: Imported) -> None:
         table(f"{counted(len(done.refused), 'line')} refused", ["file", "line", "why"], rows)
         if len(done.refused) > SHOWN:
             print(f"... and {len(done.refused) - SHOWN:,} more; --json tells all.")
+        if not done.entries:
+            print(f"Nothing could be taken, and {log} was not made.")
+            return
     again = f"; {done.repeats:,} said again what was there" if done.repeats else ""
     print(f"{done.entries:,} events are in {log}{again}.")

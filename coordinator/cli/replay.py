@@ -95,6 +95,9 @@ def run(request: Request) -> None:
         recorder.note_decisions()
     summary = summarise(coordination.network, coordination.book, coordination.ledger, events=read, refused=len(refused))
     _write(request.out, coordination, refused, summary)
+    if read and len(refused) == read:
+        first = refused[0]
+        print(f"Note: nothing at all was taken; the first refusal is line {first.line} of {first.file}: {first.reason}", file=sys.stderr)
     for first in idle[:1]:
         some = f"{counted(len(idle), 'signal')} had expired or ended when said; the first is line {first.line} of {first.file}"
         print(f"Note: {some}: {first.reason}.", file=sys.stderr)

@@ -179,8 +179,11 @@ def command(*arguments: str | Path, **environment: str) -> subprocess.CompletedP
 
 def test_exit_0_when_it_ran_whatever_was_refused(tmp_path):
     run = command(write_file(tmp_path / "in.jsonl", [b"{", b"nonsense"]), "--out", tmp_path / "out")
-    assert (run.returncode, run.stderr) == (0, "")
+    assert (run.returncode, run.stderr.count("\n")) == (0, 1)
+    assert f"Note: nothing at all was taken; the first refusal is line 1 of {tmp_path / 'in.jsonl'}: " in run.stderr
     assert json.loads((tmp_path / "out" / "summary.json").read_text())["refused"] == 2
+    run = command(write_file(tmp_path / "in.jsonl", [b"nonsense", STORY[0]]), "--out", tmp_path / "out")
+    assert (run.returncode, run.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(

@@ -195,6 +195,17 @@ def test_lines_that_no_log_can_have_taken_are_told_and_the_rest_is_kept(run, tmp
     assert "4 lines refused" in out
 
 
+def test_an_import_of_which_nothing_was_taken_leaves_no_log_in_the_way_of_the_next(run, tmp_path):
+    events, log = tmp_path / "events.jsonl", tmp_path / "new.log"
+    events.write_bytes(say.offer("nord", 1, at=3))
+    code, out, _ = run("log", "import", events, "--log", log)
+    assert (code, f"Nothing could be taken, and {log} was not made." in out) == (1, True)
+    assert not list(tmp_path.glob("new.log*"))
+    first = say.event("offer", "agent:nord", "mask", 1, {"resource": "mask", "quantity": say.amount(5)}, id="e1", logtime=1)
+    events.write_bytes(first)
+    assert run("log", "import", events, "--log", log) == (0, f"1 events are in {log}.\n", "")
+
+
 def test_a_damaged_log_is_exported_as_far_as_it_is_sound(run, path, tmp_path):
     path.write_bytes(path.read_bytes().replace(b"nonsense", b"nonsensE"))
     code, out, _ = run("log", "export", path, "--out", tmp_path / "events.jsonl")
