@@ -183,6 +183,7 @@ class Planner:
     def forget(self) -> None:
         """Solve every market anew at the next plan: the last one came to nothing."""
         self.network.changed_everywhere = True
+        self._rest, self._spoken_of = set(), {}  # no cycle goes on: the next plan begins one
 
     def units_short(self) -> int:
         """Return how many units, in all markets as last planned, minimum parts and packs keep from moving: the gap to the relaxation."""

@@ -155,6 +155,7 @@ class KafkaService(Service):
         self._ends: dict[str, int] = {}  # of the partitions, as Kafka last told them
         self._goal: Place | None = None  # the ends that have to be reached to be ready
         self._acted = False  # a turn was written in the last step
+        self._planned = False  # markets were planned in the last step
         self._own: dict[bytes, Event] = {}  # what was last proposed here, by its lines: what those are read as when they come back
         self._heard_since_plan = self._ticked = False  # something was said, and time told
         self._planned_us: int | None = None  # when a cycle last ran here
@@ -352,12 +353,12 @@ class KafkaService(Service):
         self._check_identity()
         self._heed_assignment()
         # Once a turn was written there may be something to decide on what it took: then nobody waits for more. Nor while a plan goes on.
-        is_silent = not self._acted and not self._read_on(wait=not self._coordination.planner.goes_on)
+        is_silent = not self._acted and not self._read_on(wait=not self._plan_goes_on())
         self._fold_lines()
         self._acted = self._act()
         if self._acted:
             self._publish_outbox()
-        else:  # There is time to wait for it.
+        elif not self._plan_goes_on():  # There is time to wait for it.
             self._finish_publishing()
         is_at_end = is_silent and not self._acted
         if not self._caught_up and self._wanted is not None and (is_at_end or self._has_reached_goal()):
@@ -368,6 +369,10 @@ class KafkaService(Service):
             self._failure = None
         if is_at_end:
             self._note_progress(NOTE_S)
+
+    def _plan_goes_on(self) -> bool:
+        """Whether the next step goes on with a plan; one who holds nothing any more, say, keeps what was left of it and waits."""
+        return self._planned and self._coordination.planner.goes_on
 
     def _has_reached_goal(self) -> bool:
         """Whether all is taken that was there when the work was first shared out: who waits for a silence may wait for ever."""
@@ -440,6 +445,7 @@ class KafkaService(Service):
 
     def _act(self) -> bool:
         """Write one turn: what is decided on what stands, and what is taken next; whether there was anything to write."""
+        self._planned = False
         acting = self._acting()
         if not acting:
             return False
@@ -454,6 +460,7 @@ class KafkaService(Service):
         if self._write(replace(self._new_turn(), takes=takes, decisions=tuple(decisions))):
             return True
         self._coordination.planner.forget()  # what was proposed does not stand
+        self._heard_since_plan = True  # and what this cycle had left is planned with the next
         if self._group is None:
             raise self._displaced()
         logger.info("a turn was void: others hold its partitions now", epoch=self._judge.epoch)
@@ -485,6 +492,7 @@ class KafkaService(Service):
                 self._planned_us, self._ticked, self._heard_since_plan = coordination.log_us, False, False
             is_mine = None if acting == ALL else lambda thing: _partition("/".join(thing)) in acting
             said = planned(coordination, is_mine, self.markets_a_turn)
+            self._planned = True
         self._own = {each.line: each.event for each in said}
         return [each.line for each in said]
 

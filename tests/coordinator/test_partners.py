@@ -188,6 +188,15 @@ def test_who_exchanges_things_of_which_somebody_always_speaks_waits_for_two_cycl
     assert [line.quantity.grains for deal in desk.open if deal.parties == ("x", "y") for line in deal.lines] == [7, 7]
 
 
+def test_of_a_plan_that_came_to_nothing_no_market_is_left_for_a_cycle_that_does_not_go_on():
+    desk = Desk(*(say(name, 5, thing, subject=thing, **HERE) for thing in THINGS for name, say in ((f"a-{thing}", offer), ("b", need))))
+    assert plan_some(desk)
+    desk.core.planner.forget()
+    assert not desk.core.planner.goes_on
+    assert not plan_some(desk)
+    assert len(desk.open) == len(THINGS)
+
+
 def test_who_newly_exchanges_several_things_is_asked_once_for_all_of_them():
     both = [say(name, 5, thing, subject=thing, **HERE) for thing in THINGS for name, say in (("a", offer), ("b", need))]
     desk = Desk(*both, offer("x", 5, "apron", **HERE), need("y", 5, "apron", **HERE), proposal_seconds=10**7)
