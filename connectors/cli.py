@@ -83,6 +83,8 @@ def read(
     """
     from coordinator.errors import Refused  # noqa: PLC0415
 
+    if file.is_dir():
+        _stop(f"{file} is a folder; name the one file in it that is to be read")
     try:
         speaks = Speaks(prefix, agent, product or file.name.partition(".")[0])
         report = _report_of(file, mapping, speaks, encoding=encoding, columns=column or [], decimal=decimal, time=time)

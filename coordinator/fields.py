@@ -59,6 +59,7 @@ HOUR_US = 3_600_000_000
 # Control characters, line separators, and those that reorder or hide what a person reads. Joiners stay: Persian and Hindi need them.
 _HIDING = re.compile("[\x00-\x1f\x7f-\x9f\u200b\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _HIDING_IN_NOTES = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_NUMERAL = re.compile(r"-?[0-9]{1,60}(\.[0-9]{1,60})?([eE][+-]?[0-9]{1,3})?")  # JSON takes it as a number once its quotes are gone
 _AGENT = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
@@ -101,7 +102,7 @@ def read_agent_name(value: object) -> str:
 def _number(value: object) -> int | Decimal:
     if isinstance(value, int | Decimal) and value is not True and value is not False:
         return value
-    what_to_do = "send it without quotes" if isinstance(value, str) else "send one, such as 12 or 12.5"
+    what_to_do = "send it without quotes" if isinstance(value, str) and _NUMERAL.fullmatch(value) else "send one, such as 12 or 12.5"
     raise ValueError(f" is {shown(value)}; a number was expected: {what_to_do}.")
 
 

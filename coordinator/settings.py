@@ -10,18 +10,20 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from coordinator.charter import Charter
 from coordinator.errors import Refused
-from coordinator.wording import near, shown
+from coordinator.wording import near, shown, visible
 
 __all__ = ["CONFIG", "Settings", "config_path", "read_settings"]
 
 CONFIG = "STIGMERGY_CONFIG"  # names another file than ./coordinator.toml
+PREFIX = "STIGMERGY_"
+OTHERS = ("DATA", "NEED_KAFKA")  # of the demos and the tests
 TABLES = ("coordinator", "charter")  # of that file: the settings, and the network's rules
 
 
 class Settings(BaseSettings):
     """What the commands go by where no flag says otherwise."""
 
-    model_config = SettingsConfigDict(env_prefix="STIGMERGY_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
     url: str = "http://127.0.0.1:8765"  # of the coordinator that commands talk to
     agent: str | None = None  # who speaks
@@ -58,11 +60,12 @@ def config_path() -> Path | None:
     """Return the settings file in use, or None where there is none."""
     named = os.environ.get(CONFIG)
     path = Path(named or "coordinator.toml")
-    return path if named or path.is_file() else None
+    return path if named or os.path.lexists(path) else None  # a folder, or a link that leads nowhere, is told as what it is
 
 
 def read_settings() -> Settings:
     """Return the settings in force. Refused, with the key at fault, when one cannot be taken."""
+    _refuse_unknown_names()
     path = config_path()
     table = {} if path is None else _table(path)
     unknown = next((key for key in table if key not in Settings.model_fields), None)
@@ -82,9 +85,23 @@ def read_settings() -> Settings:
         ) from None
 
 
+def _refuse_unknown_names() -> None:
+    """Refuse a name in the environment that looks like one of ours and is none: what was meant by it would silently not hold."""
+    known = {name.upper() for name in Settings.model_fields} | {CONFIG.removeprefix(PREFIX), *OTHERS}
+    for name in sorted(os.environ):
+        own = name.upper().removeprefix(PREFIX)  # as pydantic reads them, in letters of either size
+        # What is like none of ours may be another program's: Kubernetes sets STIGMERGY_SERVICE_HOST for a service called stigmergy.
+        if own != name.upper() and own not in known and (guess := near(own, known, 1)):
+            raise Refused(f"{visible(name)} stands in the environment, and nothing reads it; did you mean {PREFIX}{guess}? Else rename it")
+
+
 def _table(path: Path) -> dict[str, Any]:
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except IsADirectoryError:
+        raise Refused(
+            f"the settings file {path} is a folder; name a file, or take the folder away (Docker makes one of a file that is missing)"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise Refused(f"the settings file {path} cannot be read ({error}); check the path") from None
     except tomllib.TOMLDecodeError as error:

@@ -54,7 +54,9 @@ def unit_of(code: str) -> Unit:
     """The unit of a UCUM code. Refused, with the codes that look or sound alike, when the table has none."""
     unit = UNITS.get(code)
     if unit is None:
-        raise Refused(f"unit is {shown(code)}; a UCUM code was expected: {_hint(code)}.")
+        raise Refused(
+            f"unit is {shown(code)}; a UCUM code known here (of pieces, mass, time, length, area or volume) was expected: {_hint(code)}."
+        )
     return unit
 
 

@@ -17,11 +17,11 @@ SHORT = 8  # characters of a proposal's id; commands take the beginning of one
 OWN_PROMISES = "promised: what its own agent said yes to, whether the other parties have or not; proposed: what waits for that yes"
 NOTES = {"needs": OWN_PROMISES, "offers": OWN_PROMISES}
 COLUMNS = {
-    "needs": ["need", "of", "stated", "promised", "proposed", "tier", "due"],
-    "offers": ["offer", "of", "stated", "promised", "proposed", "until"],
-    "proposals": ["proposal", "state", "from", "to", "what", "km", "expires", "accepted by"],
-    "refused": ["no", "time", "who", "kind", "reason"],
-    "ledger": ["no", "time", "kind", "agent", "proposal", "why"],
+    "needs": ["need", "of", "stated", "promised", "proposed", "tier", "due (UTC)"],
+    "offers": ["offer", "of", "stated", "promised", "proposed", "until (UTC)"],
+    "proposals": ["proposal", "state", "from", "to", "what", "km", "expires (UTC)", "accepted by"],
+    "refused": ["no", "time (UTC)", "who", "kind", "reason"],
+    "ledger": ["no", "time (UTC)", "kind", "agent", "proposal", "why"],
 }
 
 

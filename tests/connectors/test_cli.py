@@ -181,7 +181,10 @@ def test_a_file_of_which_nothing_is_taken_ends_with_two(tmp_path: Path) -> None:
     result = run("read", offers, "--as", "offers")
     assert (result.exit_code, result.stdout) == (2, "")
     assert "0 events taken, 2 rows refused" in result.stderr
-    assert 'unit is "parsec"; a UCUM code was expected: send 1 for pieces' in result.stderr
+    assert (
+        'unit is "parsec"; a UCUM code known here (of pieces, mass, time, length, area or volume) was expected: send 1 for pieces'
+        in result.stderr
+    )
     assert "the quantity is 1e20, beyond anything that is counted or measured" in result.stderr
 
 
@@ -211,3 +214,8 @@ def test_a_part_of_a_refused_row_is_asked_for_when_the_draft_is_adopted(tmp_path
     assert "nobody said how much glue goes in" in run(*words).stderr
     adopted = run(*words, "--takes", "glue=0.2:kg")
     assert json.loads(adopted.stdout)["data"]["inputs"][1] == {"resource": "glue", "quantity": {"value": 0.2, "unit": "kg"}}
+
+
+def test_a_folder_is_told_as_one(tmp_path: Path) -> None:
+    result = run("read", tmp_path, "--as", "offers")
+    assert (result.exit_code, result.stderr) == (2, f"connector: {tmp_path} is a folder; name the one file in it that is to be read\n")

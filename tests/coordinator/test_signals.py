@@ -249,6 +249,8 @@ def test_answers_and_reports_echo_amounts_whose_decimals_never_end():
         pytest.param(raw('{"value": NaN, "unit": "kg"}'), "NaN", "finite", id="not a number"),
         pytest.param(raw('{"value": -Infinity, "unit": "kg"}'), "-Infinity", "finite", id="infinity"),
         pytest.param(raw('{"value": true, "unit": "1"}'), "data.quantity.value", "a number was expected", id="true"),
+        pytest.param(raw('{"value": "soon", "unit": "1"}'), "data.quantity.value", "send one, such as 12", id="a word for a number"),
+        pytest.param(raw('{"value": "1,5", "unit": "1"}'), "data.quantity.value", "send one, such as 12", id="a comma in a number"),
         pytest.param(raw('{"value": "12", "unit": "1"}'), "data.quantity.value", "without quotes", id="a number in quotes"),
         pytest.param(raw('{"value": 2.5, "unit": "1"}'), "data.quantity.value", "pieces are whole", id="half a piece"),
         pytest.param(raw('{"value": 3, "unit": "bags"}'), "data.quantity.unit", "UCUM", id="an unknown unit"),

@@ -146,7 +146,7 @@ const FORMS = {
   door_positive: `${CAME}; a quantity is above zero: say how much there is, or withdraw it, with null for all of data\\.`,
   door_infinite: "(?<came>.+) is not a finite number to most readers; send one between 1e-308 and 1e308\\.",
   door_between: `${CAME}; .+ from (?<low>\\S+) to (?<high>\\S+) was expected: check it\\.`,
-  door_unit: `${CAME}; a UCUM code (?:in quotes )?was expected: .+`,
+  door_unit: `${CAME}; a UCUM code (?:in quotes |known here \\(.+\\) )?was expected: .+`,
   door_offset: "(?<field>\\S+) is (?<came>.+) without an offset; a time and its offset were expected: .+",
   door_no_time: "(?<field>\\S+) is missing; an RFC 3339 time was expected: .+",
   door_time: "(?<field>\\S+) is (?!missing;)(?<came>.+); an RFC 3339 time (?:in quotes )?was expected: .+",

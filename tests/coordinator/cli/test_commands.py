@@ -445,6 +445,37 @@ def test_settings_that_cannot_be_taken_are_told(run: Run, tmp_path: Path, text: 
         assert (ended.code, sentence in ended.err) == (2, True), ended.err
 
 
+def test_settings_that_are_no_file_are_told(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "coordinator.toml").mkdir()
+    assert [(ended.code, "is a folder; name a file" in ended.err) for ended in (run("needs"), run("needs", "--log", "a"))] == [
+        (2, True)
+    ] * 2
+    assert run("doctor").code == 1
+    (tmp_path / "coordinator.toml").rmdir()
+    (tmp_path / "coordinator.toml").symlink_to("nowhere")
+    assert "coordinator.toml cannot be read" in run("needs").err
+
+
+@pytest.mark.parametrize(("name", "meant"), [("STIGMERGY_LOGS", "STIGMERGY_LOG"), ("stigmergy_prot", "STIGMERGY_PORT")])
+def test_a_misspelt_setting_of_the_environment_is_told(run: Run, monkeypatch: pytest.MonkeyPatch, name: str, meant: str) -> None:
+    monkeypatch.setenv(name, "7")
+    ended = run("needs")
+    assert (ended.code, f"{name} stands in the environment, and nothing reads it; did you mean {meant}?" in ended.err) == (2, True)
+
+
+def test_names_of_others_in_the_environment_are_left_alone(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("STIGMERGY_DATA", "STIGMERGY_NEED_KAFKA", "STIGMERGY_SERVICE_HOST", "STIGMERGY_PORT_8765_TCP"):
+        monkeypatch.setenv(name, "7")
+    assert "stands in the environment" not in run("needs", "--url", "http://127.0.0.1:9").err
+
+
+def test_times_in_tables_tell_their_zone(run: Run) -> None:
+    run("publish", "need", "x", "1", "--as", "a", "--due", "2030-01-01T00:00:00Z", "--log", "a")
+    assert "due (UTC)" in run("needs", "--log", "a").out
+    for words, head in (("offers", "until (UTC)"), ("proposals", "expires (UTC)"), ("ledger", "time (UTC)"), ("refused", "time (UTC)")):
+        assert head in run(words, "--log", "a").out
+
+
 def test_the_doctor_finds_nothing_wrong_where_nothing_is(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STIGMERGY_PORT", "0")
     run("publish", "offer", "x", "1", "--as", "a", "--log", "stigmergy.log")
