@@ -33,6 +33,8 @@ _LOGGER = logging.getLogger("kafka.librdkafka")
 class ConfluentLog(KafkaLog):
     """What `KafkaLog` is, with less work a record: it is worth having where reading or writing is what takes the time."""
 
+    unpacks = True
+
     def _new_producer(self) -> "_Writer":
         """Return a producer that repeats what was lost on the way and never writes it twice or in another order."""
         # Topics are made by nobody but `_prepare_topics`: whether an unknown one is made at a word is the broker's to say here.

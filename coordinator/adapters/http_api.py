@@ -413,7 +413,7 @@ def _add_reading(app: FastAPI, service: Service, orders: OrdersBeside) -> None:
 
         def page(coordination: Coordination) -> dict[str, Any]:
             read = len(coordination.ledger)
-            if service.others_may_be_ahead and not newest and after.isdecimal() and int(after) > read:
+            if not newest and after.isdecimal() and int(after) > read and service.others_may_be_ahead(int(after) - read):
                 behind = f"this coordinator has read {read:,} records of the ledger so far, and after is {shown(int(after))}"
                 raise Unavailable(f"{behind}: another that shares the work may be ahead; ask again in a while, or ask that one")
             return views.ledger(coordination, asked)

@@ -5,12 +5,14 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from errno import EMFILE, ENFILE
 from heapq import heapify, heappop, heappush
 from ipaddress import AddressValueError, IPv6Address
 from threading import Lock
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
+import structlog
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.consumer.fetcher import Fetcher
@@ -42,6 +44,7 @@ __all__ = [
     "check_topics",
     "checked_address",
     "opened",
+    "packed_topics",
     "topic_settings",
 ]
 
@@ -54,7 +57,10 @@ LAST_PORT = 65_535
 _FORM = 2  # of batches of records, since Kafka 0.11
 _HELD_RECORDS = 10_000  # of a partition that is ahead of the others, before it has to wait for them
 
+_PACKING = "compression.type"
+
 Client = TypeVar("Client")
+logger = structlog.get_logger("coordinator.kafka")
 
 
 class Lost(Unavailable):
@@ -65,7 +71,7 @@ def topic_settings(replicas: int) -> dict[str, dict[str, str]]:
     """Return the settings of the topic of each stream, all that matters written out, for so many copies of each record."""
     safe = {
         "message.timestamp.type": "LogAppendTime",  # log time is the log's to say, not the writer's
-        "compression.type": "uncompressed",  # by the broker, so that whoever packs what it says needs no reader that can unpack it
+        _PACKING: "uncompressed",  # by the broker, so that whoever packs what it says needs no reader that can unpack it
         "max.message.bytes": str(LARGEST_BYTES),
         "min.insync.replicas": str(max(1, replicas - 1)),
         "unclean.leader.election.enable": "false",
@@ -84,8 +90,13 @@ class KafkaLog:
     streams much as one who was there. Within a partition the order is the broker's. Transactions are not used, and what another
     writer put into one counts when it is written: so nobody holds a partition back by leaving a transaction open.
 
+    What was packed by lz4, snappy or zstd is not read by this class: new topics have the broker keep what comes as it would be unpacked,
+    and whoever opens older ones is warned.
+
     Log time is the broker's stamp in whole milliseconds. Brokers' clocks differ a little: a reader goes by the latest stamp so far.
     """
+
+    unpacks: ClassVar[bool] = False  # whatever a batch is packed by
 
     def __init__(
         self,
@@ -416,6 +427,13 @@ class KafkaLog:
                         "to keep fewer copies, and lose what they hold with them, say how many: --replicas 1"
                     ) from None
                 check_topics(admin, replicas)
+            for stream in () if self.unpacks else packed_topics(admin):
+                logger.warning(
+                    "a topic may hold batches that are packed as plain Python cannot unpack them, and is not read beyond one",
+                    topic=stream,
+                    mend=_mending(self._bootstrap, stream, {_PACKING: "uncompressed"}),
+                    instead="--client confluent unpacks all",
+                )
 
     @contextmanager
     def _administering(self) -> Iterator[KafkaAdminClient]:
@@ -457,6 +475,11 @@ class KafkaLog:
         """Turn what the client says into what a person can do."""
         try:
             yield
+        except UnsupportedCodecError as error:
+            raise Unavailable(
+                f"Kafka at {self._bootstrap} holds what cannot be read here: {error.args[0]}. Start with --client confluent, which unpacks "
+                f"all; for what comes later: {_mending(self._bootstrap, 'TOPIC', {_PACKING: 'uncompressed'})}"
+            ) from error
         except KafkaError as error:
             raise Unavailable(
                 f"Kafka at {self._bootstrap} did not {task}: {error or type(error).__name__}. Check the brokers, then try again."
@@ -576,7 +599,7 @@ class _Consumer(KafkaConsumer):  # type: ignore[misc]  # it comes without types
 def opened(kind: Callable[..., Client], **options: Any) -> Client:
     """Return a client of kafka-python; one that finds no broker in time is let go of, with the thread that it began.
 
-    Unavailable where this process has no files left to begin one with: trying again later is all that helps.
+    Unavailable where this process, or this machine, has no files left to begin one with: trying again later is all that helps.
     """
     connections: list[KafkaNetClient] = []
 
@@ -590,7 +613,7 @@ def opened(kind: Callable[..., Client], **options: Any) -> Client:
     except BaseException as error:
         for each in connections:
             each.close()
-        if isinstance(error, OSError):
+        if isinstance(error, OSError) and error.errno in (EMFILE, ENFILE):
             raise Unavailable(
                 f"a connection to Kafka at {','.join(options['bootstrap_servers'])} cannot be begun here: {error.strerror or error}. Close "
                 "what holds files open, or allow this process more of them (ulimit -n), then try again."
@@ -658,18 +681,27 @@ def _close_admin(admin: KafkaAdminClient) -> None:
 
 
 def check_topics(admin: KafkaAdminClient, replicas: int) -> list[str]:
-    """Return the streams that have no topic yet; refuse a topic that would lose events or their order."""
+    """Return the streams that have no topic yet; refuse a topic that would lose or misdate events, or mix up their order."""
     named = set(admin.list_topics())
     there = [stream for stream in PARTITIONS if stream in named]
     if there:
         described = admin.describe_topics(there)
         partitions = {topic["name"]: len(topic["partitions"]) for topic in described}
         _check_copies({topic["name"]: len(row["replica_nodes"]) for topic in described for row in topic["partitions"]}, replicas)
-        found = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, stream) for stream in there], config_filter="all")["topic"]
-        for stream in there:
-            values = {name: str(entry["value"]) for name, entry in found[stream].items()}
-            _check_topic(stream, partitions.get(stream, 0), values, topic_settings(replicas)[stream])
+        for stream, found in _settings(admin, there).items():
+            _check_topic(stream, partitions.get(stream, 0), found, topic_settings(replicas)[stream])
     return [stream for stream in PARTITIONS if stream not in named]
+
+
+def packed_topics(admin: KafkaAdminClient) -> list[str]:
+    """Return the streams whose topics keep batches packed as they come, or pack them."""
+    return [stream for stream, found in _settings(admin, list(PARTITIONS)).items() if found.get(_PACKING) != "uncompressed"]
+
+
+def _settings(admin: KafkaAdminClient, streams: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Return how the topics of some streams are set up, by the broker's defaults too."""
+    found = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, stream) for stream in streams], config_filter="all")["topic"]
+    return {stream: {name: str(entry["value"]) for name, entry in found[stream].items()} for stream in streams}
 
 
 def _check_copies(found: Mapping[str, int], replicas: int) -> None:
@@ -684,14 +716,22 @@ def _check_copies(found: Mapping[str, int], replicas: int) -> None:
 
 
 def _check_topic(stream: str, partitions: int, found: Mapping[str, str], expected: Mapping[str, str]) -> None:
-    """Refuse a topic with other partitions or settings than its stream needs."""
+    """Refuse a topic with other partitions or settings than its stream needs; packing loses nothing."""
     if partitions != PARTITIONS[stream]:
         raise Refused(
             f"The topic {stream} has {partitions} partitions; expected {PARTITIONS[stream]}. Make it anew: their number cannot change."
         )
-    wrong = [f"{name}={found.get(name)} (expected {value})" for name, value in expected.items() if found.get(name) != value]
+    wrong = [
+        f"{name}={found.get(name)} (expected {value})" for name, value in expected.items() if name != _PACKING and found.get(name) != value
+    ]
     if wrong:
-        raise Refused(f"The topic {stream} is set up to lose, misdate or pack events: {', '.join(wrong)}. Set these with kafka-configs.")
+        raise Refused(f"The topic {stream} is set up to lose or misdate events: {', '.join(wrong)}. Set these with kafka-configs.")
+
+
+def _mending(bootstrap: str, stream: str, settings: Mapping[str, str]) -> str:
+    """Return the command of Kafka's that sets a topic up."""
+    told = ",".join(f"{name}={value}" for name, value in settings.items())
+    return f"kafka-configs --bootstrap-server {bootstrap} --alter --entity-type topics --entity-name {stream} --add-config {told}"
 
 
 def _let_go(producer: KafkaProducer, wait_s: float) -> None:

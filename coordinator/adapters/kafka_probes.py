@@ -12,7 +12,7 @@ from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import InvalidReplicationFactorError, KafkaError
 from kafka.structs import OffsetAndMetadata
 
-from coordinator.adapters.kafka_log import check_topics, checked_address, topic_settings
+from coordinator.adapters.kafka_log import check_topics, checked_address, packed_topics, topic_settings
 from coordinator.errors import Refused, Unavailable
 from coordinator.stream import LARGEST_EVENT_BYTES, SIGNAL, partition_of
 from coordinator.wording import counted
@@ -134,7 +134,11 @@ def _cluster(bench: _Bench) -> str:
 
 def _streams(bench: _Bench) -> str:
     missing = check_topics(bench.admin, bench.replicas)
-    return "there, set up to lose nothing" if not missing else f"{len(missing)} are not there yet; serve makes them"
+    if missing:
+        return f"{len(missing)} are not there yet; serve makes them"
+    packed = packed_topics(bench.admin)
+    beside = f"; packed batches, which only --client confluent reads, may stand in {', '.join(packed)}" if packed else ""
+    return f"there, set up to lose nothing{beside}"
 
 
 def _log_time(bench: _Bench) -> str:

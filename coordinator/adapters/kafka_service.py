@@ -101,8 +101,6 @@ class _Stopping(Exception):
 class KafkaService(Service):
     """The coordinator behind ``serve --kafka``. `ended` says why it ended by itself, where it did: then it never goes on."""
 
-    others_may_be_ahead = True  # who shares the work may have read more turns: what is not here yet may be there
-
     # So many are planned before what came of them is told and what was said meanwhile is taken; the next turns of the cycle plan the
     # others. A turn more costs an answer of Kafka and a look at all that are in question, as long as it takes to plan a few of them.
     markets_a_turn = 16
@@ -255,13 +253,22 @@ class KafkaService(Service):
             "number": judge.number,
             "epoch": judge.epoch,
             "void": judge.void,
-            "lag": sum(max(0, end - judge.ends.get(name, 0)) for name, end in self._ends.items() if name.startswith(SIGNAL)),
+            "lag": self._lag(),
             "waiting": sum(map(len, list(self._ahead.values()))),
             "unpublished": len(self._outbox.waiting) + len(self._outbox.underway),
             "held": len(judge.held(self._writer)),
             "stale": self._stale.total(),
         }
         return replace(super().status(), turns=turns)
+
+    def others_may_be_ahead(self, records: int) -> bool:
+        """Whether one who shares the work may have so many records more: as many as some turns make, or any number while there is a lag."""
+        return self._group is not None and (records <= AT_ONCE or self._lag() > 0)
+
+    def _lag(self) -> int:
+        """Return how many signals nobody has taken yet, as far as is known here."""
+        ends = self._judge.ends
+        return sum(max(0, end - ends.get(name, 0)) for name, end in self._ends.items() if name.startswith(SIGNAL))
 
     @property
     def has_begun(self) -> bool:

@@ -406,12 +406,13 @@ def test_a_name_that_a_question_does_not_know_is_told_so(server: Served, path: s
 def test_where_others_share_the_work_a_place_behind_what_was_read_here_is_asked_for_again_later(
     server: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server.service, "others_may_be_ahead", True)
+    monkeypatch.setattr(server.service, "others_may_be_ahead", lambda records: records <= 7)
     answer = server.ask("GET", "/ledger?after=7")
     assert (answer.status, answer.json["code"], answer.headers["retry-after"]) == (503, "unavailable", "2")
     assert answer.json["detail"].startswith("this coordinator has read 0 records of the ledger so far, and after is 7: another that")
     assert server.ask("GET", "/ledger?after=0").status == 200
     assert server.ask("GET", "/ledger?after=7&newest=true").status == 200
+    assert server.ask("GET", "/ledger?after=8").status == 400  # as far as nobody is
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import threading
 import tomllib
 import weakref
 from contextlib import ExitStack, closing, contextmanager, suppress
+from inspect import signature
 from itertools import count
 from pathlib import Path
 from time import monotonic, sleep
@@ -19,9 +20,13 @@ from unittest.mock import Mock
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.cluster import collect_hosts
+from kafka.consumer.fetcher import Fetcher
 from kafka.errors import KafkaError
 from kafka.future import Future
+from kafka.record.default_records import DefaultRecordBatch
+from structlog.testing import capture_logs
 
+from coordinator.adapters import kafka_log
 from coordinator.adapters.kafka_group import KafkaGroup
 from coordinator.adapters.kafka_log import RECONNECT_MS, KafkaLog, checked_address, topic_settings
 from coordinator.adapters.memory import collect_rarely
@@ -179,6 +184,52 @@ def test_what_strangers_write_is_read_to_the_end_and_alike_by_both_clients(kafka
         assert first == second
         assert len(first) == 4 + 2 + 20 + 2 + 2 + 1
         assert {record.entry.event for record in first} >= {b"zstd" * 300, b"committed", b"aborted", b"last", b"", b"{}"}
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_batch_packed_before_its_topic_was_set_up_is_read_or_told_at_every_read_with_the_way_out(kafka, client):
+    from confluent_kafka import Producer
+
+    settings = {name: value for name, value in topic_settings(1)[SIGNAL].items() if name != "compression.type"}
+    with closing(KafkaAdminClient(bootstrap_servers=kafka)) as admin:
+        admin.create_topics({SIGNAL: {"num_partitions": 8, "replication_factor": 1, "configs": settings}}, wait_for_metadata=True)
+    for packing in ("none", "zstd"):
+        stranger = Producer({"bootstrap.servers": kafka, "compression.type": packing})
+        stranger.produce(SIGNAL, key=b"k", value=packing.encode() * 300, partition=5)
+        stranger.flush(20)
+    with capture_logs() as logged, closing(log_class(client)(kafka, replicas=1, patience_ms=3_000)) as log:
+        if log.unpacks:
+            assert logged == []
+            assert [record.entry.event[:4] for record in read_all(log)] == [b"none", b"zstd"]
+            return
+        command = f"kafka-configs --bootstrap-server {kafka} --alter --entity-type topics --entity-name {{}} --add-config "
+        command += "compression.type=uncompressed"
+        [warning] = logged
+        assert (warning["log_level"], warning["topic"], warning["mend"]) == ("warning", SIGNAL, command.format(SIGNAL))
+        place, told = START, []
+        for _ in range(4):  # the first may give what stands before it, where all other partitions answered already
+            try:
+                place = log.read(place, 10).place
+            except Unavailable as error:
+                told.append(str(error))
+        assert len(told) >= 3
+        for each in told:
+            assert f"{SIGNAL}/5 at 1 is packed (Libraries for zstd compression codec not found). Start with --client confluent" in each
+            assert command.format("TOPIC") in each
+
+
+def test_the_names_of_kafka_python_that_are_no_promise_of_its_own_are_there(log):
+    """What is overridden or looked into here, and may go with any release: pyproject.toml pins the one it was tried with."""
+    with closing(KafkaLog(log._bootstrap, replicas=1)) as plain:
+        fetcher, producer = plain._consumer._fetcher, plain._open_producer()
+        assert isinstance(fetcher._net, kafka_log._Waits)
+        assert fetcher.PartitionRecords is kafka_log._Fetched
+        stock = Fetcher.PartitionRecords
+        assert {"_unpack_records", "take", "drain"} <= vars(stock).keys()
+        assert list(signature(stock._unpack_records).parameters) == ["self", "tp", "records", "key_deserializer", "value_deserializer"]
+        assert {"_buffer", "_pos"} <= set(DefaultRecordBatch.__slots__)
+        assert callable(producer._sender.force_close)
+        assert hasattr(Future(), "is_done")
 
 
 def test_what_is_no_event_is_refused_before_anything_is_sent(log):
@@ -383,6 +434,14 @@ def test_whom_no_file_is_left_to_begin_a_client_with_is_told_so(number):
     told = r"cannot be begun here: Too many open files\. Close what holds files open, or allow this process more of them"
     with files_left(number), pytest.raises(Unavailable, match=told):
         KafkaLog("127.0.0.1:1", replicas=1, patience_ms=1_000)
+
+
+def test_another_failure_of_the_machine_is_not_told_as_want_of_files():
+    def unreachable(**_):
+        raise OSError(errno.ENETUNREACH, "Network is unreachable")
+
+    with pytest.raises(OSError, match="Network is unreachable"):
+        kafka_log.opened(unreachable, bootstrap_servers=["127.0.0.1:1"])
 
 
 def test_who_it_is_is_told_once_there_are_files_again(log):

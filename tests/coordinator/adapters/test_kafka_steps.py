@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from time import sleep
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -69,3 +70,16 @@ def test_no_acknowledgement_is_waited_for_in_the_midst_of_a_plan(service: KafkaS
     service.tick()
     until(lambda: went_on)
     assert went_on[0] is False
+
+
+def test_another_is_ahead_only_where_there_is_one_and_by_no_more_than_some_turns_unless_there_is_a_lag(
+    service: KafkaService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not service.others_may_be_ahead(1)  # alone
+    with monkeypatch.context() as shared:
+        shared.setattr(service, "_group", Mock(assignment=lambda: None))
+        shared.setattr(service, "_lag", lambda: 0)
+        assert service.others_may_be_ahead(1)
+        assert not service.others_may_be_ahead(10**6)
+        shared.setattr(service, "_lag", lambda: 1)
+        assert service.others_may_be_ahead(10**6)
