@@ -270,7 +270,7 @@ def ledger(
     charter: CharterFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the open book: every decision, in the order made."""
+    """Show the open book: every decision, in the order made; what was refused again for the same reason is one line with a count."""
     from coordinator.cli.tables import run
 
     run("ledger", url=url, log=log, charter=charter, agent=agent, resource=resource, as_json=as_json)

@@ -35,8 +35,10 @@ def run(
             print(json.dumps(row, ensure_ascii=False))
         return
     cells = {"needs": _need, "offers": _offer, "proposals": _proposal, "ledger": _record, "refused": _refusal}[what]
-    shown = [cells(row) for row in rows]
-    table(f"{what} ({len(shown):,})", COLUMNS[what], [line for lines in shown for line in lines])
+    listed = list(rows)
+    count = len(listed)
+    shown = [cells(row) for row in (_folded(listed) if what == "ledger" else listed)]
+    table(f"{what} ({count:,})", COLUMNS[what], [line for lines in shown for line in lines])
     if what in NOTES:
         print(f"  {NOTES[what]}")
 
@@ -88,9 +90,26 @@ def _minute(instant: str | None) -> str | None:
     return None if instant is None else instant[:16].replace("T", " ")
 
 
+def _folded(rows: list[Row]) -> list[Row]:
+    """Return records with what was refused again and again for the same reason in one row, where it was first, with a count: `times`."""
+    firsts: dict[tuple[Any, ...], Row] = {}
+    folded = []
+    for row in rows:
+        same = (row["agent"], row["proposal"], row.get("answer"), row.get("action"), row.get("why"))
+        if row["kind"] == "refused" and same in firsts:
+            firsts[same]["times"] += 1
+            continue
+        folded.append(row | {"times": 1})
+        if row["kind"] == "refused":
+            firsts[same] = folded[-1]
+    return folded
+
+
 def _record(row: Row) -> list[list[Any]]:
     word = row.get("answer") or row.get("action")
     kind = f"{row['kind']}: {word}" if word and row["kind"] == "refused" else row["kind"]
+    if row["times"] > 1:
+        kind += f" ({row['times']:,} times)"
     return [[row["number"], _minute(row["time"]), kind, row["agent"], row["proposal"][:SHORT], row.get("why")]]
 
 

@@ -89,6 +89,11 @@ def test_an_offer_meets_a_need_and_both_accept(run: Run, server: Served, monkeyp
     too_late = run("decline", start, "--as", "clinique")
     assert (too_late.code, "can no longer be answered" in too_late.err) == (2, True)
     assert re.search(r"refused: decline +clinique ", run("ledger").out)
+    for _ in range(2):
+        run("decline", start, "--as", "clinique")
+    folded = run("ledger").out
+    assert re.search(r"refused: decline \(3 times\) +clinique ", folded)
+    assert ("ledger (6)" in folded, folded.count("refused: decline"), len(run("ledger", "--json").rows)) == (True, 1, 6)
     [need] = run("needs", "--json", "--resource", "face-shield").rows
     assert (need["promised"], need["tier"]) == ({"value": 50, "unit": "1"}, 0)
     assert "clinique/need/face-shield" in run("needs").out
