@@ -1,7 +1,8 @@
 """Rings of recipes: allowed where going round gains something (regrind beside the goods, dough from dough), else refused by name.
 
-A ring gains where it ends with more of a thing than it began with, or where one of its recipes gives something else besides. A ring
-that only turns a thing into less of itself is refused: of its recipes, the one said last, which closed it.
+A ring gains where it ends with more of a thing than it began with, or where one of its recipes gives something else besides: goods, or
+a by-product that somebody needs or a recipe takes. A ring that only turns a thing into less of itself, dust left aside, is refused: of
+its recipes, the one said last, which closed it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,11 +12,11 @@ from fractions import Fraction
 import networkx as nx
 
 from coordinator.network import RESOURCE, Network, Thing
-from coordinator.signals import Recipe
+from coordinator.signals import Flow, Output, Recipe
 from coordinator.wording import shown
 from solver.making import MOST_ROUNDS
 
-__all__ = ["Ring", "Stock", "recipe_stocks", "rings_told", "standing_recipes"]
+__all__ = ["Ring", "Stock", "is_needed", "recipe_stocks", "rings_told", "side_stocks", "standing_recipes"]
 
 Stock = tuple[Thing, str]  # a canonical thing counted in one dimension: kilos and pieces of one name are two stocks
 
@@ -33,14 +34,18 @@ class Ring:
         """Why the recipe is not used, and what to do."""
         loop = " → ".join(shown(name) for name in self.things)
         share = f"{float(self.back):.3g} of it comes" if self.back < 1 else "no more of it comes"
-        return f"recipe {self.ref} is not used: it closes the loop {loop}, in which {share} back and nothing else comes out; withdraw it"
+        nothing = "nothing else comes out that is needed; withdraw it"
+        return f"recipe {self.ref} is not used: it closes the loop {loop}, in which {share} back and {nothing}"
 
 
 def standing_recipes(network: Network) -> tuple[dict[str, Recipe], list[Ring]]:
     """Return the recipes that may be used (no drafts), by ref, and those refused with their rings, whatever the order of arrival."""
     published = {ref: recipe for ref, recipe in network.recipes.items() if not recipe.draft}
     flows = {ref: recipe_stocks(network, recipe) for ref, recipe in published.items()}
-    converting = {ref: _conversions(*each) for ref, each in flows.items()}
+    idle = {stock for stock in side_stocks(network) if not is_needed(network, stock)}
+    converting = {
+        ref: _conversions(takes, {made: good for made, good in gives.items() if made not in idle}) for ref, (takes, gives) in flows.items()
+    }
     graph = nx.DiGraph([(start, end) for edges in converting.values() for start, end in edges])
     ringed = {stock for part in nx.strongly_connected_components(graph) if len(part) > 1 for stock in part}
     accepted: dict[tuple[Stock, Stock], Fraction] = {}  # the least that is left of one unit going this way
@@ -80,16 +85,38 @@ def recipe_stocks(network: Network, recipe: Recipe) -> tuple[dict[Stock, int], d
     takes: dict[Stock, int] = {}
     gives: dict[Stock, Fraction] = {}
     for flow in recipe.inputs:
-        stock = network.canonical((RESOURCE, flow.resource)), flow.quantity.dimension
+        stock = _stock(network, flow)
         takes[stock] = takes.get(stock, 0) + flow.quantity.grains
     for output in recipe.outputs:
-        stock = network.canonical((RESOURCE, output.resource)), output.quantity.dimension
+        stock = _stock(network, output)
         gives[stock] = gives.get(stock, Fraction(0)) + output.good
     return takes, gives
 
 
+def side_stocks(network: Network) -> list[Stock]:
+    """Return what comes out of recipes as a by-product only, and goes into none: it gains something where it `is_needed`."""
+    published = [recipe for recipe in network.recipes.values() if not recipe.draft]
+    aside = {_stock(network, flow) for recipe in published for flow in recipe.outputs if flow.by_product}
+    used = {
+        _stock(network, flow) for recipe in published for flow in (*recipe.inputs, *(one for one in recipe.outputs if not one.by_product))
+    }
+    return sorted(aside - used)
+
+
+def is_needed(network: Network, stock: Stock) -> bool:
+    """Whether a need that stands takes this."""
+    thing, dimension = stock
+    if any(network.canonical(other) == thing for _, other in network.substitutions()):
+        return True
+    return any(stance.kind == "need" and stance.dimension == dimension for name in network.called(thing) for stance in network.live(name))
+
+
+def _stock(network: Network, flow: Flow | Output) -> Stock:
+    return network.canonical((RESOURCE, flow.resource)), flow.quantity.dimension
+
+
 def _conversions(takes: Mapping[Stock, int], gives: Mapping[Stock, Fraction]) -> dict[tuple[Stock, Stock], Fraction]:
-    """Return how much of its one output a recipe gives for a grain of each input; empty where it gives several things."""
+    """Return how much of its one useful output a recipe gives for a grain of each input; empty where it gives several things."""
     if len(gives) != 1:
         return {}
     [(made, grains)] = gives.items()

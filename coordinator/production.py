@@ -18,7 +18,7 @@ import numpy as np
 
 from coordinator.commitments import Book, Deal, State, Terms
 from coordinator.errors import Defect
-from coordinator.loops import Ring, standing_recipes
+from coordinator.loops import Ring, Stock, is_needed, side_stocks, standing_recipes
 from coordinator.network import Network, Stance
 from coordinator.orders import RESTING, Tree, trees_of
 from coordinator.problems import Part
@@ -130,6 +130,7 @@ class Usable:
     """Which of the recipes that stand may be used, and why the others are not."""
 
     said: int = -1  # as of `Network.recipes_said`
+    aside: Mapping[Stock, bool] = field(default_factory=dict)  # of by-products that no recipe takes, whether somebody needs them
     recipes: Mapping[str, Recipe] = field(default_factory=dict)
     rings: Sequence[Ring] = ()
     odd: Sequence[Odd] = ()  # out of all proportion
@@ -235,10 +236,13 @@ class Production:
         return {each.ref: each.sentence for each in self.usable.rings} | {each.ref: each.sentence for each in self.usable.odd}
 
     def _standing(self) -> Mapping[str, Recipe]:
-        if self.usable.said != self.network.recipes_said:
+        said = self.network.recipes_said
+        stocks = self.usable.aside if self.usable.said == said else side_stocks(self.network)
+        aside = {stock: is_needed(self.network, stock) for stock in stocks}
+        if self.usable.said != said or self.usable.aside != aside:
             without_rings, rings = standing_recipes(self.network)
             recipes, odd = in_proportion(self.network, without_rings)
-            self.usable = Usable(self.network.recipes_said, recipes, rings, odd)
+            self.usable = Usable(said, aside, recipes, rings, odd)
         return self.usable.recipes
 
     def _available(self, stance: Stance) -> int:

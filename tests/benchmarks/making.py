@@ -63,6 +63,7 @@ def main() -> None:
             start = time.process_time()
             relaxed = relax(problem, engine=engine)
             spent[engine] = time.process_time() - start
+            print(f"demand x{demand}: linear program {relaxed.worth:.0f}, {engine} {spent[engine]:.2f} s", flush=True)
         linear = min(spent.values())
         start = time.process_time()
         guide = guide_of(problem, most=said.cell)
@@ -70,10 +71,9 @@ def main() -> None:
         walkers = walked(problem, guide)
         whole = time.process_time() - start
         plan = walkers.plan()
-        print(f"demand x{demand}: linear program {relaxed.worth:.0f}, {', '.join(f'{k} {v:.2f} s' for k, v in spent.items())}")
         print(f"  plan / linear program {worth_of_plan(problem, plan) / relaxed.worth:.5f}, bound / it {plan.bound / relaxed.worth:.7f}")
         print(f"  trees {len(plan.tree_need)}, lines {len(plan.line_tree)}, {whole:.2f} s in all, {led:.2f} for {guide.cells} cells")
-        print(f"  coverage by tier {tiers(problem, plan)}; broken rules {len(broken_rules(problem, plan))}")
+        print(f"  coverage by tier {tiers(problem, plan)}; broken rules {len(broken_rules(problem, plan))}", flush=True)
         if not said.events:
             continue
         draw, took, walkers.most_work = Draw(demand), [], said.work
@@ -87,7 +87,7 @@ def main() -> None:
         print(f"  {said.events} events: ms p50 {p50:.1f}, p90 {p90:.1f}, p99 {p99:.1f}, mean {np.mean(took) * 1000:.1f}", end="")
         print(f" = 1/{linear / np.mean(took):.0f} of the linear program")
         print(f"  plan kept / plan anew {ratio:.4f}; kept / its bound {worth_of_plan(walkers.problem, kept) / kept.bound:.4f}", end="")
-        print(f"; broken rules {len(broken_rules(walkers.problem, kept))}")
+        print(f"; broken rules {len(broken_rules(walkers.problem, kept))}", flush=True)
 
 
 if __name__ == "__main__":

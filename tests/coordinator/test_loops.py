@@ -1,6 +1,7 @@
 """Rings of recipes: where going round gains they stand, else the one that closed the ring is named, whatever the order of arrival."""
 
 import itertools
+import json
 
 import pytest
 
@@ -8,7 +9,8 @@ from coordinator.charter import Charter
 from coordinator.loops import standing_recipes
 from coordinator.network import Network
 from coordinator.signals import parse_event
-from tests.support.events import amount, event, moment_us
+from tests.support.desk import Desk
+from tests.support.events import amount, event, moment_us, need
 
 
 def recipe(who, takes, gives, *, at=0.0):
@@ -63,3 +65,27 @@ def test_the_worst_way_round_counts():
     standing, [ring] = standing_recipes(network(lines))
     assert ring.ref == "c/recipe/r"
     assert len(standing) == 2
+
+
+def test_a_ring_that_loses_is_refused_though_dust_comes_out_that_nobody_needs_and_stands_once_somebody_does():
+    turns = json.loads(recipe("a", {"x": 1}, {"y": 1, "dust": 0.001}))
+    turns["data"]["outputs"][1]["by_product"] = True
+    lines = [json.dumps(turns).encode(), recipe("b", {"y": 1}, {"x": 0.5}, at=1)]
+    _, [ring] = standing_recipes(network(lines))
+    assert ring.ref == "b/recipe/r"
+    assert '"y" → "x" → "y", in which 0.5 of it comes back' in ring.sentence
+    wants = [*lines, need("c", 8, "dust", unit="kg", at=2)]
+    standing, refused = standing_recipes(network(wants))
+    assert len(standing) == 2
+    assert not refused
+    takes = [*lines, recipe("d", {"dust": 1}, {"pigment": 1}, at=2)]
+    assert not standing_recipes(network(takes))[1]
+
+
+def test_a_need_for_dust_lets_a_ring_be_used_though_no_recipe_is_said_anew():
+    turns = json.loads(recipe("a", {"x": 1}, {"y": 1, "dust": 0.001}))
+    turns["data"]["outputs"][1]["by_product"] = True
+    desk = Desk(json.dumps(turns).encode(), recipe("b", {"y": 1}, {"x": 0.5}, at=1))
+    assert list(desk.core.production.unused()) == ["b/recipe/r"]
+    desk.take(need("c", 8, "dust", unit="kg", at=2))
+    assert not desk.core.production.unused()

@@ -308,7 +308,7 @@ def test_what_only_a_recipe_makes_that_is_not_used_or_that_no_machine_is_fit_for
     ring = recipe("a", "there", {"visor": 1}, {"foil": 1}), recipe("a", "back", {"foil": 1}, {"visor": 1}, at=1)
     assert why_unreachable(*ring, offer("a", 5, "visor"), need("b", 8, "foil", at=2))[1:] == (
         'recipe a/recipe/back is not used: it closes the loop "visor" → "foil" → "visor", '
-        "in which no more of it comes back and nothing else comes out; withdraw it",
+        "in which no more of it comes back and nothing else comes out that is needed; withdraw it",
     )
     step = {"process": "fdm", "effort": amount(1, "h"), "requires": {"bed_mm": 300}}
     data = {"recipe": "mask-v1", "outputs": [{"resource": "mask", "quantity": amount(1)}], "steps": [step]}
