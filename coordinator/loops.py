@@ -97,10 +97,9 @@ def side_stocks(network: Network) -> list[Stock]:
     """Return what comes out of recipes as a by-product only, and goes into none: it gains something where it `is_needed`."""
     published = [recipe for recipe in network.recipes.values() if not recipe.draft]
     aside = {_stock(network, flow) for recipe in published for flow in recipe.outputs if flow.by_product}
-    used = {
-        _stock(network, flow) for recipe in published for flow in (*recipe.inputs, *(one for one in recipe.outputs if not one.by_product))
-    }
-    return sorted(aside - used)
+    taken = {_stock(network, flow) for recipe in published for flow in recipe.inputs}
+    main = {_stock(network, flow) for recipe in published for flow in recipe.outputs if not flow.by_product}
+    return sorted(aside - taken - main)
 
 
 def is_needed(network: Network, stock: Stock) -> bool:
