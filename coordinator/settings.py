@@ -40,7 +40,7 @@ class Settings(BaseSettings):
     tokens: Path = Path("tokens.json")
     reading: Literal["open", "tokens"] = "open"  # to everybody who reaches `serve`, or to whoever has a token alone
     tick_seconds: float | None = Field(default=None, gt=0, le=86_400)  # absent: as often as the charter plans, at most every minute
-    prepare: bool = True  # `serve` compiles the solver's engine beside its start, half a minute once, so that no plan waits for it
+    prepare: bool = True  # `serve` compiles the solver beside its start, half a minute once; questions that take it come again after that
     name: str = Field(default="main", pattern=r"^[A-Za-z0-9._-]{1,128}$")  # what this coordinator signs with
 
     @classmethod

@@ -23,6 +23,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from coordinator import views
+from coordinator.adapters.aside import Preparation
 from coordinator.adapters.feed import Application, EventStream, Feed, Message, Receive, Scope, Send
 from coordinator.adapters.network_questions import add_network_questions
 from coordinator.adapters.page import add_page
@@ -141,6 +142,7 @@ def build_app(
     proofs: Proofs | None = None,
     orders: OrdersBeside | None = None,
     reading: Reading = "open",
+    solver: Preparation | None = None,
 ) -> FastAPI:
     """Return the application; without tokens anyone who reaches it speaks for any agent, so let only this machine reach it.
 
@@ -149,6 +151,7 @@ def build_app(
     if reading == "tokens" and tokens is None:
         raise Refused("reading takes tokens, and there are none; make one: coordinator token create --read --name NAME")
     readers = tokens if reading == "tokens" else None
+    solver = solver or Preparation()
     feed, orders = Feed(service), orders or OrdersBeside(service)
     app = FastAPI(
         title="Stigmergic Coordinator",
@@ -164,8 +167,8 @@ def build_app(
     app.add_middleware(_Door, only_loopback=only_loopback, readers=readers)
     _explain_errors(app)
     _add_writing(app, service, tokens, reading)
-    _add_reading(app, service, orders)
-    _add_watching(app, service, feed, proofs or Proofs(service), orders, readers)
+    _add_reading(app, service, orders, solver)
+    _add_watching(app, service, feed, proofs or Proofs(service), orders, readers, solver)
     add_page(app)
     return app
 
@@ -359,7 +362,7 @@ def _told(outcomes: list[Outcome]) -> Response:
 # -- what anyone may read ---------------------------------------------------------------------------------------------
 
 
-def _add_reading(app: FastAPI, service: Service, orders: OrdersBeside) -> None:
+def _add_reading(app: FastAPI, service: Service, orders: OrdersBeside, solver: Preparation) -> None:
     walks = app.state.walks = Walks()
 
     def show(view: Callable[[Coordination], dict[str, Any]]) -> Response:
@@ -435,13 +438,21 @@ def _add_reading(app: FastAPI, service: Service, orders: OrdersBeside) -> None:
         return _json({"counts": counts, "items": found[:limit], "next": found[limit - 1]["number"] if len(found) > limit else None})
 
     add_questions(app, service, walks, show, walk, missing)
-    add_network_questions(app, walks, walk, missing, orders)
+    add_network_questions(app, walks, walk, missing, orders, solver)
 
 
 # -- how it does ------------------------------------------------------------------------------------------------------
 
 
-def _add_watching(app: FastAPI, service: Service, feed: Feed, proofs: Proofs, orders: OrdersBeside, readers: Tokens | None) -> None:
+def _add_watching(
+    app: FastAPI,
+    service: Service,
+    feed: Feed,
+    proofs: Proofs,
+    orders: OrdersBeside,
+    readers: Tokens | None,
+    solver: Preparation,
+) -> None:
     registry = CollectorRegistry()
     registry.register(_Figures(service, feed, proofs, orders, app.state.queue, app.state.walks))
 
@@ -464,7 +475,10 @@ def _add_watching(app: FastAPI, service: Service, feed: Feed, proofs: Proofs, or
 
     @app.get("/readyz", responses={503: {"description": "Not ready; `why` tells why not.", "content": {PLAIN: {}}}})
     async def readyz() -> Response:
-        """Whether the log is read and can be written, how old the last cycle is, what waits, and markets whose answer failed its proof."""
+        """Whether the log is read and can be written, how old the last cycle is, what waits, and markets whose answer failed its proof.
+
+        While the solver is `compiling`, once on a machine, questions that take it are told to come again.
+        """
         status = service.status()
         told = {
             "ready": status.why_not is None,
@@ -473,6 +487,7 @@ def _add_watching(app: FastAPI, service: Service, feed: Feed, proofs: Proofs, or
             "cycle_age_seconds": status.cycle_age_s,
             "waiting": status.turns.get("waiting", 0),
             "lag": status.turns.get("lag", 0),
+            "compiling": solver.under_way(),  # meanwhile some questions have to wait, and nobody who speaks
             "unproven": {name: list(broken) for name, broken in sorted(proofs.broken.items())},
         }
         return _json(told if status.why_not is None else {**told, "why": status.why_not}, 200 if status.why_not is None else 503)

@@ -6,10 +6,11 @@ from decimal import Decimal
 from threading import Lock
 from typing import Annotated, Any, cast
 
-from fastapi import FastAPI, Path, Query
+from fastapi import APIRouter, Depends, FastAPI, Path, Query
 from fastapi.responses import Response
 from pydantic import AfterValidator
 
+from coordinator.adapters.aside import Preparation
 from coordinator.adapters.walks import WALKED, Walks
 from coordinator.alternatives import alternatives, without
 from coordinator.cycle import Coordination
@@ -44,8 +45,11 @@ Tell = Callable[[Callable[[Coordination], Any]], Response]
 Missing = Callable[[Refused], Exception]  # what is raised where a name is unknown
 
 
-def add_network_questions(app: FastAPI, walks: Walks, walk: Show, missing: Missing, orders: Orders) -> None:
-    """Add the routes. Each walks a moment in its turn, which holds up nobody; orders of work are those that `orders` knows."""
+def add_network_questions(app: FastAPI, walks: Walks, walk: Show, missing: Missing, orders: Orders, solver: Preparation) -> None:
+    """Add the routes. Each walks a moment in its turn, which holds up nobody; orders of work are those that `orders` knows.
+
+    Who has something solved waits until the solver is compiled.
+    """
 
     def tell(question: Callable[[Coordination], Any]) -> Response:
         try:
@@ -56,10 +60,12 @@ def add_network_questions(app: FastAPI, walks: Walks, walk: Show, missing: Missi
             raise missing(refusal) from None
 
     trying = Lock()  # held while plans are tried and markets solved, so that no queue of such questions takes all the time there is
-    _add_why(app, walks, tell, trying)
-    _add_alternatives(app, walks, tell, trying)
-    _add_relief(app, walks, tell, trying)
-    _add_making(app, walks, tell, orders)
+    solving = APIRouter(dependencies=[Depends(solver.done)])
+    _add_why(solving, walks, tell, trying)
+    _add_alternatives(solving, walks, tell, trying)
+    _add_relief(solving, walks, tell, trying)
+    _add_making(solving, walks, tell, orders)
+    app.include_router(solving)
     _add_network(app, walks, tell)
 
 
@@ -73,8 +79,8 @@ def _alone(trying: Lock, patience_s: float = 0.0) -> Iterator[None]:
         trying.release()
 
 
-def _add_why(app: FastAPI, walks: Walks, tell: Tell, trying: Lock) -> None:
-    @app.get("/needs/{need:path}/why", responses=WALKED)
+def _add_why(solving: APIRouter, walks: Walks, tell: Tell, trying: Lock) -> None:
+    @solving.get("/needs/{need:path}/why", responses=WALKED)
     @walks.beside
     def why(
         need: str,
@@ -88,15 +94,15 @@ def _add_why(app: FastAPI, walks: Walks, tell: Tell, trying: Lock) -> None:
             return tell(lambda coordination: lifted(coordination, need, by))
 
 
-def _add_alternatives(app: FastAPI, walks: Walks, tell: Tell, trying: Lock) -> None:
-    @app.get("/proposals/{proposal}/alternatives", responses=WALKED)
+def _add_alternatives(solving: APIRouter, walks: Walks, tell: Tell, trying: Lock) -> None:
+    @solving.get("/proposals/{proposal}/alternatives", responses=WALKED)
     @walks.beside
     def rejected(proposal: str) -> Response:
         """What else was possible for each line of a proposal, and what a unit of that would cost more than the plan."""
         with _alone(trying, PATIENCE_S):
             return tell(lambda coordination: alternatives(coordination, proposal))
 
-    @app.get("/proposals/{proposal}/without", responses=WALKED)
+    @solving.get("/proposals/{proposal}/without", responses=WALKED)
     @walks.beside
     def left_out(proposal: str) -> Response:
         """What the plan would be if the pair of a proposal exchanged nothing: its market is solved once more for that."""
@@ -104,8 +110,8 @@ def _add_alternatives(app: FastAPI, walks: Walks, tell: Tell, trying: Lock) -> N
             return tell(lambda coordination: without(coordination, proposal))
 
 
-def _add_making(app: FastAPI, walks: Walks, tell: Tell, orders: Orders) -> None:
-    @app.get("/makers/{design:path}", responses=WALKED)
+def _add_making(solving: APIRouter, walks: Walks, tell: Tell, orders: Orders) -> None:
+    @solving.get("/makers/{design:path}", responses=WALKED)
     @walks.beside
     def who_could(
         design: str,
@@ -117,7 +123,7 @@ def _add_making(app: FastAPI, walks: Walks, tell: Tell, orders: Orders) -> None:
 
     trying = Lock()  # held while changes are planned and orders searched for
 
-    @app.get("/workshops/{agent}", responses=WALKED)
+    @solving.get("/workshops/{agent}", responses=WALKED)
     @walks.beside
     def at_work(agent: str, search: Annotated[bool, Query(description="Look for a better order while one waits.")] = False) -> Response:
         """What each machine of a workshop does next, and were all accepted that waits; no order is below `least` (null: not known yet)."""
@@ -126,7 +132,7 @@ def _add_making(app: FastAPI, walks: Walks, tell: Tell, orders: Orders) -> None:
         with _alone(trying):
             return tell(lambda coordination: floor(coordination, agent, searches=True))
 
-    @app.get("/needs/{need:path}/explode", responses=WALKED)
+    @solving.get("/needs/{need:path}/explode", responses=WALKED)
     @walks.beside
     def levels(need: str) -> Response:
         """What a need still takes at each level of making, who could supply it, where it is tight, and what would be enough."""
@@ -134,15 +140,15 @@ def _add_making(app: FastAPI, walks: Walks, tell: Tell, orders: Orders) -> None:
             return tell(lambda coordination: explode(coordination, need))
 
 
-def _add_relief(app: FastAPI, walks: Walks, tell: Tell, trying: Lock) -> None:
-    @app.get("/opportunities/{agent}", responses=WALKED)
+def _add_relief(solving: APIRouter, walks: Walks, tell: Tell, trying: Lock) -> None:
+    @solving.get("/opportunities/{agent}", responses=WALKED)
     @walks.beside
     def of_agent(agent: AgentName) -> Response:
         """What one unit more from an agent's place would relieve, the most urgent first; minimums and what recipes take left aside."""
         with _alone(trying, PATIENCE_S):
             return tell(lambda coordination: relief(coordination, agent))
 
-    @app.get("/pressure/{name:path}", responses=WALKED)
+    @solving.get("/pressure/{name:path}", responses=WALKED)
     @walks.beside
     def of_thing(name: str) -> Response:
         """What one unit more at each offer and need of a thing would serve, the shortest first; what recipes would take is left out."""

@@ -315,6 +315,41 @@ def decline(
     run("decline", proposal, agent=agent, reason=reason, url=url, log=log, charter=charter, as_json=as_json)
 
 
+@app.command(cls=_Saying)
+def counter(
+    proposal: ProposalId,
+    amount: Annotated[str, typer.Argument(help="How much would do, in the proposal's unit.")],
+    agent: Speaker = None,
+    reason: Reason = None,
+    url: Url = None,
+    log: LogFile = None,
+    charter: CharterFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Decline a proposal and say what smaller amount would do: the next plan goes by it."""
+    from coordinator.cli.answer import run
+
+    run("counter", proposal, agent=agent, reason=reason, amount=amount, url=url, log=log, charter=charter, as_json=as_json)
+
+
+@app.command(cls=_Saying)
+def report(
+    proposal: ProposalId,
+    what: Annotated[str, typer.Argument(help="shipped or delivered, as who gives says it; or received, as who gets it.")],
+    amount: Annotated[str | None, typer.Argument(help="How much, in the proposal's unit; all of it where nothing is said.")] = None,
+    agent: Speaker = None,
+    note: Annotated[str | None, typer.Option("--note", help="A remark, for the other side.")] = None,
+    url: Url = None,
+    log: LogFile = None,
+    charter: CharterFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what became of a commitment."""
+    from coordinator.cli.answer import report as say
+
+    say(proposal, what, amount, agent=agent, note=note, url=url, log=log, charter=charter, as_json=as_json)
+
+
 doctor_app = typer.Typer(name="doctor", invoke_without_command=True)
 app.add_typer(doctor_app)
 

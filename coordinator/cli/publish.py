@@ -17,7 +17,7 @@ from coordinator.signals import event_json, parse_event
 from coordinator.units import unit_of
 from coordinator.wording import asked_for, counted
 
-__all__ = ["Request", "run", "said_by"]
+__all__ = ["Request", "number_in", "run", "said_by", "tell"]
 
 AT_ONCE = 1_000  # lines sent together
 KINDS = ("offer", "need", "capacity", "agent")
@@ -84,6 +84,8 @@ def tell(result: dict[str, Any], as_json: bool) -> None:
 
 def _line(request: Request) -> bytes:
     """Return the event that the flags say."""
+    if request.what in {"report", "answer"}:
+        raise Refused(f"{request.what!r} cannot be said with flags of publish; use coordinator accept, decline, counter or report")
     if request.what not in KINDS:
         raise Refused(
             f"{request.what!r} cannot be said with flags; say {', '.join(KINDS)}, or - and events as JSON lines on standard input"
@@ -132,13 +134,14 @@ def _data(request: Request) -> dict[str, Any]:
     if request.what == "capacity" and not {"begin", "end"} <= data.keys():
         raise Refused("when these hours are is missing; say it, such as: --begin 2026-03-02T08:00:00Z --end 2026-03-06T18:00:00Z")
     unit = request.unit or ("h" if request.what == "capacity" else "1")
-    amount = {"value": _number(request.amount), "unit": unit}
+    amount = {"value": number_in(request.amount), "unit": unit}
     if request.what == "capacity" or (request.what == "need" and unit_of(unit).dimension == "time"):
         return {"process": request.thing, "effort": amount, **data}
     return {"resource": request.thing, "quantity": amount, **data}
 
 
-def _number(text: str) -> int | float:
+def number_in(text: str) -> int | float:
+    """Return the quantity that a text says."""
     try:
         number = int(text) if text.isdigit() else float(text)
     except ValueError:

@@ -16,7 +16,7 @@ from typing import NoReturn, get_args
 
 import structlog
 
-from coordinator.adapters.aside import begin_aside
+from coordinator.adapters.aside import Preparation, begin_aside
 from coordinator.adapters.guides import GuidesBeside
 from coordinator.adapters.http_api import LOOPBACK, Reading, build_app
 from coordinator.adapters.kafka_log import KafkaLog
@@ -101,7 +101,9 @@ def run(request: Request, *, charter: Charter | None = None, table: Table | None
         reading = request.reading or settings.reading
         orders = OrdersBeside(service)
         stack.callback(orders.close)
-        app = build_app(service, tokens, only_loopback=tokens is None, proofs=proofs, orders=orders, reading=reading)
+        # In a process of its own: what it compiles is left in the cache, and only questions that take it wait.
+        solver = Preparation(begin_aside(_prepare_all).is_alive) if settings.prepare else Preparation()
+        app = build_app(service, tokens, only_loopback=tokens is None, proofs=proofs, orders=orders, reading=reading, solver=solver)
         if not isinstance(service, KafkaService):
             snapshots = Snapshots(request.log or settings.log, charter, lambda: service.status().entries, service.snapshot_entries)
             stack.callback(snapshots.close)
@@ -109,11 +111,11 @@ def run(request: Request, *, charter: Charter | None = None, table: Table | None
         service.start_ticking(every_s)
         proofs.start(PROOF_S)
         orders.start(ORDER_S)
-        if settings.prepare:  # In a process of its own: what it compiles is left in the cache, and requests do not wait.
-            begin_aside(_prepare_all)
         who = "every agent speaks with its token" if tokens else "only this machine reaches it, and anyone on it may speak for any agent"
         who += ", and nobody reads without one" if reading == "tokens" else ""
         print(f"coordinator on {_address(port)} plans every {charter.cycle_seconds} s; {who}. Ctrl-C stops it.", flush=True)
+        if solver.under_way():
+            print("The solver is being made ready: once on a machine about half a minute, in which `why` and its like say so.", flush=True)
         if request.opens and _has_screen():
             Thread(target=webbrowser.open, args=(_address(port),), name="browser", daemon=True).start()
         sys.setswitchinterval(HANDED_OVER_S)

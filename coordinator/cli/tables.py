@@ -6,6 +6,7 @@ from typing import Any
 
 from coordinator.cli.access import reach
 from coordinator.cli.output import Figure, table
+from coordinator.commitments import BOUND
 from coordinator.wording import number
 
 __all__ = ["run"]
@@ -68,7 +69,11 @@ def _proposal(row: Row) -> list[list[Any]]:
 
     What goes into making is told with the recipe; what its maker uses up itself, with nobody it goes to.
     """
-    start, accepted, expires = row["proposal"][:SHORT], ", ".join(row["accepted_by"]), _minute(row["expires"])
+    start, accepted, expires = (
+        row["proposal"][:SHORT],
+        ", ".join(row["accepted_by"]),
+        "" if row["state"] in BOUND else _minute(row["expires"]),
+    )
     return [
         [start, row["state"], line["provider"], _goes_to(line), _moved(line), line["distance_km"], expires, accepted]
         for line in row["lines"]

@@ -14,6 +14,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from coordinator.adapters.aside import Preparation
 from coordinator.adapters.http_api import Reading, build_app
 from coordinator.adapters.proofs import Proofs
 from coordinator.adapters.sequencing import OrdersBeside
@@ -116,7 +117,13 @@ class Served:
 
 @contextmanager
 def serve(
-    path: Path, tokens: Path | None = None, clock: Hand | None = None, *, reading: Reading = "open", **rules: Any
+    path: Path,
+    tokens: Path | None = None,
+    clock: Hand | None = None,
+    *,
+    reading: Reading = "open",
+    solver: Preparation | None = None,
+    **rules: Any,
 ) -> Iterator[Served]:
     """A server on a free port of 127.0.0.1 until the block ends; it plans when it is told to wait for a second or more."""
     clock = clock or Hand()
@@ -124,7 +131,7 @@ def serve(
     service = Service(path, Charter.model_validate({"cycle_seconds": 1} | rules), clock=clock)
     proofs, orders = Proofs(service), OrdersBeside(service)
     known = Tokens(tokens, clock) if tokens else None
-    app = build_app(service, known, only_loopback=True, proofs=proofs, orders=orders, reading=reading)
+    app = build_app(service, known, only_loopback=True, proofs=proofs, orders=orders, reading=reading, solver=solver)
     server, listening = Server(app), socket.create_server(("127.0.0.1", 0))
     thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
     thread.start()

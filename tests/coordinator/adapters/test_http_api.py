@@ -15,6 +15,7 @@ import jsonschema
 import pytest
 
 from coordinator.adapters import http_api, walks
+from coordinator.adapters.aside import Preparation
 from coordinator.adapters.tokens import create_token
 from coordinator.signals import event_json
 from tests.coordinator.adapters.test_page import form_of
@@ -354,6 +355,27 @@ def test_health_readiness_and_figures_are_told(server: Served) -> None:
     assert re.search(r'^stigmergy_lines_total\{result="taken"\} 1\.0$', figures, flags=re.M)
     assert re.search(r'^stigmergy_refused_total\{reason="invalid"\} 1\.0$', figures, flags=re.M)
     assert re.search(r"^stigmergy_ready 1\.0$", figures, flags=re.M)
+
+
+def test_while_the_solver_is_compiled_questions_that_take_it_are_told_to_come_again_and_nobody_else_waits(tmp_path: Path) -> None:
+    compiling = Event()
+    compiling.set()
+    with serve(tmp_path / "log", solver=Preparation(compiling.is_set, patience_s=0)) as server:
+        assert server.post(OFFER).json["results"][0]["status"] == "taken"
+        assert server.post(NEED).json["results"][0]["status"] == "taken"
+        server.wait(2)
+        ready = server.get("/readyz")
+        assert (ready["ready"], ready["compiling"]) == (True, True)
+        asked = ["/needs/clinique-ouest/need/face-shield/why", "/needs/clinique-ouest/need/face-shield/explode"]
+        asked += ["/pressure/face-shield", "/opportunities/atelier-nord"]
+        for path in asked:
+            answer = server.ask("GET", path)
+            assert is_problem(answer, 503, answer.json["code"])
+            assert "still getting ready: the solver is compiled once on a machine, about half a minute" in answer.json["detail"]
+        assert len(server.get("/needs")["items"]) == len(server.get("/proposals")["items"]) == 1
+        compiling.clear()
+        assert [server.ask("GET", path).status for path in asked] == [200] * len(asked)
+        assert server.get("/readyz")["compiling"] is False
 
 
 def test_a_fault_of_ours_is_told_without_its_inside(

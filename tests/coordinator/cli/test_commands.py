@@ -100,6 +100,34 @@ def test_an_offer_meets_a_need_and_both_accept(run: Run, server: Served, monkeyp
     assert "atelier-nord/offer/face-shield" in run("offers").out
 
 
+def test_a_proposal_is_countered_and_what_became_of_a_commitment_is_reported(
+    run: Run, server: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STIGMERGY_URL", server.url)
+    run("publish", "offer", "face-shield", "120", "--as", "atelier-nord", *PLACE)
+    run("publish", "need", "face-shield", "50", "--as", "clinique", *PLACE)
+    server.wait(2)
+    [proposal] = run("proposals", "--json").rows
+    assert str(proposal["expires"])[:10] in run("proposals").out
+    assert run("counter", str(proposal["proposal"]), "20", "--as", "atelier-nord", "--reason", "no more").out.startswith("countered: ")
+    server.wait(2)
+    [smaller] = [row for row in run("proposals", "--json").rows if row["state"] == "proposed"]
+    assert smaller["lines"][0]["quantity"]["value"] == 20
+    start = str(smaller["proposal"])[:8]
+    assert "there is no commitment" in run("report", start, "shipped", "--as", "atelier-nord").err
+    for agent in ("atelier-nord", "clinique"):
+        run("accept", start, "--as", agent)
+    assert str(smaller["expires"])[:10] not in run("proposals").out
+    declined = run("decline", start, "--as", "clinique")
+    assert (declined.code, f"coordinator report {start} shipped|delivered|received --as clinique" in declined.err) == (2, True)
+    assert run("report", start, "shipped", "--as", "atelier-nord").out.startswith("shipped: ")
+    assert run("report", start, "delivered", "5", "--as", "atelier-nord").out.startswith("delivered: ")
+    assert run("report", start, "received", "--as", "clinique", "--note", "thank you").out.startswith("fulfilled: ")
+    failed = run("report", start, "failed", "--as", "clinique")
+    assert (failed.code, "say shipped, delivered, received. That something failed is not said" in failed.err) == (2, True)
+    assert "coordinator accept, decline, counter or report" in run("publish", "report", start, "--as", "clinique").err
+
+
 def test_who_has_accepted_already_is_told_so_and_the_ledger_is_not(run: Run, server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STIGMERGY_URL", server.url)
     run("publish", "offer", "face-shield", "120", "--as", "atelier-nord", *PLACE)
