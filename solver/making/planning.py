@@ -5,13 +5,15 @@ from typing import TYPE_CHECKING
 from solver.making.loops import without_rings
 from solver.making.plan import ProductionPlan, worth_of_plan
 from solver.making.problem import ProductionProblem
-from solver.making.rounds import MOST_ROUNDS
+from solver.making.rounds import rounds_within
 
 if TYPE_CHECKING:
     from solver.making.guiding import Guide
     from solver.making.walkers import Walkers
 
 __all__ = ["guided", "plan_making", "walked"]
+
+RING_WORK = 4_000_000  # for going round often, where nobody says how much work there is; more where what went before took more
 
 
 def plan_making(problem: ProductionProblem, guide: "Guide | None" = None) -> ProductionPlan:
@@ -30,22 +32,25 @@ def walked(problem: ProductionProblem, guide: "Guide | None" = None, most_work: 
     """Return the walkers of a problem at rest, ready for what changes; with ``most_work`` they may have needs left to walk on with.
 
     Unless it ``eases``, trees stay as the pressures led them, though others that take less effort may have room by now. Where recipes
-    form rings, they are gone round often, once, and not closed at all; whatever comes to the most stays.
+    form rings, they are first not closed at all, then gone round once and often with the work that is left; of plans that come to an
+    end, whatever comes to the most stays. So with as much work, none is worse for recipes that close a ring.
     """
     guide = guided(problem) if guide is None else guide
-    best = _walked(problem, guide, guide, most_work, rounds=MOST_ROUNDS, eases=eases)
     if without_rings(problem) is None:
-        return best
-    # A linear program may think that a ring feeds itself, and a round more may take what is needed elsewhere: so the best of three stays.
-    worth, work = worth_of_plan(problem, best.plan()), best.work
-    for rounds, led_by in ((1, guide), (0, guide.no_rings or guide)):
+        return _walked(problem, guide, guide, most_work, rounds=0, eases=eases)
+    best = plain = _walked(problem, guide, guide.no_rings or guide, most_work, rounds=0, eases=eases)
+    worth, work, rounds = worth_of_plan(problem, plain.plan()), plain.work, 1
+    while best.is_complete and rounds:
         left = None if most_work is None else most_work - work
-        if not best.is_complete or (left is not None and left <= 0):
-            break
-        other = _walked(problem, guide, led_by, left, rounds=rounds, eases=eases)
+        if left is not None and left < plain.work:
+            break  # With rings there are more ways to look at.
+        other = _walked(problem, guide, guide, left, rounds=rounds, eases=eases)
         work += other.work
-        if other.is_complete and worth_of_plan(problem, other.plan()) > worth:
-            best, worth = other, worth_of_plan(problem, other.plan())
+        # Of plans worth the same that one stays which may go round oftener when something changes.
+        if other.is_complete and (came_to := worth_of_plan(problem, other.plan())) >= worth:
+            best, worth = other, came_to
+        left = max(RING_WORK, work) if most_work is None else most_work - work
+        rounds = rounds_within(problem, other.work, left) if rounds == 1 else 0
     best.most_work = most_work
     return best
 

@@ -15,10 +15,9 @@ from solver.making.loops import closing_inputs, levels_of_things, makers_of_thin
 from solver.making.problem import ProductionProblem
 from solver.problem import Ints
 
-__all__ = ["MOST_ROUNDS", "Selves", "selves_in_order", "selves_of"]
+__all__ = ["MOST_ROUNDS", "Selves", "rounds_within", "selves_in_order", "selves_of"]
 
-MOST_ROUNDS = 8  # that one tree goes round, where so many selves are no more than
-MOST_SELVES = 256  # beside the things themselves, as the ways of each are looked for one by one
+MOST_ROUNDS = 8  # that one tree goes round
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,7 +35,7 @@ def selves_of(problem: ProductionProblem, rounds: int) -> Selves:
     closing = closing_inputs(problem)
     closed = sorted({int(problem.input_thing[row]) for row in closing})
     going_round = _led_round(problem, closing, closed)
-    most = max(1, min(rounds, 1 + (MOST_SELVES - len(closed)) // max(len(going_round), 1)))
+    most = max(1, rounds)
     thing, to_go = list(range(problem.things)), [most] * problem.things
     numbers: dict[tuple[int, int], int] = {}
     for left in range(most):
@@ -50,6 +49,18 @@ def selves_of(problem: ProductionProblem, rounds: int) -> Selves:
     ]
     again = np.isin(thing, going_round) & (np.array(to_go) > 1)
     return Selves(thing, to_go, again, np.array(of_inputs, dtype=np.int64).reshape(most, len(taken)))
+
+
+def rounds_within(problem: ProductionProblem, once: int, work: int) -> int:
+    """Return how often trees may go round within so much work, where going round once took ``once``; 0 if no oftener than that.
+
+    The ways of each self are looked for one by one, so that work grows as selves do.
+    """
+    closing = closing_inputs(problem)
+    closed = sorted({int(problem.input_thing[row]) for row in closing})
+    selves = problem.things + len(closed)
+    oftener = (selves * work // max(once, 1) - selves) // max(len(_led_round(problem, closing, closed)), 1)
+    return 1 + min(oftener, MOST_ROUNDS - 1) if oftener > 0 else 0
 
 
 def selves_in_order(problem: ProductionProblem, selves: Selves) -> list[int]:

@@ -1,7 +1,9 @@
 """Things have levels by what they are made of, and rings of recipes are told from chains and from by-products."""
 
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from solver.making import (
@@ -10,13 +12,15 @@ from solver.making import (
     ProductionProblem,
     broken_rules,
     coverage_of,
+    guided,
     levels_of_things,
     plan_making,
     walked,
     worth_of_plan,
 )
-from solver.making.loops import closing_inputs, makers_of_things
-from solver.making.reference import Draw
+from solver.making.loops import closing_inputs, makers_of_things, without_rings
+from solver.making.reference import Draw, reference
+from solver.making.walkers import Walkers
 
 Recipes = list[tuple[list[tuple[int, int]], list[tuple[int, int]]]]
 
@@ -213,12 +217,47 @@ def test_of_all_that_rings_could_bring_random_plans_bring_most() -> None:
 @pytest.mark.parametrize("most_work", [1, 20, 200, 2_000])
 def test_work_that_ends_in_the_middle_of_rings_is_gone_on_with(most_work: int) -> None:
     problem = ProductionProblem.of(**of_ring(GROW, 2, [(DOUGH, 3)], [(BREAD, 12)], 40))
-    walkers = walked(problem, most_work=most_work)
+    guide = guided(problem)
+    walkers = Walkers(problem, guide.pressures, most_work)
+    walkers.follow(guide.trails, guide.wanted)
+    walkers.fill()
     for _ in range(100):
         assert broken_rules(problem, walkers.plan()) == []
         if walkers.walk_on():
             break
     assert coverage_of(problem, walkers.plan()).tolist() == [12]
+
+
+@pytest.mark.parametrize("most_work", [20, 400, 3_000, 30_000])
+@pytest.mark.parametrize("seed", [36, 148, 171, 202])
+def test_no_plan_is_worse_for_rings_however_little_work_there_is(seed: int, most_work: int) -> None:
+    problem = ProductionProblem.of(**of_ring(*ringed(Draw(seed), most_lots=20, most_hours=40)))
+    without = without_rings(problem)
+    assert without is not None
+    walkers = walked(problem, most_work=most_work)
+    assert worth_of_plan(problem, walkers.plan()) >= worth_of_plan(without, walked(without, most_work=most_work).plan())
+
+
+def test_strangers_rings_take_no_more_than_the_work_there_is_and_nothing_from_plans() -> None:
+    """Twelve recipes that turn finished goods back into raw material: once, plans of little work came to far less for them."""
+    reference_network = reference(places=20)
+    problem, level = reference_network.problem, reference_network.level
+    top, raw = ([thing for thing, each in enumerate(level) if each == wanted] for wanted in (max(level), 0))
+    alone = walked(problem)
+    back = [(raw[each], top[each % len(top)]) for each in range(len(raw))][:12]
+    added: dict[str, Any] = {
+        "output_start": problem.output_start[-1] + 1 + np.arange(len(back)), "output_thing": [made for made, _ in back],
+        "output_units": [100] * len(back), "input_start": problem.input_start[-1] + 1 + np.arange(len(back)),
+        "input_thing": [taken for _, taken in back], "input_units": [1] * len(back), "yield_good": [1] * len(back),
+        "yield_of": [1] * len(back), "batch_least": [1] * len(back), "batch_multiple": [1] * len(back),
+        "activity_recipe": len(problem.yield_good) + np.arange(len(back)), "activity_place": [0] * len(back),
+        "activity_lead": [0] * len(back), "activity_effort": [1] * len(back), "use_start": [problem.use_start[-1]] * len(back),
+    }  # fmt: skip
+    changed: dict[str, Any] = {name: np.append(getattr(problem, name), rows) for name, rows in added.items()}
+    with_rings = replace(problem, **changed)
+    walkers = walked(with_rings, most_work=2 * alone.work)
+    assert walkers.is_complete
+    assert worth_of_plan(with_rings, walkers.plan()) >= 0.999 * worth_of_plan(problem, alone.plan())
 
 
 @pytest.mark.parametrize("seed", range(60))
