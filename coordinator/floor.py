@@ -1,7 +1,8 @@
 """Inside one workshop: which machine does what it promised, and when, by `next free machine`; what only waits for answers is a forecast.
 
 Outside, the workshop is its capacities. Inside, a job may go to any of its machines of the process that has what the work requires;
-the one that ends it first does it, with the change to another material counted where the recipe says how long a set-up takes. A search
+the one that ends it first does it, with the change to another material counted where the recipe says how long a set-up takes. Behind a
+capacity stand as many machines as its hours take within its window, and a job of several runs goes to several in equal pieces. A search
 of bounded work looks for a better order from there, and says how far from the best it may be: while somebody waits for it, or beside
 (`Orders`). What proposals ask of the workshop is put in order too, as if all of it were accepted: whether the dates they tell can be
 kept. An order is never part of a proposal: its lines tell from when until when, and what a maker does first within that is the maker's.
@@ -9,7 +10,8 @@ kept. An order is never part of a proposal: its lines tell from when until when,
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from heapq import heapify, heappop, heappush
 from itertools import permutations, product
 from typing import Protocol
 
@@ -27,7 +29,7 @@ from coordinator.orders import HOUR_MS
 from coordinator.signals import Line, Step
 from coordinator.units import Quantity
 from coordinator.wording import asked_for, near
-from solver.making.sequences import NEVER, Workshop, as_early, broken_sequence, dispatch, lateness_of, sequence_jobs
+from solver.making.sequences import NEVER, Workshop, as_early, broken_sequence, dispatch, lateness_of, least_however_split, sequence_jobs
 from solver.making.sequences import Sequence as Order
 
 __all__ = ["Floor", "IfAccepted", "Job", "Machine", "Orders", "Question", "floor", "questions", "searched"]
@@ -37,15 +39,17 @@ Ints = NDArray[np.int64]
 MINUTE_MS = 60_000
 TIER_WEIGHTS = (1_000, 100, 10, 1)  # of a minute late
 SEARCH = 3.0  # work of a search, the same each time, whatever the clock says: 9 s of a busy core for 40 jobs on 3 machines
-MOST_SEARCHED = 40  # jobs: for 60 on 4 machines such a search found nothing; with more, next free machine is all there is, and that is said
+MOST_SEARCHED = 40  # jobs or pieces: for 60 on 4 machines such a search found nothing; with more it is next free machine alone, as is said
+MOST_ORDERS = 40 * 40 * 12  # pairs of jobs on machines, which a search has to be told of before it begins
 FAR_MINUTES = 2**30  # later than any job is due
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """One capacity as the workshop sees it."""
+    """One machine of a capacity as the workshop sees it."""
 
     ref: str
+    number: int  # among those that stand behind the capacity, from 1
     process: str
     loaded: str  # the material it says is loaded, else the first it can work with
     jobs: int
@@ -55,7 +59,7 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One piece of work promised, on the machine that ends it first."""
+    """One piece of work promised, on the machine that ends it first; of several runs, several machines may do a piece each."""
 
     proposal: str
     state: str
@@ -64,6 +68,7 @@ class Job:
     need: str
     hours: Quantity
     machine: str
+    number: int  # among the machines of the capacity
     begin_us: int
     end_us: int
     change: Quantity | None  # of what is loaded, before it begins
@@ -89,7 +94,7 @@ class Floor:
     jobs: tuple[Job, ...]  # by begin
     forecast: Quantity | None  # hours that wait in proposals: nobody is bound by them
     late_or_changing: int  # minutes late, by the weight of their tiers, and minutes of changes, together
-    least: int | None  # no order of these jobs comes to less; None where nobody searched yet
+    least: int | None  # no order of these jobs comes to less, nor any other split of them; None where nobody searched yet
     if_accepted: IfAccepted | None  # None where nothing waits
     not_placed: tuple[str, ...]  # work that no machine of the workshop says it can do, in words
 
@@ -105,10 +110,22 @@ class Orders(Protocol):
 class _Work:
     deal: Deal
     line: Line
-    ms: int  # not done yet
+    ms: int  # not done yet; of a piece, what its machine is busy
     step: Step | None
     requires: Limits
     tier: int
+    number: int = 0  # of the work that this is, or is a piece of
+    extra_ms: int = 0  # set-up that a piece takes again
+    can_be_split: bool = False  # otherwise than it is
+
+    @property
+    def setup_ms(self) -> int:
+        return min(self.ms, self.step.setup.grains) if self.step is not None and self.step.setup is not None else 0
+
+    @property
+    def runs(self) -> int:
+        """Of how many runs, each on one machine, this is; 1 where no recipe says."""
+        return max(1, (self.ms - self.setup_ms) // self.step.effort.grains) if self.step is not None and self.step.effort.grains else 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,7 +142,15 @@ class Question:
     def content(self) -> bytes:
         """A digest of all but the time: an order found of it stays one, and no order gets better than it could be then."""
         digest = hashlib.blake2b(digest_size=16)
-        for array in (self.shop.hours, self.shop.setup, self.shop.weight, self.shop.after, self.shop.loaded, self.shop.change):
+        for array in (
+            self.shop.hours,
+            self.shop.setup,
+            self.shop.weight,
+            self.shop.after,
+            self.shop.loaded,
+            self.shop.change,
+            self.shop.work,
+        ):
             digest.update(repr(array.shape).encode() + np.ascontiguousarray(array).tobytes())
         times = [(one.ref, one.begin_us) for one in self.machines]
         digest.update(repr((times, [(each.deal.proposal, each.line.begin_us, _due_us(each.line)) for each in self.works])).encode())
@@ -134,7 +159,15 @@ class Question:
     @property
     def is_to_be_searched(self) -> bool:
         """Whether a search may find better than `next free machine` does, and is not too long."""
-        return len(self.works) <= MOST_SEARCHED and lateness_of(self.shop, dispatch(self.shop)) > 0
+        return _is_short(self.works, self.machines) and lateness_of(self.shop, dispatch(self.shop)) > 0
+
+    @property
+    def least_however_split(self) -> int | None:
+        """What no order comes below, however jobs are split; None where none can be split otherwise."""
+        if not any(work.can_be_split for work in self.works):
+            return None
+        hours = _ints([max(0, work.ms - work.extra_ms) // MINUTE_MS for work in self.works])
+        return least_however_split(self.shop, hours)
 
     def on_time(self) -> tuple[Order, int] | None:
         """Return the order of `next free machine` where nothing is late or changed in it, and until when that holds; else None."""
@@ -171,19 +204,26 @@ def questions(coordination: Coordination, agent: str) -> list[Question]:
     """
     work = _work_of(coordination, agent)
     asked = [work.promised, work.all] if work.waits_ms else [work.promised]
-    return [_question(coordination, work, works) for works in asked if 0 < len(works) <= MOST_SEARCHED]
+    found = [_question(coordination, work, works) for works in asked if 0 < len(works) <= MOST_SEARCHED]
+    return [question for question in found if _is_short(question.works, question.machines)]
 
 
 def searched(question: Question) -> Order:
-    """Return the best order found by a search of bounded work, the same each time."""
-    return sequence_jobs(question.shop, SEARCH)
+    """Return the best order found by a search of bounded work, the same each time; its bound holds for every split of the jobs."""
+    found, least = sequence_jobs(question.shop, SEARCH), question.least_however_split
+    return found if least is None else replace(found, bound=least, proven=False)
+
+
+def _is_short(works: Sequence[_Work], machines: Sequence[Stance]) -> bool:
+    """Whether a search is not too long."""
+    return len(works) <= MOST_SEARCHED and len(works) ** 2 * len(machines) <= MOST_ORDERS
 
 
 @dataclass(frozen=True, slots=True)
 class _WorkOf:
     """All work of a workshop that stands."""
 
-    machines: list[Stance]
+    machines: list[Stance]  # a capacity as often as machines stand behind it
     promised: list[_Work]
     all: list[_Work]  # with what is asked, after what is promised
     able: list[list[bool]]  # of each of these and each machine: whether it does what the work requires
@@ -197,24 +237,64 @@ def _work_of(coordination: Coordination, agent: str) -> _WorkOf:
     if facts is None:
         hint = near(agent, network.agents)
         raise Refused(f"nobody here is called {asked_for(agent)}; {f'did you mean {hint}?' if hint else 'say an agent with hours'}")
-    machines = [one for one in (network.stances[ref] for ref in sorted(facts.refs)) if one.kind == "capacity" and one.stands]
-    if not machines:
+    pools = [one for one in (network.stances[ref] for ref in sorted(facts.refs)) if one.kind == "capacity" and one.stands]
+    if not pools:
         raise Refused(f"{asked_for(agent)} offers no hours of any machine; say an agent with a capacity")
-    deals = list({deal.proposal: deal for one in machines for deal in book.naming(one.ref)}.values())
+    deals = list({deal.proposal: deal for one in pools for deal in book.naming(one.ref)}.values())
+    machines = [one for one in pools for _ in range(one.machines)]
     promised = [each for deal in deals if agent in deal.promised for each in _works(coordination, deal, agent)]
     waiting = [each for deal in deals if _only_waits(deal, agent) for each in _works(coordination, deal, agent)]
     rows = _able(network, [*promised, *waiting], machines)
     placed = [each for each, row in zip(promised, rows, strict=False) if any(row)]
     also = [each for each, row in zip(waiting, rows[len(promised) :], strict=True) if any(row)]
     stuck = tuple(_told(each) for each, row in zip(promised, rows, strict=False) if not any(row))
-    waits_ms = sum(deal.asks(agent, one.ref) for one in machines for deal in book.naming(one.ref) if _only_waits(deal, agent))
+    waits_ms = sum(deal.asks(agent, one.ref) for one in pools for deal in book.naming(one.ref) if _only_waits(deal, agent))
     return _WorkOf(machines, placed, [*placed, *also], [row for row in rows if any(row)], waits_ms, stuck)
 
 
 def _question(coordination: Coordination, work: _WorkOf, works: Sequence[_Work]) -> Question:
     network, now_us = coordination.network, coordination.log_us - coordination.log_us % (MINUTE_MS * 1000)
-    shop, setups = _shop(network, now_us, work.machines, works, work.able[: len(works)])
-    return Question(now_us, work.machines, works, shop, setups)
+
+    def asked(pieces: Sequence[_Work]) -> Question:
+        shop, setups = _shop(network, now_us, work.machines, pieces, [work.able[piece.number] for piece in pieces])
+        return Question(now_us, work.machines, pieces, shop, setups)
+
+    whole, split = asked(_pieces(works, work.able, len(works))), asked(_pieces(works, work.able, MOST_SEARCHED))
+    # Pieces are done sooner, but may be late by, or change machines for, what whole jobs need not.
+    return min(split, whole, key=lambda question: lateness_of(question.shop, dispatch(question.shop)))
+
+
+def _pieces(works: Sequence[_Work], able: Sequence[Sequence[bool]], most_pieces: int) -> list[_Work]:
+    """Return works, those of several runs in pieces: at most one for each machine, and so many in all, where works are no more.
+
+    A piece takes the set-up again, and no less time beside that, so that few long runs are not spread over machines in vain.
+    """
+    most = [min(work.runs, sum(row), max(1, work.ms // max(1, 2 * work.setup_ms))) for work, row in zip(works, able, strict=False)]
+    counts = [1] * len(works)
+    longest = [(-work.ms, number) for number, work in enumerate(works) if most[number] > 1]
+    heapify(longest)
+    for _ in range(most_pieces - len(works)):
+        if not longest:
+            break
+        _, number = heappop(longest)
+        counts[number] += 1
+        if counts[number] < most[number]:
+            heappush(longest, (-works[number].ms // counts[number], number))
+    return [piece for number, work in enumerate(works) for piece in _split(work, number, counts[number], sum(able[number]) > 1)]
+
+
+def _split(work: _Work, number: int, count: int, has_machines: bool) -> Iterator[_Work]:
+    """Yield a work in so many pieces of whole runs, as equal as can be."""
+    can_be_split = has_machines and count < work.runs
+    if count == 1:
+        yield replace(work, number=number, can_be_split=can_be_split)
+        return
+    runs, run_ms = work.runs, (work.ms - work.setup_ms) // work.runs
+    for piece in range(count):
+        mine = runs * (piece + 1) // count - runs * piece // count
+        rest_ms = 0 if piece else work.ms - work.setup_ms - runs * run_ms
+        extra_ms = work.setup_ms if piece else 0
+        yield replace(work, ms=work.setup_ms + mine * run_ms + rest_ms, number=number, extra_ms=extra_ms, can_be_split=can_be_split)
 
 
 def _only_waits(deal: Deal, agent: str) -> bool:
@@ -283,6 +363,7 @@ def _shop(
         loaded=_ints([setups.index(each) for each in loaded]),
         free=_ints([max(0, _minutes(one.begin_us, now_us, 0)) for one in machines]),
         change=_changes(setups, wanted, works),
+        work=_ints([work.number for work in works]),
     )
     return shop, setups
 
@@ -291,11 +372,11 @@ def _ordered(question: Question, searches: bool, orders: Orders | None) -> tuple
     """Return an order of the jobs that passes its check, and what no order comes below where that is known."""
     shop = question.shop
     found = dispatch(shop)
-    least = None if lateness_of(shop, found) else 0
+    least = question.least_however_split if lateness_of(shop, found) else 0
     better = None
     if searches and question.is_to_be_searched:
         better = searched(question)
-    elif orders is not None and least is None and (known := orders.known(question.content)) is not None:
+    elif orders is not None and least != 0 and (known := orders.known(question.content)) is not None:
         better = as_early(shop, known)
     if better is not None:
         found, least = min(better, found, key=lambda order: lateness_of(shop, order)), better.bound
@@ -311,6 +392,8 @@ def _told_by_machine(network: Network, question: Question, found: Order) -> tupl
     loaded = [question.setups[each] for each in shop.loaded.tolist()]
     minutes = [-(-work.ms // MINUTE_MS) for work in works]
     jobs: list[Job] = []
+    first = {one.ref: m for m, one in reversed(list(enumerate(machines)))}
+    numbers = [1 + m - first[one.ref] for m, one in enumerate(machines)]
     free = shop.free.tolist()
     busy = [0] * len(machines)
     counts = [0] * len(machines)
@@ -329,6 +412,7 @@ def _told_by_machine(network: Network, question: Question, found: Order) -> tupl
                 need=work.line.need,
                 hours=Quantity(work.ms, "h"),
                 machine=machines[machine].ref,
+                number=numbers[machine],
                 begin_us=now_us + begin * MINUTE_MS * 1000,
                 end_us=now_us + free[machine] * MINUTE_MS * 1000,
                 change=Quantity(change * MINUTE_MS, "min") if change else None,
@@ -336,7 +420,15 @@ def _told_by_machine(network: Network, question: Question, found: Order) -> tupl
             )
         )
     told = tuple(
-        Machine(one.ref, network.canonical(one.thing)[1], loaded[m], counts[m], Quantity(busy[m], "h"), now_us + free[m] * MINUTE_MS * 1000)
+        Machine(
+            one.ref,
+            numbers[m],
+            network.canonical(one.thing)[1],
+            loaded[m],
+            counts[m],
+            Quantity(busy[m], "h"),
+            now_us + free[m] * MINUTE_MS * 1000,
+        )
         for m, one in enumerate(machines)
     )
     return told, tuple(jobs)

@@ -102,6 +102,11 @@ def never_enough(said: Signal | None) -> str | None:
     return f"minimum is {least}, more than the {amount_text(said.amount)} there are in all, so this is never matched: say a smaller minimum"
 
 
+def machines_at_once(effort_ms: int, window_ms: int) -> int:
+    """Return how many machines work side by side where so many hours are given within a window: as few as can."""
+    return -(-effort_ms // max(1, window_ms))
+
+
 def out_of_proportion(said: Signal | None) -> str | None:
     """Return what seems wrong of a capacity: that its hours take very many machines at once in its window. None for all else."""
     if not isinstance(said, Capacity):
@@ -109,7 +114,7 @@ def out_of_proportion(said: Signal | None) -> str | None:
     window_ms = (said.end_us - said.begin_us) // 1000
     if said.every is not None:  # so much each time
         window_ms = min(window_ms, said.every.grains)
-    machines = -(-said.effort.grains // max(1, window_ms))
+    machines = machines_at_once(said.effort.grains, window_ms)
     if machines <= MOST_MACHINES:
         return None
     window = Quantity(window_ms, "h").to_json()["value"]
@@ -171,6 +176,15 @@ class Stance(msgspec.Struct, gc=False):
     def is_hours(self) -> bool:
         """Whether it speaks of hours of a process rather than of goods."""
         return self.thing[0] == PROCESS
+
+    @property
+    def machines(self) -> int:
+        """How many machines stand behind a capacity: as few as give its hours within its window; one where that has no end."""
+        if self.end_us is None:
+            return 1
+        begin_us = self.said_us if self.begin_us is None else self.begin_us
+        window_us = self.end_us - begin_us if self.every_us is None else min(self.end_us - begin_us, self.every_us)
+        return min(MOST_MACHINES, max(1, machines_at_once(self.stated_grains, window_us // 1000)))
 
     @property
     def is_supply(self) -> bool:

@@ -80,13 +80,23 @@ def show_floor(where: Where, agent: str, to_json: bool) -> None:
     if to_json:
         print_json(found)
         return
-    machines = [[one.ref, one.process, one.loaded, one.jobs, amount(one.busy), format_instant(one.free_us)] for one in found.machines]
+    several = {one.ref for one in found.machines if one.number > 1}
+
+    def called(ref: str, number: int) -> str:
+        return f"{ref} ({number})" if ref in several else ref
+
+    machines = [
+        [called(one.ref, one.number), one.process, one.loaded, one.jobs, amount(one.busy), format_instant(one.free_us)]
+        for one in found.machines
+    ]
     table(f"{found.agent}: machines", ["machine", "process", "loaded", "jobs", "busy", "free from"], machines)
     jobs: list[list[object]] = []
     for job in found.jobs:
         change = "" if job.change is None else amount(job.change)
         begin, end = format_instant(job.begin_us), format_instant(job.end_us) + (" late" if job.late else "")
-        jobs.append([begin, end, job.machine.rpartition("/")[2], job.process, amount(job.hours), change, job.need, job.state])
+        jobs.append(
+            [begin, end, called(job.machine, job.number).rpartition("/")[2], job.process, amount(job.hours), change, job.need, job.state]
+        )
     table("next", ["begin", "end", "machine", "process", "hours", "change", "for", "state"], jobs)
     if found.late_or_changing:
         print(f"  minutes late by the weight of tiers, and of changes: {found.late_or_changing:,}; {_least(found.least)}")

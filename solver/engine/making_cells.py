@@ -302,6 +302,9 @@ def sequence(shop: Workshop, start: Sequence, limit: float, seed: int) -> Sequen
     goal = []
     chosen: dict[tuple[int, int], cp_model.IntVar] = {}
     ends_now = start.begin + shop.hours[np.arange(jobs), start.machine]
+    late_now = np.zeros(jobs, dtype=np.int64)
+    np.maximum.at(late_now, shop.work, np.maximum(ends_now - shop.due, 0))
+    late: dict[int, cp_model.IntVar] = {}  # of each work
     for job in range(jobs):
         able = [machine for machine in range(machines) if shop.hours[job, machine] >= 0]
         for machine in able:
@@ -309,12 +312,14 @@ def sequence(shop: Workshop, start: Sequence, limit: float, seed: int) -> Sequen
             model.add(end[job] == begin[job] + int(shop.hours[job, machine])).only_enforce_if(chosen[job, machine])
             model.add_hint(chosen[job, machine], int(start.machine[job] == machine))
         model.add_exactly_one(chosen[job, machine] for machine in able)
-        late = model.new_int_var(0, 2 * horizon, "")
-        model.add(late >= end[job] - int(shop.due[job]))
+        work = int(shop.work[job])
+        if work not in late:
+            late[work] = model.new_int_var(0, 2 * horizon, "")
+            model.add_hint(late[work], int(late_now[work]))
+            goal.append(int(shop.weight[job]) * late[work])
+        model.add(late[work] >= end[job] - int(shop.due[job]))
         model.add_hint(begin[job], int(start.begin[job]))
         model.add_hint(end[job], int(ends_now[job]))
-        model.add_hint(late, max(0, int(ends_now[job] - shop.due[job])))
-        goal.append(int(shop.weight[job]) * late)
     for first, second in shop.after.tolist():
         model.add(begin[second] >= end[first])
     for machine in range(machines):

@@ -4,11 +4,22 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
+from numpy.typing import NDArray
 
 from solver.errors import BadProblem, TooLarge
 from solver.problem import Ints
 
-__all__ = ["NEVER", "Sequence", "Workshop", "as_early", "broken_sequence", "dispatch", "lateness_of", "sequence_jobs"]
+__all__ = [
+    "NEVER",
+    "Sequence",
+    "Workshop",
+    "as_early",
+    "broken_sequence",
+    "dispatch",
+    "lateness_of",
+    "least_however_split",
+    "sequence_jobs",
+]
 
 LARGEST = 2**31  # grains of one time, or weight of one job: sums of products stay within 64 bits
 NEVER = -1  # hours of a job on a machine that cannot do it
@@ -20,6 +31,7 @@ class Workshop:
 
     A machine does one job at a time, and none before ``free`` or ``ready``. Where it is set up for something else than a job takes,
     it is changed first, which takes ``change`` grains. What a job is late weighs by ``weight`` a grain; what is changed, a grain each.
+    Jobs may be pieces of one work, which is as late as its last piece: pieces share ``due`` and ``weight``.
     """
 
     hours: Ints  # (J, M) grains, at least one, or NEVER
@@ -31,13 +43,17 @@ class Workshop:
     loaded: Ints  # (M,) what each machine is set up for now
     free: Ints  # (M,) from when it is free
     change: Ints  # (S, S) grains from one set-up to another, 0 where they are the same
+    work: Ints  # (J,) which work each job is, or is a piece of
 
     def __post_init__(self) -> None:
         """Raise `BadProblem` where arrays do not fit together or leave their ranges, or where no machine can do a job."""
         if self.hours.ndim != 2:
             raise BadProblem(f"hours is {self.hours.ndim}-dimensional: a row for each job and a column for each machine are expected")
         jobs, machines = self.hours.shape
-        for name, shape in (("setup", jobs), ("ready", jobs), ("due", jobs), ("weight", jobs), ("loaded", machines), ("free", machines)):
+        for name, shape in (
+            *((name, jobs) for name in ("setup", "ready", "due", "weight", "work")),
+            *((name, machines) for name in ("loaded", "free")),
+        ):
             if getattr(self, name).shape != (shape,):
                 raise BadProblem(f"{name} has the shape {getattr(self, name).shape}: {shape} entries are expected")
         setups = len(self.change)
@@ -45,7 +61,12 @@ class Workshop:
             raise BadProblem(f"change has the shape {self.change.shape}: from each of {setups} set-ups to each of them is expected")
         if self.after.ndim != 2 or self.after.shape[1] != 2:
             raise BadProblem(f"after has the shape {self.after.shape}: pairs of jobs are expected, a row each")
-        for name, limit, of in (("setup", setups, "set-ups"), ("loaded", setups, "set-ups"), ("after", jobs, "jobs")):
+        for name, limit, of in (
+            ("setup", setups, "set-ups"),
+            ("loaded", setups, "set-ups"),
+            ("after", jobs, "jobs"),
+            ("work", jobs, "works"),
+        ):
             held = getattr(self, name)
             if held.size and not 0 <= held.min() <= held.max() < limit:
                 raise BadProblem(f"{name} holds {of} {held.min()} to {held.max()}: 0 to {limit - 1} exist")
@@ -93,8 +114,9 @@ class Sequence:
 def lateness_of(shop: Workshop, found: Sequence) -> int:
     """Return what a sequence weighs: lateness of jobs by weight, and grains spent changing set-ups."""
     ends = found.begin + shop.hours[np.arange(len(found.machine)), found.machine]
-    late = int((np.maximum(ends - shop.due, 0) * shop.weight).sum())
-    return late + sum(change for _, change in _changes(shop, found))
+    late = np.zeros(len(ends), dtype=np.int64)
+    np.maximum.at(late, shop.work, np.maximum(ends - shop.due, 0) * shop.weight)
+    return int(late.sum()) + sum(change for _, change in _changes(shop, found))
 
 
 def _changes(shop: Workshop, found: Sequence) -> list[tuple[int, int]]:
@@ -174,6 +196,35 @@ def dispatch(shop: Workshop) -> Sequence:
     if (machine < 0).any():
         raise BadProblem(f"jobs {np.flatnonzero(machine < 0)[:9].tolist()} wait for one another: take one of them out of the ring")
     return Sequence(machine, begin, 0, False)
+
+
+def least_however_split(shop: Workshop, hours: Ints) -> int:
+    """Return what no sequence weighs less than, in however many pieces of whatever size each work is done.
+
+    ``hours`` (J,) are the grains that each job adds to its work in any case, on any machine.
+
+    Each work by itself ends no sooner than all machines that can do it need for it together; and the last of several works that are all
+    due by a moment, no sooner than all their machines need for all of them.
+    """
+    alone: dict[int, int] = {}
+    for work in np.unique(shop.work).tolist():
+        jobs = shop.work == work
+        alone[work] = int(shop.weight[jobs].min()) * max(0, _together(shop, jobs, int(hours[jobs].sum())) - int(shop.due[jobs].max()))
+    least = sum(alone.values())
+    for due in np.unique(shop.due).tolist():
+        for weight in np.unique(shop.weight).tolist():
+            jobs = (shop.due <= due) & (shop.weight >= weight)
+            if jobs.any():
+                least = max(least, weight * max(0, _together(shop, jobs, int(hours[jobs].sum())) - due))
+    return least
+
+
+def _together(shop: Workshop, jobs: NDArray[np.bool_], hours: int) -> int:
+    """Return when the machines that can do any of these jobs have done so much, were work shared to the grain and nothing changed."""
+    able = (shop.hours[jobs] >= 0).any(axis=0)
+    begins = np.sort(np.maximum(shop.free[able], int(shop.ready[jobs].min())))
+    # The first of them alone end no sooner than all; those that begin before the end, at that very moment.
+    return min(-(-(int(begins[:count].sum()) + hours) // count) for count in range(1, len(begins) + 1))
 
 
 def as_early(shop: Workshop, found: Sequence) -> Sequence:

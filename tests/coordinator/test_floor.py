@@ -108,7 +108,7 @@ def test_works_that_require_the_same_are_held_against_each_machine_once(monkeypa
     making(desk)
     looked = []
     monkeypatch.setattr(module, "lacking", lambda requires, limits: looked.append(requires["material"]))
-    assert len(floor(desk.core, "farm").if_accepted.jobs) == 4
+    assert len({job.proposal for job in floor(desk.core, "farm").if_accepted.jobs}) == 4
     assert sorted(looked) == ["petg", "petg", "pla", "pla"]
 
 
@@ -158,3 +158,45 @@ def test_goods_and_the_grinding_of_their_scrap_in_one_proposal_do_not_wait_for_o
     for deal in making(desk):
         accept(desk, deal)
     assert {job.process for job in floor(desk.core, "shop").jobs} == {"printing", "grinding"}
+
+
+def prints(*machines, count, due, setup=0):
+    """A farm with machines (name, hours, until) and committed prints of four hours each."""
+    lines = [agent("farm", 48.0, 2.0), agent("clinic", 48.1, 2.0)]
+    lines += [capacity("farm", given, "printing", subject=name, end=float(end)) for name, given, end in machines]
+    step = {"process": "printing", "effort": amount(4, "h"), **({"setup": amount(setup, "h")} if setup else {})}
+    lines.append(
+        event(
+            "recipe", "agent:d", "visor", 0, {"recipe": "visor", "outputs": [{"resource": "visor", "quantity": amount(1)}], "steps": [step]}
+        )
+    )
+    lines.append(need("clinic", count, "visor", due=due, end=due))
+    desk = Desk(*lines)
+    for deal in making(desk):
+        accept(desk, deal)
+    return desk
+
+
+def test_behind_a_capacity_stand_as_many_machines_as_its_hours_take_within_its_window():
+    told = floor(prints(("p", 120, 40), count=30, due=40).core, "farm", searches=True)
+    assert [(machine.number, machine.jobs, machine.busy.grains // 3_600_000) for machine in told.machines] == [
+        (1, 1, 40),
+        (2, 1, 40),
+        (3, 1, 40),
+    ]
+    assert sorted(job.number for job in told.jobs) == [1, 2, 3]
+    # It was accepted an hour after the plan had begun all three: an hour late is the least, and not the 81 h of one machine.
+    assert told.late_or_changing == told.least == 60 * 100
+
+
+def test_runs_of_one_job_go_to_machines_that_would_be_idle():
+    told = floor(prints(*((f"p{number}", 40, 100) for number in range(3)), count=10, due=100).core, "farm")
+    assert sorted(job.hours.grains // 3_600_000 for job in told.jobs) == [12, 12, 16]
+    assert len({job.machine for job in told.jobs}) == 3
+    assert max(job.end_us for job in told.jobs) - min(job.begin_us for job in told.jobs) == 16 * HOUR_US
+
+
+def test_few_runs_are_not_spread_over_machines_that_would_each_be_set_up_for_longer_than_they_work():
+    told = floor(prints(("p", 120, 40), count=2, due=40, setup=9).core, "farm")
+    assert len(told.machines) == 3
+    assert len(told.jobs) == 1

@@ -17,7 +17,17 @@ from solver.engine.making_moves import Pace, moved
 from solver.errors import BadProblem, TooLarge
 from solver.making.lots import UnsplitLots, assign_lots, bound_of_fillings, bound_of_lots, broken_assignment, in_steps
 from solver.making.reference import Draw
-from solver.making.sequences import NEVER, Sequence, Workshop, as_early, broken_sequence, dispatch, lateness_of, sequence_jobs
+from solver.making.sequences import (
+    NEVER,
+    Sequence,
+    Workshop,
+    as_early,
+    broken_sequence,
+    dispatch,
+    lateness_of,
+    least_however_split,
+    sequence_jobs,
+)
 
 
 def table(draw: Draw, rows: int, columns: int, least: int, most: int) -> np.ndarray:
@@ -313,6 +323,7 @@ def shop(seed: int, *, jobs: int = 5, machines: int = 2) -> Workshop:
         loaded=table(draw, 1, machines, 0, 2)[0],
         free=table(draw, 1, machines, 0, 4)[0],
         change=np.array([[0, 2, 3], [1, 0, 2], [4, 2, 0]], dtype=np.int64),
+        work=np.arange(jobs),
     )
 
 
@@ -446,3 +457,34 @@ def test_known_optima_of_others_are_reached_or_nearly(real_data: Path) -> None:
                 answer = assign_lots(asked, 2.0)
                 assert broken_assignment(asked, answer) == []
                 assert 1 - 1e-6 <= answer.effort / known <= most, name  # Known costs are rounded.
+
+
+def test_no_order_of_pieces_comes_below_the_bound_that_holds_however_works_are_split() -> None:
+    for seed in range(4):
+        asked = shop(seed, jobs=6, machines=3)
+        work, first = np.array([0, 0, 1, 1, 2, 3]), np.array([0, 0, 2, 2, 4, 5])
+        asked = replace(asked, work=work, due=asked.due[first] // 2, weight=asked.weight[first], after=np.zeros((0, 2), dtype=np.int64))
+        hours = np.where(asked.hours < 0, 99, asked.hours).min(axis=1)
+        best = sequence_jobs(asked, 1.0)
+        assert best.proven
+        assert least_however_split(asked, hours) <= lateness_of(asked, best)
+
+
+def test_a_work_is_as_late_as_its_last_piece_and_ends_no_sooner_than_all_machines_together_do_it() -> None:
+    one = np.zeros(3, dtype=np.int64)
+    asked = Workshop(
+        hours=np.full((3, 3), 40),
+        setup=one,
+        ready=one,
+        due=one + 39,
+        weight=one + 5,
+        after=np.zeros((0, 2), dtype=np.int64),
+        loaded=one,
+        free=np.array([0, 3, 0]),
+        change=np.zeros((1, 1), dtype=np.int64),
+        work=one,
+    )
+    assert lateness_of(asked, dispatch(asked)) == 5 * 4
+    assert least_however_split(asked, asked.hours[:, 0]) == 5 * 2
+    best = sequence_jobs(asked, 1.0)
+    assert best.bound == lateness_of(asked, best) == 5 * 4
