@@ -5,12 +5,13 @@ do not are what the need gets.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Literal
 
 from coordinator.commitments import Terms
+from coordinator.loops import Stock, recipe_stocks
 from coordinator.network import Network, Stance, Thing
 from coordinator.units import UNITS
 from coordinator.workshops import Layout, energy_kwh
@@ -97,11 +98,11 @@ class Tree:
         return sum((line.footprint for line in self.lines), Footprint())
 
 
-def trees_of(layout: Layout, plan: ProductionPlan, dropped: Counter[str], too_small: set[str]) -> list[Tree]:
+def trees_of(layout: Layout, plan: ProductionPlan, dropped: Counter[str], at_most: dict[str, int]) -> list[Tree]:
     """Return what a plan asks of its parties, in order of need; what cannot be proposed is counted in `dropped` by the reason.
 
-    Offers and capacities of which a tree would ask less than their minimum are added to `too_small`; where there are none, a need that
-    would get less than its own.
+    What to plan with instead is told in `at_most`: nothing of offers and capacities of which a tree would ask less than their minimum, or,
+    where there are none, of a need that would get less than its own; and of hours that do not fit between a tree's dates those that do.
     """
     drawing = _Drawing(layout, plan)
     found: list[Tree] = []
@@ -117,8 +118,8 @@ def trees_of(layout: Layout, plan: ProductionPlan, dropped: Counter[str], too_sm
     together: dict[tuple[Any, ...], list[Tree]] = {}
     for tree in found:
         together.setdefault((tuple(need.ref for need in tree.needs), tuple(line.key for line in tree.lines)), []).append(tree)
-    merged = [_merged([line for tree in alike for line in tree.lines], alike[0].needs) for alike in together.values()]
-    proposed = [tree for tree in merged if _may_be_proposed(layout, tree, dropped, too_small)]
+    merged = [_in_order(layout, _merged([line for tree in alike for line in tree.lines], alike[0].needs)) for alike in together.values()]
+    proposed = [tree for tree in merged if _may_be_proposed(layout, tree, dropped, at_most)]
     return sorted(proposed, key=lambda tree: (tree.needs[0].ref, tuple(line.key for line in tree.lines)))
 
 
@@ -184,7 +185,50 @@ def _least(one: int | None, other: int | None) -> int | None:
     return min((each for each in (one, other) if each is not None), default=None)
 
 
-def _may_be_proposed(layout: Layout, tree: Tree, dropped: Counter[str], too_small: set[str]) -> bool:
+def _in_order(layout: Layout, tree: Tree) -> Tree:
+    """Return a tree in which whoever keeps to its own dates is in time for those who take what it gives.
+
+    All of an input has to be there so long before the work that takes it has to end as that work takes. Whole spans do not say so:
+    within one, an input and what is made of it would end at once.
+    """
+    network = layout.network
+    machines = _machines(layout)
+    ends_us = [line.end_us for line in tree.lines]
+    jobs: dict[tuple[int, str, str], list[int]] = {}  # depth, agent, recipe -> lines of its work
+    for position, line in enumerate(tree.lines):
+        if line.action == "use" and line.into:
+            jobs.setdefault((line.depth, line.provider, line.into), []).append(position)
+    inputs_by_us: dict[tuple[int, str, str], int] = {}
+    flows = {ref: recipe_stocks(network, network.recipes[ref]) for ref in {ref for _, _, ref in jobs}}
+    for (depth, agent, ref), positions in sorted(jobs.items()):
+        by_us = [each for each in (ends_us[position] for position in positions) if each is not None]
+        ways_us = {agent: 0}  # to each who takes of it: to its own next work no line hands anything
+        for line in tree.lines:
+            if line.action == "transfer" and line.provider == agent and line.depth == depth - 1 and _gives(flows, ref, line):
+                way_us = network.charter.way_us(line.distance_m)
+                if line.into is None and line.end_us is not None:
+                    by_us.append(line.end_us - way_us)
+                ways_us[line.receiver] = max(way_us, ways_us.get(line.receiver, 0))
+        by_us += [
+            each - ways_us[taker]
+            for (level, taker, other), each in inputs_by_us.items()
+            if level == depth - 1 and taker in ways_us and not flows[ref][1].keys().isdisjoint(flows[other][0])
+        ]
+        if not by_us:
+            continue
+        end_us = min(by_us)
+        for position in positions:
+            ends_us[position] = end_us
+        work_us = sum(tree.lines[position].grains * 1000 // max(1, machines[tree.lines[position].offer]) for position in positions)
+        inputs_by_us[depth, agent, ref] = end_us - work_us
+    for position, line in enumerate(tree.lines):
+        if line.action != "use" and line.into:
+            taker = line.provider if line.action == "consume" else line.receiver
+            ends_us[position] = _least(line.end_us, inputs_by_us.get((line.depth, taker, line.into)))
+    return replace(tree, lines=tuple(replace(line, end_us=end) for line, end in zip(tree.lines, ends_us, strict=True)))
+
+
+def _may_be_proposed(layout: Layout, tree: Tree, dropped: Counter[str], at_most: dict[str, int]) -> bool:
     network = layout.network
     if all(line.into is None for line in tree.lines):
         dropped["goods alone, which are matched without making"] += 1
@@ -196,8 +240,10 @@ def _may_be_proposed(layout: Layout, tree: Tree, dropped: Counter[str], too_smal
     if any(_is_useless(line.begin_us, ends_us.get(line.need)) for line in tree.lines):
         dropped["work or goods that are there only when nobody needs them any more"] += 1
         return False
-    if _is_crowded(layout, tree):
-        dropped["work that does not fit between its begin and the end of the need"] += 1
+    if crowded := _crowded(layout, tree):
+        dropped["work that does not fit between its begin and the end of what it is for"] += 1
+        for ref, grains in crowded.items():
+            at_most[ref] = min(grains, at_most.get(ref, grains))
         return False
     taken = Counter[str]()
     for line in tree.lines:
@@ -213,21 +259,32 @@ def _may_be_proposed(layout: Layout, tree: Tree, dropped: Counter[str], too_smal
     if small:
         dropped["parts smaller than an agent's minimum"] += 1
         supplies = [ref for ref in small if network.stances[ref].is_supply]
-        too_small.update(supplies)
+        at_most.update(dict.fromkeys(supplies, 0))
         if not supplies:  # A need waits, that it may not keep others from what is made: the one that gets least of its minimum.
             needs = [need for need in tree.needs if need.ref in small]
-            too_small.add(min(needs, key=lambda need: (Fraction(taken[need.ref], need.minimum_grains), need.ref)).ref)
+            at_most[min(needs, key=lambda need: (Fraction(taken[need.ref], need.minimum_grains), need.ref)).ref] = 0
     return not small
 
 
-def _is_crowded(layout: Layout, tree: Tree) -> bool:
-    """Whether more hours are asked of some machines than they have between the dates told: the span ends later than the need does."""
-    machines = {pool.ref: count for pool, count in zip(layout.pools, layout.machines, strict=True)}
-    return any(
-        line.grains * 1000 > machines[line.offer] * (line.end_us - line.begin_us)
-        for line in tree.lines
-        if line.action == "use" and line.begin_us is not None and line.end_us is not None
-    )
+def _crowded(layout: Layout, tree: Tree) -> dict[str, int]:
+    """Return the capacities of which more hours are asked than their machines have between the dates told, and how many they have."""
+    machines = _machines(layout)
+    found: dict[str, int] = {}
+    for line in tree.lines:
+        if line.action == "use" and line.end_us is not None:
+            begin_us = layout.log_us if line.begin_us is None else max(line.begin_us, layout.log_us)
+            fits = max(0, machines[line.offer] * (line.end_us - begin_us) // 1000)
+            if line.grains > fits:
+                found[line.offer] = min(fits, found.get(line.offer, fits))
+    return found
+
+
+def _machines(layout: Layout) -> dict[str, int]:
+    return {pool.ref: count for pool, count in zip(layout.pools, layout.machines, strict=True)}
+
+
+def _gives(flows: Mapping[str, tuple[Mapping[Stock, int], Mapping[Stock, Fraction]]], recipe: str, line: TreeLine) -> bool:
+    return (line.thing, line.dimension) in flows[recipe][1]
 
 
 def _is_useless(begin_us: int | None, end_us: int | None) -> bool:

@@ -210,14 +210,14 @@ class Production:
         """Return what planning these needs would come to, with what is `free` of each signal and of some that nobody said."""
         made = Made()
         recipes, wanted = relevant(self.network, self._standing(), needs)
-        too_small: set[str] = set()
+        at_most: dict[str, int] = {}
         left = dict(free)
         for _ in range(MOST_ROUNDS):
-            before, small = len(made.trees), len(too_small)
-            mine = {ref: grains for ref, grains in left.items() if ref not in too_small}
-            self._plan_some(made, recipes, [need for need in wanted if left.get(need.ref)], mine, log_us, too_small, extra, AT_ONCE)
+            before, known = len(made.trees), dict(at_most)
+            mine = _held(left, at_most)
+            self._plan_some(made, recipes, [need for need in wanted if left.get(need.ref)], mine, log_us, at_most, extra, AT_ONCE)
             left = _without(left, made.trees[before:])
-            if len(too_small) == small:
+            if at_most == known:
                 break
         return made
 
@@ -295,14 +295,14 @@ class Production:
         left = {ref: grains for ref, grains in free.items() if self._is_open(ref, log_us)}
         groups = self._by_what_is_closed(made.wanted)
         for closed, some in groups:
-            too_small: set[str] = set()
+            at_most: dict[str, int] = {}
             for _ in range(MOST_ROUNDS):
-                before, resting, small = len(made.trees), made.dropped[RESTING], len(too_small)
+                before, resting, known = len(made.trees), made.dropped[RESTING], dict(at_most)
                 still = [need for need in some if left.get(need.ref)]
-                mine = {ref: grains for ref, grains in left.items() if ref not in closed and ref not in too_small}
-                self._plan_some(made, used, still, mine, log_us, too_small, most_work=self._work if by_turns else None)
+                mine = {ref: grains for ref, grains in _held(left, at_most).items() if ref not in closed}
+                self._plan_some(made, used, still, mine, log_us, at_most, most_work=self._work if by_turns else None)
                 left = _without(left, made.trees[before:])
-                others = len(too_small) > small  # to be asked, or served, in the place of those who give or take no part so small
+                others = at_most != known  # to be asked, or served, in the place of those who give or take no part so small, or lack time
                 more = made.dropped[RESTING] > resting or others
                 if made.cut_short:
                     self._goes_on = True
@@ -337,7 +337,7 @@ class Production:
         needs: list[Stance],
         free: Mapping[str, int],
         log_us: int,
-        too_small: set[str],
+        at_most: dict[str, int],
         extra: Sequence[Stance] = (),
         guides: Guides | None = None,
         most_work: int | None = None,
@@ -365,7 +365,7 @@ class Production:
             made.plan, made.bound = plan, bound
             made.worth = worth_of_plan(layout.problem, plan)
             made.gap = Fraction(bound - made.worth, max(bound, 1))
-        made.trees += trees_of(layout, plan, made.dropped, too_small)
+        made.trees += trees_of(layout, plan, made.dropped, at_most)
 
     def _solved(self, made: Made, layout: Layout, guides: Guides, most_work: int | None) -> tuple[ProductionPlan | None, int]:
         """Return a plan and a bound that none passes; no plan where nothing leads there yet.
@@ -462,6 +462,12 @@ def _checked(
     if wrong:
         raise Defect(f"a plan of making breaks its own rules, so nothing was proposed; please report: {'; '.join(wrong[:3])}")
     return plan, not walkers.is_complete
+
+
+def _held(free: Mapping[str, int], at_most: Mapping[str, int]) -> dict[str, int]:
+    """Return what is free, no more of anything than trees could ask of it in rounds before."""
+    held = {ref: min(grains, at_most.get(ref, grains)) for ref, grains in free.items()}
+    return {ref: grains for ref, grains in held.items() if grains or ref not in at_most}
 
 
 def _without(free: Mapping[str, int], trees: Iterable[Tree]) -> dict[str, int]:

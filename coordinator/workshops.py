@@ -226,7 +226,7 @@ class _Builder:
     def _edges(self, pools: Sequence[Stance], lots: Sequence[Stance], most: int) -> list[int]:
         """Return the edges of at most so many spans of time, to the last moment that matters; one span where no moment does.
 
-        Where moments are few and nothing takes days by itself, spans end when needs do; else spans are equal.
+        Where moments are few and nothing takes days by itself, spans end when needs and hours do; else spans are equal.
         """
         leads = [step.lead_us for recipe in self.recipes for step in recipe.steps] + [one.lead_us for one in (*pools, *lots)]
         moments = [each for need in self.needs for each in (need.due_us, need.end_us) if each is not None]
@@ -235,12 +235,11 @@ class _Builder:
             return [self.log_us]
         ends = moments or [one.end_us for one in pools if one.end_us is not None]
         last_us = max([self.log_us + HOUR_US, *ends, *(begin + DAY_US for begin in begins)])
-        if (
-            not any(leads)
-            and not self.charter.ways_take_time
-            and len(exact := sorted({each for each in (*moments, *begins) if self.log_us < each < last_us})) < most
-        ):
-            return [self.log_us, *exact, last_us]
+        if not any(leads) and not self.charter.ways_take_time:
+            over = [one.end_us for one in pools if one.end_us is not None]
+            for edges in ((*moments, *begins, *over), (*moments, *begins)):  # rather without the ends of hours than with equal spans
+                if len(exact := sorted({each for each in edges if self.log_us < each < last_us})) < most:
+                    return [self.log_us, *exact, last_us]
         width_us = next((width for width in WIDTHS_US if (last_us - self.log_us) <= width * (most - 1)), WIDTHS_US[-1])
         first_us = self.log_us - self.log_us % width_us
         count = min(most, -(-(last_us - first_us) // width_us))

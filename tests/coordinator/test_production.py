@@ -1,6 +1,7 @@
 """Making as proposals: trees of several parties, with dates and footprints, held to the book's rules like every other proposal."""
 
 import json
+from datetime import UTC, datetime
 from itertools import permutations
 from random import Random
 
@@ -48,6 +49,10 @@ SIMPLE = [
 ]
 
 
+START = datetime(2026, 3, 1, tzinfo=UTC)
+at = datetime.fromisoformat
+
+
 def said(deal):
     return json.loads(deal.said)["data"]
 
@@ -92,6 +97,44 @@ def test_every_line_has_dates_and_what_needs_something_ends_no_earlier_than_that
         assert line["begin"] < line["end"]
         assert line["due"] == said(deal)["lines"][0]["due"]
     assert said(deal)["expires"] <= min(line["end"] for line in said(deal)["lines"] if line["action"] == "use")
+
+
+PARTS = [
+    agent("cutter", 48.0, 2.0),
+    agent("fitter", 48.2, 2.0),
+    agent("clinic", 48.5, 2.0),
+    recipe("designer", "x", {"x": 1}, {"p": 1}, {"assembly": 0.1}),
+    recipe("designer", "p", {"p": 1}, {}, {"cutting": 1}),
+]
+
+
+@pytest.mark.parametrize(
+    ("fitter", "cutter", "pieces", "due", "made"),
+    [
+        ((0.0, 50.0, 10), (0.0, 90.0, 40), 30, 100, range(30, 31)),  # all of it, but the cutter would have time until after the fitter
+        ((0.0, 150.0, 10), (100.0, 200.0, 100), 100, 400, range(40, 51)),  # no more than one machine cuts while there is a fitter
+    ],
+)
+def test_whoever_keeps_to_its_own_dates_is_in_time_for_whoever_takes_what_it_gives(fitter, cutter, pieces, due, made):
+    desk = Desk(
+        *PARTS,
+        capacity("fitter", fitter[2], "assembly", begin=fitter[0], end=fitter[1]),
+        capacity("cutter", cutter[2], "cutting", begin=cutter[0], end=cutter[1]),
+        need("clinic", pieces, "x", due=due, end=due + 100),
+    )
+    [deal] = making(desk)
+    by = {(line["resource"], line["action"]): line for line in said(deal)["lines"]}
+    hours = {name: by[name, "use"]["quantity"]["value"] for name in ("cutting", "assembly")}
+    dates = {key: [(at(line[edge]) - START).total_seconds() / 3600 for edge in ("begin", "end")] for key, line in by.items()}
+    cuts, fits = dates["cutting", "use"], dates["assembly", "use"]
+    assert by["x", "transfer"]["quantity"]["value"] in made
+    assert cutter[0] <= cuts[0]
+    assert cuts[1] <= cutter[1]
+    assert fitter[0] <= fits[0]
+    assert fits[1] <= fitter[1]
+    assert hours["cutting"] <= cuts[1] - cuts[0]
+    assert cuts[1] <= dates["p", "transfer"][1] <= fits[1] - hours["assembly"]
+    assert fits[1] <= dates["x", "transfer"][1]
 
 
 def test_footprints_add_up_along_the_tree():
