@@ -70,7 +70,7 @@ CLOSED = Case(
         "the recipe designer/recipe/kit makes it, but hours of assembly close at 2026-03-03T00:00:00Z, "
         "and what they wait for, part, is there at 2026-03-05T04:00:00Z at the earliest",
     ),
-    "an end of maker's hours of assembly 55 h later, at 2026-03-05T07:00:00Z, is enough for all of it",
+    "an end of maker's hours of assembly 58 h later, at 2026-03-05T10:00:00Z, is enough for all of it",
     lambda later: capacity("maker", 10, "assembly", at=SOON, end=48.0 + later),
 )
 OFFERED = Case(
