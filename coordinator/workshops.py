@@ -642,6 +642,12 @@ def carried(before: Layout, guide: "Guide", now: Layout) -> "Guide":
 
     if _differ_in_amounts_alone(before, now):
         return guide
+    no_rings = None if guide.no_rings is None else _pressed_now(before, guide.no_rings, now)
+    return led_by(now.problem, *_pressed_now(before, guide, now), no_rings)
+
+
+def _pressed_now(before: Layout, guide: "Guide", now: Layout) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return (S, P, T) and (H, T) how hard a guide for an earlier layout presses what is in another; NaN for things it had not."""
     thing_then = {stock: position for position, stock in reversed(list(enumerate(before.stocks)))}
     spot_then = {spot: position for position, spot in enumerate(before.spots)}
     pool_then = {pool.ref: position for position, pool in enumerate(before.pools)}
@@ -657,7 +663,7 @@ def carried(before: Layout, guide: "Guide", now: Layout) -> "Guide":
     for position, each in enumerate(now.pools):
         if each.ref in pool_then:
             pool[position] = guide.pressures.pool[pool_then[each.ref], bucket] / guide.pressures.scale
-    return led_by(now.problem, thing, pool)
+    return thing, pool
 
 
 def _differ_in_amounts_alone(before: Layout, now: Layout) -> bool:

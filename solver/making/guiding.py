@@ -70,11 +70,16 @@ def guide_of(problem: ProductionProblem, engine: str = "glop", most: int = MOST_
     return Guide(settled(problem, heard.thing, heard.pool), heard.trails, whole, len(cells), largest, tuple(without), no_rings)
 
 
-def led_by(problem: ProductionProblem, thing: Floats, pool: Floats) -> Guide:
-    """Return a guide of nothing but pressures (in effort; NaN: nobody knows), as near to these as nothing undercuts."""
+def led_by(problem: ProductionProblem, thing: Floats, pool: Floats, no_rings: tuple[Floats, Floats] | None = None) -> Guide:
+    """Return a guide of nothing but pressures (in effort; NaN: nobody knows), as near to these as nothing undercuts.
+
+    Where there are rings, ``no_rings`` are the pressures for what closes none, in which no ring feeds itself: by default the same.
+    """
     known = np.where(np.isnan(thing), _unheard_of(problem), thing)
     none = np.zeros((len(problem.need_units), problem.buckets), dtype=np.int64)
-    return Guide(settled(problem, known, pool), Trails.none(problem), none)
+    plain = without_rings(problem)
+    without = None if plain is None else led_by(plain, *(no_rings or (thing, pool)))
+    return Guide(settled(problem, known, pool), Trails.none(problem), none, no_rings=without)
 
 
 def _unheard_of(problem: ProductionProblem) -> Floats:

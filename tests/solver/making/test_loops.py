@@ -18,6 +18,7 @@ from solver.making import (
     walked,
     worth_of_plan,
 )
+from solver.making.guiding import led_by
 from solver.making.loops import closing_inputs, makers_of_things, without_rings
 from solver.making.reference import Draw, reference
 from solver.making.walkers import Walkers
@@ -236,6 +237,19 @@ def test_no_plan_is_worse_for_rings_however_little_work_there_is(seed: int, most
     assert without is not None
     walkers = walked(problem, most_work=most_work)
     assert worth_of_plan(problem, walkers.plan()) >= worth_of_plan(without, walked(without, most_work=most_work).plan())
+
+
+@pytest.mark.parametrize("seed", [109, 184, 202, 331])
+def test_no_plan_led_by_pressures_alone_is_worse_for_rings(seed: int) -> None:
+    """As where they are carried over: pressures in which rings feed themselves lead nobody where none is closed."""
+    problem = ProductionProblem.of(**of_ring(*ringed(Draw(seed), most_lots=20, most_hours=40)))
+    without, guide = without_rings(problem), guided(problem)
+    assert without is not None
+    assert guide.no_rings is not None
+    said, plain = ((each.thing / each.scale, each.pool / each.scale) for each in (guide.pressures, guide.no_rings.pressures))
+    plan = plan_making(problem, led_by(problem, *said, plain))
+    assert broken_rules(problem, plan) == []
+    assert worth_of_plan(problem, plan) >= worth_of_plan(without, plan_making(without, led_by(without, *plain)))
 
 
 def test_strangers_rings_take_no_more_than_the_work_there_is_and_nothing_from_plans() -> None:
