@@ -85,6 +85,8 @@ def is_proven(problem: Problem, allocation: Allocation) -> bool:
         return False
     if allocation.relaxed_flow is not allocation.flow or _wrong_shapes(problem, allocation):
         return False
+    if not 0 < allocation.worth <= LARGEST:
+        return False  # Compiled code could not even be handed it.
     offers, needs, claims = len(problem.supply), len(problem.demand), len(problem.tier)
     sums = np.zeros(offers + needs + claims, dtype=np.int64)
     proven: bool = checking.is_proven(
