@@ -37,6 +37,7 @@ __all__ = ["Change", "Exploded", "Row", "Supplier", "explode"]
 FARTHEST_M = 2**60  # stands for a way that nobody knows
 MOST_SUPPLIERS = 8  # told of one row, those who have most; the rest is counted
 MOST_CELLS_TRIED = 40_000  # of a problem that changes are tried on, many times over; of larger ones no change is told
+MOST_OTHERS, MOST_OTHERS_OF_A_ROW = 30, 3  # recipes that are looked at instead of those used: each nets all levels anew
 MOST_CLOSINGS = 2  # hours that close too early, of which longer ones are tried
 MOST_DOUBLINGS = 12  # of an hour: half a year
 HOUR_MS = 3_600_000
@@ -232,11 +233,24 @@ class _Netting:
                 yield f"{shown(name)} counts as {' and '.join(done)}{through} ({by})"
 
     def rows(self, open_grains: int) -> list[Row]:
-        """Return a row for everything that the open part of a need takes, by level, each with what other recipes would come to."""
-        return [
-            replace(row, instead=tuple(self._come_to(open_grains, row, ref) for ref in row.alternatives))
-            for row in self._levels(open_grains)
-        ]
+        """Return a row for everything that the open part of a need takes, by level, each with what some other recipes would come to."""
+        left, known, found = MOST_OTHERS, set[tuple[str, str, str]](), list[Row]()
+        for row in self._levels(open_grains):
+            told, passed_over = list[str](), 0
+            for ref in row.alternatives:
+                key = row.sort, row.name, ref
+                if key in known:
+                    continue  # what goes round has a row for each round
+                if left and len(told) < MOST_OTHERS_OF_A_ROW:
+                    left -= 1
+                    known.add(key)
+                    told.append(self._come_to(open_grains, row, ref))
+                else:
+                    passed_over += 1
+            if passed_over:
+                told.append(f"{passed_over:,} more recipes for {row.name}, at which nobody looked")
+            found.append(replace(row, instead=tuple(told)))
+        return found
 
     def _come_to(self, open_grains: int, row: Row, ref: str) -> str:
         """Return in words how far the levels come where a thing is made by another recipe."""
@@ -258,8 +272,13 @@ class _Netting:
         """
         rows, short = self._netted(open_grains, frozenset())
         if short:
-            tries = [self._netted(open_grains, short, rounds)[0] for rounds in range(1, MOST_ROUNDS + 1)]
-            rows = max(tries, key=_least_share)  # of equal ones the first: no round in vain
+            share = -1.0
+            for rounds in range(1, MOST_ROUNDS + 1):  # of equal ones the first: no round in vain
+                tried, _ = self._netted(open_grains, short, rounds)
+                if _least_share(tried) > share:
+                    rows, share = tried, _least_share(tried)
+                if share >= 1:
+                    break
         return sorted(rows, key=lambda row: (row.level, row.sort == PROCESS, row.name))
 
     def _netted(self, open_grains: int, kept: Set[Stock], rounds: int = 1) -> tuple[list[Row], frozenset[Stock]]:

@@ -4,7 +4,7 @@ import pytest
 
 from coordinator.errors import Refused
 from coordinator.explaining import explain
-from coordinator.exploding import explode
+from coordinator.exploding import _Netting, explode
 from tests.coordinator.test_production import SHIELDS, SIMPLE, accept, making, recipe
 from tests.support.desk import Desk
 from tests.support.events import agent, amount, capacity, event, hours, need, offer, tick
@@ -269,6 +269,17 @@ def test_of_other_recipes_it_is_told_how_far_they_would_come(hours, told):
     lines = [*SIMPLE, recipe("other", "visor-by-hand", {"visor": 1}, {}, {"carving": 2}), need("clinic", 3, "visor")]
     lines += [agent("carver", 48.0, 2.0), capacity("carver", hours, "carving", subject="carving")] if hours else []
     assert rows(explode(Desk(*lines).core, "clinic"))["visor"].instead == (f"other/recipe/visor-by-hand: {told}",)
+
+
+def test_of_many_other_recipes_some_are_looked_at_and_the_rest_is_counted(monkeypatch):
+    lines = [*SIMPLE, *(recipe("other", f"by-hand-{number}", {"visor": 1}, {}, {"carving": 2}) for number in range(9))]
+    netted, looks = _Netting._netted, list[int]()
+    monkeypatch.setattr(_Netting, "_netted", lambda self, grains, *more: looks.append(grains) or netted(self, grains, *more))
+    row = rows(explode(Desk(*lines, need("clinic", 3, "visor")).core, "clinic"))["visor"]
+    assert len(row.alternatives) == 9
+    assert [told.partition(":")[0] for told in row.instead[:-1]] == [f"other/recipe/by-hand-{number}" for number in range(3)]
+    assert row.instead[-1] == "6 more recipes for visor, at which nobody looked"
+    assert len(looks) == 4
 
 
 @pytest.mark.parametrize(("name", "made_by", "told"), [

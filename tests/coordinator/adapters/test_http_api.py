@@ -205,11 +205,11 @@ def test_whatever_is_read_has_a_head_and_no_path_is_another_with_a_slash_more(sh
     assert is_problem(shut.ask("GET", "/needs/"), 404, "not-found")
 
 
-def test_attributes_that_others_add_are_kept_and_change_nothing(shut: Served) -> None:
+def test_attributes_that_others_add_are_kept_and_change_nothing(server: Served) -> None:
     added = OFFER.replace(b'"specversion"', b'"traceparent":"00-ab","specversion"', 1)
     assert added != OFFER
-    assert [shut.post(line).json["results"][0]["status"] for line in (added, OFFER)] == ["taken", "repeat"]
-    records, _ = shut.service.follow(-1)
+    assert [server.post(line).json["results"][0]["status"] for line in (added, OFFER)] == ["taken", "repeat"]
+    records, _ = server.service.follow(-1)
     assert sum(b'"traceparent":"00-ab"' in record.text for record in records) == 1
 
 
