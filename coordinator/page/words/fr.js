@@ -770,6 +770,7 @@ export const french = {
   "said.busy_trying": "un autre plan est à l’essai en ce moment ; redemandez dans quelques secondes",
   "said.busy_walks": "{questions} questions qui parcourent tout attendent déjà ; redemandez dans quelques secondes",
   "said.busy_map": "la première carte est en train d’être dessinée ; redemandez dans quelques secondes",
+  "said.busy_compiling": "encore en préparation : le solveur est compilé une fois par machine, environ une demi-minute ; réessayez",
   "said.busy_planning": "le coordinateur planifie depuis plus de {seconds} s ; réessayez un peu plus tard",
   "said.busy_copying": "d’autres attendent une copie de tout depuis plus de {seconds} s ; réessayez un peu plus tard",
   "said.busy_stopping": "le coordinateur s’arrête ; réessayez quand il sera revenu",

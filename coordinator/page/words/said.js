@@ -225,6 +225,7 @@ const FORMS = {
   busy_map: "the first map is being drawn just now; ask again in a few seconds",
   busy_planning: "the coordinator has been planning for more than (?<seconds>\\d+) s; try again in a while",
   busy_copying: "others have waited for a copy of all for more than (?<seconds>\\d+) s; try again in a while",
+  busy_compiling: "still getting ready: the solver is compiled once on a machine, about half a minute; try again",
   busy_stopping: "the coordinator is stopping; try again when it is back",
   busy_reading: "the coordinator is not ready: the history is being read",
   busy_many: "(?<requests>\\d+) requests with signals wait already; nothing of this one was taken: say it again in 2 s or later",

@@ -122,16 +122,17 @@ def test_the_system_is_not_asked_at_each_turn_while_there_is_something_to_run(
 
 @pytest.mark.usefixtures("asked_always")
 def test_a_socket_is_heard_though_there_is_always_something_to_run(pairs: list[tuple[socket.socket, socket.socket]]) -> None:
-    async def run() -> None:
-        loop, heard = asyncio.get_running_loop(), asyncio.Event()
-        loop.add_reader(pairs[0][0], heard.set)
+    async def run() -> bytes:
+        loop, heard = asyncio.get_running_loop(), list[bytes]()
+        loop.add_reader(pairs[0][0], lambda: heard.append(pairs[0][0].recv(1)))
         pairs[0][1].send(b"x")
-        while not heard.is_set():
+        while not heard:
             await asyncio.sleep(0)
         loop.remove_reader(pairs[0][0])
+        return heard[0]
 
     with asyncio.Runner(loop_factory=fair_loop) as runner:
-        runner.run(asyncio.wait_for(run(), 60))
+        assert runner.run(asyncio.wait_for(run(), 60)) == b"x"
 
 
 def test_a_timer_comes_between_sockets_that_all_speak_at_once(pairs: list[tuple[socket.socket, socket.socket]]) -> None:

@@ -1,5 +1,6 @@
 """The page's files are served from a fixed list, under a policy that lets nothing else run, and what it asks is answered."""
 
+import asyncio
 import gzip
 import http.client
 import json
@@ -17,6 +18,7 @@ from urllib.parse import quote
 import pytest
 
 from coordinator.adapters import at_hand, page_questions
+from coordinator.adapters.aside import Preparation
 from coordinator.adapters.page import FILES, POLICY
 from coordinator.adapters.service import REFUSAL_CODES
 from coordinator.adapters.tokens import create_token
@@ -194,7 +196,10 @@ def test_why_one_has_to_wait_can_be_said_in_the_readers_language(told: Served, m
     sentences.append(told.post(signal("need", "clinic", 1)).json["detail"])
     monkeypatch.setattr(told.service._stop, "is_set", lambda: True)
     sentences.append(told.ask("GET", "/needs").json["detail"])
-    assert [form_of(each) for each in sentences] == ["busy_planning", "busy_copying", "busy_many", "busy_stopping"]
+    with pytest.raises(Unavailable) as refusal:
+        asyncio.run(Preparation(lambda: True, patience_s=0.0).done())
+    sentences.append(str(refusal.value))
+    assert [form_of(each) for each in sentences] == ["busy_planning", "busy_copying", "busy_many", "busy_stopping", "busy_compiling"]
 
 
 def test_why_a_signal_was_turned_away_can_be_said_in_the_readers_language(tmp_path: Path) -> None:
