@@ -94,7 +94,15 @@ def test_a_server_and_what_is_read_here_do_not_go_together(run: Any, where: list
     assert (ended.code, ended.err) == (2, f"coordinator: {sentence}\n")
 
 
-MACHINE = {"ref": "a/capacity/c", "process": "sawing", "loaded": "", "jobs": 0, "busy": {"value": 1, "unit": "h"}, "free": "soon"}
+MACHINE = {
+    "ref": "a/capacity/c",
+    "number": 1,
+    "process": "sawing",
+    "loaded": "",
+    "jobs": 0,
+    "busy": {"value": 1, "unit": "h"},
+    "free": "soon",
+}
 
 
 @pytest.mark.parametrize(
